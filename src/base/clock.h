@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* base/clock.h: units of time. Time itself is read from a loop (io/loop.h), so that the simulation can make it.
+ *
+ * Instants are nanoseconds on the monotonic clock in int64_t; durations too. CLOCK_NEVER is later than every instant.
+ */
+#ifndef BASE_CLOCK_H
+#define BASE_CLOCK_H
+
+#include <stdint.h>
+
+#define CLOCK_NEVER INT64_MAX
+#define CLOCK_US INT64_C(1000)
+#define CLOCK_MS INT64_C(1000000)
+#define CLOCK_SECOND INT64_C(1000000000)
+#define CLOCK_MINUTE (60 * CLOCK_SECOND)
+
+/* `now + after`, or CLOCK_NEVER instead of overflowing. */
+static inline int64_t clock_after(int64_t now, int64_t after)
+{
+	int64_t then;
+	return __builtin_add_overflow(now, after, &then) ? CLOCK_NEVER : then;
+}
+
+#endif

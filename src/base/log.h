@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* base/log.h: one line an event, to where io/ has told it to write (standard error), at most so many a second per call site.
+ *
+ * Never on the request path unless something failed. Any thread. Lines are `LEVEL room: text`.
+ *
+ *	LOG(LOG_WARN, "discover", "cannot read %s: %s", path, error_text(e));
+ */
+#ifndef BASE_LOG_H
+#define BASE_LOG_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+enum log_level {
+	LOG_DEBUG,
+	LOG_INFO,
+	LOG_WARN,
+	LOG_ERROR,
+};
+
+typedef void log_writer(const char *line, size_t length); /* the line ends in a newline */
+
+void log_set(enum log_level least, log_writer *writer);
+bool log_wanted(enum log_level level);
+void log_line(enum log_level level, const char *room, const char *format, ...) __attribute__((format(printf, 3, 4)));
+
+#define LOG(level, room, ...) \
+	do { \
+		if (log_wanted(level)) \
+			log_line(level, room, __VA_ARGS__); \
+	} while (0)
+
+#endif

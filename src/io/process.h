@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* io/process.h: this process: signals, identity, environment, resource use. Main thread, except process_usage.
+ *
+ *	signals_new(loop, received, owner, &signals);   // SIGTERM, SIGINT, SIGHUP, SIGUSR1 arrive as calls on the loop
+ */
+#ifndef IO_PROCESS_H
+#define IO_PROCESS_H
+
+#include <stdint.h>
+
+#include "base/error.h"
+
+struct loop;
+struct signals;
+
+enum process_signal {
+	PROCESS_TERMINATE, /* SIGTERM, SIGINT */
+	PROCESS_RELOAD,    /* SIGHUP */
+};
+
+/* Before any thread is started: blocks these signals everywhere; SIGPIPE is ignored. Raises RLIMIT_NOFILE to its maximum,
+ * and makes base/log write to standard error. */
+void process_start(void);
+MUST_CHECK int signals_new(struct loop *loop, void (*received)(void *owner, enum process_signal which), void *owner,
+                           struct signals **signals);
+void signals_free(struct signals *signals);
+
+struct process_usage {
+	uint64_t resident_bytes;
+	uint64_t virtual_bytes;
+	int64_t cpu_user_ns, cpu_system_ns;
+	unsigned threads;
+	unsigned descriptors;      /* open */
+	unsigned descriptor_limit;
+};
+
+void process_usage(struct process_usage *usage);
+unsigned process_id(void);
+const char *process_environment(const char *name); /* NULL when unset */
+_Noreturn void process_exit(int code);
+
+#endif

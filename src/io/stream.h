@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* io/stream.h: a byte stream in both directions: a TCP connection, or a filter (TLS, a test's) stacked on one.
+ *
+ * Completion-shaped: a stream delivers buffers that it filled, and takes pieces to send, owning them until they are sent.
+ * One thread (its loop's). No call here calls back; events come from the loop.
+ *
+ * States: connecting → open → ended by the peer, finished by us, or both → closed. `failed` may come at any time and is the
+ * last event; after it, or at any other time, the owner calls stream_close exactly once, and no event comes any more.
+ * stream_close may be called from inside an event of the same stream.
+ *
+ *	static const struct stream_events events = { .received = received, .ended = ended, .drained = drained, .failed = failed };
+ *	stream_own(stream, &events, session);
+ *	stream_resume(stream);                           // streams begin paused: nothing is read before this
+ *	size_t waiting = stream_take(stream, pieces, 2); // > 0: the peer is slow; wait for `drained`
+ *	stream_finish(stream);                           // FIN behind all that was taken
+ *	stream_close(stream);                            // what is not sent yet is dropped, unless stream_linger was chosen
+ */
+#ifndef IO_STREAM_H
+#define IO_STREAM_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/buffer.h"
+#include "io/address.h"
+
+struct loop;
+struct stream;
+
+struct stream_events {
+	/* The connection is made (only for streams from network_connect). */
+	void (*connected)(void *owner);
+	/* Bytes arrived: the buffer's whole filled part; the receiver owns one reference, and may write behind `filled` when it
+	 * holds the only one. Never called while paused. */
+	void (*received)(void *owner, struct buffer *buffer);
+	/* The peer sends no more; we still may. */
+	void (*ended)(void *owner);
+	/* All that was taken has been sent; called only after a take that left something waiting. */
+	void (*drained)(void *owner);
+	/* The connection is broken, or could not be made: ERROR_RESET, _REFUSED, _UNREACHABLE, _TIMEOUT, _IO, _LIMIT. */
+	void (*failed)(void *owner, int error);
+};
+
+struct stream_ops {
+	size_t (*take)(struct stream *stream, const struct piece *pieces, unsigned count);
+	void (*pause)(struct stream *stream);
+	void (*resume)(struct stream *stream);
+	void (*finish)(struct stream *stream);
+	void (*close)(struct stream *stream, bool linger);
+	/* What the peer and we are called; family ADDRESS_NONE when not known. */
+	void (*addresses)(const struct stream *stream, struct address *local, struct address *remote);
+};
+
+/* Embedded at the start of every implementation. */
+struct stream {
+	const struct stream_ops *ops;
+	const struct stream_events *events;
+	void *owner;
+	struct loop *loop;
+};
+
+static inline void stream_own(struct stream *stream, const struct stream_events *events, void *owner)
+{
+	stream->events = events;
+	stream->owner = owner;
+}
+
+/* Ownership of all pieces passes to the stream, also when it has failed already (then they are dropped and 0 is returned).
+ * Returns how many bytes are waiting to be sent. At most 64 pieces. */
+static inline size_t stream_take(struct stream *stream, const struct piece *pieces, unsigned count)
+{
+	return stream->ops->take(stream, pieces, count);
+}
+
+/* Stops delivering; the kernel's window then stops the peer. Counts as set or not set, not nested. */
+static inline void stream_pause(struct stream *stream)
+{
+	stream->ops->pause(stream);
+}
+
+static inline void stream_resume(struct stream *stream)
+{
+	stream->ops->resume(stream);
+}
+
+static inline void stream_finish(struct stream *stream)
+{
+	stream->ops->finish(stream);
+}
+
+/* The stream is gone for its owner. Unsent bytes are dropped. */
+static inline void stream_close(struct stream *stream)
+{
+	stream->ops->close(stream, false);
+}
+
+/* The same, but what was taken is still sent, then FIN, and what the peer still sends is read and dropped for at most one
+ * second and 64 KiB, so that a last response is not destroyed by a reset (RFC 9112 section 9.6). */
+static inline void stream_linger(struct stream *stream)
+{
+	stream->ops->close(stream, true);
+}
+
+static inline void stream_addresses(const struct stream *stream, struct address *local, struct address *remote)
+{
+	stream->ops->addresses(stream, local, remote);
+}
+
+#endif

@@ -1,0 +1,116 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* session/session.h: one connection with its codec: a server's end (downstream) or a client's end (upstream).
+ *
+ * A session owns its stream. It belongs to its loop's thread. It may end by itself (the peer closes, a protocol error, an idle
+ * time): then `closed` is told once, after every open side was reset, and the session is gone.
+ *
+ *	struct session *s = http1_server_new(worker_sessions, stream, &limits, &events, listener);
+ *	...
+ *	session_drain(s);     // finish what runs, take no more, then close
+ */
+#ifndef SESSION_SESSION_H
+#define SESSION_SESSION_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/counter.h"
+#include "io/address.h"
+#include "io/loop.h"
+#include "io/stream.h"
+#include "session/exchange.h"
+
+/* What sessions of one worker share: pools of sessions and sides. Made on the loop's thread; outlives its sessions. */
+struct session_pools;
+MUST_CHECK int session_pools_new(struct loop *loop, uint32_t max_sessions, uint32_t max_sides, struct session_pools **pools);
+void session_pools_free(struct session_pools *pools);
+
+/* Bytes and connections, one shard a worker; may be NULL. */
+struct session_counters {
+	struct counter connects;       /* sessions begun */
+	struct counter closes;         /* sessions ended: connections = connects - closes */
+	struct counter received_bytes;
+	struct counter sent_bytes;
+	struct counter protocol_errors;
+};
+
+struct session_limits {
+	uint32_t max_line_bytes;       /* request or status line; 0: 4096 */
+	uint32_t max_head_bytes;       /* all field lines; 0: 8192; at most 15 KiB for heads to stay in one buffer */
+	uint32_t max_fields;           /* 0, or more than HEAD_MAX_FIELDS: HEAD_MAX_FIELDS */
+	int64_t idle_ns;               /* without an exchange, then closed; 0: never */
+	int64_t head_ns;               /* from the first byte of a head to its end (slow loris); 0: 60 s */
+	int64_t life_ns;               /* after which the session drains; 0: no limit */
+	uint32_t max_waiting_bytes;    /* sent bytes waiting before send_body answers false; 0: 64 KiB */
+};
+
+struct session_events {
+	/* Server sessions: a request's head. The owner calls side_own before it returns. side->head is the head. */
+	void (*opened)(void *owner, struct session *session, struct side *side);
+	/* Server sessions: bytes that are no acceptable request: the codec answers `status` itself and closes; this is for
+	 * counting and for the body and fields of the answer: it may return text (static or living until the next call) put into
+	 * the body and, as l5d-err, into the head. May be NULL. */
+	struct slice (*refused)(void *owner, struct session *session, unsigned status, const char *reason);
+	/* Client sessions: it is connected, or can open exchanges again after it could not. */
+	void (*available)(void *owner, struct session *session);
+	/* It is gone; error is 0 after an orderly end. Client sessions whose connection could not be made: the connect error. */
+	void (*closed)(void *owner, struct session *session, int error);
+};
+
+struct session_ops {
+	int (*open)(struct session *session, const struct side_events *events, void *exchange, struct side **side);
+	uint32_t (*capacity)(const struct session *session);
+	void (*drain)(struct session *session);
+	void (*close)(struct session *session, enum reset why);
+};
+
+/* Embedded at the start of every implementation. */
+struct session {
+	const struct session_ops *ops;
+	const struct session_events *events;
+	void *owner;
+	struct stream *stream;
+	struct loop *loop;
+	struct session_counters *counters;
+	struct list link;       /* for the owner: a listener's sessions, a pool's idle ones */
+	struct address local, remote;
+	uint64_t exchanges;     /* begun on it so far */
+	int64_t began;          /* loop_now when it was made */
+	bool connected;
+	bool draining;
+};
+
+/* The ends of HTTP/1.1 (RFC 9112). The stream's ownership passes, also on failure. */
+MUST_CHECK int http1_server_new(struct session_pools *pools, struct stream *stream, const struct session_limits *limits,
+                                const struct session_events *events, void *owner, struct session_counters *counters,
+                                struct session **session);
+/* The stream may still be connecting; exchanges may be opened at once and wait for it. */
+MUST_CHECK int http1_client_new(struct session_pools *pools, struct stream *stream, const struct session_limits *limits,
+                                const struct session_events *events, void *owner, struct session_counters *counters,
+                                struct session **session);
+
+/* Begins an exchange on a client session: ERROR_BUSY when capacity is 0, ERROR_NO_MEMORY, ERROR_LIMIT. */
+MUST_CHECK static inline int session_open(struct session *session, const struct side_events *events, void *exchange, struct side **side)
+{
+	return session->ops->open(session, events, exchange, side);
+}
+
+/* How many exchanges could be opened now. HTTP/1: 1 when idle, else 0. */
+static inline uint32_t session_capacity(const struct session *session)
+{
+	return session->ops->capacity(session);
+}
+
+/* Takes no new exchanges (server: `Connection: close` on the responses still to come), then closes by itself. */
+static inline void session_drain(struct session *session)
+{
+	session->ops->drain(session);
+}
+
+/* Closes now; open sides are told reset(why) and `closed` is told, both from the loop, later in this turn. */
+static inline void session_close(struct session *session, enum reset why)
+{
+	session->ops->close(session, why);
+}
+
+#endif
