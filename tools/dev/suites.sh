@@ -1,0 +1,262 @@
+# shellcheck shell=bash
+# SPDX-License-Identifier: Apache-2.0
+#
+# The test suites. Each runs if it is there, prints a section of its own, and adds to the totals.
+# WEFT_TEST (quick, test or all) says how thorough the sim and the pytest suites are to be.
+
+passed=0 failed=0 skipped=0
+results='build-results'
+
+# count PASSED FAILED SKIPPED: adds to the totals and closes a section.
+count() {
+	passed=$((passed + $1)) failed=$((failed + $2)) skipped=$((skipped + $3))
+	echo "   $1 passed, $2 failed, $3 skipped ($((SECONDS - section_started)) s)"
+}
+
+section() {
+	section_started=$SECONDS
+	echo
+	echo "== $*"
+}
+
+# The closing line of every test verb, read by CI.
+totals() {
+	echo
+	echo "$passed passed, $failed failed, $skipped skipped"
+	[ "$failed" -eq 0 ]
+}
+
+test_suites() {
+	local build
+	mkdir -p $results
+	lint_suite
+	unit_suite build-test
+	replay_suite build-asan
+	unit_suite build-asan
+	if [ "$WEFT_TEST" != quick ]; then
+		unit_suite build-tsan
+		sim_suite build-asan
+	fi
+	sim_suite build-test
+	scenario_suite build
+	if [ "$WEFT_TEST" != quick ]; then
+		fault_suite
+		conform_suite build
+		fuzz_suite "$([ "$WEFT_TEST" = all ] && echo 60 || echo 10)"
+	fi
+	if [ "$WEFT_TEST" = all ]; then
+		for build in build-asan build-tsan; do
+			scenario_suite $build
+		done
+		bench_suite
+	fi
+	demo_suite
+}
+
+# built NAME: builds a test build, or counts one failure: the sections that need it are then not run.
+built() {
+	build_directory "$1" && return 0
+	count 0 1 0
+	return 1
+}
+
+# counted COMMAND...: runs one of count.py's readers and adds what it found.
+counted() {
+	local numbers
+	numbers=$(python3 tools/dev/count.py "$@") || numbers='0 1 0'
+	# shellcheck disable=SC2086
+	count $numbers
+}
+
+# meson_suite BUILD SUITE SECONDS [NAME...]: the tests of one Meson suite, counted case by case.
+meson_suite() {
+	local build=$1 suite=$2 seconds=$3 log="$1/meson-logs/testlog.json" wrapper=()
+	shift 3
+	section "$suite ($build)"
+	built "$build" || return 0
+	if [ "$build" = build-tsan ] && setarch -R true 2>/dev/null; then
+		# ThreadSanitizer of clang 14 cannot live with 32 bits of mmap randomisation.
+		wrapper=(--wrapper 'setarch -R')
+	fi
+	rm -f "$log"
+	sanitizer_options
+	timeout "$seconds" meson test -C "$build" --no-rebuild --quiet "${wrapper[@]}" --suite "$suite" "$@" \
+		>"$build/test-output.txt" 2>&1 </dev/null || true
+	if [ -f "$log" ]; then
+		counted meson "$log"
+	elif grep -q 'No suitable tests' "$build/test-output.txt" || [ ! -s "$build/test-output.txt" ]; then
+		echo "   none yet"
+	else
+		tail -n 20 "$build/test-output.txt"
+		count 0 1 0
+	fi
+}
+
+sanitizer_options() {
+	export ASAN_OPTIONS=detect_stack_use_after_return=1:abort_on_error=1:strict_string_checks=1
+	export UBSAN_OPTIONS=print_stacktrace=1:halt_on_error=1:abort_on_error=1
+	export TSAN_OPTIONS=halt_on_error=1:second_deadlock_stack=1
+}
+
+unit_suite() {
+	local build=$1
+	shift
+	meson_suite "$build" unit 600 "$@"
+}
+
+sim_suite() {
+	local build=$1
+	shift
+	meson_suite "$build" sim 900 "$@"
+}
+
+replay_suite() {
+	meson_suite "$1" fuzz 300
+}
+
+lint_suite() {
+	local numbers build=build-test
+	section lint
+	need lint
+	# The symbol check reads objects; the other checks don't wait for a tree that builds.
+	built $build || build=
+	mkdir -p $results
+	# shellcheck disable=SC2086
+	python3 tools/lint/lint.py $build >$results/lint.txt || true
+	grep -v '^ok ' $results/lint.txt | sed '$d' || true
+	numbers=$(tail -n1 $results/lint.txt)
+	# shellcheck disable=SC2086
+	count $numbers
+}
+
+# pytest_suite FOLDER BUILD [PYTEST...]: tests marked slow are left out of quick, those marked full are for all only.
+pytest_suite() {
+	local folder=$1 build=$2 marks=() report
+	shift 2
+	[ -n "$(find "tests/$folder" -name 'test_*.py' -print -quit 2>/dev/null)" ] || return 0
+	section "$folder ($build)"
+	need scenario
+	if ! test_venv; then
+		count 0 1 0
+		return 0
+	fi
+	built "$build" || return 0
+	case $WEFT_TEST in
+	quick) marks=(-m 'not slow and not full') ;;
+	test) marks=(-m 'not full') ;;
+	esac
+	mkdir -p $results
+	report=$results/$folder-$build.xml
+	rm -f "$report"
+	sanitizer_options
+	WEFT=$PWD/$build/weft timeout 1500 "$venv"/tests/bin/python -m pytest -q -c tests/pytest.ini --rootdir tests \
+		-o cache_dir="$PWD/$results/pytest-cache" --junitxml="$report" "${marks[@]}" "tests/$folder" "$@" </dev/null || true
+	counted junit "$report"
+}
+
+scenario_suite() {
+	pytest_suite scenario "$@"
+}
+
+conform_suite() {
+	pytest_suite conform "$@"
+}
+
+demo_suite() {
+	[ -f samples/demo.py ] || return 0
+	section 'demo --check'
+	need demo
+	built build || return 0
+	mkdir -p $results
+	if timeout 300 python3 samples/demo.py --check >$results/demo.txt 2>&1 </dev/null; then
+		counted output $results/demo.txt 0
+	else
+		cat $results/demo.txt
+		counted output $results/demo.txt 1
+	fi
+}
+
+bench_suite() {
+	section 'bench h1, a short run: every peer answers, and the counters agree'
+	need bench
+	bench_venv
+	built build || return 0
+	if timeout 600 python3 bench/run.py h1 --rounds 1 --seconds 2; then
+		count 1 0 0
+	else
+		count 0 1 0
+	fi
+}
+
+# fuzz_suite SECONDS [NAME...]: new inputs stay in build-fuzz; copy those worth keeping to tests/fuzz/corpus/NAME/.
+fuzz_suite() {
+	local seconds=$1 target name work ok=0 bad=0
+	shift
+	compgen -G 'tests/fuzz/fuzz_*.c' >/dev/null || return 0
+	section "fuzz ($seconds s a target)"
+	built build-fuzz || return 0
+	sanitizer_options
+	for target in build-fuzz/tests/fuzz/fuzz_*; do
+		name=${target##*/fuzz_}
+		[ -f "$target" ] || continue
+		[ $# -eq 0 ] || [[ " $* " == *" $name "* ]] || continue
+		work=build-fuzz/work/$name
+		mkdir -p "$work" "tests/fuzz/corpus/$name"
+		if timeout $((seconds + 120)) "$target" -max_total_time="$seconds" -max_len=16384 -timeout=5 -rss_limit_mb=2048 \
+			-artifact_prefix="$work-" "$work" "tests/fuzz/corpus/$name" >"$work.log" 2>&1 </dev/null; then
+			ok=$((ok + 1))
+			echo "   $name: $(grep -o 'DONE.*\|^Done .*' "$work.log" | tail -n1)"
+		else
+			bad=$((bad + 1))
+			tail -n 40 "$work.log"
+		fi
+	done
+	count $ok $bad 0
+}
+
+# Each patch in tests/sim/faults/ breaks the product in a copy of the tree; the simulation must notice.
+fault_suite() {
+	local patch ok=0 bad=0
+	compgen -G 'tests/sim/faults/*.patch' >/dev/null || return 0
+	section 'faults: each must be caught by the simulation'
+	need build unit clang
+	for patch in tests/sim/faults/*.patch; do
+		if fault_caught "$PWD/$patch"; then
+			ok=$((ok + 1))
+		else
+			bad=$((bad + 1))
+		fi
+	done
+	count $ok $bad 0
+}
+
+# fault_caught PATCH: whether the patched tree builds and its simulation fails. The copy is kept between patches, so that
+# only what a patch touches is built again.
+fault_caught() {
+	local patch=$1 name tree=build-faults/tree build=build-faults/build files
+	name=$(basename "$patch" .patch)
+	mkdir -p $tree
+
+	files=$(mktemp)
+	git ls-files -z --cached --others --exclude-standard -- meson.build meson_options.txt src tests samples >"$files"
+	python3 tools/dev/copy_tree.py "$files" $tree
+	rm -f "$files"
+	if ! (cd $tree && git apply --unsafe-paths --whitespace=nowarn "$patch") 2>$results/fault.txt; then
+		echo "   $name: does not apply: $(head -n1 $results/fault.txt)"
+		return 1
+	fi
+	if [ ! -f $build/build.ninja ]; then
+		CC=clang logged faults meson setup $build $tree -Db_sanitize=address,undefined -Db_lundef=false -Doptimization=1
+	fi
+	if ! logged "fault $name" ninja -C $build; then
+		echo "   $name: does not build"
+		return 1
+	fi
+	sanitizer_options
+	if timeout 600 meson test -C $build --no-rebuild --quiet --maxfail 1 --suite sim >$results/fault.txt 2>&1 </dev/null; then
+		echo "   $name: NOT caught"
+		return 1
+	fi
+	echo "   $name: caught by $(grep -o 'sim/[a-z0-9_]*' $results/fault.txt | head -n1)"
+}
+
