@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* model/router.h: listeners, and the table that turns a request that came in on them into a destination.
+ *
+ * A router names each request (identifiers give a logical name), looks the name up in its dtab, and has the rules for the
+ * services and clients that come out. Immutable; part of a snapshot (model/snapshot.h); any thread.
+ */
+#ifndef MODEL_ROUTER_H
+#define MODEL_ROUTER_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/slice.h"
+#include "io/address.h"
+#include "model/policy.h"
+
+struct dtab;
+struct path;
+
+enum protocol {
+	PROTOCOL_HTTP,
+};
+
+enum identifier_kind {
+	IDENTIFIER_HEADER_TOKEN, /* dst_prefix + the header's value as one segment */
+};
+
+struct identifier {
+	enum identifier_kind kind;
+	struct slice header;     /* lower case; "host" is the authority */
+};
+
+struct listener_policy {
+	struct address address;
+	struct slice label;              /* for metrics; the router's label unless given */
+	uint32_t max_concurrent;         /* requests; more are rejected; 0: no limit */
+	uint32_t max_call_depth;         /* entries in Via */
+	int64_t timeout_ns;              /* a whole request; 0: none */
+	int64_t idle_ns, life_ns;        /* of connections; 0: no limit */
+	int backlog;                     /* 0: default */
+	bool keep_alive;                 /* SO_KEEPALIVE */
+	bool delay;                      /* Nagle's algorithm on */
+	bool clear_context;              /* callers are not trusted: l5d-* are stripped */
+	bool timestamp;                  /* a header of that name gets the arrival time, ms since 1970 */
+	struct slice timestamp_header;
+};
+
+enum transformer_kind {
+	TRANSFORMER_PORT,
+	TRANSFORMER_SPECIFIC_HOST,
+	TRANSFORMER_LOCALHOST,
+};
+
+struct transformer_policy {
+	enum transformer_kind kind;
+	struct slice prefix;     /* of ids, behind "/%/": "io.l5d.port/4141" */
+	uint16_t port;
+	struct address host;
+};
+
+struct router {
+	struct slice label;
+	enum protocol protocol;
+	unsigned index;                  /* in its snapshot; equal labels keep their scopes over a reload */
+	const struct path *dst_prefix;
+	const struct dtab *dtab;         /* base */
+	const struct identifier *identifiers;
+	unsigned identifier_count;
+	const struct listener_policy *listeners;
+	unsigned listener_count;
+	const struct transformer_policy *transformers;
+	unsigned transformer_count;
+	const struct service_rule *service_rules;
+	unsigned service_rule_count;
+	const struct client_rule *client_rules;
+	unsigned client_rule_count;
+	int64_t binding_timeout_ns;
+	uint32_t cache_paths, cache_trees, cache_bounds, cache_clients; /* bindingCache; entries at most */
+	int64_t cache_idle_ns;
+	uint32_t max_head_bytes, max_line_bytes, max_error_bytes;
+	bool originator;
+};
+
+#endif

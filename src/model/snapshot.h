@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* model/snapshot.h: all of a configuration, compiled and valid: what a dialect makes and what the proxy runs.
+ *
+ * Immutable; made on the control thread, counted atomically; the last reference frees it with all that hangs below it.
+ *
+ *	struct snapshot *s = snapshot_new();             // one reference; s->arena owns everything below
+ *	s->routers = arena_get(&s->arena, ...);
+ *	snapshot_unref(s);
+ */
+#ifndef MODEL_SNAPSHOT_H
+#define MODEL_SNAPSHOT_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/arena.h"
+#include "io/address.h"
+#include "model/router.h"
+
+/* A source of endpoints below /#/prefix. */
+enum namer_kind {
+	NAMER_FS,
+};
+
+struct namer_policy {
+	enum namer_kind kind;
+	struct slice prefix;                /* "io.l5d.fs", or several segments "a/b" */
+	struct slice root_dir;              /* NAMER_FS */
+	const struct transformer_policy *transformers;
+	unsigned transformer_count;
+};
+
+struct admin_policy {
+	struct address address;
+	int64_t shutdown_grace_ns;
+	bool ui, control, diagnostics;      /* which categories of pages are enabled */
+	const struct slice *allow, *deny;   /* regular expressions (pathWhitelist, pathBlacklist) */
+	unsigned allow_count, deny_count;
+};
+
+struct telemetry_policy {
+	bool prometheus;
+	struct slice prometheus_path, prometheus_prefix;
+	bool recent_requests;
+	double recent_sample_rate;
+	uint32_t recent_capacity;
+};
+
+struct snapshot {
+	_Atomic uint32_t references;
+	uint64_t generation;                /* 1, 2, … in this process */
+	struct arena arena;
+	struct slice source;                /* the file's name */
+	struct slice json;                  /* the configuration as /config.json shows it */
+	struct admin_policy admin;
+	struct telemetry_policy telemetry;
+	struct router *routers;
+	unsigned router_count;
+	struct namer_policy *namers;        /* in the order in which they are asked: the file's last first */
+	unsigned namer_count;
+};
+
+struct snapshot *snapshot_new(void);
+struct snapshot *snapshot_ref(struct snapshot *snapshot);
+void snapshot_unref(struct snapshot *snapshot);
+
+#endif

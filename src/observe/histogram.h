@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* observe/histogram.h: distributions with a bounded relative error, one writer, read at any moment.
+ *
+ * Log-linear buckets: 16 for each power of two (at most 6.25 % wide), values 0 … 2^32-1 (larger ones count as the largest).
+ * Recording is two additions. Nothing is ever reset by the writer: a reader takes differences of what it saw.
+ *
+ *	histogram_record(&stats->latency, microseconds);
+ */
+#ifndef OBSERVE_HISTOGRAM_H
+#define OBSERVE_HISTOGRAM_H
+
+#include <stdint.h>
+
+#include "base/counter.h"
+
+enum {
+	HISTOGRAM_SUB_BITS = 4,
+	HISTOGRAM_BUCKETS = 16 + (32 - 4) * 16,
+};
+
+struct histogram {
+	struct counter sum;
+	_Atomic uint32_t buckets[HISTOGRAM_BUCKETS];
+};
+
+static inline unsigned histogram_bucket(uint64_t value)
+{
+	if (value > UINT32_MAX)
+		value = UINT32_MAX;
+	if (value < 16)
+		return (unsigned)value;
+	unsigned top = 63u - (unsigned)__builtin_clzll(value);
+	return 16 + (top - 4) * 16 + (unsigned)(value >> (top - 4) & 15);
+}
+
+static inline void histogram_record(struct histogram *histogram, uint64_t value)
+{
+	_Atomic uint32_t *bucket = &histogram->buckets[histogram_bucket(value)];
+	atomic_store_explicit(bucket, atomic_load_explicit(bucket, memory_order_relaxed) + 1, memory_order_relaxed);
+	counter_add(&histogram->sum, value);
+}
+
+/* A distribution over some span of time, summed over shards. */
+struct histogram_view {
+	uint64_t count, sum;
+	uint32_t buckets[HISTOGRAM_BUCKETS];
+};
+
+/* Adds a shard's present state. */
+void histogram_view_add(struct histogram_view *view, const struct histogram *histogram);
+/* view -= earlier (bucket by bucket, modulo 2^32). */
+void histogram_view_subtract(struct histogram_view *view, const struct histogram_view *earlier);
+/* The value below which `fraction` of all lie: a bucket's middle; 0 for an empty view. fraction 0: least, 1: greatest. */
+double histogram_view_quantile(const struct histogram_view *view, double fraction);
+double histogram_view_average(const struct histogram_view *view);
+
+#endif
