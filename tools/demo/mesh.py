@@ -7,6 +7,7 @@
 """
 
 import ctypes
+import errno
 import http.client
 import os
 import pathlib
@@ -100,7 +101,7 @@ def is_free(host, port):
             probe.bind((host, port))
             probe.listen(1)
         except OSError as error:
-            if error.errno != 98:
+            if error.errno != errno.EADDRINUSE:
                 raise
             return False
     return True

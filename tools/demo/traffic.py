@@ -18,16 +18,23 @@ GREETING = re.compile(rf"^Hello \({IP}\) (?:world|earth) \({IP}\)!!$")
 WORLD_ONLY = re.compile(rf"^world \({IP}\)!$")
 
 
+class CurlError(Exception):
+    """curl ended with an exit code other than 0, or not in time."""
+
+
 def run_curl(command):
-    """The output of a command as one would type it: `[NAME=VALUE ...] curl ...`. Raises RuntimeError if curl fails."""
+    """The output of a command as one would type it: `[NAME=VALUE ...] curl ...`; CurlError if curl fails."""
     words = shlex.split(command)
     environment = plain_environment()
     while "=" in words[0]:
         name, _, value = words.pop(0).partition("=")
         environment[name] = value
-    done = subprocess.run(words, env=environment, stdin=subprocess.DEVNULL, capture_output=True, timeout=TIMEOUT_S)
+    try:
+        done = subprocess.run(words, env=environment, stdin=subprocess.DEVNULL, capture_output=True, timeout=TIMEOUT_S)
+    except subprocess.TimeoutExpired:
+        raise CurlError(f"no answer within {TIMEOUT_S} s: {command}") from None
     if done.returncode != 0:
-        raise RuntimeError(f"curl's exit code {done.returncode} {done.stderr.decode(errors='replace').strip()}".strip())
+        raise CurlError(f"exit code {done.returncode} {done.stderr.decode(errors='replace').strip()}: {command}")
     return done.stdout.decode(errors="replace")
 
 
