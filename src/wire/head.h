@@ -134,6 +134,8 @@ struct head {
 	bool has_host;          /* a Host field was present */
 	bool expects_continue;  /* Expect: 100-continue */
 	bool upgrades;          /* `Connection: upgrade` together with an Upgrade field */
+	bool closes;            /* `Connection: close` */
+	bool keeps_alive;       /* `Connection: keep-alive` */
 	uint16_t field_count;
 	uint64_t present;       /* bit for each field_id (but FIELD_OTHER) that is present and not dropped */
 	struct field fields[HEAD_MAX_FIELDS];
