@@ -10,6 +10,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 enum log_level {
 	LOG_DEBUG,
@@ -20,7 +21,10 @@ enum log_level {
 
 typedef void log_writer(const char *line, size_t length); /* the line ends in a newline */
 
+typedef int64_t log_clock(void);                          /* monotonic nanoseconds */
+
 void log_set(enum log_level least, log_writer *writer);
+void log_set_clock(log_clock *clock); /* what "a second" is measured with; NULL (at first): no limit per call site */
 bool log_wanted(enum log_level level);
 void log_line(enum log_level level, const char *room, const char *format, ...) __attribute__((format(printf, 3, 4)));
 

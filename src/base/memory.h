@@ -17,7 +17,7 @@
 void *memory_new(size_t size);                         /* zeroed */
 void *memory_array(size_t count, size_t size);         /* zeroed, overflow-checked */
 void *memory_grow(void *old, size_t count, size_t size); /* realloc; new part not zeroed */
-void memory_free(void *p);
+void memory_free(const void *p);                       /* const: slices of the heap can be freed without a cast */
 char *memory_text(struct slice s);                     /* a NUL-terminated copy */
 
 /* May fail: NULL when memory is out or a test made it fail. For pools and arenas only. */
