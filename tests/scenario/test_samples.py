@@ -202,7 +202,8 @@ def test_answer_other_than_200_from_the_target_is_503(start, record, status):
 
 def test_connection_is_kept_and_bodies_are_passed_over(start):
     connection = start("-text=world").connect()
-    sent = [(None, {}), (b"GET / HTTP/1.1\r\n\r\n", {}), (iter([b"one", b"two"]), {"Transfer-Encoding": "chunked"}), (None, {})]
+    sent = [(None, {}), (b"GET / HTTP/1.1\r\n\r\n", {}),
+            (iter([b"one", b"two"]), {"Transfer-Encoding": "chunked"}), (None, {})]
     for body, headers in sent:
         connection.request("POST", "/", body=body, headers=headers, encode_chunked=bool(headers))
         response = connection.getresponse()

@@ -39,7 +39,8 @@ def check_metrics(_, report, __):
             key = f"rt/{router}/server/{node}/{ROUTERS[router]}/requests"
             report.add(f"metrics.json {key}", counters.at(node, key) > 0, "more than 0", counters.at(node, key))
     key = f"{OUTGOING_CLIENT}hello/loadbalancer/size"
-    report.add(f"metrics.json {key}", counters.each(key) == [len(NODES)] * len(NODES), "3 at each node", counters.each(key))
+    report.add(f"metrics.json {key}", counters.each(key) == [len(NODES)] * len(NODES), "3 at each node",
+               counters.each(key))
     check_tree(report, counters)
     status, text = fetch(NODES[0], ADMIN_PORT, "/admin/metrics.json?q=no/such")
     report.add("metrics.json?q= of a subtree that is not there", status == 404 and "error" in text, "404 and an error",
@@ -99,8 +100,8 @@ def check_latencies(report):
     wanted = [f'rt:service:request_latency_ms{{{labels}, quantile="{q}"}}' for q in ("0.5", "0.95", "0.99")]
     wanted += [f"rt:service:request_latency_ms_{part}{{{labels}}}" for part in ("count", "sum", "avg")]
     missing = [name for name in wanted if name not in samples]
-    report.add("prometheus: latencies of svc/hello as quantiles, count, sum and avg", not missing, "all six kinds of lines",
-               f"without {missing}" if missing else "all there")
+    report.add("prometheus: latencies of svc/hello as quantiles, count, sum and avg", not missing,
+               "all six kinds of lines", f"without {missing}" if missing else "all there")
 
 
 def walk(tree):
@@ -112,7 +113,8 @@ def walk(tree):
 
 
 def check_delegator(_, report, __):
-    for path, service, entry in (("/svc/hello", HELLO, ("/host", "/srv")), ("/svc/world", WORLD, ("/host/world", "/srv/world-v1"))):
+    for path, service, entry in (("/svc/hello", HELLO, ("/host", "/srv")),
+                                 ("/svc/world", WORLD, ("/host/world", "/srv/world-v1"))):
         tree = json_page(NODES[0], f"/delegator.json?namespace=outgoing&path={quote(path)}&dtab={quote(OUTGOING_DTAB)}")
         nodes = list(walk(tree))
         entries = {(node.get("prefix"), node.get("dst")) for node in nodes}
@@ -127,7 +129,8 @@ def check_delegator(_, report, __):
 
 def check_pages(_, report, __):
     for node in NODES:
-        report.add(f"admin on {node}: ping", page(node, "/admin/ping").strip() == "pong", "pong", page(node, "/admin/ping").strip())
+        ping = page(node, "/admin/ping").strip()
+        report.add(f"admin on {node}: ping", ping == "pong", "pong", ping)
         labels = [router.get("label") for router in json_page(node, "/config.json").get("routers", ())]
         report.add(f"admin on {node}: config.json", labels == list(ROUTERS), list(ROUTERS), labels)
         names = json_page(node, "/bound-names.json")

@@ -13,8 +13,8 @@ ROUNDS_A_LINE = 10
 
 STEPS = (
     ("A call through the mesh",
-     "curl hands its request to node 1's outgoing router, which picks one of three hellos, on any node. That hello calls "
-     "world in the same way, through the router of its own node. The addresses tell who answered.",
+     "curl hands its request to node 1's outgoing router, which picks one of three hellos, on any node. That hello "
+     "calls world in the same way, through the router of its own node. The addresses tell who answered.",
      ("http_proxy={0}:4140 curl -s http://hello",) * 3),
     ("Another version, for this request only",
      "A routing rule in a header sends world's part to version 2, which says earth. It travels with the request: hello "
@@ -37,7 +37,9 @@ TRIES = (
      "curl -X POST 'http://{1}:7778/setFailureRate?failureRate=1.0'"),
     ("and recover: it comes back", "curl -X POST 'http://{1}:7778/setFailureRate?failureRate=0'"),
     ("what a node counted", "curl -s http://{0}:9990/admin/metrics.json"),
-    ("how a name is resolved", "curl -s 'http://{0}:9990/delegator.json?namespace=outgoing&path=/svc/world'"),
+    ("how a name is resolved",
+     "curl -sG http://{0}:9990/delegator.json -d namespace=outgoing -d path=/svc/world --data-urlencode "
+     "'dtab=/srv => /#/io.l5d.fs; /host => /srv; /svc => /host; /host/world => /srv/world-v1'"),
 )
 
 
@@ -48,8 +50,9 @@ def say(text, indent=""):
 def show_mesh(mesh):
     print("\nweft: a mesh of three nodes on this machine\n")
     for number, node in enumerate(NODES, 1):
-        print(f"  node {number}  {node}   outgoing :4140  incoming :4141  ingress :4142   admin http://{node}:{ADMIN_PORT}")
-    print("\n  on every node  hello :7777   world (version 1) :7778   world (version 2) :7780      on node 1  api :7779")
+        print(f"  node {number}  {node}   outgoing :4140  incoming :4141  ingress :4142"
+              f"   admin http://{node}:{ADMIN_PORT}")
+    print("\n  on each node  hello :7777   world (version 1) :7778   world (version 2) :7780    on node 1  api :7779")
     print(f"\n  written for this run, and removed at its end: {mesh.folder}")
     print("    node-1.yaml node-2.yaml node-3.yaml   what each node is told: a Linkerd 1.x configuration")
     print("    disco/                                who runs where: a file a service, a line an instance")
@@ -67,7 +70,7 @@ def show_steps():
 
 
 def show_tries():
-    print("\nNow a trickle of requests goes on, until Ctrl-C. Watch the counts, by node, and try in another terminal:\n")
+    print("\nNow a trickle of requests goes on until Ctrl-C. Watch the counts, by node; in another terminal, try:\n")
     for what, command in TRIES:
         print(f"  # {what}\n  {command.format(*NODES)}")
     print()
