@@ -31,7 +31,7 @@ class Process:
     """A program pinned to one core, listening on self.port. Ended by stop(), or with this process."""
 
     def __init__(self, name, command, port, core, folder):
-        self.name, self.port = name, port
+        self.name, self.port, self.probes = name, port, 0
         self.log = Path(folder) / f"{name}.log"
 
         def prepare():
@@ -60,6 +60,7 @@ class Process:
             if self.process.poll() is not None:
                 raise Failure(f"{self.name} ended with {self.process.returncode}: {self.last_words()}")
             try:
+                self.probes += 1
                 status, body = self.get()
                 if status == 200 and body == b"x" * BODY:
                     return

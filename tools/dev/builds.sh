@@ -16,6 +16,7 @@ configure() {
 	if [ -f "$directory/build.ninja" ] && [ "$(cat "$directory/dev-options" 2>/dev/null)" = "$*" ]; then
 		return 0
 	fi
+	echo "configuring $directory, whose first build takes longest"
 	rm -rf "$directory"
 	logged "$directory" meson setup "$directory" "$@" || return 1
 	echo "$*" >"$directory/dev-options"
@@ -35,9 +36,9 @@ logged() {
 	rm -f "$log"
 }
 
-# compile DIRECTORY: only warnings and errors are heard.
+# compile DIRECTORY: quiet, unless it fails.
 compile() {
-	ninja -C "$1" --quiet | { grep -v '^ninja: no work to do' || true; }
+	logged "$1" ninja -C "$1"
 }
 
 build_release() {
