@@ -82,7 +82,7 @@ meson_suite() {
 	log=$build/meson-logs/testlog.json
 	if [ -f "$log" ]; then
 		counted meson "$log"
-	elif grep -q 'No suitable tests' "$build/test-output.txt" || [ ! -s "$build/test-output.txt" ]; then
+	elif grep -q '^No suitable tests\|^No tests defined' "$build/test-output.txt"; then
 		echo "   none yet"
 	else
 		tail -n 20 "$build/test-output.txt"
