@@ -8,6 +8,11 @@
 
 enum { CHILDREN = 4, FIRST_CAPACITY = 64 };
 
+void timer_init(struct timer *timer, void (*fired)(void *owner), void *owner)
+{
+	*timer = (struct timer){ .fired = fired, .owner = owner };
+}
+
 void timers_init(struct timers *timers)
 {
 	*timers = (struct timers){ 0 };
