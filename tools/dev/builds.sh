@@ -16,7 +16,7 @@ configure() {
 	if [ -f "$directory/build.ninja" ] && [ "$(cat "$directory/dev-options" 2>/dev/null)" = "$*" ]; then
 		return 0
 	fi
-	echo "configuring $directory, whose first build takes longest"
+	echo "configuring $directory, whose first build takes longest" >&2
 	rm -rf "$directory"
 	logged "$directory" meson setup "$directory" "$@" || return 1
 	echo "$*" >"$directory/dev-options"

@@ -39,7 +39,7 @@ install_packages() {
 		fi
 		root=(sudo)
 	fi
-	echo "installing $*"
+	echo "installing $*" >&2
 	log=$(mktemp)
 	# RUNLEVEL=1 keeps the peers' packages (haproxy, nginx) from starting a server.
 	if ! { "${root[@]}" apt-get update -q &&
@@ -58,7 +58,7 @@ python_packages() {
 	need python
 	cmp -s "$requirements" "$directory/installed.txt" && return 0
 	[ -x $python ] || python=python3
-	echo "installing the Python packages of $requirements"
+	echo "installing the Python packages of $requirements" >&2
 	log=$(mktemp)
 	if ! { $python -m venv --clear "$directory" &&
 		"$directory/bin/pip" install -q --disable-pip-version-check -r "$requirements"; } >"$log" 2>&1; then
