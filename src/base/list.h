@@ -17,10 +17,12 @@ struct list {
 };
 
 #define LIST_OF(link, type, member) ((type *)(void *)((char *)(link) - offsetof(type, member)))
-#define LIST_EACH(list, link) for (struct list *link = (list)->next; link != (list); link = link->next)
+#define LIST_EACH(members, link) \
+	for (struct list *link = (members)->next; link != (members); link = link->next)
 /* The current member may be removed in the body. */
-#define LIST_EACH_SAFE(list, link, after) \
-	for (struct list *link = (list)->next, *after = link->next; link != (list); link = after, after = link->next)
+#define LIST_EACH_SAFE(members, link, after) \
+	for (struct list *link = (members)->next, *after = link->next; link != (members); \
+	     link = after, after = link->next)
 
 static inline void list_init(struct list *list)
 {
