@@ -23,6 +23,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/arena.h"
+#include "base/text.h"
 #include "model/endpoints.h"
 #include "model/path.h"
 
@@ -46,7 +48,7 @@ struct bound_branch {
 
 struct bound_node {
 	enum bound_kind kind;
-	uint16_t status;               /* leaf: not 0: answers this HTTP status instead of calling anybody */
+	uint16_t status;               /* leaf, set by who builds it: not 0: answers this HTTP status, calls nobody */
 	uint32_t count;                /* alt, union */
 	struct bound_branch *branches; /* alt, union: filled by who builds it */
 	struct path id;                /* leaf: /%/io.l5d.port/4141/#/io.l5d.fs/hello */
@@ -62,7 +64,7 @@ struct bound {
 	uint32_t magic;
 	atomic_uint references;
 	const struct bound_node *root;
-	struct bound_node *leaves; /* all of them, in the order in which they were made reversed */
+	struct bound_node *leaves; /* all that were made, the newest first (next_leaf), in the tree or not */
 	uint64_t version;          /* the maker's; rises with every tree that is published under one name */
 	struct arena arena;
 };
@@ -79,16 +81,19 @@ struct bound_node *bound_branches(struct bound *bound, enum bound_kind kind, uin
 /* BOUND_NEG, _FAIL, _EMPTY, _PENDING. */
 struct bound_node *bound_state(struct bound *bound, enum bound_kind kind);
 struct bound_node *bound_error(struct bound *bound, struct slice message);
-/* Sets the root; neg branches of unions are dropped and weights normalised to a sum of 1, unions and alternations of one
- * branch become that branch, of none neg; alternatives behind a `fail` are cut off. */
+/* Sets the root, simplified: alternatives that are neg are dropped, and so are those behind a `fail`; branches of unions that
+ * are neg or fail are dropped and the weights of the others made a sum of 1; what has one branch left becomes it, what has none
+ * becomes neg. Once only. */
 void bound_finish(struct bound *bound, struct bound_node *root);
 
-/* The rule "first bound": what an alternation comes to (a leaf, union, neg, fail, empty, pending or error; alternations
- * inside unions remain). Neg tries the next; everything else ends the search. Any thread. */
+/* The rule "first bound": what a node comes to when alternatives that are neg are passed over; everything else ends the
+ * search (so a fail, empty, pending or error is chosen when it is met). A union whose branches are all neg or fail
+ * is neg. Never an alternation; those inside unions remain, choose again after picking a branch. Any thread, on finished
+ * and unfinished trees. */
 const struct bound_node *bound_choose(const struct bound_node *node);
 /* The same shape, ids, residuals and weights; endpoints are not compared. */
 bool bound_equal(const struct bound_node *a, const struct bound_node *b);
-/* As a name tree of client ids with residuals in brackets, for logs and tests. */
+/* As a name tree of client ids, residuals in brackets: "/#/io.l5d.fs/web[/rest] | ~"; for logs and tests. */
 void bound_show_text(struct text *out, const struct bound_node *node);
 
 #endif
