@@ -1,0 +1,172 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "io/process.h"
+
+#include <errno.h>
+#include <dirent.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/resource.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "base/memory.h"
+#include "io/file.h"
+#include "io/kernel/kernel.h"
+
+struct signals {
+	struct source source;
+	struct loop *loop;
+	void (*received)(void *owner, enum process_signal which);
+	void *owner;
+};
+
+static void our_signals(sigset_t *set)
+{
+	sigemptyset(set);
+	sigaddset(set, SIGTERM);
+	sigaddset(set, SIGINT);
+	sigaddset(set, SIGHUP);
+	sigaddset(set, SIGUSR1);
+}
+
+static void write_log(const char *line, size_t length)
+{
+	file_print(true, slice_make(line, length));
+}
+
+static void raise_descriptor_limit(void)
+{
+	struct rlimit limit;
+	if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < limit.rlim_max) {
+		limit.rlim_cur = limit.rlim_max;
+		(void)!setrlimit(RLIMIT_NOFILE, &limit);
+	}
+}
+
+void process_start(void)
+{
+	sigset_t set;
+	our_signals(&set);
+	sigprocmask(SIG_BLOCK, &set, NULL);
+	signal(SIGPIPE, SIG_IGN);
+	raise_descriptor_limit();
+	log_set(LOG_INFO, write_log);
+	log_set_clock(kernel_clock);
+}
+
+static void on_signal(struct source *source, uint32_t events)
+{
+	struct signals *signals = LIST_OF(source, struct signals, source);
+	struct signalfd_siginfo one;
+	(void)events;
+	while (source->fd >= 0 && read(source->fd, &one, sizeof one) == sizeof one) {
+		if (one.ssi_signo == SIGTERM || one.ssi_signo == SIGINT)
+			signals->received(signals->owner, PROCESS_TERMINATE);
+		else if (one.ssi_signo == SIGHUP)
+			signals->received(signals->owner, PROCESS_RELOAD);
+		loop_run_tasks(signals->loop);
+	}
+}
+
+int signals_new(struct loop *loop, void (*received)(void *owner, enum process_signal which), void *owner,
+                struct signals **result)
+{
+	sigset_t set;
+	our_signals(&set);
+	int fd = signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
+	if (fd < 0)
+		return kernel_error(errno);
+	struct signals *signals = memory_new(sizeof *signals);
+	*signals = (struct signals){
+		.source = { .ready = on_signal, .fd = fd },
+		.loop = loop,
+		.received = received,
+		.owner = owner,
+	};
+	list_init(&signals->source.link);
+	int e = loop_register(loop, &signals->source, EPOLLIN);
+	if (e) {
+		close(fd);
+		memory_free(signals);
+		return e;
+	}
+	loop->others++;
+	*result = signals;
+	return 0;
+}
+
+static void signals_gone(struct loop *loop, struct source *source)
+{
+	(void)loop;
+	memory_free(LIST_OF(source, struct signals, source));
+}
+
+void signals_free(struct signals *signals)
+{
+	close(signals->source.fd);
+	signals->loop->others--;
+	loop_bury(signals->loop, &signals->source, signals_gone);
+}
+
+static unsigned count_entries(const char *path)
+{
+	DIR *folder = opendir(path);
+	unsigned count = 0;
+	if (!folder)
+		return 0;
+	for (const struct dirent *entry; (entry = readdir(folder));)
+		count += entry->d_name[0] != '.';
+	closedir(folder);
+	return count;
+}
+
+static int64_t nanoseconds(struct timeval t)
+{
+	return t.tv_sec * CLOCK_SECOND + t.tv_usec * CLOCK_US;
+}
+
+void process_usage(struct process_usage *usage)
+{
+	struct rusage used = { 0 };
+	struct rlimit limit = { 0 };
+	struct slice text;
+	*usage = (struct process_usage){ 0 };
+	if (file_read("/proc/self/statm", 4096, &text) == 0) {
+		uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE), total = 0, resident = 0;
+		struct slice rest = text, part;
+		if (slice_split(&rest, ' ', &part))
+			(void)!slice_to_u64(part, UINT64_MAX, &total);
+		if (slice_split(&rest, ' ', &part))
+			(void)!slice_to_u64(part, UINT64_MAX, &resident);
+		usage->virtual_bytes = total * page;
+		usage->resident_bytes = resident * page;
+		memory_free(text.at);
+	}
+	if (getrusage(RUSAGE_SELF, &used) == 0) {
+		usage->cpu_user_ns = nanoseconds(used.ru_utime);
+		usage->cpu_system_ns = nanoseconds(used.ru_stime);
+	}
+	usage->threads = count_entries("/proc/self/task");
+	usage->descriptors = count_entries("/proc/self/fd");
+	if (usage->descriptors)
+		usage->descriptors--; /* the one that reads the folder */
+	if (getrlimit(RLIMIT_NOFILE, &limit) == 0)
+		usage->descriptor_limit = limit.rlim_cur > UINT32_MAX ? UINT32_MAX : (unsigned)limit.rlim_cur;
+}
+
+unsigned process_id(void)
+{
+	return (unsigned)getpid();
+}
+
+const char *process_environment(const char *name)
+{
+	return getenv(name);
+}
+
+void process_exit(int code)
+{
+	exit(code);
+}
