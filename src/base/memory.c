@@ -20,6 +20,19 @@ void *memory_new(size_t size)
 	return memory_array(1, size);
 }
 
+void *memory_new_aligned(size_t size, size_t alignment)
+{
+	size_t whole;
+
+	count_call();
+	if (__builtin_add_overflow(size ? size : 1, alignment - 1, &whole))
+		check_out_of_memory("the heap");
+	void *p = aligned_alloc(alignment, whole & ~(alignment - 1));
+	if (!p)
+		check_out_of_memory("the heap");
+	return memset(p, 0, size);
+}
+
 void *memory_array(size_t count, size_t size)
 {
 	count_call();

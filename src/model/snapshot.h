@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* model/snapshot.h: all of a configuration, compiled and valid: what a dialect makes and what the proxy runs.
  *
- * Immutable; made on the control thread, counted atomically; the last reference frees it with all that hangs below it.
+ * Immutable; made on the control thread, counted atomically; the last reference frees it with all that hangs below it:
+ * what lies in its arena, and the matchers of its rules (matcher_new), each of which belongs to one rule alone.
  *
  *	struct snapshot *s = snapshot_new();             // one reference; s->arena owns everything below
  *	s->routers = arena_get(&s->arena, ...);
@@ -63,6 +64,6 @@ struct snapshot {
 
 struct snapshot *snapshot_new(void);
 struct snapshot *snapshot_ref(struct snapshot *snapshot);
-void snapshot_unref(struct snapshot *snapshot);
+void snapshot_unref(struct snapshot *snapshot); /* NULL is allowed */
 
 #endif

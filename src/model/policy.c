@@ -1,0 +1,136 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "model/policy.h"
+
+#include "base/clock.h"
+#include "model/matcher.h"
+#include "model/path.h"
+
+static const struct budget_policy default_budget = {
+	.percent_can_retry = 0.2,
+	.min_retries_per_second = 10,
+	.ttl_ns = 10 * CLOCK_SECOND,
+};
+
+struct service_policy service_policy_default(void)
+{
+	return (struct service_policy){
+		.budget = default_budget,
+		.backoff = { .kind = BACKOFF_CONSTANT },
+		.classifier = CLASSIFIER_NON_RETRYABLE_5XX,
+	};
+}
+
+struct client_policy client_policy_default(void)
+{
+	return (struct client_policy){
+		.balancer = { .kind = BALANCER_P2C, .max_effort = 5, .decay_ns = 10 * CLOCK_SECOND },
+		.accrual = {
+			.kind = ACCRUAL_CONSECUTIVE_FAILURES,
+			.failures = 5,
+			.backoff = { .kind = BACKOFF_EQUAL, .min_ns = 5 * CLOCK_SECOND, .max_ns = 300 * CLOCK_SECOND },
+		},
+		.requeue_budget = default_budget,
+	};
+}
+
+static bool rule_matches(const struct matcher *matcher, const struct path *name)
+{
+	return !matcher || matcher_match(matcher, *name, NULL);
+}
+
+void service_policy_resolve(const struct service_rule *rules, unsigned count, const struct path *name,
+                            struct service_policy *policy)
+{
+	*policy = service_policy_default();
+	for (unsigned i = 0; i < count; i++) {
+		const struct service_policy *rule = &rules[i].policy;
+
+		if (!rule_matches(rules[i].matcher, name))
+			continue;
+		if (rule->set & SERVICE_TOTAL_TIMEOUT)
+			policy->total_timeout_ns = rule->total_timeout_ns;
+		if (rule->set & SERVICE_BUDGET)
+			policy->budget = rule->budget;
+		if (rule->set & SERVICE_BACKOFF)
+			policy->backoff = rule->backoff;
+		if (rule->set & SERVICE_CLASSIFIER)
+			policy->classifier = rule->classifier;
+		policy->set |= rule->set;
+	}
+}
+
+void client_policy_resolve(const struct client_rule *rules, unsigned count, const struct path *id,
+                           struct client_policy *policy)
+{
+	*policy = client_policy_default();
+	for (unsigned i = 0; i < count; i++) {
+		const struct client_policy *rule = &rules[i].policy;
+
+		if (!rule_matches(rules[i].matcher, id))
+			continue;
+		if (rule->set & CLIENT_BALANCER)
+			policy->balancer = rule->balancer;
+		if (rule->set & CLIENT_ACCRUAL)
+			policy->accrual = rule->accrual;
+		if (rule->set & CLIENT_ATTEMPT_TIMEOUT)
+			policy->attempt_timeout_ns = rule->attempt_timeout_ns;
+		if (rule->set & CLIENT_CONNECTIONS)
+			policy->connections = rule->connections;
+		if (rule->set & CLIENT_REQUEUE_BUDGET)
+			policy->requeue_budget = rule->requeue_budget;
+		policy->set |= rule->set;
+	}
+}
+
+/* a + b for durations, at most INT64_MAX. */
+static int64_t sum(int64_t a, int64_t b)
+{
+	int64_t both;
+
+	return __builtin_add_overflow(a, b, &both) ? INT64_MAX : both;
+}
+
+/* `part` of a duration, 0 <= part < 1. */
+static int64_t share(int64_t ns, double part)
+{
+	double result = (double)ns * part;
+
+	return result >= 0x1p63 ? INT64_MAX : (int64_t)result;
+}
+
+static int64_t at_most(int64_t ns, int64_t max)
+{
+	return ns < max ? ns : max;
+}
+
+/* As Finagle's Backoff.decorrelatedJittered: drawn between the first time and three times the last one, then cut. */
+static int64_t next_jittered(const struct backoff *backoff, int64_t previous, double random)
+{
+	int64_t tripled;
+
+	if (previous < backoff->min_ns)
+		previous = backoff->min_ns;
+	if (__builtin_mul_overflow(previous, 3, &tripled))
+		tripled = INT64_MAX;
+	return at_most(sum(backoff->min_ns, share(tripled - backoff->min_ns, random)), backoff->max_ns);
+}
+
+/* As Finagle's Backoff.equalJittered: the nth is half of min * 2^n, and up to as much again. */
+static int64_t next_equal(const struct backoff *backoff, unsigned n, double random)
+{
+	int64_t half = backoff->min_ns;
+
+	for (unsigned i = 1; i < n && half < backoff->max_ns; i++)
+		half = sum(half, half);
+	return at_most(sum(half, share(half, random)), backoff->max_ns);
+}
+
+int64_t backoff_next(const struct backoff *backoff, unsigned n, int64_t previous, double random)
+{
+	if (backoff->kind == BACKOFF_CONSTANT)
+		return backoff->min_ns;
+	if (n == 0)
+		return at_most(backoff->min_ns, backoff->max_ns);
+	return backoff->kind == BACKOFF_JITTERED ? next_jittered(backoff, previous, random) :
+	                                           next_equal(backoff, n, random);
+}
