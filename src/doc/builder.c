@@ -205,8 +205,8 @@ void builder_close(struct builder *builder)
 {
 	struct builder_level *level = innermost(builder);
 	CHECK(level && !level->key_node);
-	const struct document_entry *children = builder->pending + level->first;
 	size_t count = builder->pending_count - level->first;
+	const struct document_entry *children = count ? builder->pending + level->first : NULL;
 	level->node->count = (uint32_t)count;
 	if (level->node->kind == DOCUMENT_SEQUENCE) {
 		level->node->items = copy_items(builder->document, children, count);
