@@ -15,6 +15,8 @@
 #include <stdint.h>
 
 #include "base/counter.h"
+#include "base/list.h"
+#include "base/list.h"
 #include "io/address.h"
 #include "io/loop.h"
 #include "io/stream.h"
