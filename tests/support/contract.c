@@ -19,7 +19,8 @@ enum progress {
 struct contract {
 	struct side side; /* what the exchange holds; first */
 	uint32_t magic;
-	struct side *inner;
+	struct side *inner;      /* NULL: released */
+	struct contract *buried; /* the next of those released, kept so that a late event is noticed */
 	enum contract_role role;
 	enum progress told, sent;
 	bool reset, paused, blocked, upgraded, forgotten;
@@ -28,6 +29,7 @@ struct contract {
 };
 
 static unsigned alive, calls;
+static struct contract *graveyard;
 
 static const struct side_ops ops;
 static const struct side_events events;
@@ -149,6 +151,13 @@ void contract_check_finished(void)
 {
 	RULE(alive == 0, "a side was never released");
 	RULE(calls == 0, "a call never returned");
+	while (graveyard) {
+		struct contract *c = graveyard;
+
+		graveyard = c->buried;
+		c->magic = 0;
+		memory_free(c);
+	}
 }
 
 bool contract_in_call(void)
@@ -347,8 +356,8 @@ static void release(struct side *side, enum reset why)
 	inner->ops->release(inner, why);
 	calls--;
 	alive--;
-	c->magic = 0;
-	memory_free(c);
+	c->buried = graveyard;
+	graveyard = c;
 }
 
 static const struct side_ops ops = {

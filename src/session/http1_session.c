@@ -1,0 +1,436 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The life of a session: states, the task, closing. The tables are in http1_session.h. */
+#include "session/http1_session.h"
+
+#include "base/check.h"
+#include "session/pools.h"
+
+#define BIT(state) (1u << (state))
+
+enum {
+	DEFAULT_HEAD_SECONDS = 60,
+	DEFAULT_MAX_WAITING = 64 * 1024,
+	LARGEST_HEAD = 15 * 1024,
+};
+
+static const uint16_t receiving_next[] = {
+	[RECEIVING_HEAD] = BIT(RECEIVING_HELD) | BIT(RECEIVING_BODY) | BIT(RECEIVING_END) | BIT(RECEIVING_OPAQUE),
+	[RECEIVING_HELD] = BIT(RECEIVING_OPAQUE) | BIT(RECEIVING_END),
+	[RECEIVING_BODY] = BIT(RECEIVING_TRAILERS) | BIT(RECEIVING_END) | BIT(RECEIVING_HELD),
+	[RECEIVING_TRAILERS] = BIT(RECEIVING_DONE) | BIT(RECEIVING_END) | BIT(RECEIVING_HELD),
+	[RECEIVING_END] = BIT(RECEIVING_DONE) | BIT(RECEIVING_HEAD),
+	[RECEIVING_OPAQUE] = BIT(RECEIVING_DONE),
+	[RECEIVING_DONE] = BIT(RECEIVING_HEAD),
+};
+
+static const uint16_t sending_next[] = {
+	[SENDING_HEAD] = BIT(SENDING_BODY) | BIT(SENDING_OPAQUE) | BIT(SENDING_DONE),
+	[SENDING_BODY] = BIT(SENDING_OPAQUE) | BIT(SENDING_DONE),
+	[SENDING_OPAQUE] = BIT(SENDING_DONE),
+	[SENDING_DONE] = BIT(SENDING_HEAD),
+};
+
+static const struct stream_events stream_events;
+
+void http1_session_receive_in(struct http1_session *h, enum receiving state)
+{
+	CHECK(receiving_next[h->receiving] & BIT(state));
+	h->receiving = (uint8_t)state;
+}
+
+void http1_session_send_in(struct http1_session *h, enum sending state)
+{
+	CHECK(sending_next[h->sending] & BIT(state));
+	h->sending = (uint8_t)state;
+}
+
+bool http1_session_complete(const struct http1_session *h)
+{
+	return h->sending == SENDING_DONE && (h->receiving == RECEIVING_DONE || h->receiving == RECEIVING_END);
+}
+
+void http1_session_touch(struct http1_session *h)
+{
+	task_set(h->session.loop, &h->task);
+}
+
+void http1_session_end(struct http1_session *h, enum closing how, enum reset why, int error)
+{
+	if (h->closing != CLOSING_NOT)
+		return;
+	h->closing = (uint8_t)how;
+	h->why = (uint8_t)why;
+	h->error = error;
+	http1_session_touch(h);
+}
+
+void http1_session_renew(struct http1_session *h)
+{
+	http1_session_receive_in(h, RECEIVING_HEAD);
+	http1_session_send_in(h, SENDING_HEAD);
+	h->heard = h->upgrades = h->owes_continue = false;
+	if (h->limits.idle_ns > 0)
+		expiry_set(&h->pools->expiries, &h->phase, h->limits.idle_ns);
+	else
+		expiry_cancel(&h->phase);
+	http1_session_touch(h);
+}
+
+/* Reads while what arrives can be consumed, or when nothing waits (to hear of the peer's end). */
+static void set_reading(struct http1_session *h)
+{
+	bool want;
+
+	switch ((enum receiving)h->receiving) {
+	case RECEIVING_BODY:
+	case RECEIVING_TRAILERS:
+	case RECEIVING_OPAQUE:
+		want = !h->paused;
+		break;
+	case RECEIVING_HELD:
+	case RECEIVING_END:
+	case RECEIVING_DONE:
+		want = input_empty(&h->input);
+		break;
+	default:
+		want = true;
+	}
+	want = want && !h->input.more && !h->ended;
+	if (want == h->reading)
+		return;
+	h->reading = want;
+	if (want)
+		stream_resume(h->session.stream);
+	else
+		stream_pause(h->session.stream);
+}
+
+static void flush(struct http1_session *h)
+{
+	struct output *output = &h->output;
+
+	if (output->gathered > 0) {
+		output_flush(output);
+		if (h->side && h->session.connected)
+			h->side->side.wrote = true;
+		if (h->session.counters)
+			counter_add(&h->session.counters->sent_bytes, output->taken);
+		output->taken = 0;
+	}
+	if (h->finish_stream && !h->finished_stream) {
+		h->finished_stream = true;
+		stream_finish(h->session.stream);
+	}
+}
+
+static void tell_writable(struct http1_session *h)
+{
+	if (!h->blocked || output_backlog(&h->output) > 0)
+		return;
+	h->blocked = false;
+	if (h->side)
+		h->side->side.events->writable(&h->side->side);
+}
+
+static void free_session(struct http1_session *h)
+{
+	struct session_pools *pools = h->pools;
+
+	h->magic = 0;
+	pool_put(&pools->sessions, h);
+}
+
+static void close_stream(struct http1_session *h, enum closing how)
+{
+	struct stream *stream = h->session.stream;
+
+	if (how == CLOSING_LINGER) {
+		flush(h);
+		stream_linger(stream);
+	} else {
+		output_drop(&h->output);
+		stream_close(stream);
+	}
+	h->session.stream = NULL;
+}
+
+/* The open side hears of it unless both directions have ended. */
+static void tell_side(struct http1_session *h)
+{
+	struct side *side = &h->side->side;
+	enum reset why = h->why == RESET_NONE ? RESET_CANCEL : (enum reset)h->why;
+
+	if (h->sending != SENDING_DONE || h->receiving != RECEIVING_DONE)
+		side->events->reset(side, why, h->error);
+}
+
+static void take_down(struct http1_session *h)
+{
+	enum closing how = (enum closing)h->closing;
+	struct session *session = &h->session;
+
+	h->closing = CLOSING_GONE;
+	close_stream(h, how);
+	task_cancel(session->loop, &h->task);
+	expiry_cancel(&h->phase);
+	expiry_cancel(&h->life);
+	input_drop(&h->input);
+	if (h->parsing)
+		pool_put(&h->pools->sides, h->parsing);
+	h->parsing = NULL;
+	if (h->side)
+		tell_side(h);
+	if (h->counted)
+		counter_add(&session->counters->closes, 1);
+	session->events->closed(session->owner, session, h->error);
+	list_remove(&session->link);
+	h->told_closed = true;
+	if (!h->side)
+		free_session(h);
+}
+
+static void run(void *owner)
+{
+	struct http1_session *h = owner;
+
+	CHECK_MAGIC(h, HTTP1_SESSION_MAGIC);
+	if (h->closing == CLOSING_NOT)
+		http1_receive(h);
+	if (h->closing == CLOSING_NOT) {
+		flush(h);
+		tell_writable(h);
+	}
+	if (h->closing == CLOSING_NOT && h->tell_available) {
+		h->tell_available = false;
+		h->session.events->available(h->session.owner, &h->session);
+	}
+	if (h->closing == CLOSING_NOT)
+		set_reading(h);
+	else
+		take_down(h);
+}
+
+/* --- the stream's events --- */
+
+static void connected(void *owner)
+{
+	struct http1_session *h = owner;
+
+	CHECK_MAGIC(h, HTTP1_SESSION_MAGIC);
+	http1_session_count(h);
+	if (h->side && h->output.waiting > 0)
+		h->side->side.wrote = true;
+	h->tell_available = true;
+	http1_session_touch(h);
+}
+
+static void received(void *owner, struct buffer *buffer)
+{
+	struct http1_session *h = owner;
+
+	CHECK_MAGIC(h, HTTP1_SESSION_MAGIC);
+	if (h->session.counters)
+		counter_add(&h->session.counters->received_bytes, buffer->filled);
+	if (h->closing != CLOSING_NOT) {
+		buffer_unref(buffer);
+		return;
+	}
+	input_add(&h->input, buffer);
+	http1_receive(h);
+	if (h->closing == CLOSING_NOT)
+		set_reading(h);
+}
+
+static void ended(void *owner)
+{
+	struct http1_session *h = owner;
+
+	CHECK_MAGIC(h, HTTP1_SESSION_MAGIC);
+	h->ended = true;
+	if (h->closing == CLOSING_NOT)
+		http1_receive(h);
+}
+
+static void drained(void *owner)
+{
+	struct http1_session *h = owner;
+
+	CHECK_MAGIC(h, HTTP1_SESSION_MAGIC);
+	h->output.waiting = 0;
+	if (h->closing == CLOSING_NOT)
+		tell_writable(h);
+}
+
+static void failed(void *owner, int error)
+{
+	struct http1_session *h = owner;
+
+	CHECK_MAGIC(h, HTTP1_SESSION_MAGIC);
+	if (h->closing == CLOSING_NOT)
+		h->role->failed(h, error);
+	if (h->closing == CLOSING_LINGER)
+		h->closing = CLOSING_NOW;
+}
+
+static const struct stream_events stream_events = {
+	.connected = connected,
+	.received = received,
+	.ended = ended,
+	.drained = drained,
+	.failed = failed,
+};
+
+/* --- time --- */
+
+static void phase_over(void *owner)
+{
+	struct http1_session *h = owner;
+
+	CHECK_MAGIC(h, HTTP1_SESSION_MAGIC);
+	if (h->closing == CLOSING_NOT)
+		h->role->expired(h);
+}
+
+static void life_over(void *owner)
+{
+	struct http1_session *h = owner;
+
+	CHECK_MAGIC(h, HTTP1_SESSION_MAGIC);
+	session_drain(&h->session);
+}
+
+/* --- making --- */
+
+static uint32_t value_or(uint32_t value, uint32_t otherwise)
+{
+	return value > 0 ? value : otherwise;
+}
+
+static void set_limits(struct http1_session *h, const struct session_limits *limits)
+{
+	struct http1_limits parser;
+
+	h->limits = *limits;
+	if (h->limits.head_ns <= 0)
+		h->limits.head_ns = DEFAULT_HEAD_SECONDS * CLOCK_SECOND;
+	h->limits.max_waiting_bytes = value_or(limits->max_waiting_bytes, DEFAULT_MAX_WAITING);
+	parser.max_line_bytes = limits->max_line_bytes;
+	parser.max_head_bytes = limits->max_head_bytes > LARGEST_HEAD ? LARGEST_HEAD : limits->max_head_bytes;
+	parser.max_fields = limits->max_fields;
+	http1_parser_init(&h->parser, &parser);
+}
+
+static void init_session(struct http1_session *h, const struct session_events *events, void *owner,
+                         struct session_counters *counters, const struct session_ops *ops, struct stream *stream)
+{
+	struct session *session = &h->session;
+
+	*session = (struct session){
+		.ops = ops,
+		.events = events,
+		.owner = owner,
+		.stream = stream,
+		.loop = h->pools->loop,
+		.counters = counters,
+		.began = loop_now(h->pools->loop),
+	};
+	list_init(&session->link);
+}
+
+int http1_session_new(struct session_pools *pools, struct stream *stream, const struct session_limits *limits,
+                      const struct session_events *events, void *owner, struct session_counters *counters,
+                      const struct session_ops *ops, const struct http1_role *role, struct http1_session **h)
+{
+	struct http1_session *new;
+
+	CHECK_MAGIC(pools, SESSION_POOLS_MAGIC);
+	new = pool_get(&pools->sessions);
+	if (!new) {
+		stream_close(stream);
+		return ERROR_LIMIT;
+	}
+	*new = (struct http1_session){ .magic = HTTP1_SESSION_MAGIC, .role = role, .pools = pools };
+	init_session(new, events, owner, counters, ops, stream);
+	set_limits(new, limits);
+	input_init(&new->input);
+	output_init(&new->output, stream, loop_buffers(pools->loop));
+	task_init(&new->task, run, new);
+	expiry_init(&new->phase, phase_over, new);
+	expiry_init(&new->life, life_over, new);
+	stream_own(stream, &stream_events, new);
+	if (new->limits.idle_ns > 0)
+		expiry_set(&pools->expiries, &new->phase, new->limits.idle_ns);
+	if (new->limits.life_ns > 0)
+		expiry_set(&pools->expiries, &new->life, new->limits.life_ns);
+	set_reading(new);
+	*h = new;
+	return 0;
+}
+
+void http1_session_count(struct http1_session *h)
+{
+	struct session *session = &h->session;
+
+	session->connected = true;
+	stream_addresses(session->stream, &session->local, &session->remote);
+	if (!session->counters)
+		return;
+	h->counted = true;
+	counter_add(&session->counters->connects, 1);
+}
+
+void http1_session_close(struct session *session, enum reset why)
+{
+	struct http1_session *h = http1_session_of(session);
+
+	CHECK_MAGIC(h, HTTP1_SESSION_MAGIC);
+	http1_session_end(h, CLOSING_NOW, why, 0);
+}
+
+/* --- sides --- */
+
+void http1_side_pause(struct side *side)
+{
+	struct http1_session *h = http1_session_of_side(side);
+
+	if (h)
+		h->paused = true;
+	if (h && h->reading)
+		http1_session_touch(h);
+}
+
+void http1_side_resume(struct side *side)
+{
+	struct http1_session *h = http1_session_of_side(side);
+
+	if (!h || !h->paused)
+		return;
+	h->paused = false;
+	http1_session_touch(h);
+}
+
+void http1_side_forget_head(struct side *side)
+{
+	struct http1_side *s = (struct http1_side *)(void *)side;
+
+	if (s->buffer)
+		buffer_unref(s->buffer);
+	s->buffer = NULL;
+}
+
+void http1_side_release(struct side *side, enum reset why)
+{
+	struct http1_session *h = http1_session_of(side->session);
+	struct http1_side *s = (struct http1_side *)(void *)side;
+
+	CHECK_MAGIC(h, HTTP1_SESSION_MAGIC);
+	CHECK(h->side == s);
+	http1_side_forget_head(side);
+	h->side = NULL;
+	h->paused = h->blocked = false;
+	pool_put(&h->pools->sides, s);
+	if (h->told_closed)
+		free_session(h);
+	else if (h->closing == CLOSING_NOT)
+		h->role->released(h, why);
+}

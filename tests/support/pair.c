@@ -1,0 +1,595 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "support/pair.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/check.h"
+#include "base/memory.h"
+#include "support/contract.h"
+#include "support/filter.h"
+#include "wire/http1.h"
+
+enum { HEAD_TEXT = 4096, PATTERN_PIECE = 4096, PORT = 8080 };
+
+const struct codec codec_http1 = { "http1", http1_server_new, http1_client_new, 1 };
+
+static const struct session_events server_events, client_events;
+static const struct stream_events raw_events;
+
+/* --- calls --- */
+
+static struct call *call_new(struct pair *pair, call_script *script)
+{
+	struct call *call = memory_new(sizeof *call);
+
+	call->pair = pair;
+	call->script = script;
+	call->next = pair->calls;
+	pair->calls = call;
+	return call;
+}
+
+static void play(struct call *call, enum call_event event)
+{
+	if (call->script)
+		call->script(call, event);
+	/* An exchange that is over, or was reset, releases its side unless its script has other plans. */
+	if (call->side && !call->keeps_side && call->was_reset)
+		call_release(call, RESET_NONE);
+}
+
+static void told_informational(struct side *side, struct head *head)
+{
+	struct call *call = side->exchange;
+
+	call->informational++;
+	call->last_informational = head->status;
+	play(call, CALL_INFORMATIONAL);
+}
+
+static void told_head(struct side *side, struct head *head)
+{
+	struct call *call = side->exchange;
+
+	call->head = *head;
+	call->has_head = true;
+	call->status = head->status;
+	play(call, CALL_HEAD);
+}
+
+static void told_body(struct side *side, struct piece piece)
+{
+	struct call *call = side->exchange;
+
+	call->pieces++;
+	call->body_length += piece.length;
+	if (!call->body_most || call->body.length < call->body_most)
+		text_append(&call->body, slice_make(piece.at, piece.length));
+	piece_release(&piece);
+	play(call, CALL_BODY);
+}
+
+static void told_trailers(struct side *side, const struct fields *fields)
+{
+	struct call *call = side->exchange;
+
+	for (unsigned i = 0; i < fields->count; i++)
+		text_append(&call->trailers, slice_make(fields->at[i].line, fields->at[i].line_length));
+	call->ended = true;
+	play(call, CALL_TRAILERS);
+}
+
+static void told_end(struct side *side)
+{
+	struct call *call = side->exchange;
+
+	call->ended = true;
+	play(call, CALL_END);
+}
+
+static void told_reset(struct side *side, enum reset why, int error)
+{
+	struct call *call = side->exchange;
+
+	call->was_reset = true;
+	call->why = why;
+	call->error = error;
+	play(call, CALL_RESET);
+}
+
+static void told_writable(struct side *side)
+{
+	struct call *call = side->exchange;
+
+	call->writables++;
+	play(call, CALL_WRITABLE);
+}
+
+static const struct side_events side_events = {
+	.informational = told_informational,
+	.head = told_head,
+	.body = told_body,
+	.trailers = told_trailers,
+	.end = told_end,
+	.reset = told_reset,
+	.writable = told_writable,
+};
+
+/* --- what scripts do --- */
+
+/* Both parsers, so that a head looks as if it had been received. The text must live as long as the head: it is static here. */
+static void make_head(struct call *call, const char *text, bool response, struct head *head, char *room)
+{
+	struct http1_limits limits = { 0 };
+	struct http1_parser parser;
+	size_t length = strlen(text), consumed;
+	int e;
+
+	(void)call;
+	CHECK(length < HEAD_TEXT);
+	memcpy(room, text, length + 1);
+	http1_parser_init(&parser, &limits);
+	if (response)
+		e = http1_parse_response(&parser, room, length, METHOD_GET, head, &consumed);
+	else
+		e = http1_parse_request(&parser, room, length, head, &consumed);
+	if (e || consumed != length) {
+		fprintf(stderr, "a test's head can't be parsed: %s\n", text);
+		abort();
+	}
+}
+
+static bool is_served(const struct call *call)
+{
+	return call->has_head && !call->head.is_response;
+}
+
+void call_send_head(struct call *call, const char *text, bool end)
+{
+	struct head head;
+	char room[HEAD_TEXT];
+
+	make_head(call, text, strncmp(text, "HTTP/", 5) == 0, &head, room);
+	side_send_head(call->side, &head, end);
+}
+
+void call_send_informational(struct call *call, const char *text)
+{
+	struct head head;
+	char room[HEAD_TEXT];
+
+	make_head(call, text, true, &head, room);
+	side_send_informational(call->side, &head);
+}
+
+bool call_send(struct call *call, const char *text, bool end)
+{
+	struct piece piece = { NULL, text, strlen(text) };
+
+	call->sent += piece.length;
+	return side_send_body(call->side, piece, end);
+}
+
+static char pattern_at(size_t position)
+{
+	return (char)('a' + (position * 7 + position / 251) % 26);
+}
+
+/* In pieces of the loop's buffers, as if it had been received. */
+bool call_send_pattern(struct call *call, size_t length, bool end)
+{
+	struct loop *loop = is_served(call) ? call->pair->server_loop : call->pair->client_loop;
+	bool more = true;
+
+	do {
+		size_t part = length < PATTERN_PIECE ? length : PATTERN_PIECE;
+		struct buffer *buffer = buffer_get(loop_buffers(loop));
+		struct piece piece;
+
+		CHECK(buffer);
+		for (size_t i = 0; i < part; i++)
+			buffer->bytes[i] = pattern_at(call->sent + i);
+		buffer->filled = (uint32_t)part;
+		piece = piece_of(buffer, buffer->bytes, part);
+		buffer_unref(buffer);
+		call->sent += part;
+		length -= part;
+		more = side_send_body(call->side, piece, end && length == 0);
+	} while (length > 0);
+	return more;
+}
+
+bool call_is_pattern(const struct call *call)
+{
+	for (size_t i = 0; i < call->body.length; i++) {
+		if (call->body.bytes[i] != pattern_at(i))
+			return false;
+	}
+	return true;
+}
+
+void call_send_trailers(struct call *call, const char *name, const char *value)
+{
+	char line[256];
+	int length = snprintf(line, sizeof line, "%s: %s\r\n", name, value);
+	struct field field = {
+		.line = line,
+		.line_length = (uint32_t)length,
+		.name_length = (uint16_t)strlen(name),
+		.value_offset = (uint16_t)(strlen(name) + 2),
+		.value_length = (uint32_t)strlen(value),
+		.id = (uint8_t)field_identify(slice_of(name)),
+	};
+	struct fields fields = { 1, &field };
+
+	side_send_trailers(call->side, &fields);
+}
+
+void call_release(struct call *call, enum reset why)
+{
+	struct side *side = call->side;
+
+	call->side = NULL;
+	if (side)
+		side_release(side, why);
+}
+
+/* --- sessions --- */
+
+static void server_opened(void *owner, struct session *session, struct side *side)
+{
+	struct pair *pair = owner;
+	struct call *call = call_new(pair, pair->options.serve);
+
+	CHECK(!contract_in_call());
+	CHECK(session == side->session);
+	pair->opened++;
+	pair->served = call;
+	call->head = *side->head;
+	call->has_head = true;
+	call->side = contract_wrap(side, CONTRACT_DOWNSTREAM, &side_events, call);
+	play(call, CALL_OPENED);
+}
+
+static struct slice server_refused(void *owner, struct session *session, unsigned status, const char *reason)
+{
+	struct pair *pair = owner;
+
+	(void)session;
+	CHECK(!contract_in_call());
+	CHECK(reason && *reason);
+	pair->refused++;
+	pair->refused_status = status;
+	return pair->refusal ? slice_of(pair->refusal) : (struct slice){ 0 };
+}
+
+static void server_closed(void *owner, struct session *session, int error)
+{
+	struct pair *pair = owner;
+
+	CHECK(!contract_in_call());
+	pair->server_closed++;
+	pair->server_error = error;
+	list_remove(&session->link);
+	if (pair->server == session)
+		pair->server = NULL;
+}
+
+static void client_available(void *owner, struct session *session)
+{
+	struct pair *pair = owner;
+
+	CHECK(!contract_in_call());
+	CHECK(pair->client == session);
+	pair->available++;
+}
+
+static void client_closed(void *owner, struct session *session, int error)
+{
+	struct pair *pair = owner;
+
+	CHECK(!contract_in_call());
+	CHECK(pair->client == session);
+	pair->client_closed++;
+	pair->client_error = error;
+	pair->client = NULL;
+}
+
+static const struct session_events server_events = {
+	.opened = server_opened,
+	.refused = server_refused,
+	.closed = server_closed,
+};
+
+static const struct session_events client_events = {
+	.available = client_available,
+	.closed = client_closed,
+};
+
+static struct stream *filtered(struct pair *pair, struct stream *stream, struct loop *loop)
+{
+	return pair->options.filter ? filter_new(stream, loop) : stream;
+}
+
+static void accepted(void *owner, struct stream *stream)
+{
+	struct pair *pair = owner;
+	int e;
+
+	stream = filtered(pair, stream, pair->server_loop);
+	e = pair->options.codec->server(pair->server_pools, stream, &pair->options.limits, &server_events, pair,
+	                                &pair->server_counters, &pair->server);
+	CHECK(e == 0);
+	list_append(&pair->servers, &pair->server->link);
+}
+
+/* --- raw ends --- */
+
+static void raw_received(void *owner, struct buffer *buffer)
+{
+	struct pair *pair = owner;
+
+	text_append(&pair->received, slice_make(buffer->bytes, buffer->filled));
+	buffer_unref(buffer);
+}
+
+static void raw_ended(void *owner)
+{
+	struct pair *pair = owner;
+
+	pair->raw_ended = true;
+}
+
+static void raw_failed(void *owner, int error)
+{
+	struct pair *pair = owner;
+
+	pair->raw_failed = true;
+	pair->raw_error = error;
+}
+
+static void raw_nothing(void *owner)
+{
+	(void)owner;
+}
+
+static const struct stream_events raw_events = {
+	.connected = raw_nothing,
+	.received = raw_received,
+	.ended = raw_ended,
+	.drained = raw_nothing,
+	.failed = raw_failed,
+};
+
+static void raw_own(struct pair *pair, struct stream *stream)
+{
+	pair_close_raw(pair);
+	pair->raw = stream;
+	pair->raw_ended = pair->raw_failed = false;
+	text_clear(&pair->received);
+	stream_own(stream, &raw_events, pair);
+	if (!pair->raw_paused)
+		stream_resume(stream);
+}
+
+static void raw_accepted(void *owner, struct stream *stream)
+{
+	struct pair *pair = owner;
+
+	raw_own(pair, filtered(pair, stream, pair->server_loop));
+}
+
+static struct stream *connect_stream(struct pair *pair)
+{
+	struct stream *stream;
+	int e;
+
+	sim_host_enter(pair->client_host);
+	e = network_connect(pair->client_host, pair->client_loop, &pair->address, &(struct socket_options){ 0 }, &stream);
+	CHECK(e == 0);
+	return filtered(pair, stream, pair->client_loop);
+}
+
+void pair_connect_raw(struct pair *pair)
+{
+	raw_own(pair, connect_stream(pair));
+}
+
+void pair_send_raw(struct pair *pair, const char *bytes, size_t length)
+{
+	struct piece piece = { NULL, bytes, length };
+
+	(void)stream_take(pair->raw, &piece, 1);
+}
+
+void pair_send_raw_text(struct pair *pair, const char *text)
+{
+	pair_send_raw(pair, text, strlen(text));
+}
+
+void pair_serve_raw(struct pair *pair)
+{
+	sim_host_enter(pair->server_host);
+	listen_stop(pair->listener);
+	pair->listener = listen_start(pair->set, 0, pair->server_loop, raw_accepted, pair);
+}
+
+void pair_close_raw(struct pair *pair)
+{
+	if (pair->raw)
+		stream_close(pair->raw);
+	pair->raw = NULL;
+}
+
+/* --- calls of the client --- */
+
+void pair_connect(struct pair *pair)
+{
+	int e = pair->options.codec->client(pair->client_pools, connect_stream(pair), &pair->options.limits, &client_events, pair,
+	                                    &pair->client_counters, &pair->client);
+
+	CHECK(e == 0);
+}
+
+struct call *pair_call(struct pair *pair, const char *head, bool end, call_script *script)
+{
+	struct call *call = call_new(pair, script);
+	int e;
+
+	if (!pair->client)
+		pair_connect(pair);
+	e = contract_open(pair->client, &side_events, call, &call->side);
+	CHECK(e == 0);
+	call_send_head(call, head, end);
+	return call;
+}
+
+/* --- the pair --- */
+
+struct pair *pair_new(const struct pair_options *options)
+{
+	struct pair *pair = memory_new(sizeof *pair);
+	struct address any = { .family = ADDRESS_IP4, .port = PORT };
+	struct sim_options sim = { 0 };
+	int e;
+
+	pair->options = *options;
+	list_init(&pair->servers);
+	if (options->calm)
+		sim.link = SIM_LINK_CALM;
+	pair->sim = sim_new(options->seed ? options->seed : 1, &sim);
+	pair->server_host = sim_host_new(pair->sim, "10.0.0.1");
+	pair->client_host = sim_host_new(pair->sim, "10.0.0.2");
+	sim_host_enter(pair->server_host);
+	e = loop_new(&(struct loop_options){ .name = "server" }, &pair->server_loop);
+	CHECK(e == 0);
+	e = listen_open(pair->server_host, &any, 1, &(struct listen_options){ 0 }, &pair->set);
+	CHECK(e == 0);
+	pair->listener = listen_start(pair->set, 0, pair->server_loop, accepted, pair);
+	e = session_pools_new(pair->server_loop, 0, options->max_sides, &pair->server_pools);
+	CHECK(e == 0);
+	sim_host_enter(pair->client_host);
+	e = loop_new(&(struct loop_options){ .name = "client" }, &pair->client_loop);
+	CHECK(e == 0);
+	e = session_pools_new(pair->client_loop, 0, options->max_sides, &pair->client_pools);
+	CHECK(e == 0);
+	pair->address = *sim_host_address(pair->server_host);
+	pair->address.port = PORT;
+	return pair;
+}
+
+static void free_calls(struct pair *pair)
+{
+	while (pair->calls) {
+		struct call *call = pair->calls;
+
+		pair->calls = call->next;
+		call_release(call, RESET_CANCEL);
+		text_free(&call->body);
+		text_free(&call->trailers);
+		memory_free(call);
+	}
+}
+
+static bool sessions_are_gone(struct pair *pair)
+{
+	return list_empty(&pair->servers) && !pair->client;
+}
+
+void pair_free(struct pair *pair)
+{
+	if (pair->client)
+		session_close(pair->client, RESET_SHUTDOWN);
+	LIST_EACH(&pair->servers, link)
+		session_close(LIST_OF(link, struct session, link), RESET_SHUTDOWN);
+	pair_close_raw(pair);
+	CHECK(pair_run_until(pair, sessions_are_gone));
+	sim_run_for(pair->sim, 10 * CLOCK_SECOND);
+	free_calls(pair);
+	contract_check_finished();
+	CHECK(counter_read(&pair->server_counters.connects) == counter_read(&pair->server_counters.closes));
+	CHECK(counter_read(&pair->client_counters.connects) == counter_read(&pair->client_counters.closes));
+	CHECK(pair_holds_nothing(pair));
+	listen_stop(pair->listener);
+	listen_close(pair->set);
+	session_pools_free(pair->server_pools);
+	session_pools_free(pair->client_pools);
+	loop_free(pair->server_loop);
+	loop_free(pair->client_loop);
+	sim_free(pair->sim);
+	text_free(&pair->received);
+	memory_free(pair);
+}
+
+/* --- running --- */
+
+struct question {
+	struct pair *pair;
+	const struct call *call;
+	const char *text;
+	bool (*is_so)(struct pair *pair);
+};
+
+static bool not_over(void *owner)
+{
+	const struct question *q = owner;
+
+	return !q->call->ended && !q->call->was_reset;
+}
+
+static bool not_received(void *owner)
+{
+	const struct question *q = owner;
+
+	return !q->pair->received.bytes || !strstr(q->pair->received.bytes, q->text);
+}
+
+static bool not_raw_over(void *owner)
+{
+	const struct question *q = owner;
+
+	return !q->pair->raw_ended && !q->pair->raw_failed;
+}
+
+static bool not_so(void *owner)
+{
+	const struct question *q = owner;
+
+	return !q->is_so(q->pair);
+}
+
+static bool run(struct pair *pair, bool (*waiting)(void *owner), struct question *question)
+{
+	return !waiting(question) || sim_run_while(pair->sim, waiting, question, CLOCK_MINUTE);
+}
+
+bool pair_run_until_over(struct pair *pair, const struct call *call)
+{
+	return run(pair, not_over, &(struct question){ .pair = pair, .call = call });
+}
+
+bool pair_run_until_received(struct pair *pair, const char *text)
+{
+	return run(pair, not_received, &(struct question){ .pair = pair, .text = text });
+}
+
+bool pair_run_until_raw_over(struct pair *pair)
+{
+	return run(pair, not_raw_over, &(struct question){ .pair = pair });
+}
+
+bool pair_run_until(struct pair *pair, bool (*is_so)(struct pair *pair))
+{
+	return run(pair, not_so, &(struct question){ .pair = pair, .is_so = is_so });
+}
+
+void pair_settle(struct pair *pair)
+{
+	sim_run_for(pair->sim, CLOCK_SECOND);
+}
+
+bool pair_holds_nothing(const struct pair *pair)
+{
+	return loop_buffers(pair->server_loop)->in_use == 0 && loop_buffers(pair->client_loop)->in_use == 0;
+}
