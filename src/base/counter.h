@@ -25,6 +25,12 @@ static inline void counter_sub(struct counter *counter, uint64_t n)
 	counter_add(counter, 0 - n);
 }
 
+/* For gauges. */
+static inline void counter_set(struct counter *counter, uint64_t value)
+{
+	atomic_store_explicit(&counter->value, value, memory_order_relaxed);
+}
+
 static inline uint64_t counter_read(const struct counter *counter)
 {
 	return atomic_load_explicit(&counter->value, memory_order_relaxed);

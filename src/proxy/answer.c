@@ -1,0 +1,166 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "proxy/answer.h"
+
+#include "base/text.h"
+#include "model/dtab.h"
+#include "proxy/l5d.h"
+
+enum step_result answer_error(struct exchange *exchange, unsigned status, struct slice text)
+{
+	exchange_answer(exchange, status, text, false);
+	return STEP_END;
+}
+
+enum step_result answer_status(struct exchange *exchange, unsigned status)
+{
+	exchange_answer(exchange, status, (struct slice){ 0 }, false);
+	return STEP_END;
+}
+
+enum step_result answer_unidentified(struct exchange *exchange, const struct identifier *last)
+{
+	struct address local, remote;
+	char from[ADDRESS_TEXT];
+	struct head *request = exchange->request;
+	struct text text = { 0 };
+
+	local = exchange->down->session->local;
+	remote = exchange->down->session->remote;
+	(void)local;
+	address_format(&remote, from);
+	text_format(&text, "Unknown destination: Request(\"%.*s %.*s\", from %s) / %.*s header is absent", SLICE_ARGS(request->method_text),
+	            SLICE_ARGS(request->target), from, SLICE_ARGS(last->header));
+	exchange_answer(exchange, 400, text_slice(&text), false);
+	text_free(&text);
+	return STEP_END;
+}
+
+enum step_result answer_too_deep(struct exchange *exchange, unsigned limit)
+{
+	struct text text = { 0 };
+
+	text_format(&text, "Maximum number of calls (%u) has been exceeded. Please check for proxy loops.", limit);
+	exchange_answer(exchange, 400, text_slice(&text), false);
+	text_free(&text);
+	return STEP_END;
+}
+
+static void show_entries(struct text *out, const struct dtab *dtab)
+{
+	for (uint32_t i = 0; i < dtab->count; i++) {
+		text_append(out, SLICE("  "));
+		dentry_show_prefix(out, &dtab->entries[i]);
+		text_append(out, SLICE(" => "));
+		dentry_show_tree(out, &dtab->entries[i]);
+		text_append(out, SLICE("\n"));
+	}
+}
+
+static void show_dtabs(struct text *out, struct exchange *exchange)
+{
+	const struct dtab *base = exchange->listener->router->router->dtab;
+	struct dtab local = { 0 };
+	struct slice why;
+	struct arena arena;
+
+	arena_init(&arena, NULL, 0);
+	if (dtab_parse(exchange->local_dtab, &arena, &local, &why, NULL))
+		local = (struct dtab){ 0 };
+	text_append(out, SLICE("dtab:\n"));
+	show_entries(out, base);
+	show_entries(out, &local);
+	text_append(out, SLICE("base dtab:\n"));
+	show_entries(out, base);
+	text_append(out, SLICE("override dtab:\n"));
+	show_entries(out, &local);
+	arena_reset(&arena);
+}
+
+enum step_result answer_unbound(struct exchange *exchange, struct slice why)
+{
+	struct text text = { 0 };
+
+	exchange->flags |= FLAG_NO_ROUTE;
+	counter_add(&exchange->listener->router->stats->unbound, 1);
+	text_format(&text, "Unable to route request!\n\n");
+	if (why.length)
+		text_format(&text, "%.*s\n\n", SLICE_ARGS(why));
+	text_format(&text, "service name: %.*s\n", SLICE_ARGS(exchange->path));
+	show_dtabs(&text, exchange);
+	exchange_answer(exchange, 502, text_slice(&text), true);
+	text_free(&text);
+	return STEP_END;
+}
+
+enum step_result answer_timeout(struct exchange *exchange, int64_t limit_ns, const char *what)
+{
+	struct text text = { 0 };
+
+	text_format(&text, "exceeded %lld.milliseconds to %.*s while waiting for %s", (long long)(limit_ns / CLOCK_MS),
+	            SLICE_ARGS(exchange->path), what);
+	exchange_answer(exchange, 503, text_slice(&text), false);
+	text_free(&text);
+	return STEP_END;
+}
+
+static void show_connect_failure(struct text *out, const struct exchange *exchange)
+{
+	const struct client *client = exchange->leaf->client;
+	const struct targets *targets = exchange->upstream->targets;
+
+	text_format(out, "Unable to establish connection to %s.\n\nservice name: %.*s\nclient name: %.*s\naddresses: [", exchange->last_peer,
+	            SLICE_ARGS(exchange->path), SLICE_ARGS(client->id));
+	for (unsigned i = 0; i < targets->count && i < 64; i++)
+		text_format(out, "%s%s", i ? ", " : "", targets->at[i].target->text);
+	text_format(out, "]\nselected address: %s", exchange->last_peer);
+}
+
+enum step_result answer_failed(struct exchange *exchange, enum outcome outcome, int error)
+{
+	struct text text = { 0 };
+	unsigned status = 502;
+
+	switch (outcome) {
+	case OUTCOME_CONNECT:
+		show_connect_failure(&text, exchange);
+		break;
+	case OUTCOME_ATTEMPT_TIMEOUT:
+		return answer_timeout(exchange, exchange->leaf->client->policy.attempt_timeout_ns, exchange->last_peer);
+	case OUTCOME_TOTAL_TIMEOUT:
+		return answer_timeout(exchange, exchange->limit_ns, "a response");
+	case OUTCOME_OVERLOAD:
+		status = 503;
+		text_format(&text, "no connection to %s could be had: %s", exchange->last_peer, error_text(error));
+		break;
+	case OUTCOME_PROTOCOL:
+		text_format(&text, "%s sent what is no valid response", exchange->last_peer);
+		break;
+	default:
+		text_format(&text, "%s closed the connection before it had answered", exchange->last_peer);
+		break;
+	}
+	exchange_answer(exchange, status, text_slice(&text), outcome == OUTCOME_CONNECT || outcome == OUTCOME_REFUSED || outcome == OUTCOME_OVERLOAD);
+	text_free(&text);
+	return STEP_END;
+}
+
+enum step_result answer_max_forwards(struct exchange *exchange)
+{
+	struct head *request = exchange->request;
+	struct field *field = head_find(request, FIELD_MAX_FORWARDS);
+	uint64_t left;
+
+	if (request->method != METHOD_TRACE && request->method != METHOD_OPTIONS)
+		return STEP_NEXT;
+	if (slice_to_u64(field_value(field), UINT32_MAX, &left))
+		return answer_error(exchange, 400, SLICE("Max-Forwards is not a number"));
+	if (left == 0) {
+		exchange_answer(exchange, 200, (struct slice){ 0 }, false);
+		return STEP_END;
+	}
+	struct slice fewer = arena_format(&exchange->arena, "%llu", (unsigned long long)left - 1);
+	head_drop_all(request, FIELD_MAX_FORWARDS);
+	if (!fewer.at || head_add(request, &exchange->arena, FIELD_MAX_FORWARDS, SLICE("Max-Forwards"), fewer))
+		return answer_error(exchange, 431, SLICE("too many header fields"));
+	return STEP_NEXT;
+}

@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* proxy/answer.h: the answers that the proxy makes itself, with the texts that Linkerd 1.x gives. All end the exchange and return
+ * STEP_END, so that a step can say `return answer_error(…)`. The worker's thread.
+ */
+#ifndef PROXY_ANSWER_H
+#define PROXY_ANSWER_H
+
+#include "proxy/steps.h"
+
+/* Text and l5d-err as given. */
+enum step_result answer_error(struct exchange *exchange, unsigned status, struct slice text);
+enum step_result answer_unidentified(struct exchange *exchange, const struct identifier *last);
+enum step_result answer_too_deep(struct exchange *exchange, unsigned limit);
+/* Nothing is bound to the name, or what is bound has no endpoints; `why`: a namer's message, or empty. */
+enum step_result answer_unbound(struct exchange *exchange, struct slice why);
+/* The namer io.buoyant.http.status. */
+enum step_result answer_status(struct exchange *exchange, unsigned status);
+enum step_result answer_timeout(struct exchange *exchange, int64_t limit_ns, const char *what);
+/* After the last attempt has failed without a response. */
+enum step_result answer_failed(struct exchange *exchange, enum outcome outcome, int error);
+/* Max-Forwards for TRACE and OPTIONS (RFC 9110 section 7.6.2): answers at 0, else counts down and goes on (STEP_NEXT). */
+enum step_result answer_max_forwards(struct exchange *exchange);
+
+#endif

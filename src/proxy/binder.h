@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* proxy/binder.h: where names meet the world: dtab lookups (model/dtab.h) over namers (discover/), kept up to date.
+ *
+ * One binder for each snapshot, on the control thread. Workers want names; a name is bound for as long as somebody wants it. Each change
+ * of what it is bound to is published to all who want it, endpoints of a client are published alone. A retired binder
+ * (its snapshot was replaced) lives until its last route was released.
+ *
+ *	binder_new(&options, snapshot, &binder, &why);
+ *	binder_want(binder, worker, route);         // route_publish on that worker follows, now or later, and for each change
+ *	binder_release(binder, worker, route);      // route_gone on that worker follows
+ *	binder_retire(binder);
+ */
+#ifndef PROXY_BINDER_H
+#define PROXY_BINDER_H
+
+#include "base/text.h"
+#include "discover/namer.h"
+#include "discover/transformer.h"
+#include "io/channel.h"
+#include "model/bound.h"
+#include "model/snapshot.h"
+#include "proxy/live.h"
+
+struct binder;
+struct route;
+struct worker;
+
+struct binder_options {
+	struct loop *loop;
+	struct network *network;
+	struct resolver *resolver;
+	struct live *live;
+	/* Sends to a worker's inbox, and never loses a message. */
+	void (*post)(void *owner, unsigned worker, struct message message);
+	void (*gone)(void *owner, struct binder *binder); /* retired, and its last route was released: it frees itself after this */
+	void *owner;
+	struct worker *workers;
+	unsigned worker_count;
+};
+
+/* ERROR_INVALID with *why. Takes a reference of the snapshot. */
+MUST_CHECK int binder_new(const struct binder_options *options, struct snapshot *snapshot, struct binder **binder, struct text *why);
+void binder_want(struct binder *binder, unsigned worker, struct route *route);
+void binder_release(struct binder *binder, unsigned worker, struct route *route);
+void binder_retire(struct binder *binder);
+struct snapshot *binder_snapshot(struct binder *binder);
+
+/* The client ids that are bound at present, each once, in order. */
+void binder_each_client(struct binder *binder, void (*visit)(void *owner, struct slice id), void *owner);
+
+/* ---- for binding by hand: the delegator (proxy/delegate.c) ---- */
+
+/* Names that are watched together, and let go together. `changed` comes from the loop when any answer has changed. */
+struct watches {
+	struct binder *binder;
+	struct list list;
+	void (*changed)(void *owner);
+	void *owner;
+};
+
+void watches_init(struct watches *watches, struct binder *binder, void (*changed)(void *owner), void *owner);
+void watches_fini(struct watches *watches);
+/* Before and after an evaluation: what was not asked for between the two is let go. */
+void watches_begin(struct watches *watches);
+void watches_end(struct watches *watches);
+/* The present answer of the first namer for `path` that is not neg, NULL when all are, or there is none; *transformed is the leaf's id and
+ * *endpoints (a reference to give back) its endpoints behind the namer's and the router's transformers. */
+struct found {
+	const struct namer_answer *answer;
+	struct path id;                /* in the arena */
+	struct endpoints *endpoints;   /* counted; NULL unless a leaf */
+	struct path before;            /* the id before the router's transformers */
+	struct endpoints *found;       /* counted; the endpoints before them */
+};
+MUST_CHECK int watches_ask(struct watches *watches, unsigned router_index, struct path path, struct arena *arena, struct found *found);
+void found_fini(struct found *found);
+
+#endif

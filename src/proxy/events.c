@@ -1,0 +1,426 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What an exchange does with what its two sides tell it, from `forward` on: the request goes up, the response comes down, and a failed
+ * attempt is tried again while nothing of a response has been sent. */
+#include "base/check.h"
+#include "proxy/answer.h"
+#include "proxy/l5d.h"
+
+enum { MAX_REQUEUES = 10 };            /* immediate ones, for one request */
+
+#define CONTINUE_WAIT CLOCK_SECOND     /* for the upstream's 100; then the body is sent anyway (RFC 9110 section 10.1.1) */
+
+static void respond(struct exchange *exchange, struct head *head);
+
+static void pause_down(struct exchange *exchange)
+{
+	if (!exchange->body_paused)
+		side_pause(exchange->down);
+	exchange->body_paused = true;
+}
+
+static void resume_down(struct exchange *exchange)
+{
+	if (exchange->body_paused) {
+		exchange->body_paused = false;
+		side_resume(exchange->down);
+	}
+}
+
+/* ---- sending the request ---- */
+
+static void continue_anyway(void *owner)
+{
+	struct exchange *exchange = owner;
+
+	CHECK_MAGIC(exchange, EXCHANGE_MAGIC);
+	resume_down(exchange);
+}
+
+void exchange_send(struct exchange *exchange)
+{
+	struct head *request = exchange->request;
+	struct piece kept = replay_piece(&exchange->replay);
+	bool whole = request->body == BODY_NONE;
+	bool take_more = true;
+
+	exchange_move(exchange, EXCHANGE_SENT);
+	exchange->request_sent = false;
+	side_send_head(exchange->up, request, whole);
+	if (whole) {
+		exchange->request_sent = true;
+		return;
+	}
+	if (exchange->request_ended && !exchange->trailers.count)
+		exchange->request_sent = true;
+	if (kept.length || exchange->request_sent)
+		take_more = side_send_body(exchange->up, kept, exchange->request_sent);
+	if (exchange->request_ended && !exchange->request_sent) {
+		side_send_trailers(exchange->up, &exchange->trailers);
+		exchange->request_sent = true;
+	}
+	if (!exchange->replay.wanted)
+		replay_drop(&exchange->replay);
+	if (exchange->request_sent || !take_more)
+		return;
+	if (request->expects_continue && exchange->attempts == 1) {
+		timer_init(&exchange->park_timer, continue_anyway, exchange);
+		timer_set(exchange->worker->loop, &exchange->park_timer, clock_after(loop_now(exchange->worker->loop), CONTINUE_WAIT));
+		return;
+	}
+	resume_down(exchange);
+}
+
+/* ---- what the downstream side tells ---- */
+
+static void down_body(struct side *side, struct piece piece)
+{
+	struct exchange *exchange = side->exchange;
+
+	CHECK_MAGIC(exchange, EXCHANGE_MAGIC);
+	exchange->request_bytes += piece.length;
+	/* Kept: because nobody takes it yet, or because it may have to be sent again. */
+	if (!exchange->up || exchange->replay.wanted) {
+		int e = replay_add(&exchange->replay, loop_buffers(exchange->worker->loop), &piece);
+
+		if (e && !exchange->up) {
+			piece_release(&piece);
+			exchange->flags |= FLAG_OVERLOAD;
+			answer_error(exchange, 503, SLICE("no memory to keep the request's body"));
+			return;
+		}
+		if (e)
+			replay_drop(&exchange->replay);
+	} else {
+		exchange->replay.possible = false;
+	}
+	if (!exchange->up) {
+		piece_release(&piece);
+		pause_down(exchange);
+		return;
+	}
+	if (!side_send_body(exchange->up, piece, false))
+		pause_down(exchange);
+}
+
+static void down_end(struct side *side)
+{
+	struct exchange *exchange = side->exchange;
+
+	CHECK_MAGIC(exchange, EXCHANGE_MAGIC);
+	exchange->request_ended = true;
+	if (exchange->up && !exchange->request_sent) {
+		exchange->request_sent = true;
+		side_send_body(exchange->up, (struct piece){ 0 }, true);
+	}
+}
+
+static int keep_trailers(struct exchange *exchange, const struct fields *trailers)
+{
+	struct field *copy = arena_get(&exchange->arena, trailers->count * sizeof *copy);
+
+	if (!copy)
+		return ERROR_NO_MEMORY;
+	for (unsigned i = 0; i < trailers->count; i++) {
+		struct slice line = arena_copy(&exchange->arena, slice_make(trailers->at[i].line, trailers->at[i].line_length));
+
+		if (!line.at)
+			return ERROR_NO_MEMORY;
+		copy[i] = trailers->at[i];
+		copy[i].line = line.at;
+	}
+	exchange->trailers = (struct fields){ trailers->count, copy };
+	return 0;
+}
+
+static void down_trailers(struct side *side, const struct fields *trailers)
+{
+	struct exchange *exchange = side->exchange;
+
+	CHECK_MAGIC(exchange, EXCHANGE_MAGIC);
+	exchange->request_ended = true;
+	if (exchange->up) {
+		exchange->request_sent = true;
+		side_send_trailers(exchange->up, trailers);
+		return;
+	}
+	if (keep_trailers(exchange, trailers)) {
+		exchange->flags |= FLAG_OVERLOAD;
+		answer_error(exchange, 503, SLICE("no memory to keep the request's trailers"));
+	}
+}
+
+static void down_reset(struct side *side, enum reset why, int error)
+{
+	struct exchange *exchange = side->exchange;
+
+	CHECK_MAGIC(exchange, EXCHANGE_MAGIC);
+	(void)error;
+	exchange->flags |= why == RESET_PROTOCOL ? FLAG_DOWNSTREAM_PROTOCOL : FLAG_DOWNSTREAM_GONE;
+	exchange_finish(exchange);
+}
+
+static void down_writable(struct side *side)
+{
+	struct exchange *exchange = side->exchange;
+
+	CHECK_MAGIC(exchange, EXCHANGE_MAGIC);
+	if (exchange->up)
+		side_resume(exchange->up);
+}
+
+const struct side_events exchange_downstream_events = {
+	.body = down_body,
+	.trailers = down_trailers,
+	.end = down_end,
+	.reset = down_reset,
+	.writable = down_writable,
+};
+
+/* ---- trying again ---- */
+
+static void try_again(struct exchange *exchange)
+{
+	l5d_rewind(exchange);
+	exchange->step = (uint8_t)steps_bind;
+	exchange->flags |= FLAG_RETRIED;
+	exchange_move(exchange, EXCHANGE_ROUTING);
+	exchange_run(exchange);
+}
+
+static void backoff_over(void *owner)
+{
+	struct exchange *exchange = owner;
+
+	CHECK_MAGIC(exchange, EXCHANGE_MAGIC);
+	try_again(exchange);
+}
+
+/* Nothing of the request was processed: again at once, on another endpoint if there is one. */
+static bool requeue(struct exchange *exchange, struct upstream *upstream)
+{
+	if (exchange->requeues >= MAX_REQUEUES) {
+		counter_add(&upstream->stats->request_limit, 1);
+		return false;
+	}
+	if (!budget_withdraw(&exchange->leaf->client->requeue_budget, &upstream->share, loop_now(exchange->worker->loop))) {
+		counter_add(&upstream->stats->requeue_budget_exhausted, 1);
+		return false;
+	}
+	exchange->requeues++;
+	counter_add(&upstream->stats->requeues, 1);
+	return true;
+}
+
+/* A retry, as the service's policy allows it; *wait_ns: after which time. */
+static bool retry(struct exchange *exchange, int64_t *wait_ns)
+{
+	struct service *service = exchange->bound->binding->service;
+	const struct backoff *backoff = &service->policy.backoff;
+
+	if (exchange->request->body == BODY_CHUNKED || !exchange->replay.possible) {
+		counter_add(&exchange->bound->stats->retries_late, 1);
+		return false;
+	}
+	if (exchange->retries == UINT8_MAX ||
+	    !budget_withdraw(&service->budget, &exchange->bound->share, loop_now(exchange->worker->loop))) {
+		counter_add(&exchange->bound->stats->budget_exhausted, 1);
+		exchange->flags |= FLAG_RETRY_LIMIT;
+		return false;
+	}
+	*wait_ns = backoff_next(backoff, exchange->retries, exchange->backoff_ns, random_unit(loop_random(exchange->worker->loop)));
+	exchange->backoff_ns = *wait_ns;
+	exchange->retries++;
+	counter_add(&exchange->bound->stats->retries, 1);
+	return true;
+}
+
+static void again_after(struct exchange *exchange, int64_t wait_ns)
+{
+	if (wait_ns <= 0) {
+		try_again(exchange);
+		return;
+	}
+	timer_init(&exchange->park_timer, backoff_over, exchange);
+	timer_set(exchange->worker->loop, &exchange->park_timer, clock_after(loop_now(exchange->worker->loop), wait_ns));
+	exchange_move(exchange, EXCHANGE_PARKED);
+}
+
+static uint32_t flag_of(enum outcome outcome)
+{
+	switch (outcome) {
+	case OUTCOME_CONNECT:
+		return FLAG_UPSTREAM_CONNECT;
+	case OUTCOME_ATTEMPT_TIMEOUT:
+		return FLAG_UPSTREAM_TIMEOUT;
+	case OUTCOME_PROTOCOL:
+		return FLAG_UPSTREAM_PROTOCOL;
+	case OUTCOME_RESET:
+	case OUTCOME_REFUSED:
+		return FLAG_UPSTREAM_RESET;
+	default:
+		return 0;
+	}
+}
+
+void exchange_attempt_failed(struct exchange *exchange, enum outcome outcome, int error)
+{
+	enum classifier classifier = exchange->bound->binding->service->policy.classifier;
+	struct upstream *upstream = exchange->upstream;
+	int64_t wait_ns;
+
+	timer_cancel(exchange->worker->loop, &exchange->park_timer);
+	exchange_end_attempt(exchange, RESET_CANCEL, outcome);
+	if (!exchange->request_ended)
+		pause_down(exchange);
+	if ((outcome == OUTCOME_CONNECT || outcome == OUTCOME_REFUSED) && exchange->replay.possible && requeue(exchange, upstream)) {
+		try_again(exchange);
+		return;
+	}
+	if (outcome_judge(classifier, exchange->request->method, outcome, 0, false) == VERDICT_RETRYABLE && retry(exchange, &wait_ns)) {
+		again_after(exchange, wait_ns);
+		return;
+	}
+	exchange->flags |= flag_of(outcome);
+	answer_failed(exchange, outcome, error);
+}
+
+/* ---- what the upstream side tells ---- */
+
+static void up_informational(struct side *side, struct head *head)
+{
+	struct exchange *exchange = side->exchange;
+
+	CHECK_MAGIC(exchange, EXCHANGE_MAGIC);
+	head_drop_hop_by_hop(head, false);
+	side_send_informational(exchange->down, head);
+	if (head->status == 100) {
+		timer_cancel(exchange->worker->loop, &exchange->park_timer);
+		resume_down(exchange);
+	}
+}
+
+static void up_head(struct side *side, struct head *head)
+{
+	struct exchange *exchange = side->exchange;
+
+	CHECK_MAGIC(exchange, EXCHANGE_MAGIC);
+	struct loop *loop = exchange->worker->loop;
+	bool marked = head_has(head, FIELD_L5D_RETRYABLE) && slice_equal_nocase(field_value(head_find(head, FIELD_L5D_RETRYABLE)), SLICE("true"));
+	enum verdict verdict = outcome_judge(exchange->bound->binding->service->policy.classifier, exchange->request->method, OUTCOME_RESPONSE,
+	                                     head->status, marked);
+	int64_t wait_ns;
+
+	timer_cancel(loop, &exchange->attempt_timer);
+	exchange->attempt_ns = loop_clock(loop) - exchange->attempt_began;
+	exchange->success = verdict == VERDICT_SUCCESS;
+	codes_add(&exchange->upstream->stats->attempts.status, head->status);
+	codes_add(&exchange->pair_stats->status, head->status);
+	if (verdict == VERDICT_RETRYABLE && retry(exchange, &wait_ns)) {
+		timer_cancel(loop, &exchange->park_timer);
+		exchange_end_attempt(exchange, RESET_CANCEL, OUTCOME_RESPONSE);
+		if (!exchange->request_ended)
+			pause_down(exchange);
+		again_after(exchange, wait_ns);
+		return;
+	}
+	respond(exchange, head);
+}
+
+/* The point of no return: from here on the response is this one. */
+static void respond(struct exchange *exchange, struct head *head)
+{
+	struct loop *loop = exchange->worker->loop;
+	bool whole = head->body == BODY_NONE;
+
+	timer_cancel(loop, &exchange->total_timer);
+	timer_cancel(loop, &exchange->park_timer);
+	if (l5d_write_response(exchange, head, exchange->success)) {
+		exchange_end_attempt(exchange, RESET_CANCEL, OUTCOME_PROTOCOL);
+		answer_failed(exchange, OUTCOME_PROTOCOL, ERROR_LIMIT);
+		return;
+	}
+	exchange->status = head->status;
+	codes_add(&exchange->listener->stats->status, head->status);
+	exchange_move(exchange, EXCHANGE_ANSWERING);
+	if (exchange->replay.buffer && exchange->request_sent)
+		replay_drop(&exchange->replay);
+	side_send_head(exchange->down, head, whole);
+	exchange->response_ended = whole;
+	if (!exchange->request_ended && !exchange->request_sent)
+		resume_down(exchange);
+}
+
+static void up_body(struct side *side, struct piece piece)
+{
+	struct exchange *exchange = side->exchange;
+
+	CHECK_MAGIC(exchange, EXCHANGE_MAGIC);
+	exchange->response_bytes += piece.length;
+	if (!side_send_body(exchange->down, piece, false))
+		side_pause(side);
+}
+
+/* The response is complete. If the request is not, its rest is of no use to anybody: the session below decides whether to read
+ * it or to close. */
+static void response_done(struct exchange *exchange)
+{
+	exchange->response_ended = true;
+	exchange_end_attempt(exchange, RESET_NONE, OUTCOME_RESPONSE);
+	exchange_finish(exchange);
+}
+
+static void up_end(struct side *side)
+{
+	struct exchange *exchange = side->exchange;
+
+	CHECK_MAGIC(exchange, EXCHANGE_MAGIC);
+	if (!exchange->response_ended)
+		side_send_body(exchange->down, (struct piece){ 0 }, true);
+	response_done(exchange);
+}
+
+static void up_trailers(struct side *side, const struct fields *trailers)
+{
+	struct exchange *exchange = side->exchange;
+
+	CHECK_MAGIC(exchange, EXCHANGE_MAGIC);
+	if (!exchange->response_ended)
+		side_send_trailers(exchange->down, trailers);
+	response_done(exchange);
+}
+
+static void up_reset(struct side *side, enum reset why, int error)
+{
+	struct exchange *exchange = side->exchange;
+
+	CHECK_MAGIC(exchange, EXCHANGE_MAGIC);
+	enum outcome outcome = outcome_of_reset(why, side);
+
+	if (exchange->state == EXCHANGE_SENT) {
+		exchange_attempt_failed(exchange, outcome, error);
+		return;
+	}
+	/* The response had begun: all that can be done is to let the client see that it was cut short. */
+	exchange->flags |= flag_of(outcome);
+	exchange_end_attempt(exchange, RESET_CANCEL, outcome);
+	exchange_finish(exchange);
+}
+
+static void up_writable(struct side *side)
+{
+	struct exchange *exchange = side->exchange;
+
+	CHECK_MAGIC(exchange, EXCHANGE_MAGIC);
+	if (!timer_is_set(&exchange->park_timer))
+		resume_down(exchange);
+}
+
+const struct side_events exchange_upstream_events = {
+	.informational = up_informational,
+	.head = up_head,
+	.body = up_body,
+	.trailers = up_trailers,
+	.end = up_end,
+	.reset = up_reset,
+	.writable = up_writable,
+};

@@ -1,0 +1,322 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* An exchange's life: begun, moved, counted, answered from here, finished. What its sides tell is in events.c. */
+#include "proxy/exchange.h"
+
+#include "base/check.h"
+#include "proxy/answer.h"
+#include "proxy/l5d.h"
+
+void exchange_move(struct exchange *exchange, enum exchange_state state)
+{
+	static const char allowed[5][5] = {
+		[EXCHANGE_ROUTING] = { [EXCHANGE_ROUTING] = 1, [EXCHANGE_PARKED] = 1, [EXCHANGE_SENT] = 1, [EXCHANGE_ANSWERING] = 1, [EXCHANGE_FINISHED] = 1 },
+		[EXCHANGE_PARKED] = { [EXCHANGE_ROUTING] = 1, [EXCHANGE_ANSWERING] = 1, [EXCHANGE_FINISHED] = 1 },
+		[EXCHANGE_SENT] = { [EXCHANGE_ROUTING] = 1, [EXCHANGE_PARKED] = 1, [EXCHANGE_ANSWERING] = 1, [EXCHANGE_FINISHED] = 1 },
+		[EXCHANGE_ANSWERING] = { [EXCHANGE_FINISHED] = 1 },
+	};
+
+	CHECK_MAGIC(exchange, EXCHANGE_MAGIC);
+	CHECK(allowed[exchange->state][state]);
+	exchange->state = (uint8_t)state;
+}
+
+static void total_timeout(void *owner)
+{
+	struct exchange *exchange = owner;
+
+	CHECK_MAGIC(exchange, EXCHANGE_MAGIC);
+	exchange->flags |= FLAG_DURATION_TIMEOUT;
+	if (exchange->peer)
+		exchange_end_attempt(exchange, RESET_TIMEOUT, OUTCOME_TOTAL_TIMEOUT);
+	answer_failed(exchange, OUTCOME_TOTAL_TIMEOUT, ERROR_TIMEOUT);
+}
+
+static void attempt_timeout(void *owner)
+{
+	struct exchange *exchange = owner;
+
+	CHECK_MAGIC(exchange, EXCHANGE_MAGIC);
+	exchange_attempt_failed(exchange, OUTCOME_ATTEMPT_TIMEOUT, ERROR_TIMEOUT);
+}
+
+void exchange_open(struct worker_listener *listener, struct side *down)
+{
+	struct worker *worker = listener->worker;
+	struct exchange *exchange = pool_get(&worker->exchanges);
+
+	counter_add(&listener->stats->requests, 1);
+	counter_add(&listener->stats->pending, 1);
+	if (!exchange) {
+		/* Without memory for an exchange nothing can be said: the connection closes. */
+		counter_add(&listener->stats->failures, 1);
+		counter_sub(&listener->stats->pending, 1);
+		side_own(down, &exchange_downstream_events, NULL);
+		side_release(down, RESET_OVERLOAD);
+		return;
+	}
+	memset(exchange, 0, offsetof(struct exchange, last_peer));
+	exchange->magic = EXCHANGE_MAGIC;
+	exchange->worker = worker;
+	exchange->listener = listener;
+	exchange->router = listener->router;
+	exchange->down = down;
+	exchange->request = down->head;
+	exchange->began = loop_clock(worker->loop);
+	arena_init(&exchange->arena, &worker->blocks, 0);
+	exchange->arena.at = exchange->memory;
+	exchange->arena.end = exchange->memory + sizeof exchange->memory;
+	list_init(&exchange->waiter.link);
+	list_init(&exchange->peer_waiter.link);
+	list_append(&worker->running, &exchange->link);
+	replay_init(&exchange->replay, exchange->request);
+	side_own(down, &exchange_downstream_events, exchange);
+	if (exchange->request->body != BODY_NONE) {
+		side_pause(down);
+		exchange->body_paused = true;
+	}
+	exchange_run(exchange);
+}
+
+void exchange_limit(struct exchange *exchange, int64_t total_ns)
+{
+	struct loop *loop = exchange->worker->loop;
+	int64_t wall = loop_wall(loop), end = clock_after(wall, total_ns);
+
+	exchange->limit_ns = total_ns;
+	timer_init(&exchange->total_timer, total_timeout, exchange);
+	timer_set(loop, &exchange->total_timer, clock_after(loop_now(loop), total_ns));
+	if (exchange->deadline == 0 || end < exchange->deadline)
+		exchange->deadline = end;
+	if (exchange->deadline_stamp < wall)
+		exchange->deadline_stamp = wall;
+}
+
+void exchange_count_service(struct exchange *exchange)
+{
+	counter_add(&exchange->bound->stats->requests, 1);
+	counter_add(&exchange->bound->stats->pending, 1);
+	exchange->served = true;
+}
+
+/* ---- attempts ---- */
+
+void exchange_begin_attempt(struct exchange *exchange)
+{
+	int64_t timeout = exchange->leaf->client->policy.attempt_timeout_ns;
+	struct client_stats *stats = exchange->upstream->stats;
+
+	if (exchange->attempts < UINT8_MAX)
+		exchange->attempts++;
+	counter_add(&stats->attempts.requests, 1);
+	counter_add(&stats->attempts.pending, 1);
+	counter_add(&exchange->pair_stats->requests, 1);
+	exchange->last_address = exchange->peer->target->address;
+	budget_deposit(&exchange->leaf->client->requeue_budget, &exchange->upstream->share, exchange->attempt_began);
+	if (timeout) {
+		timer_init(&exchange->attempt_timer, attempt_timeout, exchange);
+		timer_set(exchange->worker->loop, &exchange->attempt_timer, clock_after(loop_now(exchange->worker->loop), timeout));
+	}
+}
+
+/* Whether the endpoint is to blame: not when nobody waited for its answer, nor for a limit of ours. */
+static bool judges_endpoint(enum outcome outcome)
+{
+	return outcome != OUTCOME_CANCELED && outcome != OUTCOME_OVERLOAD && outcome != OUTCOME_REFUSED;
+}
+
+static void count_attempt(struct exchange *exchange, enum outcome outcome)
+{
+	struct client_stats *stats = exchange->upstream->stats;
+	uint64_t us = (uint64_t)exchange->attempt_ns / 1000;
+
+	counter_sub(&stats->attempts.pending, 1);
+	counter_add(exchange->success ? &stats->attempts.success : &stats->attempts.failures, 1);
+	counter_add(exchange->success ? &exchange->pair_stats->success : &exchange->pair_stats->failures, 1);
+	histogram_record(&stats->attempts.latency, us);
+	histogram_record(&exchange->pair_stats->latency, us);
+	if (outcome != OUTCOME_RESPONSE)
+		counter_add(&stats->exceptions[outcome], 1);
+}
+
+void exchange_end_attempt(struct exchange *exchange, enum reset why, enum outcome outcome)
+{
+	struct loop *loop = exchange->worker->loop;
+	int64_t now = loop_clock(loop);
+
+	timer_cancel(loop, &exchange->attempt_timer);
+	exchange->outcome = (uint8_t)outcome;
+	if (outcome != OUTCOME_RESPONSE) {
+		exchange->success = false;
+		exchange->attempt_ns = now - exchange->attempt_began;
+		memcpy(exchange->last_peer, exchange->peer->target->text, sizeof exchange->last_peer);
+	}
+	count_attempt(exchange, outcome);
+	if (!list_empty(&exchange->peer_waiter.link))
+		peer_leave(exchange->peer, &exchange->peer_waiter);
+	if (exchange->up)
+		side_release(exchange->up, why);
+	exchange->up = NULL;
+	struct peer *peer = exchange->peer;
+	exchange->peer = NULL;
+	peer_done(peer, now, outcome == OUTCOME_CANCELED || outcome == OUTCOME_OVERLOAD ? -1 : exchange->attempt_ns, judges_endpoint(outcome),
+	          exchange->success);
+}
+
+/* ---- answering from here ---- */
+
+static int answer_head(struct exchange *exchange, struct head *head, unsigned status, struct slice text, bool retryable)
+{
+	const struct listener_policy *policy = exchange->listener->policy;
+	uint32_t max = exchange->listener->limits.max_head_bytes;
+	int e = 0;
+
+	memset(head, 0, offsetof(struct head, fields));
+	head->is_response = true;
+	head->status = (uint16_t)status;
+	head->version = VERSION_1_1;
+	head->body = BODY_LENGTH;
+	head->body_length = text.length;
+	if (text.length)
+		e = head_add(head, &exchange->arena, FIELD_CONTENT_TYPE, SLICE("Content-Type"), SLICE("text/plain"));
+	if (!e && text.length && status >= 400 && !policy->clear_context) {
+		struct slice encoded = l5d_encode_error(&exchange->arena, text, max > 1024 ? max / 2 : 512);
+
+		e = encoded.at ? head_add(head, &exchange->arena, FIELD_L5D_ERR, SLICE("l5d-err"), encoded) : ERROR_NO_MEMORY;
+	}
+	if (!e && retryable && !policy->clear_context)
+		e = head_add_line(head, FIELD_L5D_RETRYABLE, SLICE("l5d-retryable: true\r\n"), 13, 15);
+	return e ? e : l5d_write_response(exchange, head, exchange->success);
+}
+
+static bool send_answer(struct exchange *exchange, const struct head *head, struct slice text)
+{
+	bool bodiless = text.length == 0 || exchange->request->method == METHOD_HEAD;
+
+	side_send_head(exchange->down, head, bodiless);
+	if (bodiless)
+		return true;
+	struct buffer *buffer = buffer_get(loop_buffers(exchange->worker->loop));
+	if (!buffer)
+		return false;
+	size_t length = text.length < buffer->capacity ? text.length : buffer->capacity;
+	memcpy(buffer->bytes, text.at, length);
+	buffer->filled = (uint32_t)length;
+	side_send_body(exchange->down, (struct piece){ buffer, buffer->bytes, length }, true);
+	return true;
+}
+
+void exchange_answer(struct exchange *exchange, unsigned status, struct slice text, bool retryable)
+{
+	struct head *head = arena_get(&exchange->arena, sizeof *head);
+
+	if (text.length > BUFFER_CAPACITY)
+		text.length = BUFFER_CAPACITY;
+	exchange->flags |= FLAG_LOCAL_REPLY;
+	exchange->status = (uint16_t)status;
+	exchange->success = status < 500;
+	exchange_move(exchange, EXCHANGE_ANSWERING);
+	codes_add(&exchange->listener->stats->status, status);
+	if (head && answer_head(exchange, head, status, text, retryable) == 0)
+		exchange->response_ended = send_answer(exchange, head, text);
+	exchange_finish(exchange);
+}
+
+/* ---- the end ---- */
+
+static void record_recent(struct exchange *exchange, int64_t wall)
+{
+	struct recent recent = { .wall_ns = wall, .status = exchange->status };
+	const struct slice label = exchange->bound->binding->service->name;
+	struct slice id = exchange->leaf ? exchange->leaf->client->id : SLICE("");
+	struct slice router = exchange->listener->router->router->label;
+
+	recent.source = exchange->down->session->remote;
+	recent.server = exchange->down->session->local;
+	if (exchange->tried_count)
+		recent.destination = exchange->last_address;
+	memcpy(recent.router, router.at, router.length < sizeof recent.router ? router.length : sizeof recent.router - 1);
+	memcpy(recent.service, label.at, label.length < RECENT_NAME ? label.length : RECENT_NAME - 1);
+	memcpy(recent.client, id.at, id.length < RECENT_NAME ? id.length : RECENT_NAME - 1);
+	ring_write(exchange->worker->recents, &recent);
+}
+
+static uint16_t kib(uint64_t bytes)
+{
+	return bytes / 1024 > UINT16_MAX ? UINT16_MAX : (uint16_t)(bytes / 1024);
+}
+
+static void record(struct exchange *exchange, int64_t now)
+{
+	struct worker *worker = exchange->worker;
+	int64_t wall = loop_wall(worker->loop);
+	struct record record = {
+		.wall_ns = wall - (loop_now(worker->loop) - exchange->began),
+		.trace_id = exchange->trace.id,
+		.service = exchange->bound ? exchange->bound->binding->service->hash : 0,
+		.client = exchange->leaf ? exchange->leaf->client->hash : 0,
+		.duration_us = (uint32_t)((now - exchange->began) / 1000),
+		.upstream_us = (uint32_t)(exchange->attempt_ns / 1000),
+		.flags = exchange->flags,
+		.status = exchange->status,
+		.endpoint_port = exchange->last_address.port,
+		.attempts = exchange->attempts,
+		.router = (uint8_t)exchange->listener->router->router->index,
+		.request_kib = kib(exchange->request_bytes),
+		.response_kib = kib(exchange->response_bytes),
+		.method = exchange->request->method,
+	};
+
+	memcpy(record.endpoint_ip, exchange->last_address.family == ADDRESS_IP6 ? &exchange->last_address.ip[12] : exchange->last_address.ip, 4);
+	ring_write(worker->records, &record);
+	if (worker->recents && exchange->bound && random_unit(loop_random(worker->loop)) < worker->recent_rate)
+		record_recent(exchange, record.wall_ns);
+}
+
+static void count_finish(struct exchange *exchange, int64_t now)
+{
+	struct server_stats *server = exchange->listener->stats;
+	uint64_t us = (uint64_t)(now - exchange->began) / 1000;
+
+	counter_sub(&server->pending, 1);
+	counter_add(exchange->success ? &server->success : &server->failures, 1);
+	histogram_record(&server->latency, us);
+	if (!exchange->served)
+		return;
+	struct service_stats *service = exchange->bound->stats;
+	counter_sub(&service->pending, 1);
+	counter_add(exchange->success ? &service->success : &service->failures, 1);
+	histogram_record(&service->latency, us);
+	histogram_record(&service->retries_per_request, exchange->retries);
+}
+
+void exchange_finish(struct exchange *exchange)
+{
+	struct worker *worker = exchange->worker;
+	int64_t now;
+
+	exchange_move(exchange, EXCHANGE_FINISHED);
+	if (exchange->peer)
+		exchange_end_attempt(exchange, RESET_CANCEL, OUTCOME_CANCELED);
+	now = loop_clock(worker->loop);
+	count_finish(exchange, now);
+	record(exchange, now);
+	timer_cancel(worker->loop, &exchange->park_timer);
+	timer_cancel(worker->loop, &exchange->total_timer);
+	list_remove(&exchange->waiter.link);
+	if (exchange->admitted)
+		atomic_fetch_sub_explicit(&exchange->listener->port->concurrent, 1, memory_order_relaxed);
+	side_release(exchange->down, exchange->response_ended ? RESET_NONE : RESET_PEER);
+	if (exchange->bound)
+		bound_route_unref(exchange->bound);
+	replay_drop(&exchange->replay);
+	list_remove(&exchange->link);
+	arena_reset(&exchange->arena);
+	exchange->magic = 0;
+	pool_put(&worker->exchanges, exchange);
+}
+
+void exchange_abort(struct exchange *exchange)
+{
+	exchange->flags |= FLAG_DOWNSTREAM_GONE;
+	exchange_finish(exchange);
+}

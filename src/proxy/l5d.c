@@ -1,0 +1,308 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "proxy/l5d.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "model/dtab.h"
+
+#define VIA_HERE "1.1 linkerd"
+
+static bool is_l5d(const struct field *field)
+{
+	return field->name_length > 4 && slice_equal_nocase(slice_make(field->line, 4), SLICE("l5d-"));
+}
+
+/* ---- reading ---- */
+
+static int read_dtabs(struct exchange *exchange, struct slice *why)
+{
+	static const enum field_id ids[] = { FIELD_L5D_CTX_DTAB, FIELD_L5D_DTAB };
+	struct dtab all = { 0 };
+	struct slice reason;
+
+	for (unsigned i = 0; i < 2; i++) {
+		for (struct field *f = head_find(exchange->request, ids[i]); f; f = head_find_next(exchange->request, f)) {
+			struct dtab more;
+			int e = dtab_parse(field_value(f), &exchange->arena, &more, &reason, NULL);
+
+			if (!e)
+				e = dtab_concat(&exchange->arena, &all, &more, &all);
+			if (e) {
+				*why = e == ERROR_SYNTAX ? reason : slice_of(error_text(e));
+				return e;
+			}
+		}
+	}
+	exchange->local_dtab = dtab_show(&exchange->arena, &all);
+	return exchange->local_dtab.at ? 0 : ERROR_NO_MEMORY;
+}
+
+/* "<timestamp ns> <deadline ns>", both since 1970; of several the later timestamp and the earlier deadline. */
+static void read_deadlines(struct exchange *exchange)
+{
+	for (struct field *f = head_find(exchange->request, FIELD_L5D_CTX_DEADLINE); f; f = head_find_next(exchange->request, f)) {
+		struct slice rest = field_value(f), part;
+		uint64_t at, deadline;
+
+		if (!slice_split(&rest, ' ', &part) || slice_to_u64(part, INT64_MAX, &at) || slice_to_u64(slice_trim(rest), INT64_MAX, &deadline))
+			continue;
+		if ((int64_t)at > exchange->deadline_stamp)
+			exchange->deadline_stamp = (int64_t)at;
+		if (exchange->deadline == 0 || (int64_t)deadline < exchange->deadline)
+			exchange->deadline = (int64_t)deadline;
+	}
+}
+
+static void read_trace(struct exchange *exchange)
+{
+	struct random *random = loop_random(exchange->worker->loop);
+	struct field *f = head_has(exchange->request, FIELD_L5D_CTX_TRACE) ? head_find(exchange->request, FIELD_L5D_CTX_TRACE) : NULL;
+
+	if (f && trace_decode(field_value(f), &exchange->trace))
+		trace_child(&exchange->trace, random);   /* this proxy's server span */
+	else
+		trace_begin(&exchange->trace, random);
+}
+
+static void read_sample(struct exchange *exchange)
+{
+	char text[32];
+	struct slice value = field_value(head_find(exchange->request, FIELD_L5D_SAMPLE));
+
+	if (value.length == 0 || value.length >= sizeof text)
+		return;
+	memcpy(text, value.at, value.length);
+	text[value.length] = 0;
+	char *end;
+	double rate = strtod(text, &end);
+	if (*end || !(rate == rate))
+		return;
+	exchange->trace.flags |= TRACE_SAMPLING_KNOWN;
+	exchange->trace.flags &= ~(uint64_t)TRACE_SAMPLED;
+	if (random_unit(loop_random(exchange->worker->loop)) < rate)
+		exchange->trace.flags |= TRACE_SAMPLED;
+}
+
+/* A listener that does not trust its callers: nothing of theirs that begins with l5d- is believed or forwarded. */
+static void drop_l5d(struct head *head)
+{
+	for (unsigned i = 0; i < head->field_count; i++)
+		if (!head->fields[i].dropped && is_l5d(&head->fields[i]))
+			head_drop(head, &head->fields[i]);
+}
+
+#define READ_BITS \
+	(1ull << FIELD_L5D_CTX_DTAB | 1ull << FIELD_L5D_DTAB | 1ull << FIELD_L5D_CTX_DEADLINE | 1ull << FIELD_L5D_CTX_TRACE | \
+	 1ull << FIELD_L5D_SAMPLE)
+
+int l5d_read(struct exchange *exchange, struct slice *why)
+{
+	struct head *request = exchange->request;
+
+	exchange->local_dtab = SLICE("");
+	if (exchange->listener->policy->clear_context)
+		drop_l5d(request);
+	if (head_has(request, FIELD_L5D_CTX_DTAB) || head_has(request, FIELD_L5D_DTAB)) {
+		int e = read_dtabs(exchange, why);
+
+		if (e)
+			return e;
+	}
+	read_trace(exchange);
+	if (!(request->present & READ_BITS))
+		return 0;
+	if (head_has(request, FIELD_L5D_CTX_DEADLINE))
+		read_deadlines(exchange);
+	if (head_has(request, FIELD_L5D_SAMPLE))
+		read_sample(exchange);
+	head_drop_all(request, FIELD_L5D_CTX_DTAB);
+	head_drop_all(request, FIELD_L5D_DTAB);
+	head_drop_all(request, FIELD_L5D_CTX_DEADLINE);
+	head_drop_all(request, FIELD_L5D_CTX_TRACE);
+	head_drop_all(request, FIELD_L5D_SAMPLE);
+	return 0;
+}
+
+unsigned l5d_call_depth(struct head *head)
+{
+	unsigned depth = 0;
+
+	if (!head_has(head, FIELD_VIA))
+		return 0;
+	for (struct field *f = head_find(head, FIELD_VIA); f; f = head_find_next(head, f)) {
+		struct slice value = field_value(f);
+
+		depth++;
+		for (size_t i = 0; i < value.length; i++)
+			depth += value.at[i] == ',';
+	}
+	return depth;
+}
+
+/* ---- writing ---- */
+
+/* A line "name: value CRLF" that lives at least as long as the head is used. */
+static int add_line(struct head *head, enum field_id id, struct slice line, unsigned name_length)
+{
+	return head_add_line(head, id, line, name_length, name_length + 2);
+}
+
+#define TRACE_NAME "l5d-ctx-trace: "
+#define REQID_NAME "l5d-reqid: "
+
+static int write_trace(struct exchange *exchange)
+{
+	struct trace span = exchange->trace;
+	char *at = arena_get(&exchange->arena, sizeof TRACE_NAME REQID_NAME + TRACE_TEXT + 16 + 4);
+	int e;
+
+	if (!at)
+		return ERROR_NO_MEMORY;
+	trace_child(&span, loop_random(exchange->worker->loop));   /* the client span */
+	char *line = at;
+	memcpy(at, TRACE_NAME, sizeof TRACE_NAME - 1);
+	at += sizeof TRACE_NAME - 1;
+	at += trace_encode(&span, at);
+	*at++ = '\r';
+	*at++ = '\n';
+	e = add_line(exchange->request, FIELD_L5D_CTX_TRACE, slice_make(line, (size_t)(at - line)), sizeof "l5d-ctx-trace" - 1);
+	if (e)
+		return e;
+	line = at;
+	memcpy(at, REQID_NAME, sizeof REQID_NAME - 1);
+	at += sizeof REQID_NAME - 1;
+	trace_hex(span.id, at);
+	at += 16;
+	*at++ = '\r';
+	*at++ = '\n';
+	return add_line(exchange->request, FIELD_L5D_REQID, slice_make(line, (size_t)(at - line)), sizeof "l5d-reqid" - 1);
+}
+
+static int write_deadline(struct exchange *exchange)
+{
+	struct slice line = arena_format(&exchange->arena, "l5d-ctx-deadline: %lld %lld\r\n", (long long)exchange->deadline_stamp,
+	                                 (long long)exchange->deadline);
+
+	return line.at ? add_line(exchange->request, FIELD_L5D_CTX_DEADLINE, line, sizeof "l5d-ctx-deadline" - 1) : ERROR_NO_MEMORY;
+}
+
+static int write_local_dtab(struct exchange *exchange)
+{
+	return head_add(exchange->request, &exchange->arena, FIELD_L5D_CTX_DTAB, SLICE("l5d-ctx-dtab"), exchange->local_dtab);
+}
+
+/* One Via field: what came, and this proxy at its end. */
+static int write_via(struct exchange *exchange, struct head *head)
+{
+	if (!head_has(head, FIELD_VIA)) {
+		struct slice line = head->version == VERSION_1_0 ? SLICE("Via: 1.0 linkerd\r\n") : SLICE("Via: " VIA_HERE "\r\n");
+
+		return add_line(head, FIELD_VIA, line, sizeof "Via" - 1);
+	}
+	struct slice all = { 0 };
+	for (struct field *f = head_find(head, FIELD_VIA); f; f = head_find_next(head, f)) {
+		all = arena_format(&exchange->arena, "%.*s%s%.*s", SLICE_ARGS(all), all.length ? ", " : "", SLICE_ARGS(field_value(f)));
+		if (!all.at)
+			return ERROR_NO_MEMORY;
+	}
+	all = arena_format(&exchange->arena, "Via: %.*s, %s linkerd\r\n", SLICE_ARGS(all), head->version == VERSION_1_0 ? "1.0" : "1.1");
+	if (!all.at)
+		return ERROR_NO_MEMORY;
+	head_drop_all(head, FIELD_VIA);
+	return add_line(head, FIELD_VIA, all, sizeof "Via" - 1);
+}
+
+/* What stays the same for all attempts: done once, before the first. */
+static int prepare(struct exchange *exchange)
+{
+	struct head *request = exchange->request;
+	int e;
+
+	head_drop_hop_by_hop(request, false);
+	request->upgrades = false;
+	head_drop_all(request, FIELD_L5D_DST_SERVICE);
+	head_drop_all(request, FIELD_L5D_DST_CLIENT);
+	head_drop_all(request, FIELD_L5D_DST_RESIDUAL);
+	head_drop_all(request, FIELD_L5D_REQID);
+	head_drop_all(request, FIELD_X_FORWARDED_CLIENT_CERT);
+	e = write_via(exchange, request);
+	if (!e && exchange->local_dtab.length)
+		e = write_local_dtab(exchange);
+	if (!e && exchange->deadline)
+		e = write_deadline(exchange);
+	if (!e)
+		e = add_line(request, FIELD_L5D_DST_SERVICE, exchange->bound->binding->service->request_lines, sizeof "l5d-dst-service" - 1);
+	exchange->base_fields = request->field_count;
+	exchange->base_present = request->present;
+	return e;
+}
+
+int l5d_write(struct exchange *exchange)
+{
+	struct head *request = exchange->request;
+	int e = 0;
+
+	if (!exchange->prepared)
+		e = prepare(exchange);
+	exchange->prepared = true;
+	if (!e)
+		e = write_trace(exchange);
+	if (!e)
+		e = add_line(request, FIELD_L5D_DST_CLIENT, exchange->leaf->client->request_lines, sizeof "l5d-dst-client" - 1);
+	if (!e && exchange->leaf->residual_line.length)
+		e = add_line(request, FIELD_L5D_DST_RESIDUAL, exchange->leaf->residual_line, sizeof "l5d-dst-residual" - 1);
+	return e;
+}
+
+void l5d_rewind(struct exchange *exchange)
+{
+	exchange->request->field_count = exchange->base_fields;
+	exchange->request->present = exchange->base_present;
+}
+
+int l5d_write_response(struct exchange *exchange, struct head *head, bool success)
+{
+	int e;
+
+	head_drop_hop_by_hop(head, false);
+	head->upgrades = false;
+	if (exchange->listener->policy->clear_context) {
+		drop_l5d(head);
+	} else {
+		if (head_has(head, FIELD_L5D_SUCCESS_CLASS))
+			head_drop_all(head, FIELD_L5D_SUCCESS_CLASS);
+		e = add_line(head, FIELD_L5D_SUCCESS_CLASS, success ? SLICE("l5d-success-class: 1.0\r\n") : SLICE("l5d-success-class: 0.0\r\n"),
+		             sizeof "l5d-success-class" - 1);
+		if (e)
+			return e;
+	}
+	return write_via(exchange, head);
+}
+
+struct slice l5d_encode_error(struct arena *arena, struct slice message, size_t max)
+{
+	static const char digits[] = "0123456789ABCDEF";
+	size_t room = message.length * 3 < max ? message.length * 3 : max, length = 0;
+	char *out = arena_get(arena, room ? room : 1);
+
+	if (!out)
+		return (struct slice){ 0 };
+	for (size_t i = 0; i < message.length; i++) {
+		unsigned char c = (unsigned char)message.at[i];
+		bool plain = (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '-' || c == '_' || c == '.' || c == '*';
+
+		if (length + (plain || c == ' ' ? 1 : 3) > room)
+			break;
+		if (plain) {
+			out[length++] = (char)c;
+		} else if (c == ' ') {
+			out[length++] = '+';
+		} else {
+			out[length++] = '%';
+			out[length++] = digits[c >> 4];
+			out[length++] = digits[c & 15];
+		}
+	}
+	return slice_make(out, length);
+}

@@ -1,0 +1,372 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "proxy/live.h"
+
+#include "base/check.h"
+#include "base/memory.h"
+#include "base/text.h"
+#include "proxy/stats.h"
+
+static struct service *service_at(struct map_entry *entry)
+{
+	return MAP_OF(entry, struct service, entry);
+}
+
+static struct client *client_at(struct map_entry *entry)
+{
+	return MAP_OF(entry, struct client, entry);
+}
+
+void live_init(struct live *live, struct metrics *metrics)
+{
+	*live = (struct live){ .metrics = metrics };
+	map_init(&live->services, 0);
+	map_init(&live->clients, 0);
+}
+
+void live_fini(struct live *live)
+{
+	live_bury(live);
+	CHECK(live->services.count == 0 && live->clients.count == 0);
+	map_fini(&live->services);
+	map_fini(&live->clients);
+}
+
+void live_object_init(struct live_object *object, struct live *live, enum live_kind kind)
+{
+	object->live = live;
+	object->kind = kind;
+	atomic_init(&object->references, 1);
+}
+
+void live_ref(struct live_object *object)
+{
+	atomic_fetch_add_explicit(&object->references, 1, memory_order_relaxed);
+}
+
+/* False when the object has died already and only waits for its burial. */
+static bool ref_unless_dead(struct live_object *object)
+{
+	uint32_t found = atomic_load_explicit(&object->references, memory_order_relaxed);
+
+	while (found != 0)
+		if (atomic_compare_exchange_weak_explicit(&object->references, &found, found + 1, memory_order_relaxed, memory_order_relaxed))
+			return true;
+	return false;
+}
+
+void live_unref(struct live_object *object)
+{
+	struct live *live = object->live;
+
+	if (atomic_fetch_sub_explicit(&object->references, 1, memory_order_acq_rel) != 1)
+		return;
+	struct live_object *head = atomic_load_explicit(&live->graveyard, memory_order_relaxed);
+	do
+		atomic_store_explicit(&object->grave, head, memory_order_relaxed);
+	while (!atomic_compare_exchange_weak_explicit(&live->graveyard, &head, object, memory_order_release, memory_order_relaxed));
+}
+
+static void forget(struct map *map, struct map_entry *entry)
+{
+	if (entry->key.at) {
+		map_remove(map, entry);
+		memory_free((void *)(uintptr_t)entry->key.at);
+		entry->key = (struct slice){ 0 };
+	}
+}
+
+static void free_text(struct slice s)
+{
+	memory_free((void *)(uintptr_t)s.at);
+}
+
+static void service_free(struct live *live, struct service *service)
+{
+	forget(&live->services, &service->entry);
+	metrics_gauge_remove(live->metrics, service);
+	scope_unref(service->scope);
+	free_text(service->name);
+	free_text(service->request_lines);
+	memory_free(service);
+}
+
+static void client_free(struct live *live, struct client *client)
+{
+	forget(&live->clients, &client->entry);
+	metrics_gauge_remove(live->metrics, client);
+	scope_unref(client->scope);
+	live_unref(&client->targets->object);
+	free_text(client->id);
+	free_text(client->request_lines);
+	memory_free(client);
+}
+
+static void targets_free(struct targets *targets)
+{
+	for (unsigned i = 0; i < targets->count; i++)
+		live_unref(&targets->at[i].target->object);
+	memory_free(targets);
+}
+
+static void node_free(struct binding_node *node)
+{
+	for (unsigned i = 0; i < node->count; i++)
+		node_free(&node->branches[i].node);
+	memory_free(node->branches);
+	free_text(node->text);
+}
+
+static void binding_free(struct binding *binding)
+{
+	for (unsigned i = 0; i < binding->leaf_count; i++) {
+		scope_unref(binding->leaves[i].scope);
+		free_text(binding->leaves[i].residual_line);
+		live_unref(&binding->leaves[i].client->object);
+	}
+	memory_free(binding->leaves);
+	node_free(&binding->root);
+	live_unref(&binding->service->object);
+	memory_free(binding);
+}
+
+static void object_free(struct live *live, struct live_object *object)
+{
+	switch (object->kind) {
+	case LIVE_SERVICE:
+		service_free(live, (struct service *)(void *)object);
+		break;
+	case LIVE_CLIENT:
+		client_free(live, (struct client *)(void *)object);
+		break;
+	case LIVE_TARGET:
+		memory_free(object);
+		break;
+	case LIVE_TARGETS:
+		targets_free((struct targets *)(void *)object);
+		break;
+	case LIVE_BINDING:
+		binding_free((struct binding *)(void *)object);
+		break;
+	}
+}
+
+void live_bury(struct live *live)
+{
+	for (;;) {
+		struct live_object *object = atomic_exchange_explicit(&live->graveyard, NULL, memory_order_acquire);
+
+		if (!object)
+			return;
+		while (object) {
+			struct live_object *next = atomic_load_explicit(&object->grave, memory_order_relaxed);
+
+			object_free(live, object);
+			object = next;
+		}
+	}
+}
+
+/* "LABEL NAME", the key under which both tables know their objects. */
+static struct slice table_key(struct slice label, struct slice name)
+{
+	struct text text = { 0 };
+
+	text_format(&text, "%.*s %.*s", SLICE_ARGS(label), SLICE_ARGS(name));
+	return text_slice(&text);
+}
+
+static struct slice copy(struct slice s)
+{
+	return slice_make(memory_text(s), s.length);
+}
+
+static struct slice header_line(const char *name, struct slice value)
+{
+	struct text text = { 0 };
+
+	text_format(&text, "%s: %.*s\r\n", name, SLICE_ARGS(value));
+	return text_slice(&text);
+}
+
+static struct slice without_slash(struct slice path)
+{
+	return path.length && path.at[0] == '/' ? slice_from(path, 1) : path;
+}
+
+static bool same_backoff(const struct backoff *a, const struct backoff *b)
+{
+	return a->kind == b->kind && a->min_ns == b->min_ns && a->max_ns == b->max_ns;
+}
+
+static bool same_budget(const struct budget_policy *a, const struct budget_policy *b)
+{
+	return a->percent_can_retry == b->percent_can_retry && a->min_retries_per_second == b->min_retries_per_second && a->ttl_ns == b->ttl_ns;
+}
+
+static bool same_service_policy(const struct service_policy *a, const struct service_policy *b)
+{
+	return a->total_timeout_ns == b->total_timeout_ns && a->classifier == b->classifier && same_budget(&a->budget, &b->budget) &&
+	       same_backoff(&a->backoff, &b->backoff);
+}
+
+static bool same_client_policy(const struct client_policy *a, const struct client_policy *b)
+{
+	return a->balancer.kind == b->balancer.kind && a->balancer.max_effort == b->balancer.max_effort &&
+	       a->balancer.decay_ns == b->balancer.decay_ns && a->accrual.kind == b->accrual.kind &&
+	       a->accrual.failures == b->accrual.failures && same_backoff(&a->accrual.backoff, &b->accrual.backoff) &&
+	       a->attempt_timeout_ns == b->attempt_timeout_ns && a->connections.min_size == b->connections.min_size &&
+	       a->connections.max_size == b->connections.max_size && a->connections.max_waiters == b->connections.max_waiters &&
+	       a->connections.idle_ns == b->connections.idle_ns && same_budget(&a->requeue_budget, &b->requeue_budget);
+}
+
+static double read_service_budget(void *owner)
+{
+	return budget_balance(&((struct service *)owner)->budget);
+}
+
+static double read_client_budget(void *owner)
+{
+	return budget_balance(&((struct client *)owner)->requeue_budget);
+}
+
+struct service *live_service(struct live *live, struct slice label, struct slice name, const struct service_policy *policy)
+{
+	struct slice key = table_key(label, name);
+	struct map_entry *found = map_find(&live->services, key);
+
+	if (found) {
+		struct service *service = service_at(found);
+
+		if (same_service_policy(&service->policy, policy) && ref_unless_dead(&service->object)) {
+			free_text(key);
+			return service;
+		}
+		forget(&live->services, found);
+	}
+	struct service *service = memory_new(sizeof *service);
+	live_object_init(&service->object, live, LIVE_SERVICE);
+	service->name = copy(name);
+	service->hash = slice_hash(name, 0);
+	service->request_lines = header_line("l5d-dst-service", name);
+	service->policy = *policy;
+	budget_init(&service->budget, &policy->budget);
+	const struct scope_label at[] = { { SLICE("rt"), label }, { SLICE("service"), without_slash(service->name) } };
+	service->scope = metrics_scope(live->metrics, &service_kind, at, 2);
+	metrics_gauge(live->metrics, service->scope, "retries/budget", read_service_budget, service);
+	map_insert(&live->services, &service->entry, key);
+	return service;
+}
+
+static struct targets *targets_new(struct live *live, unsigned count)
+{
+	struct targets *targets = memory_new(sizeof *targets + count * sizeof targets->at[0]);
+
+	live_object_init(&targets->object, live, LIVE_TARGETS);
+	return targets;
+}
+
+struct client *live_client(struct live *live, struct slice label, struct slice id, const struct client_policy *policy)
+{
+	struct slice key = table_key(label, id);
+	struct map_entry *found = map_find(&live->clients, key);
+
+	if (found) {
+		struct client *client = client_at(found);
+
+		if (same_client_policy(&client->policy, policy) && ref_unless_dead(&client->object)) {
+			free_text(key);
+			return client;
+		}
+		forget(&live->clients, found);
+	}
+	struct client *client = memory_new(sizeof *client);
+	live_object_init(&client->object, live, LIVE_CLIENT);
+	client->id = copy(id);
+	client->hash = slice_hash(id, 0);
+	client->request_lines = header_line("l5d-dst-client", id);
+	client->policy = *policy;
+	client->targets = targets_new(live, 0);
+	budget_init(&client->requeue_budget, &policy->requeue_budget);
+	const struct scope_label at[] = { { SLICE("rt"), label }, { SLICE("client"), without_slash(client->id) } };
+	client->scope = metrics_scope(live->metrics, &client_kind, at, 2);
+	metrics_gauge(live->metrics, client->scope, "retries/budget", read_client_budget, client);
+	map_insert(&live->clients, &client->entry, key);
+	return client;
+}
+
+struct scope *live_pair_scope(struct live *live, struct slice label, const struct client *client, const struct service *service)
+{
+	const struct scope_label at[] = {
+		{ SLICE("rt"), label },
+		{ SLICE("client"), without_slash(client->id) },
+		{ SLICE("service"), without_slash(service->name) },
+	};
+
+	return metrics_scope(live->metrics, &pair_kind, at, 3);
+}
+
+static struct target *target_find(const struct targets *targets, const struct address *address)
+{
+	unsigned low = 0, high = targets->count;
+
+	while (low < high) {
+		unsigned middle = (low + high) / 2;
+		int order = address_compare(&targets->at[middle].target->address, address);
+
+		if (order == 0)
+			return targets->at[middle].target;
+		if (order < 0)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return NULL;
+}
+
+static struct target *target_new(struct live *live, const struct address *address)
+{
+	struct target *target = memory_new_aligned(sizeof *target, _Alignof(struct target));
+
+	live_object_init(&target->object, live, LIVE_TARGET);
+	target->address = *address;
+	address_format(address, target->text);
+	health_init(&target->health);
+	return target;
+}
+
+static bool same_targets(const struct targets *a, const struct targets *b)
+{
+	if (a->count != b->count)
+		return false;
+	for (unsigned i = 0; i < a->count; i++)
+		if (a->at[i].target != b->at[i].target || a->at[i].weight != b->at[i].weight)
+			return false;
+	return true;
+}
+
+bool live_client_update(struct client *client, const struct endpoints *endpoints)
+{
+	struct live *live = client->object.live;
+
+	if (endpoints->state == ENDPOINTS_FAILED || endpoints->state == ENDPOINTS_PENDING)
+		return false;
+	struct targets *fresh = targets_new(live, endpoints->count);
+	for (unsigned i = 0; i < endpoints->count; i++) {
+		struct target *target = target_find(client->targets, &endpoints->list[i].address);
+
+		if (target)
+			live_ref(&target->object);
+		else
+			target = target_new(live, &endpoints->list[i].address);
+		fresh->at[fresh->count].target = target;
+		fresh->at[fresh->count++].weight = endpoints->list[i].weight;
+	}
+	if (same_targets(client->targets, fresh)) {
+		live_unref(&fresh->object);
+		return false;
+	}
+	fresh->version = client->targets->version + 1;
+	live_unref(&client->targets->object);
+	client->targets = fresh;
+	return true;
+}

@@ -1,0 +1,154 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* proxy/live.h: live sets: what the control thread publishes to the workers outside of snapshots.
+ *
+ * The control thread makes these objects and hands out references with messages; workers read them and drop their references.
+ * References are atomic. The last one puts the object on the graveyard of its `live`, which the control thread empties, so
+ * that only the control thread uses the heap and the metric registry.
+ *
+ *	service     a logical name with its policy, retry budget and statistics
+ *	client      a bound name with its policy, requeue budget, statistics and present endpoints
+ *	target      an endpoint of a client, with its health
+ *	binding     what a name is bound to at present: a tree with clients at its leaves (immutable)
+ */
+#ifndef PROXY_LIVE_H
+#define PROXY_LIVE_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+
+#include "balance/health.h"
+#include "base/list.h"
+#include "base/map.h"
+#include "base/slice.h"
+#include "io/address.h"
+#include "model/endpoints.h"
+#include "model/policy.h"
+#include "observe/metrics.h"
+#include "proxy/budget.h"
+
+struct live;
+
+enum live_kind {
+	LIVE_SERVICE,
+	LIVE_CLIENT,
+	LIVE_TARGET,
+	LIVE_TARGETS,
+	LIVE_BINDING,
+};
+
+/* At the start of each live object. */
+struct live_object {
+	struct live *live;
+	_Atomic uint32_t references;
+	enum live_kind kind;
+	struct live_object *_Atomic grave; /* next in the graveyard */
+};
+
+struct service {
+	struct live_object object;
+	struct map_entry entry;      /* control: in live->services, by "LABEL name" */
+	struct slice name;           /* "/svc/hello" */
+	uint64_t hash;               /* of the name, for records */
+	struct slice request_lines;  /* what every request to it carries: "l5d-dst-service: /svc/hello CRLF" */
+	struct service_policy policy;
+	struct budget budget;
+	struct scope *scope;         /* struct service_stats */
+};
+
+/* An endpoint of one client, as the whole process knows it. */
+struct target {
+	struct live_object object;
+	struct address address;
+	char text[ADDRESS_TEXT];     /* "ip:port" */
+	struct health health;
+};
+
+/* Immutable, in the order of addresses; a new one for each change. */
+struct targets {
+	struct live_object object;
+	uint64_t version;
+	unsigned count;
+	struct {
+		struct target *target; /* counted */
+		double weight;
+	} at[];
+};
+
+struct client {
+	struct live_object object;
+	struct map_entry entry;      /* control: in live->clients, by "LABEL id" */
+	uint64_t hash;               /* of the id, for records */
+	struct slice id;             /* "/%/io.l5d.port/4141/#/io.l5d.fs/hello" */
+	struct slice request_lines;  /* "l5d-dst-client: /%/… CRLF" */
+	struct client_policy policy;
+	struct budget requeue_budget;
+	struct scope *scope;         /* struct client_stats */
+	/* control thread only */
+	struct targets *targets;     /* counted; never NULL */
+};
+
+enum binding_kind {
+	BINDING_LEAF,
+	BINDING_UNION,     /* weighted; alternatives are resolved when binding */
+	BINDING_NEG,
+	BINDING_FAIL,
+	BINDING_EMPTY,
+	BINDING_STATUS,    /* io.buoyant.http.status: answered here */
+	BINDING_ERROR,     /* a namer failed */
+};
+
+struct binding_node {
+	enum binding_kind kind;
+	unsigned status;             /* BINDING_STATUS */
+	unsigned leaf;               /* BINDING_LEAF: index in binding->leaves */
+	struct slice text;           /* BINDING_ERROR */
+	unsigned count;              /* BINDING_UNION */
+	struct binding_branch *branches;
+};
+
+struct binding_branch {
+	double weight;               /* they add up to 1 */
+	struct binding_node node;
+};
+
+struct binding_leaf {
+	struct client *client;       /* counted */
+	struct scope *scope;         /* struct attempt_stats for client and service */
+	struct slice residual_line;  /* "l5d-dst-residual: /x CRLF", or empty */
+};
+
+struct binding {
+	struct live_object object;
+	struct service *service;     /* counted */
+	struct binding_node root;
+	struct binding_leaf *leaves;
+	unsigned leaf_count;
+};
+
+struct live {
+	struct metrics *metrics;
+	struct map services, clients;
+	struct live_object *_Atomic graveyard;
+};
+
+void live_init(struct live *live, struct metrics *metrics);
+void live_fini(struct live *live);
+/* One reference; for who makes a binding. */
+void live_object_init(struct live_object *object, struct live *live, enum live_kind kind);
+void live_ref(struct live_object *object);
+/* Any thread. */
+void live_unref(struct live_object *object);
+/* Frees what has died; control thread, from its timer and after messages. */
+void live_bury(struct live *live);
+
+/* Find or make, with a reference; control thread. An object with the same name but another policy is let go under its name and a
+ * new one made: calls that run keep the old one. */
+struct service *live_service(struct live *live, struct slice label, struct slice name, const struct service_policy *policy);
+struct client *live_client(struct live *live, struct slice label, struct slice id, const struct client_policy *policy);
+/* Replaces the client's targets; those whose address was there before keep their health. Returns false when nothing has
+ * changed, also when `endpoints` says only that asking failed: the last good ones stay. */
+bool live_client_update(struct client *client, const struct endpoints *endpoints);
+/* The metric scope of calls to `service` through `client`; a reference. */
+struct scope *live_pair_scope(struct live *live, struct slice label, const struct client *client, const struct service *service);
+
+#endif

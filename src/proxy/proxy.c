@@ -1,0 +1,488 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "proxy/proxy.h"
+
+#include "base/check.h"
+#include "base/log.h"
+#include "base/memory.h"
+#include "observe/record.h"
+#include "proxy/binder.h"
+#include "proxy/live.h"
+#include "proxy/router.h"
+#include "proxy/stats.h"
+
+enum {
+	PROXY_MAGIC = 0x70726f78,
+	CONTROL_INBOX = 65536,
+};
+
+#define OUTBOX_RETRY CLOCK_MS
+#define DRAIN_LOOK (5 * CLOCK_MS)
+#define SHUT_DOWN_GRACE (2 * CLOCK_SECOND)
+#define HOUSEKEEPING CLOCK_SECOND
+
+struct proxy {
+	uint32_t magic;
+	struct proxy_options options;
+	struct channel *control;
+	struct live live;
+	struct worker *workers;
+	struct list *outboxes;         /* per worker: struct letter, when its inbox was full */
+	struct timer outbox_timer, house_timer, drain_timer;
+	struct snapshot *snapshot;     /* counted; NULL before the first */
+	struct binder *binder;
+	unsigned binders;              /* alive, retired ones too */
+	unsigned configuring;          /* workers that have not taken over the newest configuration yet */
+	struct binder *retiring;       /* the one before, until they have */
+	struct list ports;
+	unsigned generation;
+	bool shutting_down;
+	int64_t drain_end;
+	void (*drained)(void *owner, bool in_time);
+	void *drain_owner;
+	bool in_time;
+};
+
+/* ---- messages to workers are never lost ---- */
+
+struct letter {
+	struct list link;
+	struct message message;
+};
+
+static void flush_outboxes(void *owner)
+{
+	struct proxy *proxy = owner;
+	bool left = false;
+
+	for (unsigned i = 0; i < proxy->options.worker_count; i++) {
+		LIST_EACH_SAFE(&proxy->outboxes[i], link, after) {
+			struct letter *letter = LIST_OF(link, struct letter, link);
+
+			if (channel_post(proxy->workers[i].inbox, letter->message)) {
+				left = true;
+				break;
+			}
+			list_remove(link);
+			memory_free(letter);
+		}
+	}
+	if (left)
+		timer_set(proxy->options.control, &proxy->outbox_timer, loop_now(proxy->options.control) + OUTBOX_RETRY);
+}
+
+static void post(void *owner, unsigned worker, struct message message)
+{
+	struct proxy *proxy = owner;
+
+	if (list_empty(&proxy->outboxes[worker]) && channel_post(proxy->workers[worker].inbox, message) == 0)
+		return;
+	struct letter *letter = memory_new(sizeof *letter);
+	letter->message = message;
+	list_append(&proxy->outboxes[worker], &letter->link);
+	if (!timer_is_set(&proxy->outbox_timer))
+		timer_set(proxy->options.control, &proxy->outbox_timer, loop_now(proxy->options.control) + OUTBOX_RETRY);
+}
+
+/* ---- ports ---- */
+
+static struct port *port_at(struct list *link)
+{
+	return LIST_OF(link, struct port, link);
+}
+
+static void port_free(struct port *port)
+{
+	list_remove(&port->link);
+	listen_close(port->set);
+	scope_unref(port->scope);
+	memory_free(port);
+}
+
+/* Ports of older configurations, once no worker has them any more. */
+static void free_old_ports(struct proxy *proxy)
+{
+	LIST_EACH_SAFE(&proxy->ports, link, after) {
+		struct port *port = port_at(link);
+
+		if (port->generation != proxy->generation && proxy->configuring == 0 &&
+		    atomic_load_explicit(&port->references, memory_order_acquire) == 1)
+			port_free(port);
+	}
+}
+
+static struct port *port_find(struct proxy *proxy, const struct address *asked, unsigned generation)
+{
+	LIST_EACH(&proxy->ports, link) {
+		struct port *port = port_at(link);
+
+		/* Two listeners may both ask for port 0: each gets one of its own. */
+		if (address_equal(&port->asked, asked) && !(asked->port == 0 && port->generation == generation))
+			return port;
+	}
+	return NULL;
+}
+
+static struct scope *server_scope(struct proxy *proxy, struct slice label, const struct address *bound)
+{
+	char ip[ADDRESS_TEXT];
+	struct text at = { 0 };
+	struct scope *scope;
+
+	address_format_ip(bound, ip);
+	text_format(&at, "%s/%u", ip, bound->port);
+	scope = metrics_scope(proxy->options.metrics, &server_kind,
+	                      (const struct scope_label[]){ { SLICE("rt"), label }, { SLICE("server"), text_slice(&at) } }, 2);
+	text_free(&at);
+	return scope;
+}
+
+static int port_open(struct proxy *proxy, struct slice label, const struct listener_policy *policy, struct port **out, struct text *why)
+{
+	struct port *port = memory_new(sizeof *port);
+	struct listen_options options = { .backlog = policy->backlog, .socket = { .keep_alive = policy->keep_alive, .delay = policy->delay } };
+	int e = listen_open(proxy->options.network, &policy->address, proxy->options.worker_count, &options, &port->set);
+
+	if (e) {
+		char text[ADDRESS_TEXT];
+
+		address_format(&policy->address, text);
+		text_format(why, "cannot listen on %s (router %.*s): %s", text, SLICE_ARGS(label),
+		            e == ERROR_EXISTS ? "the address is in use" : e == ERROR_UNREACHABLE ? "not an address of this host" : error_text(e));
+		memory_free(port);
+		return e;
+	}
+	port->asked = policy->address;
+	listen_address(port->set, &port->bound);
+	port->scope = server_scope(proxy, label, &port->bound);
+	atomic_init(&port->references, 1);
+	list_append(&proxy->ports, &port->link);
+	*out = port;
+	return 0;
+}
+
+/* ---- configurations ---- */
+
+static void deliver_config(const struct message *message);
+
+static unsigned count_listeners(const struct snapshot *snapshot)
+{
+	unsigned count = 0;
+
+	for (unsigned i = 0; i < snapshot->router_count; i++)
+		count += snapshot->routers[i].listener_count;
+	return count;
+}
+
+/* Finds or opens a port for each listener, in order. On an error those opened now are closed again. */
+static int ports_for(struct proxy *proxy, const struct snapshot *snapshot, struct port **ports, struct text *why)
+{
+	unsigned generation = proxy->generation + 1, n = 0;
+	int e = 0;
+
+	for (unsigned i = 0; i < snapshot->router_count && !e; i++) {
+		const struct router *router = &snapshot->routers[i];
+
+		for (unsigned j = 0; j < router->listener_count && !e; j++) {
+			struct port *port = port_find(proxy, &router->listeners[j].address, generation);
+
+			if (!port)
+				e = port_open(proxy, router->label, &router->listeners[j], &port, why);
+			if (!e) {
+				port->previous_generation = port->generation;
+				port->generation = generation;
+				ports[n++] = port;
+			}
+		}
+	}
+	if (!e)
+		return 0;
+	while (n-- > 0) {
+		ports[n]->generation = ports[n]->previous_generation;
+		if (ports[n]->generation == 0)
+			port_free(ports[n]);
+	}
+	return e;
+}
+
+static struct worker_config *config_make(struct proxy *proxy, struct worker *worker, struct snapshot *snapshot, struct binder *binder,
+                                         struct port **ports)
+{
+	unsigned listeners = count_listeners(snapshot), n = 0;
+	struct worker_config *config = memory_new(sizeof *config + listeners * sizeof config->entries[0]);
+
+	config->routers = memory_array(snapshot->router_count, sizeof *config->routers);
+	config->router_count = snapshot->router_count;
+	config->entry_count = listeners;
+	for (unsigned i = 0; i < snapshot->router_count; i++) {
+		const struct router *router = &snapshot->routers[i];
+
+		config->routers[i] = router_make(worker, snapshot, i, binder, proxy->options.metrics);
+		for (unsigned j = 0; j < router->listener_count; j++, n++) {
+			config->entries[n].port = ports[n];
+			config->entries[n].router = i;
+			config->entries[n].policy = &router->listeners[j];
+		}
+	}
+	return config;
+}
+
+static void configured(const struct message *message)
+{
+	struct proxy *proxy = message->owner;
+
+	CHECK_MAGIC(proxy, PROXY_MAGIC);
+	if (--proxy->configuring)
+		return;
+	if (proxy->retiring)
+		binder_retire(proxy->retiring);
+	proxy->retiring = NULL;
+	free_old_ports(proxy);
+}
+
+static void deliver_config(const struct message *message)
+{
+	struct worker *worker = message->owner;
+
+	worker_configure(worker, message->a);
+	/* The control thread's queue has room for this: it is as large as all that workers may have waiting. */
+	if (channel_post(worker->control, (struct message){ .deliver = configured, .owner = worker->proxy }))
+		LOG(LOG_ERROR, "proxy", "the control thread's queue is full");
+}
+
+static void binder_gone(void *owner, struct binder *binder)
+{
+	struct proxy *proxy = owner;
+
+	(void)binder;
+	proxy->binders--;
+}
+
+int proxy_apply(struct proxy *proxy, struct snapshot *snapshot, struct text *why)
+{
+	struct binder_options options = {
+		.loop = proxy->options.control,
+		.network = proxy->options.network,
+		.resolver = proxy->options.resolver,
+		.live = &proxy->live,
+		.post = post,
+		.gone = binder_gone,
+		.owner = proxy,
+		.workers = proxy->workers,
+		.worker_count = proxy->options.worker_count,
+	};
+	struct binder *binder;
+	int e;
+
+	CHECK_MAGIC(proxy, PROXY_MAGIC);
+	if (proxy->configuring) {
+		text_format(why, "the configuration before is still being taken over");
+		return ERROR_BUSY;
+	}
+	struct port **ports = memory_array(count_listeners(snapshot) + 1, sizeof *ports);
+	e = binder_new(&options, snapshot, &binder, why);
+	if (e)
+		goto no_binder;
+	proxy->binders++;
+	e = ports_for(proxy, snapshot, ports, why);
+	if (e)
+		goto no_ports;
+	proxy->generation++;
+	proxy->retiring = proxy->binder;
+	proxy->binder = binder;
+	if (proxy->snapshot)
+		snapshot_unref(proxy->snapshot);
+	proxy->snapshot = snapshot_ref(snapshot);
+	proxy->configuring = proxy->options.worker_count;
+	for (unsigned i = 0; i < proxy->options.worker_count; i++)
+		post(proxy, i, (struct message){ .deliver = deliver_config, .owner = &proxy->workers[i],
+		                                 .a = config_make(proxy, &proxy->workers[i], snapshot, binder, ports) });
+	memory_free(ports);
+	return 0;
+
+no_ports:
+	binder_retire(binder);
+no_binder:
+	memory_free(ports);
+	return e;
+}
+
+struct snapshot *proxy_snapshot(struct proxy *proxy)
+{
+	return snapshot_ref(proxy->snapshot);
+}
+
+void proxy_each_listener(struct proxy *proxy, void (*visit)(void *owner, struct slice label, const struct address *bound), void *owner)
+{
+	for (unsigned i = 0; i < proxy->snapshot->router_count; i++) {
+		const struct router *router = &proxy->snapshot->routers[i];
+
+		for (unsigned j = 0; j < router->listener_count; j++)
+			LIST_EACH(&proxy->ports, link)
+				if (port_at(link)->generation == proxy->generation && address_equal(&port_at(link)->asked, &router->listeners[j].address))
+					visit(owner, router->label, &port_at(link)->bound);
+	}
+}
+
+/* ---- life ---- */
+
+static void housekeeping(void *owner)
+{
+	struct proxy *proxy = owner;
+
+	CHECK_MAGIC(proxy, PROXY_MAGIC);
+	live_bury(&proxy->live);
+	free_old_ports(proxy);
+	timer_set(proxy->options.control, &proxy->house_timer, loop_now(proxy->options.control) + HOUSEKEEPING);
+}
+
+static void drain_look(void *owner);
+
+int proxy_new(const struct proxy_options *options, struct proxy **out)
+{
+	struct proxy *proxy = memory_new(sizeof *proxy);
+	unsigned made = 0;
+	int e;
+
+	proxy->magic = PROXY_MAGIC;
+	proxy->options = *options;
+	list_init(&proxy->ports);
+	live_init(&proxy->live, options->metrics);
+	timer_init(&proxy->outbox_timer, flush_outboxes, proxy);
+	timer_init(&proxy->house_timer, housekeeping, proxy);
+	timer_init(&proxy->drain_timer, drain_look, proxy);
+	e = channel_new(options->control, CONTROL_INBOX, &proxy->control);
+	if (e)
+		goto no_channel;
+	proxy->workers = memory_array(options->worker_count, sizeof *proxy->workers);
+	proxy->outboxes = memory_array(options->worker_count, sizeof *proxy->outboxes);
+	for (; made < options->worker_count; made++) {
+		list_init(&proxy->outboxes[made]);
+		e = worker_init(&proxy->workers[made], proxy, made, options->workers[made], options->network, proxy->control);
+		if (e)
+			goto no_worker;
+	}
+	timer_set(options->control, &proxy->house_timer, loop_now(options->control) + HOUSEKEEPING);
+	*out = proxy;
+	return 0;
+
+no_worker:
+	while (made-- > 0)
+		worker_fini(&proxy->workers[made]);
+	memory_free(proxy->workers);
+	memory_free(proxy->outboxes);
+	channel_free(proxy->control);
+no_channel:
+	live_fini(&proxy->live);
+	memory_free(proxy);
+	return e;
+}
+
+static void deliver_drain(const struct message *message)
+{
+	worker_drain(message->owner);
+}
+
+static void deliver_shut_down(const struct message *message)
+{
+	worker_shut_down(message->owner);
+}
+
+static void tell_workers(struct proxy *proxy, void (*deliver)(const struct message *))
+{
+	for (unsigned i = 0; i < proxy->options.worker_count; i++) {
+		atomic_store_explicit(&proxy->workers[i].left, UINT32_MAX, memory_order_relaxed);
+		post(proxy, i, (struct message){ .deliver = deliver, .owner = &proxy->workers[i] });
+	}
+}
+
+static bool workers_are_quiet(struct proxy *proxy)
+{
+	for (unsigned i = 0; i < proxy->options.worker_count; i++)
+		if (atomic_load_explicit(&proxy->workers[i].left, memory_order_acquire))
+			return false;
+	return true;
+}
+
+/* First what runs may finish, for as long as the grace allows; then everything is closed. */
+static void drain_look(void *owner)
+{
+	struct proxy *proxy = owner;
+	int64_t now = loop_now(proxy->options.control);
+	bool quiet = workers_are_quiet(proxy);
+
+	CHECK_MAGIC(proxy, PROXY_MAGIC);
+	if (!proxy->shutting_down && (quiet || now >= proxy->drain_end)) {
+		proxy->in_time = quiet;
+		proxy->shutting_down = true;
+		proxy->drain_end = now + SHUT_DOWN_GRACE;
+		tell_workers(proxy, deliver_shut_down);
+	} else if (proxy->shutting_down && (quiet || now >= proxy->drain_end)) {
+		proxy->drained(proxy->drain_owner, proxy->in_time && quiet);
+		return;
+	}
+	timer_set(proxy->options.control, &proxy->drain_timer, now + DRAIN_LOOK);
+}
+
+void proxy_drain(struct proxy *proxy, int64_t grace_ns, void (*drained)(void *owner, bool in_time), void *owner)
+{
+	CHECK_MAGIC(proxy, PROXY_MAGIC);
+	if (proxy->drained)
+		return;
+	proxy->drained = drained;
+	proxy->drain_owner = owner;
+	proxy->drain_end = clock_after(loop_now(proxy->options.control), grace_ns);
+	tell_workers(proxy, deliver_drain);
+	timer_set(proxy->options.control, &proxy->drain_timer, loop_now(proxy->options.control) + DRAIN_LOOK);
+}
+
+void proxy_free(struct proxy *proxy)
+{
+	CHECK_MAGIC(proxy, PROXY_MAGIC);
+	timer_cancel(proxy->options.control, &proxy->outbox_timer);
+	timer_cancel(proxy->options.control, &proxy->house_timer);
+	timer_cancel(proxy->options.control, &proxy->drain_timer);
+	if (!proxy->drained || !workers_are_quiet(proxy))
+		return;                /* the process ends with calls cut off: nothing is left to be tidy for */
+	for (unsigned i = 0; i < proxy->options.worker_count; i++)
+		worker_fini(&proxy->workers[i]);
+	channel_free(proxy->control);
+	proxy->generation++;
+	LIST_EACH_SAFE(&proxy->ports, link, after)
+		port_free(port_at(link));
+	if (proxy->binder)
+		binder_retire(proxy->binder);
+	CHECK(proxy->binders == 0);
+	if (proxy->snapshot)
+		snapshot_unref(proxy->snapshot);
+	live_fini(&proxy->live);
+	memory_free(proxy->workers);
+	memory_free(proxy->outboxes);
+	memory_free(proxy);
+}
+
+/* ---- what is seen from outside ---- */
+
+struct binder *proxy_binder(struct proxy *proxy)
+{
+	return proxy->binder;
+}
+
+struct ring *proxy_records(struct proxy *proxy, unsigned worker)
+{
+	return proxy->workers[worker].records;
+}
+
+struct ring *proxy_recents(struct proxy *proxy, unsigned worker)
+{
+	return proxy->workers[worker].recents;
+}
+
+struct channel *proxy_channel(struct proxy *proxy)
+{
+	return proxy->control;
+}
+
+struct loop *proxy_loop(struct proxy *proxy)
+{
+	return proxy->options.control;
+}

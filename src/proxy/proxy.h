@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* proxy/proxy.h: the proxy of a process: its workers, its control side, and the configuration that they run.
+ *
+ * Made and driven on the control thread (the thread of options.control). It makes no threads: main gives it loops and runs
+ * them; the simulation steps them. Between proxy_new and the first turn of the workers' loops everything may be done from one thread.
+ *
+ *	proxy_new(&options, &proxy);
+ *	e = proxy_apply(proxy, snapshot, &why);       // takes a reference; on error everything stays as it was
+ *	proxy_each_listener(proxy, print, out);       // bound addresses
+ *	proxy_drain(proxy, grace_ns, drained, owner); // `drained` is called once, when all is quiet or the grace is over
+ *	proxy_free(proxy);                            // after the workers' loops have stopped
+ */
+#ifndef PROXY_PROXY_H
+#define PROXY_PROXY_H
+
+#include "base/text.h"
+#include "io/channel.h"
+#include "io/loop.h"
+#include "io/network.h"
+#include "model/snapshot.h"
+#include "observe/metrics.h"
+#include "observe/ring.h"
+
+struct binder;
+struct live;
+struct proxy;
+struct resolver;
+
+struct proxy_options {
+	struct network *network;
+	struct loop *control;
+	struct loop *const *workers;
+	unsigned worker_count;
+	struct metrics *metrics;       /* made with at least worker_count shards */
+	struct resolver *resolver;     /* on the control loop; may be NULL */
+};
+
+MUST_CHECK int proxy_new(const struct proxy_options *options, struct proxy **proxy);
+
+/* Opens what is new, keeps what is the same (listening sockets, connections, health, budgets, caches of clients), drains what
+ * is gone. *why: which address could not be listened on, and why. */
+MUST_CHECK int proxy_apply(struct proxy *proxy, struct snapshot *snapshot, struct text *why);
+/* The snapshot that runs; a reference to give back. */
+struct snapshot *proxy_snapshot(struct proxy *proxy);
+
+void proxy_each_listener(struct proxy *proxy, void (*visit)(void *owner, struct slice label, const struct address *bound), void *owner);
+
+void proxy_drain(struct proxy *proxy, int64_t grace_ns, void (*drained)(void *owner, bool in_time), void *owner);
+/* The loops are not running any more. Closes whatever is still open. */
+void proxy_free(struct proxy *proxy);
+
+/* ---- what is seen from outside; control thread ---- */
+
+/* The binder of the snapshot that runs. */
+struct binder *proxy_binder(struct proxy *proxy);
+/* The rings of a worker (observe/record.h); rings may be read on any thread. recents: NULL unless configured. */
+struct ring *proxy_records(struct proxy *proxy, unsigned worker);
+struct ring *proxy_recents(struct proxy *proxy, unsigned worker);
+/* A channel into the control loop, for other threads' questions. */
+struct channel *proxy_channel(struct proxy *proxy);
+struct loop *proxy_loop(struct proxy *proxy);
+
+#endif

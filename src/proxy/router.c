@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "proxy/router.h"
+
+#include "base/check.h"
+#include "base/memory.h"
+#include "base/text.h"
+#include "model/path.h"
+
+struct worker_router *router_make(struct worker *worker, struct snapshot *snapshot, unsigned index, struct binder *binder, struct metrics *metrics)
+{
+	struct worker_router *made = memory_new(sizeof *made);
+	const struct router *router = &snapshot->routers[index];
+	const struct scope_label at[] = { { SLICE("rt"), router->label } };
+	struct text prefix = { 0 };
+
+	made->magic = ROUTER_MAGIC;
+	made->references = 1;
+	made->worker = worker;
+	made->snapshot = snapshot_ref(snapshot);
+	made->router = router;
+	made->binder = binder;
+	made->scope = metrics_scope(metrics, &router_kind, at, 1);
+	made->stats = scope_shard(made->scope, worker->index);
+	path_show_text(&prefix, *router->dst_prefix);
+	made->dst_prefix = text_slice(&prefix);
+	map_init(&made->routes, worker->hash_key);
+	list_init(&made->link);
+	return made;
+}
+
+void router_bury(struct worker_router *router)
+{
+	CHECK_MAGIC(router, ROUTER_MAGIC);
+	map_fini(&router->routes);
+	scope_unref(router->scope);
+	memory_free((void *)(uintptr_t)router->dst_prefix.at);
+	router->magic = 0;
+	snapshot_unref(router->snapshot);
+	memory_free(router);
+}

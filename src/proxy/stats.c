@@ -1,0 +1,116 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "proxy/stats.h"
+
+#include "proxy/outcome.h"
+
+#define SERVER(member, type, name) METRIC(struct server_stats, member, type, name)
+#define SERVICE(member, type, name) METRIC(struct service_stats, member, type, name)
+#define ATTEMPT(member, type, name) METRIC(struct attempt_stats, member, type, name)
+#define CLIENT(member, type, name) METRIC(struct client_stats, member, type, name)
+#define ROUTER(member, type, name) METRIC(struct router_stats, member, type, name)
+#define COUNT(table) (sizeof(table) / sizeof(table)[0])
+
+static const struct metric server_metrics[] = {
+	SERVER(requests, METRIC_COUNTER, "requests"),
+	SERVER(success, METRIC_COUNTER, "success"),
+	SERVER(failures, METRIC_COUNTER, "failures"),
+	SERVER(rejected, METRIC_SEEN, "failures/com.twitter.finagle.filter.TooManyConcurrentRequests"),
+	SERVER(pending, METRIC_GAUGE, "pending"),
+	SERVER(pending, METRIC_GAUGE, "load"),
+	SERVER(latency, METRIC_STAT, "request_latency_ms"),
+	SERVER(status, METRIC_CODES, "status"),
+	SERVER(connections, METRIC_GAUGE, "connections"),
+	SERVER(sessions.connects, METRIC_COUNTER, "connects"),
+	SERVER(sessions.closes, METRIC_COUNTER, "closes"),
+	SERVER(sessions.received_bytes, METRIC_COUNTER, "received_bytes"),
+	SERVER(sessions.sent_bytes, METRIC_COUNTER, "sent_bytes"),
+	SERVER(connection_duration, METRIC_STAT, "connection_duration"),
+	SERVER(refused, METRIC_COUNTER, "protocol_errors"),
+};
+
+static const struct metric service_metrics[] = {
+	SERVICE(requests, METRIC_COUNTER, "requests"),
+	SERVICE(success, METRIC_COUNTER, "success"),
+	SERVICE(failures, METRIC_COUNTER, "failures"),
+	SERVICE(pending, METRIC_GAUGE, "pending"),
+	SERVICE(pending, METRIC_GAUGE, "load"),
+	SERVICE(latency, METRIC_STAT, "request_latency_ms"),
+	SERVICE(retries, METRIC_COUNTER, "retries/total"),
+	SERVICE(budget_exhausted, METRIC_COUNTER, "retries/budget_exhausted"),
+	SERVICE(retries_late, METRIC_COUNTER, "retries/cannot_retry"),
+	SERVICE(retries_per_request, METRIC_VALUES, "retries/per_request"),
+};
+
+static const struct metric pair_metrics[] = {
+	ATTEMPT(requests, METRIC_COUNTER, "requests"),
+	ATTEMPT(success, METRIC_COUNTER, "success"),
+	ATTEMPT(failures, METRIC_COUNTER, "failures"),
+	ATTEMPT(latency, METRIC_STAT, "request_latency_ms"),
+	ATTEMPT(status, METRIC_CODES, "status"),
+};
+
+/* Called as outcome_text says; a test compares them. */
+#define FAILED(outcome, exception) CLIENT(exceptions[outcome], METRIC_SEEN, "failures/com.twitter.finagle." exception)
+
+static const struct metric client_metrics[] = {
+	CLIENT(attempts.requests, METRIC_COUNTER, "requests"),
+	CLIENT(attempts.success, METRIC_COUNTER, "success"),
+	CLIENT(attempts.failures, METRIC_COUNTER, "failures"),
+	FAILED(OUTCOME_RESPONSE, "service.ResponseClassificationSyntheticException"),
+	FAILED(OUTCOME_CONNECT, "ConnectionFailedException"),
+	FAILED(OUTCOME_REFUSED, "ChannelWriteException"),
+	FAILED(OUTCOME_RESET, "ChannelClosedException"),
+	FAILED(OUTCOME_PROTOCOL, "CodecException"),
+	FAILED(OUTCOME_ATTEMPT_TIMEOUT, "IndividualRequestTimeoutException"),
+	FAILED(OUTCOME_TOTAL_TIMEOUT, "GlobalRequestTimeoutException"),
+	FAILED(OUTCOME_CANCELED, "CancelledRequestException"),
+	FAILED(OUTCOME_OVERLOAD, "TooManyWaitersException"),
+	CLIENT(attempts.pending, METRIC_GAUGE, "pending"),
+	CLIENT(attempts.pending, METRIC_GAUGE, "load"),
+	CLIENT(attempts.latency, METRIC_STAT, "request_latency_ms"),
+	CLIENT(attempts.status, METRIC_CODES, "status"),
+	CLIENT(connections, METRIC_GAUGE, "connections"),
+	CLIENT(sessions.connects, METRIC_COUNTER, "connects"),
+	CLIENT(sessions.closes, METRIC_COUNTER, "closes"),
+	CLIENT(sessions.received_bytes, METRIC_COUNTER, "received_bytes"),
+	CLIENT(sessions.sent_bytes, METRIC_COUNTER, "sent_bytes"),
+	CLIENT(sessions.protocol_errors, METRIC_COUNTER, "protocol_errors"),
+	CLIENT(connect_latency, METRIC_STAT, "connect_latency_ms"),
+	CLIENT(connect_failures, METRIC_COUNTER, "service_creation/failures"),
+	CLIENT(size, METRIC_GAUGE, "loadbalancer/size"),
+	CLIENT(available, METRIC_GAUGE, "loadbalancer/available"),
+	CLIENT(adds, METRIC_COUNTER, "loadbalancer/adds"),
+	CLIENT(removes, METRIC_COUNTER, "loadbalancer/removes"),
+	CLIENT(updates, METRIC_COUNTER, "loadbalancer/updates"),
+	CLIENT(attempts.pending, METRIC_GAUGE, "loadbalancer/load"),
+	CLIENT(effort_exhausted, METRIC_COUNTER, "loadbalancer/max_effort_exhausted"),
+	CLIENT(removals, METRIC_COUNTER, "failure_accrual/removals"),
+	CLIENT(revivals, METRIC_COUNTER, "failure_accrual/revivals"),
+	CLIENT(probes, METRIC_COUNTER, "failure_accrual/probes"),
+	CLIENT(removed_for, METRIC_STAT, "failure_accrual/removed_for_ms"),
+	CLIENT(requeues, METRIC_COUNTER, "retries/requeues"),
+	CLIENT(requeue_budget_exhausted, METRIC_COUNTER, "retries/budget_exhausted"),
+	CLIENT(request_limit, METRIC_COUNTER, "retries/request_limit"),
+	CLIENT(requeues_per_request, METRIC_VALUES, "retries/requeues_per_request"),
+	CLIENT(connections, METRIC_GAUGE, "pool_size"),
+	CLIENT(waiters, METRIC_GAUGE, "pool_waiters"),
+	CLIENT(waited, METRIC_COUNTER, "pool_num_waited"),
+};
+
+static const struct metric router_metrics[] = {
+	ROUTER(path_misses, METRIC_COUNTER, "bindcache/path/misses"),
+	ROUTER(path_evicts, METRIC_COUNTER, "bindcache/path/evicts"),
+	ROUTER(path_expires, METRIC_COUNTER, "bindcache/path/expires"),
+	ROUTER(path_oneshots, METRIC_COUNTER, "bindcache/path/oneshots"),
+	ROUTER(binding_timeouts, METRIC_COUNTER, "binding/timeouts"),
+	ROUTER(unbound, METRIC_COUNTER, "binding/failures"),
+	ROUTER(unidentified, METRIC_COUNTER, "unidentified"),
+};
+
+#define KIND(label, stats, most) { #label, label##_metrics, COUNT(label##_metrics), sizeof(struct stats), most }
+
+const struct metric_kind server_kind = KIND(server, server_stats, 1024);
+const struct metric_kind service_kind = KIND(service, service_stats, 4096);
+const struct metric_kind client_kind = KIND(client, client_stats, 4096);
+const struct metric_kind pair_kind = KIND(pair, attempt_stats, 8192);
+const struct metric_kind router_kind = KIND(router, router_stats, 1024);

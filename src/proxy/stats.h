@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* proxy/stats.h: what is counted, as one struct of numbers for each kind of scope and worker.
+ *
+ * Names are Linkerd 1.x's, since that is what its users' dashboards read. Written by the worker that owns the shard; the tables
+ * for readers are in stats.c. See observe/metrics.h.
+ */
+#ifndef PROXY_STATS_H
+#define PROXY_STATS_H
+
+#include "observe/metrics.h"
+#include "session/session.h"
+
+/* rt/LABEL/server/IP/PORT */
+struct server_stats {
+	struct session_counters sessions;
+	struct counter connections;          /* open now */
+	struct counter requests, success, failures;
+	struct counter pending;              /* gauge */
+	struct counter rejected;             /* by maxConcurrentRequests */
+	struct counter refused;              /* bytes that were no acceptable request */
+	struct codes status;
+	struct histogram latency;            /* request_latency_ms */
+	struct histogram connection_duration;
+};
+
+/* rt/LABEL/service/svc/NAME */
+struct service_stats {
+	struct counter requests, success, failures;
+	struct counter pending;
+	struct counter retries, budget_exhausted, retries_late; /* late: not retried because the response had begun or couldn't be replayed */
+	struct histogram latency;
+	struct histogram retries_per_request;
+};
+
+/* rt/LABEL/client/ID and rt/LABEL/client/ID/service/NAME */
+struct attempt_stats {
+	struct counter requests, success, failures;
+	struct counter pending;
+	struct codes status;
+	struct histogram latency;
+};
+
+/* rt/LABEL/client/ID */
+struct client_stats {
+	struct attempt_stats attempts;
+	struct session_counters sessions;
+	struct counter connections, connect_failures;
+	struct histogram connect_latency;
+	struct counter size, available;      /* gauges, by worker 0 (all workers see the same endpoints) */
+	struct counter adds, removes, updates, effort_exhausted;
+	struct counter removals, revivals, probes;
+	struct histogram removed_for;
+	struct counter requeues, requeue_budget_exhausted, request_limit;
+	struct histogram requeues_per_request;
+	struct counter waiters, waited;      /* requests waiting for a connection now, and ever */
+	struct counter exceptions[12];       /* by enum outcome (proxy/outcome.h) */
+};
+
+/* rt/LABEL */
+struct router_stats {
+	struct counter path_misses, path_evicts, path_expires, path_oneshots;
+	struct counter binding_timeouts, unbound, unidentified;
+};
+
+extern const struct metric_kind server_kind, service_kind, client_kind, pair_kind, router_kind;
+
+#endif

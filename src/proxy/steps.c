@@ -1,0 +1,280 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The way of a request, read top to bottom: the table at the end of this file. */
+#include "proxy/steps.h"
+
+#include "base/check.h"
+#include "model/dtab.h"
+#include "proxy/answer.h"
+#include "proxy/l5d.h"
+
+/* ---- identify: what is asked for ---- */
+
+/* The header's value under dst_prefix as one segment: "/svc/hello". */
+static struct slice token(struct exchange *exchange, const struct identifier *identifier)
+{
+	struct head *request = exchange->request;
+	struct slice value = request->authority;
+
+	if (!slice_equal(identifier->header, SLICE("host"))) {
+		struct field *f = head_find_name(request, identifier->header);
+
+		value = f ? field_value(f) : (struct slice){ 0 };
+	}
+	return value;
+}
+
+static enum step_result identify(struct exchange *exchange)
+{
+	const struct router *router = exchange->router->router;
+	struct slice why;
+	int e = l5d_read(exchange, &why);
+
+	if (e)
+		return answer_error(exchange, e == ERROR_SYNTAX ? 400 : 503, why);
+	for (unsigned i = 0; i < router->identifier_count; i++) {
+		struct slice value = token(exchange, &router->identifiers[i]);
+
+		if (value.length == 0)
+			continue;
+		exchange->token = value;
+		return STEP_NEXT;
+	}
+	counter_add(&exchange->router->stats->unidentified, 1);
+	return answer_unidentified(exchange, &router->identifiers[router->identifier_count - 1]);
+}
+
+/* ---- admit: whether it may come in ---- */
+
+static bool take_place(struct exchange *exchange)
+{
+	const struct listener_policy *policy = exchange->listener->policy;
+
+	if (!policy->max_concurrent)
+		return true;
+	if (atomic_fetch_add_explicit(&exchange->listener->port->concurrent, 1, memory_order_relaxed) < policy->max_concurrent) {
+		exchange->admitted = true;
+		return true;
+	}
+	atomic_fetch_sub_explicit(&exchange->listener->port->concurrent, 1, memory_order_relaxed);
+	counter_add(&exchange->listener->stats->rejected, 1);
+	return false;
+}
+
+static enum step_result admit(struct exchange *exchange)
+{
+	const struct listener_policy *policy = exchange->listener->policy;
+
+	if (head_has(exchange->request, FIELD_VIA) && l5d_call_depth(exchange->request) > policy->max_call_depth)
+		return answer_too_deep(exchange, policy->max_call_depth);
+	if (!take_place(exchange)) {
+		exchange->flags |= FLAG_OVERLOAD;
+		return answer_error(exchange, 503, SLICE("too many concurrent requests"));
+	}
+	if (exchange->request->method == METHOD_CONNECT)
+		return answer_error(exchange, 501, SLICE("CONNECT is not supported by this router"));
+	if (head_has(exchange->request, FIELD_MAX_FORWARDS))
+		return answer_max_forwards(exchange);
+	return STEP_NEXT;
+}
+
+/* ---- route: what that name is bound to ---- */
+
+static enum step_result parked_too_long(struct exchange *exchange)
+{
+	counter_add(&exchange->router->stats->binding_timeouts, 1);
+	return answer_timeout(exchange, exchange->router->router->binding_timeout_ns, "binding");
+}
+
+static void binding_timeout(void *owner)
+{
+	struct exchange *exchange = owner;
+
+	CHECK_MAGIC(exchange, EXCHANGE_MAGIC);
+	list_remove(&exchange->waiter.link);
+	(void)parked_too_long(exchange);
+}
+
+static void bound_now(struct waiter *waiter)
+{
+	struct exchange *exchange = LIST_OF(waiter, struct exchange, waiter);
+
+	CHECK_MAGIC(exchange, EXCHANGE_MAGIC);
+	timer_cancel(exchange->worker->loop, &exchange->park_timer);
+	exchange->router = exchange->listener->router;
+	exchange_move(exchange, EXCHANGE_ROUTING);
+	exchange_run(exchange);
+}
+
+static enum step_result route(struct exchange *exchange)
+{
+	struct worker_router *router = exchange->router;
+
+	if (router->retired)
+		return answer_error(exchange, 503, SLICE("this listener is no longer configured"));
+	struct slice path = path_show_under(&exchange->arena, router->dst_prefix, exchange->token);
+	struct slice key;
+	struct route *found;
+
+	if (!path.at)
+		return answer_error(exchange, 431, SLICE("the request's name is too long"));
+	key = arena_join(&exchange->arena, slice_make("\n", 1), path);
+	if (exchange->local_dtab.length)
+		key = arena_join(&exchange->arena, exchange->local_dtab, key);
+	if (!key.at)
+		return answer_error(exchange, 431, SLICE("the request's name and dtab are too long"));
+	if (route_find(router, key, (unsigned)path.length, exchange->local_dtab.length > 0, &found)) {
+		exchange->flags |= FLAG_OVERLOAD;
+		return answer_error(exchange, 503, SLICE("too many names are being bound"));
+	}
+	exchange->path = path;
+	if (found->bound) {
+		exchange->bound = bound_route_ref(found->bound);
+		return STEP_NEXT;
+	}
+	exchange->waiter.ready = bound_now;
+	route_wait(found, &exchange->waiter);
+	timer_init(&exchange->park_timer, binding_timeout, exchange);
+	timer_set(exchange->worker->loop, &exchange->park_timer,
+	          clock_after(loop_now(exchange->worker->loop), router->router->binding_timeout_ns));
+	return STEP_PARK;
+}
+
+/* ---- account: the call is one of a service from here on ---- */
+
+static enum step_result account(struct exchange *exchange)
+{
+	struct service *service = exchange->bound->binding->service;
+	int64_t timeout = service->policy.total_timeout_ns, listener_timeout = exchange->listener->policy->timeout_ns;
+
+	exchange_count_service(exchange);
+	budget_deposit(&service->budget, &exchange->bound->share, exchange->began);
+	if (listener_timeout && (!timeout || listener_timeout < timeout))
+		timeout = listener_timeout;
+	if (timeout)
+		exchange_limit(exchange, timeout);
+	return STEP_NEXT;
+}
+
+/* ---- bind: one leaf of the destination; each attempt chooses anew ---- */
+
+static const struct binding_node *choose(struct exchange *exchange, const struct binding_node *node)
+{
+	while (node->kind == BINDING_UNION) {
+		double at = random_unit(loop_random(exchange->worker->loop));
+		unsigned i = 0;
+
+		while (i + 1 < node->count && (at -= node->branches[i].weight) >= 0)
+			i++;
+		node = &node->branches[i].node;
+	}
+	return node;
+}
+
+static enum step_result bind(struct exchange *exchange)
+{
+	const struct binding *binding = exchange->bound->binding;
+	const struct binding_node *node = choose(exchange, &binding->root);
+
+	if (node->kind == BINDING_STATUS)
+		return answer_status(exchange, node->status);
+	if (node->kind == BINDING_ERROR)
+		return answer_unbound(exchange, node->text);
+	if (node->kind != BINDING_LEAF)
+		return answer_unbound(exchange, (struct slice){ 0 });
+	exchange->leaf = &binding->leaves[node->leaf];
+	exchange->upstream = exchange->bound->leaves[node->leaf].upstream;
+	exchange->pair_stats = exchange->bound->leaves[node->leaf].stats;
+	if (!exchange->upstream) {
+		exchange->flags |= FLAG_OVERLOAD;
+		return answer_error(exchange, 503, SLICE("too many clients"));
+	}
+	return STEP_NEXT;
+}
+
+/* ---- pick: one endpoint ---- */
+
+static enum step_result pick(struct exchange *exchange)
+{
+	int64_t now = loop_clock(exchange->worker->loop);
+	bool forced = false;
+
+	exchange->attempt_began = now;
+	exchange->peer = upstream_pick(exchange->upstream, now, exchange->tried, exchange->tried_count, &forced);
+	if (!exchange->peer) {
+		exchange->flags |= FLAG_NO_HEALTHY_UPSTREAM;
+		return answer_unbound(exchange, (struct slice){ 0 });
+	}
+	if (forced)
+		exchange->flags |= FLAG_FORCED;
+	if (exchange->tried_count < EXCHANGE_TRIED)
+		exchange->tried[exchange->tried_count++] = &exchange->peer->candidate;
+	exchange_begin_attempt(exchange);
+	return STEP_NEXT;
+}
+
+/* ---- forward: on a connection to it ---- */
+
+static void connection_free(struct peer_waiter *waiter)
+{
+	struct exchange *exchange = LIST_OF(waiter, struct exchange, peer_waiter);
+
+	CHECK_MAGIC(exchange, EXCHANGE_MAGIC);
+	exchange_move(exchange, EXCHANGE_ROUTING);
+	exchange_run(exchange);
+}
+
+static enum step_result forward(struct exchange *exchange)
+{
+	int e = peer_open(exchange->peer, &exchange_upstream_events, exchange, &exchange->up);
+
+	if (e == ERROR_BUSY) {
+		exchange->peer_waiter.ready = connection_free;
+		if (peer_wait(exchange->peer, &exchange->peer_waiter))
+			return STEP_PARK;
+	}
+	if (e) {
+		exchange->flags |= FLAG_OVERLOAD;
+		exchange_attempt_failed(exchange, OUTCOME_OVERLOAD, e);
+		return STEP_END;
+	}
+	e = l5d_write(exchange);
+	if (e) {
+		exchange_end_attempt(exchange, RESET_CANCEL, OUTCOME_CANCELED);
+		return answer_error(exchange, 431, SLICE("too many header fields"));
+	}
+	exchange_send(exchange);
+	return STEP_END;
+}
+
+static const struct step steps[] = {
+	{ "identify", identify },   /* a logical name, and what the caller's l5d-* headers say */
+	{ "admit", admit },         /* limits, proxy loops */
+	{ "route", route },         /* the name's binding; parks while it is not known */
+	{ "account", account },     /* counted for its service; its total time begins */
+	{ "bind", bind },           /* one leaf of the binding; retries begin here */
+	{ "pick", pick },           /* one endpoint of that client */
+	{ "forward", forward },     /* a connection to it; parks while connections are limited. Then events drive it */
+};
+
+enum { STEP_BIND = 4, STEP_COUNT = sizeof steps / sizeof steps[0] };
+
+const unsigned steps_bind = STEP_BIND;
+
+void exchange_run(struct exchange *exchange)
+{
+	for (;;) {
+		unsigned at = exchange->step;
+
+		CHECK(at < STEP_COUNT);
+		switch (steps[at].run(exchange)) {
+		case STEP_NEXT:
+			exchange->step++;
+			break;
+		case STEP_PARK:
+			exchange_move(exchange, EXCHANGE_PARKED);
+			return;
+		case STEP_END:
+			return;
+		}
+	}
+}

@@ -1,0 +1,128 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "proxy/trace.h"
+
+enum { NARROW = 32, WIDE = 40 }; /* bytes before base64 */
+
+static uint64_t new_id(struct random *random)
+{
+	uint64_t id;
+
+	do
+		id = random_u64(random);
+	while (!id);
+	return id;
+}
+
+void trace_begin(struct trace *trace, struct random *random)
+{
+	uint64_t id = new_id(random);
+
+	*trace = (struct trace){ .span = id, .parent = id, .id = id };
+}
+
+void trace_child(struct trace *trace, struct random *random)
+{
+	trace->parent = trace->span;
+	trace->span = new_id(random);
+}
+
+/* The value of a base64 digit (RFC 4648 section 4), or -1. */
+static int digit_value(char c)
+{
+	if (c >= 'A' && c <= 'Z')
+		return c - 'A';
+	if (c >= 'a' && c <= 'z')
+		return c - 'a' + 26;
+	if (c >= '0' && c <= '9')
+		return c - '0' + 52;
+	return c == '+' ? 62 : c == '/' ? 63 : -1;
+}
+
+/* Padded base64 of at most WIDE bytes. Returns how many, or 0 when it is something else. */
+static unsigned decode(struct slice text, uint8_t bytes[WIDE])
+{
+	unsigned padding = 0, length = 0, bits = 0;
+	uint32_t held = 0;
+
+	if (text.length % 4 != 0 || text.length / 4 * 3 > WIDE + 2)
+		return 0;
+	while (padding < 2 && text.length && text.at[text.length - 1] == '=') {
+		padding++;
+		text.length--;
+	}
+	for (size_t i = 0; i < text.length; i++) {
+		int value = digit_value(text.at[i]);
+
+		if (value < 0)
+			return 0;
+		held = held << 6 | (uint32_t)value;
+		bits += 6;
+		if (bits >= 8) {
+			bits -= 8;
+			if (length == WIDE)
+				return 0;
+			bytes[length++] = (uint8_t)(held >> bits);
+		}
+	}
+	return (held & ((1u << bits) - 1)) == 0 ? length : 0;
+}
+
+static uint64_t read_u64(const uint8_t *bytes)
+{
+	uint64_t value = 0;
+
+	for (unsigned i = 0; i < 8; i++)
+		value = value << 8 | bytes[i];
+	return value;
+}
+
+static void write_u64(uint8_t *bytes, uint64_t value)
+{
+	for (unsigned i = 0; i < 8; i++)
+		bytes[i] = (uint8_t)(value >> (56 - 8 * i));
+}
+
+bool trace_decode(struct slice text, struct trace *trace)
+{
+	uint8_t bytes[WIDE];
+	unsigned length = decode(text, bytes);
+
+	if (length != NARROW && length != WIDE)
+		return false;
+	*trace = (struct trace){
+		.span = read_u64(bytes),
+		.parent = read_u64(bytes + 8),
+		.id = read_u64(bytes + 16),
+		.flags = read_u64(bytes + 24),
+		.id_high = length == WIDE ? read_u64(bytes + 32) : 0,
+		.wide = length == WIDE,
+	};
+	return true;
+}
+
+unsigned trace_encode(const struct trace *trace, char text[TRACE_TEXT])
+{
+	static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+	uint8_t bytes[WIDE + 2] = { 0 };
+	unsigned size = trace->wide ? WIDE : NARROW, length = 0;
+
+	write_u64(bytes, trace->span);
+	write_u64(bytes + 8, trace->parent);
+	write_u64(bytes + 16, trace->id);
+	write_u64(bytes + 24, trace->flags);
+	if (trace->wide)
+		write_u64(bytes + 32, trace->id_high);
+	for (unsigned i = 0; i < size; i += 3) {
+		uint32_t three = (uint32_t)bytes[i] << 16 | (uint32_t)bytes[i + 1] << 8 | bytes[i + 2];
+
+		for (unsigned k = 0; k < 4; k++)
+			text[length++] = i + k > size ? '=' : digits[three >> (18 - 6 * k) & 63];
+	}
+	return length;
+}
+
+void trace_hex(uint64_t id, char text[16])
+{
+	for (unsigned i = 0; i < 16; i++)
+		text[i] = "0123456789abcdef"[id >> (60 - 4 * i) & 15];
+}

@@ -1,0 +1,481 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "proxy/upstream.h"
+
+#include "base/check.h"
+
+enum {
+	CONNECTION_MAGIC = 0x636f6e6e,
+	UNUSED_NS_SECONDS = 10,        /* an upstream that no route uses is kept for that long */
+};
+
+#define CONNECT_TIMEOUT CLOCK_SECOND   /* Finagle's */
+#define WAITING_RETRY (5 * CLOCK_MS)
+
+struct connection {
+	uint32_t magic;
+	struct session *session;
+	struct peer *peer;             /* counted */
+	struct timer connecting;       /* set until it is connected */
+	int64_t began, idle_since;
+	bool idle;
+};
+
+static void available(void *owner, struct session *session);
+static void closed(void *owner, struct session *session, int error);
+
+static const struct session_events connection_events = {
+	.available = available,
+	.closed = closed,
+};
+
+static struct session *session_at(struct list *link)
+{
+	return LIST_OF(link, struct session, link);
+}
+
+static struct peer *peer_at(struct list *link)
+{
+	return LIST_OF(link, struct peer, link);
+}
+
+/* ---- peers ---- */
+
+static void wake_one(struct peer *peer)
+{
+	struct list *link = list_first(&peer->waiting);
+
+	if (!link)
+		return;
+	struct peer_waiter *waiter = LIST_OF(link, struct peer_waiter, link);
+	list_remove(link);
+	counter_sub(&peer->upstream->stats->waiters, 1);
+	waiter->ready(waiter);
+}
+
+/* Another worker may have given up a connection, which nobody tells this one. */
+static void look_again(void *owner)
+{
+	struct peer *peer = owner;
+	struct loop *loop = peer->upstream->worker->loop;
+	uint32_t max = peer->upstream->client->policy.connections.max_size;
+
+	if (list_empty(&peer->waiting))
+		return;
+	timer_set(loop, &peer->look_again, loop_now(loop) + WAITING_RETRY);
+	if (!max || atomic_load_explicit(&peer->target->health.open, memory_order_relaxed) < max)
+		wake_one(peer);
+}
+
+static struct peer *peer_new(struct upstream *upstream, struct target *target, double weight)
+{
+	struct peer *peer = pool_get(&upstream->worker->peers);
+
+	if (!peer)
+		return NULL;
+	*peer = (struct peer){ .upstream = upstream, .target = target };
+	peer->candidate = (struct candidate){ .health = &target->health, .weight = weight };
+	live_ref(&target->object);
+	list_init(&peer->link);
+	list_init(&peer->idle);
+	list_init(&peer->busy);
+	list_init(&peer->waiting);
+	timer_init(&peer->look_again, look_again, peer);
+	balancer_add(&upstream->balancer, &peer->candidate);
+	counter_add(&upstream->stats->adds, 1);
+	return peer;
+}
+
+static void peer_unref(struct peer *peer)
+{
+	CHECK(peer->references > 0);
+	if (--peer->references || !peer->removed)
+		return;
+	CHECK(list_empty(&peer->waiting) && peer->connections == 0);
+	timer_cancel(peer->upstream->worker->loop, &peer->look_again);
+	live_unref(&peer->target->object);
+	upstream_unref(peer->upstream);
+	pool_put(&peer->upstream->worker->peers, peer);
+}
+
+static void close_idle(struct peer *peer)
+{
+	LIST_EACH_SAFE(&peer->idle, link, after)
+		session_close(session_at(link), RESET_SHUTDOWN);
+}
+
+/* What runs on it goes on; it goes when that is over. */
+static void peer_remove(struct peer *peer)
+{
+	peer->removed = true;
+	list_remove(&peer->link);
+	balancer_remove(&peer->upstream->balancer, &peer->candidate);
+	counter_add(&peer->upstream->stats->removes, 1);
+	close_idle(peer);
+	peer->references++;
+	upstream_ref(peer->upstream);    /* until the peer is gone */
+	while (!list_empty(&peer->waiting))
+		wake_one(peer);
+	peer_unref(peer);
+}
+
+/* ---- connections ---- */
+
+static void connect_timeout(void *owner)
+{
+	struct connection *connection = owner;
+
+	CHECK_MAGIC(connection, CONNECTION_MAGIC);
+	session_close(connection->session, RESET_CONNECT);
+}
+
+/* A limit on connections holds for all workers: somebody else may be waiting for what this worker doesn't need. */
+static bool over_limit(const struct peer *peer)
+{
+	uint32_t max = peer->upstream->client->policy.connections.max_size;
+
+	return max && atomic_load_explicit(&peer->target->health.open, memory_order_relaxed) > max;
+}
+
+static bool take_place(struct peer *peer)
+{
+	_Atomic uint32_t *open = &peer->target->health.open;
+	uint32_t max = peer->upstream->client->policy.connections.max_size;
+
+	if (atomic_fetch_add_explicit(open, 1, memory_order_relaxed) < max || max == 0)
+		return true;
+	atomic_fetch_sub_explicit(open, 1, memory_order_relaxed);
+	return false;
+}
+
+static void give_place(struct peer *peer)
+{
+	atomic_fetch_sub_explicit(&peer->target->health.open, 1, memory_order_relaxed);
+}
+
+static void available(void *owner, struct session *session)
+{
+	struct connection *connection = owner;
+	struct peer *peer = connection->peer;
+
+	CHECK_MAGIC(connection, CONNECTION_MAGIC);
+	if (timer_is_set(&connection->connecting)) {
+		timer_cancel(session->loop, &connection->connecting);
+		histogram_record(&peer->upstream->stats->connect_latency, (uint64_t)(loop_now(session->loop) - connection->began) / 1000);
+	}
+	if (connection->idle || session_capacity(session) == 0)
+		return;
+	if (peer->removed || peer->upstream->worker->draining || over_limit(peer)) {
+		session_close(session, RESET_SHUTDOWN);
+		return;
+	}
+	connection->idle = true;
+	connection->idle_since = loop_now(session->loop);
+	list_remove(&session->link);
+	list_prepend(&peer->idle, &session->link);
+	wake_one(peer);
+}
+
+static void closed(void *owner, struct session *session, int error)
+{
+	struct connection *connection = owner;
+	struct peer *peer = connection->peer;
+
+	CHECK_MAGIC(connection, CONNECTION_MAGIC);
+	if (!session->connected && error)
+		counter_add(&peer->upstream->stats->connect_failures, 1);
+	timer_cancel(session->loop, &connection->connecting);
+	list_remove(&session->link);
+	peer->connections--;
+	give_place(peer);
+	counter_sub(&peer->upstream->stats->connections, 1);
+	connection->magic = 0;
+	pool_put(&peer->upstream->worker->connections, connection);
+	wake_one(peer);
+	peer_unref(peer);
+}
+
+static int connection_new(struct peer *peer, struct connection **out)
+{
+	struct worker *worker = peer->upstream->worker;
+	struct stream *stream;
+	int e;
+
+	if (!take_place(peer))
+		return ERROR_BUSY;
+	struct connection *connection = pool_get(&worker->connections);
+	if (!connection) {
+		e = ERROR_NO_MEMORY;
+		goto no_connection;
+	}
+	*connection = (struct connection){ .magic = CONNECTION_MAGIC, .peer = peer, .began = loop_now(worker->loop) };
+	e = network_connect(worker->network, worker->loop, &peer->target->address, &(struct socket_options){ 0 }, &stream);
+	if (e)
+		goto no_stream;
+	e = http1_client_new(worker->sessions, stream, &peer->upstream->limits, &connection_events, connection,
+	                     &peer->upstream->stats->sessions, &connection->session);
+	if (e)
+		goto no_stream;
+	timer_init(&connection->connecting, connect_timeout, connection);
+	timer_set(worker->loop, &connection->connecting, connection->began + CONNECT_TIMEOUT);
+	list_append(&peer->busy, &connection->session->link);
+	peer->connections++;
+	peer->references++;
+	counter_add(&peer->upstream->stats->connections, 1);
+	*out = connection;
+	return 0;
+
+no_stream:
+	pool_put(&worker->connections, connection);
+no_connection:
+	give_place(peer);
+	return e;
+}
+
+int peer_open(struct peer *peer, const struct side_events *events, void *exchange, struct side **side)
+{
+	struct list *link = list_first(&peer->idle);
+	struct connection *connection;
+	int e;
+
+	if (link) {
+		connection = session_at(link)->owner;
+	} else {
+		e = connection_new(peer, &connection);
+		if (e)
+			return e;
+	}
+	e = session_open(connection->session, events, exchange, side);
+	if (!e && connection->idle && session_capacity(connection->session) == 0) {
+		connection->idle = false;
+		list_remove(&connection->session->link);
+		list_prepend(&peer->busy, &connection->session->link);
+	}
+	return e;
+}
+
+bool peer_wait(struct peer *peer, struct peer_waiter *waiter)
+{
+	struct worker *worker = peer->upstream->worker;
+	struct client_stats *stats = peer->upstream->stats;
+	uint32_t max = peer->upstream->client->policy.connections.max_waiters;
+
+	if (max && counter_read(&stats->waiters) >= max)
+		return false;
+	list_append(&peer->waiting, &waiter->link);
+	if (!timer_is_set(&peer->look_again))
+		timer_set(worker->loop, &peer->look_again, loop_now(worker->loop) + WAITING_RETRY);
+	counter_add(&stats->waiters, 1);
+	counter_add(&stats->waited, 1);
+	return true;
+}
+
+void peer_leave(struct peer *peer, struct peer_waiter *waiter)
+{
+	list_remove(&waiter->link);
+	counter_sub(&peer->upstream->stats->waiters, 1);
+}
+
+void peer_done(struct peer *peer, int64_t now, int64_t latency_ns, bool judged, bool success)
+{
+	struct upstream *upstream = peer->upstream;
+	const struct accrual_policy *policy = &upstream->client->policy.accrual;
+	int64_t ns = 0;
+
+	balancer_end(&upstream->balancer, &peer->candidate, now, latency_ns);
+	if (judged && policy->kind != ACCRUAL_NONE) {
+		switch (health_report(&peer->target->health, policy, success, now, random_unit(loop_random(upstream->worker->loop)), &ns)) {
+		case HEALTH_REMOVED:
+			counter_add(&upstream->stats->removals, 1);
+			break;
+		case HEALTH_REVIVED:
+			counter_add(&upstream->stats->revivals, 1);
+			histogram_record(&upstream->stats->removed_for, (uint64_t)ns / 1000);
+			break;
+		case HEALTH_AGAIN:
+		case HEALTH_SAME:
+			break;
+		}
+	} else if (!judged) {
+		health_give_up(&peer->target->health, now);
+	}
+	peer_unref(peer);
+}
+
+/* ---- upstreams ---- */
+
+static struct slice client_key(struct client *const *client)
+{
+	return slice_make((const char *)client, sizeof *client);
+}
+
+struct upstream *upstream_find(struct worker *worker, const struct client *client)
+{
+	struct client *key = (struct client *)(uintptr_t)client;
+	struct map_entry *entry = map_find(&worker->upstreams_by_client, client_key(&key));
+
+	return entry ? MAP_OF(entry, struct upstream, entry) : NULL;
+}
+
+static struct upstream *upstream_new(struct worker *worker, struct client *client)
+{
+	struct upstream *upstream = pool_get(&worker->upstreams);
+
+	if (!upstream)
+		return NULL;
+	*upstream = (struct upstream){ .worker = worker, .client = client };
+	live_ref(&client->object);
+	upstream->stats = scope_shard(client->scope, worker->index);
+	upstream->unused_since = loop_now(worker->loop);
+	list_init(&upstream->peers);
+	balancer_init(&upstream->balancer, &client->policy.balancer, loop_random(worker->loop));
+	map_insert(&worker->upstreams_by_client, &upstream->entry, client_key(&upstream->client));
+	return upstream;
+}
+
+static void upstream_free(struct upstream *upstream)
+{
+	struct worker *worker = upstream->worker;
+
+	while (!list_empty(&upstream->peers))
+		peer_remove(peer_at(upstream->peers.next));
+	balancer_fini(&upstream->balancer);
+	map_remove(&worker->upstreams_by_client, &upstream->entry);
+	live_unref(&upstream->targets->object);
+	budget_flush(&upstream->client->requeue_budget, &upstream->share, loop_now(worker->loop));
+	live_unref(&upstream->client->object);
+	pool_put(&worker->upstreams, upstream);
+}
+
+void upstream_ref(struct upstream *upstream)
+{
+	upstream->references++;
+}
+
+void upstream_unref(struct upstream *upstream)
+{
+	CHECK(upstream->references > 0);
+	if (--upstream->references == 0)
+		upstream->unused_since = loop_now(upstream->worker->loop);
+}
+
+/* Both sequences are in the order of addresses: one pass makes the peers follow the targets. */
+static void follow(struct upstream *upstream, const struct targets *targets)
+{
+	struct list *link = upstream->peers.next;
+	unsigned i = 0;
+
+	while (i < targets->count || link != &upstream->peers) {
+		struct peer *peer = link == &upstream->peers ? NULL : peer_at(link);
+		struct target *target = i < targets->count ? targets->at[i].target : NULL;
+
+		if (peer && target && peer->target == target) {
+			balancer_set_weight(&upstream->balancer, &peer->candidate, targets->at[i++].weight);
+			link = link->next;
+		} else if (peer && (!target || address_compare(&peer->target->address, &target->address) <= 0)) {
+			link = link->next;
+			peer_remove(peer);
+		} else {
+			struct peer *added = peer_new(upstream, target, targets->at[i++].weight);
+
+			if (added)
+				list_insert_after(link->previous, &added->link);
+		}
+	}
+}
+
+static void show_size(struct upstream *upstream)
+{
+	if (upstream->worker->index != 0)
+		return;
+	counter_set(&upstream->stats->size, upstream->balancer.count);
+	counter_set(&upstream->stats->available, balancer_available(&upstream->balancer, loop_now(upstream->worker->loop)));
+}
+
+void upstream_publish(struct worker *worker, struct client *client, struct targets *targets)
+{
+	struct upstream *upstream = upstream_find(worker, client);
+
+	if (!upstream)
+		upstream = upstream_new(worker, client);
+	live_unref(&client->object);
+	if (!upstream || (upstream->targets && upstream->targets->version >= targets->version)) {
+		live_unref(&targets->object);
+		return;
+	}
+	follow(upstream, targets);
+	if (upstream->targets)
+		live_unref(&upstream->targets->object);
+	upstream->targets = targets;
+	counter_add(&upstream->stats->updates, 1);
+	show_size(upstream);
+}
+
+struct peer *upstream_pick(struct upstream *upstream, int64_t now, struct candidate *const *tried, unsigned tried_count, bool *forced)
+{
+	struct candidate *candidate = balancer_pick(&upstream->balancer, now, tried, tried_count, forced);
+
+	if (!candidate)
+		return NULL;
+	if (upstream->client->policy.accrual.kind != ACCRUAL_NONE && health_begin(candidate->health, now))
+		counter_add(&upstream->stats->probes, 1);
+	if (*forced)
+		counter_add(&upstream->stats->effort_exhausted, 1);
+	balancer_begin(&upstream->balancer, candidate, now);
+	struct peer *peer = (struct peer *)(void *)candidate;
+	peer->references++;
+	return peer;
+}
+
+/* The least recently used connections are at the end of the list. */
+static void sweep_idle(struct peer *peer, int64_t now, bool all)
+{
+	const struct connection_policy *policy = &peer->upstream->client->policy.connections;
+
+	for (struct list *link = list_last(&peer->idle), *before; link; link = before) {
+		struct session *session = session_at(link);
+		const struct connection *connection = session->owner;
+
+		before = link->previous == &peer->idle ? NULL : link->previous;
+		if (!all && (policy->idle_ns == 0 || now - connection->idle_since < policy->idle_ns ||
+		             atomic_load_explicit(&peer->target->health.open, memory_order_relaxed) <= policy->min_size))
+			break;
+		session_close(session, RESET_SHUTDOWN);
+	}
+}
+
+static bool has_connections(struct upstream *upstream)
+{
+	LIST_EACH(&upstream->peers, link)
+		if (peer_at(link)->connections || peer_at(link)->references)
+			return true;
+	return false;
+}
+
+void upstream_sweep(struct worker *worker, int64_t now, bool all)
+{
+	MAP_EACH_SAFE(&worker->upstreams_by_client, entry, after) {
+		struct upstream *upstream = MAP_OF(entry, struct upstream, entry);
+		bool unused = upstream->references == 0 && (all || now - upstream->unused_since > UNUSED_NS_SECONDS * CLOCK_SECOND);
+
+		LIST_EACH(&upstream->peers, link)
+			sweep_idle(peer_at(link), now, all || unused);
+		show_size(upstream);
+		if (unused && !has_connections(upstream))
+			upstream_free(upstream);
+	}
+}
+
+void upstream_free_all(struct worker *worker)
+{
+	MAP_EACH_SAFE(&worker->upstreams_by_client, entry, after) {
+		struct upstream *upstream = MAP_OF(entry, struct upstream, entry);
+
+		CHECK(upstream->references == 0 && !has_connections(upstream));
+		upstream_free(upstream);
+	}
+}
+
+size_t upstream_connection_size(void)
+{
+	return sizeof(struct connection);
+}

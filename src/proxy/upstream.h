@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* proxy/upstream.h: a client on one worker: its balancer, its peers, and their connections.
+ *
+ *	upstream  a client (proxy/live.h) on this worker
+ *	peer      one of its targets on this worker: a candidate of the balancer, with a stack of idle connections
+ *	connection one session to a peer
+ *
+ * A peer whose target was taken away serves what runs on it and then goes. Connections are reused last-in first-out. When the
+ * target's connections are limited and all are in use, exchanges wait in the order in which they came.
+ *
+ *	struct peer *peer = upstream_pick(upstream, now, exchange's tried peers, &forced);
+ *	e = peer_open(peer, &side_events, exchange, &side);     // ERROR_BUSY: peer_wait(peer, &waiter)
+ *	peer_close(peer, now, latency, outcome);                // after the attempt
+ */
+#ifndef PROXY_UPSTREAM_H
+#define PROXY_UPSTREAM_H
+
+#include "proxy/worker.h"
+
+struct peer {
+	struct candidate candidate;    /* first: a candidate is its peer */
+	struct upstream *upstream;
+	struct target *target;         /* counted */
+	struct list link;              /* upstream->peers */
+	struct list idle;              /* connections with capacity, by session->link; the most recently used first */
+	struct list busy;
+	struct list waiting;           /* struct peer_waiter */
+	struct timer look_again;       /* set while somebody waits */
+	uint32_t connections, references; /* references: attempts and connections */
+	bool removed;
+};
+
+struct upstream {
+	struct map_entry entry;        /* worker->upstreams_by_client, by the client's address as bytes */
+	struct worker *worker;
+	struct client *client;         /* counted */
+	struct targets *targets;       /* counted */
+	struct client_stats *stats;
+	struct balancer balancer;
+	struct budget_share share;
+	struct session_limits limits;
+	struct list peers;
+	uint32_t references;           /* bound routes and attempts */
+	int64_t unused_since;          /* when references fell to 0 */
+};
+
+struct peer_waiter {
+	struct list link;
+	void (*ready)(struct peer_waiter *waiter); /* try peer_open again */
+};
+
+/* Finds or makes the worker's upstream for a client and gives it its targets; takes the references of both. From the inbox. */
+void upstream_publish(struct worker *worker, struct client *client, struct targets *targets);
+struct upstream *upstream_find(struct worker *worker, const struct client *client);
+void upstream_ref(struct upstream *upstream);
+void upstream_unref(struct upstream *upstream);
+
+/* NULL: there are no endpoints. The peer is counted for the caller, and its attempt has begun. */
+struct peer *upstream_pick(struct upstream *upstream, int64_t now, struct candidate *const *tried, unsigned tried_count, bool *forced);
+/* An exchange on an idle connection, or on a new one. ERROR_BUSY: connections are limited and in use; ERROR_LIMIT, ERROR_NO_MEMORY. */
+MUST_CHECK int peer_open(struct peer *peer, const struct side_events *events, void *exchange, struct side **side);
+/* False when too many wait already. */
+bool peer_wait(struct peer *peer, struct peer_waiter *waiter);
+void peer_leave(struct peer *peer, struct peer_waiter *waiter); /* before `ready` */
+/* The attempt is over: for the balancer (latency < 0: unknown) and, when `judged`, for the target's health. */
+void peer_done(struct peer *peer, int64_t now, int64_t latency_ns, bool judged, bool success);
+
+/* Idle connections that have been idle too long, upstreams that nobody uses; with `all` every idle connection. */
+void upstream_sweep(struct worker *worker, int64_t now, bool all);
+/* Every upstream, when no connection is left. */
+void upstream_free_all(struct worker *worker);
+size_t upstream_connection_size(void);
+
+#endif

@@ -1,0 +1,133 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* proxy/worker.h: what one worker has: its loop, pools, listeners, routes and upstreams.
+ *
+ * Everything here belongs to the worker's thread. The control thread reaches it by messages (proxy/publish.h) and by the live
+ * objects that it publishes (proxy/live.h).
+ */
+#ifndef PROXY_WORKER_H
+#define PROXY_WORKER_H
+
+#include "balance/balancer.h"
+#include "base/arena.h"
+#include "base/list.h"
+#include "base/map.h"
+#include "base/pool.h"
+#include "io/channel.h"
+#include "io/loop.h"
+#include "io/network.h"
+#include "model/snapshot.h"
+#include "observe/ring.h"
+#include "proxy/live.h"
+#include "proxy/stats.h"
+#include "session/session.h"
+
+struct proxy;
+
+enum {
+	WORKER_MAGIC = 0x776f726b,
+	ROUTER_MAGIC = 0x726f7574,
+};
+
+/* A listening socket's set, and what all workers share about it. The control thread makes and frees it. */
+struct port {
+	struct list link;              /* control: proxy->ports */
+	struct listen_set *set;
+	struct address bound;
+	struct address asked;          /* as configured: port 0 stays 0 */
+	struct scope *scope;           /* struct server_stats */
+	_Atomic uint32_t concurrent;   /* requests now; kept only when there is a limit */
+	_Atomic uint32_t references;   /* workers that still have it, and the control thread */
+	unsigned generation;           /* control: of the last snapshot that had it; 0: none yet */
+	unsigned previous_generation;
+};
+
+/* A worker's share of a port. */
+struct worker_listener {
+	struct list link;              /* worker->listeners */
+	struct worker *worker;
+	struct port *port;
+	struct listener *listener;     /* NULL once stopped */
+	struct worker_router *router;  /* the present one */
+	const struct listener_policy *policy; /* in router->snapshot */
+	struct server_stats *stats;
+	struct session_limits limits;
+	struct list sessions;          /* by session->link */
+	bool stopped;                  /* not configured any more; gone with its last session */
+};
+
+/* A router on this worker, for one snapshot. The control thread makes it and frees it. */
+struct worker_router {
+	uint32_t magic;
+	uint32_t references;           /* the worker's, while it is the present one, and its listeners' */
+	bool retired;                  /* a newer snapshot has taken its place: no routes any more */
+	struct worker *worker;
+	struct snapshot *snapshot;     /* counted */
+	const struct router *router;
+	struct binder *binder;
+	struct scope *scope;           /* counted */
+	struct router_stats *stats;
+	struct slice dst_prefix;       /* shown: "/svc" */
+	struct map routes;             /* struct route, least recently used first */
+	unsigned local_routes;         /* of them, those with a dtab of the request's own */
+	struct list link;              /* worker->dying_routers */
+};
+
+/* A configuration on its way to a worker: made by the control thread, used up by the worker. */
+struct worker_config {
+	struct worker_router **routers;
+	unsigned router_count;
+	unsigned entry_count;
+	struct {
+		struct port *port;
+		unsigned router;           /* index */
+		const struct listener_policy *policy;
+	} entries[];
+};
+
+struct worker {
+	uint32_t magic;
+	unsigned index;
+	struct proxy *proxy;
+	struct loop *loop;
+	struct network *network;
+	struct channel *inbox;         /* from the control thread */
+	struct channel *control;       /* to the control thread */
+	struct session_pools *sessions;
+	struct pool exchanges, blocks, routes, bound_routes, upstreams, peers, connections;
+	struct list listeners;
+	struct worker_router **routers;
+	unsigned router_count;
+	struct map upstreams_by_client;
+	struct list dying_routes;      /* released; the control thread has not been told yet */
+	struct list dying_routers;     /* the same */
+	uint32_t routes_alive;         /* until the control thread has acknowledged their release */
+	struct list running;           /* exchanges */
+	struct timer sweep;            /* once a second: what is idle goes */
+	uint64_t hash_key;
+	struct ring *records;          /* struct record */
+	struct ring *recents;          /* struct recent, or NULL */
+	double recent_rate;
+	struct timer look;             /* while draining: tells `left` */
+	bool draining, shutting_down;
+	_Atomic uint32_t left;         /* sessions and exchanges while draining; all else too while shutting down */
+};
+
+MUST_CHECK int worker_init(struct worker *worker, struct proxy *proxy, unsigned index, struct loop *loop, struct network *network,
+                           struct channel *control);
+/* Everything must be drained or is closed now; on the loop's thread, or after it has ended. */
+void worker_fini(struct worker *worker);
+
+/* Takes over a configuration: listeners that it lacks are stopped, new ones started, the others get their new routers;
+ * exchanges parked for a name are routed anew. Frees `config`. From the inbox. */
+void worker_configure(struct worker *worker, struct worker_config *config);
+void worker_router_ref(struct worker_router *router);
+void worker_router_unref(struct worker_router *router);
+
+/* Begins draining: sessions finish what runs; parked exchanges go on. */
+void worker_drain(struct worker *worker);
+/* Closes whatever still runs. */
+void worker_close_all(struct worker *worker);
+/* Everything that the worker has goes; worker->left says how much is left (any thread may look). */
+void worker_shut_down(struct worker *worker);
+
+#endif
