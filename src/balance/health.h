@@ -5,13 +5,17 @@
  *
  *	alive --failures in a row--> dead until a time --the time passed, one worker takes the probe--> probing
  *	probing --success--> alive        probing --failure--> dead for the next, longer time
- *	probing --no answer for PROBE_TIMEOUT--> another probe may be taken
+ *	probing --given up, or no answer for HEALTH_PROBE_TIMEOUT--> another probe may be taken
+ *
+ * What attempts from before the removal report while the endpoint is dead changes nothing. While it is probing any report
+ * counts, as in Finagle.
  *
  * Any thread that holds the endpoint; no locks.
  *
  *	if (health_available(h, now)) ...               // alive, or a probe could be taken
  *	if (health_begin(h, now)) ...                   // before an attempt: takes the probe if one is due (true: this is it)
  *	enum health_change c = health_report(h, &policy, success, now, random_unit(r), &ns);
+ *	health_give_up(h, now);                         // instead of a report: the probe ended, and says nothing (cancelled)
  */
 #ifndef BALANCE_HEALTH_H
 #define BALANCE_HEALTH_H
@@ -20,6 +24,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/clock.h"
 #include "model/policy.h"
 
 enum health_state {
@@ -35,18 +40,38 @@ enum health_change {
 	HEALTH_AGAIN,    /* a probe failed; *ns = the next time out */
 };
 
+#define HEALTH_PROBE_TIMEOUT (5 * CLOCK_SECOND)
+
+/* The word, which one compare-and-swap moves from state to state, has the state in its lowest two bits; above them
+ *	alive    how many failures there were in a row
+ *	dead     in 6 bits how many times it was taken out since it was alive; then until when, in units of HEALTH_TICK
+ *	probing  in 6 bits the same; then when another probe may be taken
+ */
+enum { HEALTH_TICK = 64 };
+
 struct health {
-	_Alignas(64) _Atomic uint64_t word;  /* state, consecutive failures, back-off step: one compare-and-swap moves all */
-	_Atomic int64_t until;               /* dead: monotonic ns */
+	_Alignas(64) _Atomic uint64_t word;
 	_Atomic int64_t removed_at;
 	_Atomic int64_t last_backoff_ns;
 	_Atomic uint32_t open;               /* connections to it, all workers (for connection_policy.max_size) */
 };
 
 void health_init(struct health *health);
-bool health_available(const struct health *health, int64_t now);
 bool health_begin(struct health *health, int64_t now);
-enum health_change health_report(struct health *health, const struct accrual_policy *policy, bool success, int64_t now, double random, int64_t *ns);
+/* `random`: 0 <= x < 1, for the back-off. *ns is set for every change but HEALTH_SAME. */
+enum health_change health_report(struct health *health, const struct accrual_policy *policy, bool success, int64_t now,
+                                 double random, int64_t *ns);
+/* Who took the probe has no verdict: the next probe may be taken at once. Without effect when it isn't probing. */
+void health_give_up(struct health *health, int64_t now);
 enum health_state health_state(const struct health *health);
+/* health_available for what is not alive. */
+bool health_probe_due(const struct health *health, int64_t now);
+
+static inline bool health_available(const struct health *health, int64_t now)
+{
+	uint64_t word = atomic_load_explicit(&health->word, memory_order_relaxed);
+
+	return (word & 3) == HEALTH_ALIVE || health_probe_due(health, now);
+}
 
 #endif
