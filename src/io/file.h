@@ -28,7 +28,7 @@ MUST_CHECK int file_write(const char *path, struct slice bytes, unsigned mode);
  * gathered for some milliseconds so that a burst of writes is one call for each name. */
 MUST_CHECK int watch_new(struct loop *loop, const char *path, void (*changed)(void *owner, struct slice name), void *owner,
                          struct watch **watch);
-void watch_free(struct watch *watch);
+void watch_free(struct watch *watch); /* NULL is allowed */
 
 /* A line to standard error or standard output, all or nothing as far as the kernel does; errors are ignored. */
 void file_print(bool error, struct slice bytes);

@@ -279,6 +279,8 @@ static void inotify_gone(struct loop *loop, struct source *source)
 
 void watch_free(struct watch *watch)
 {
+	if (!watch)
+		return;
 	struct inotify *inotify = watch->inotify;
 	struct loop *loop = inotify->loop;
 	list_remove(&watch->link);
