@@ -26,6 +26,7 @@ struct proxy {
 	struct channel *control;
 	struct live live;
 	struct worker *workers;
+	struct ring **recents;         /* per worker; NULL until a configuration wants them */
 	struct list *outboxes;         /* per worker: struct letter, when its inbox was full */
 	struct timer outbox_timer, house_timer, drain_timer;
 	struct snapshot *snapshot;     /* counted; NULL before the first */
@@ -204,6 +205,16 @@ static int ports_for(struct proxy *proxy, const struct snapshot *snapshot, struc
 	return e;
 }
 
+/* A ring once made is kept, and only read from when a later configuration doesn't want it any more. */
+static struct ring *recents_for(struct proxy *proxy, unsigned worker, const struct telemetry_policy *telemetry)
+{
+	if (!telemetry->recent_requests)
+		return NULL;
+	if (!proxy->recents[worker])
+		proxy->recents[worker] = ring_new(sizeof(struct recent), telemetry->recent_capacity);
+	return proxy->recents[worker];
+}
+
 static struct worker_config *config_make(struct proxy *proxy, struct worker *worker, struct snapshot *snapshot, struct binder *binder,
                                          struct port **ports)
 {
@@ -213,6 +224,8 @@ static struct worker_config *config_make(struct proxy *proxy, struct worker *wor
 	config->routers = memory_array(snapshot->router_count, sizeof *config->routers);
 	config->router_count = snapshot->router_count;
 	config->entry_count = listeners;
+	config->recents = recents_for(proxy, worker->index, &snapshot->telemetry);
+	config->recent_rate = snapshot->telemetry.recent_sample_rate;
 	for (unsigned i = 0; i < snapshot->router_count; i++) {
 		const struct router *router = &snapshot->routers[i];
 
@@ -355,6 +368,7 @@ int proxy_new(const struct proxy_options *options, struct proxy **out)
 		goto no_channel;
 	proxy->workers = memory_array(options->worker_count, sizeof *proxy->workers);
 	proxy->outboxes = memory_array(options->worker_count, sizeof *proxy->outboxes);
+	proxy->recents = memory_array(options->worker_count, sizeof *proxy->recents);
 	for (; made < options->worker_count; made++) {
 		list_init(&proxy->outboxes[made]);
 		e = worker_init(&proxy->workers[made], proxy, made, options->workers[made], options->network, proxy->control);
@@ -370,6 +384,7 @@ no_worker:
 		worker_fini(&proxy->workers[made]);
 	memory_free(proxy->workers);
 	memory_free(proxy->outboxes);
+	memory_free(proxy->recents);
 	channel_free(proxy->control);
 no_channel:
 	live_fini(&proxy->live);
@@ -443,8 +458,11 @@ void proxy_free(struct proxy *proxy)
 	timer_cancel(proxy->options.control, &proxy->drain_timer);
 	if (!proxy->drained || !workers_are_quiet(proxy))
 		return;                /* the process ends with calls cut off: nothing is left to be tidy for */
-	for (unsigned i = 0; i < proxy->options.worker_count; i++)
+	for (unsigned i = 0; i < proxy->options.worker_count; i++) {
 		worker_fini(&proxy->workers[i]);
+		if (proxy->recents[i])
+			ring_free(proxy->recents[i]);
+	}
 	channel_free(proxy->control);
 	proxy->generation++;
 	LIST_EACH_SAFE(&proxy->ports, link, after)
@@ -457,6 +475,7 @@ void proxy_free(struct proxy *proxy)
 	live_fini(&proxy->live);
 	memory_free(proxy->workers);
 	memory_free(proxy->outboxes);
+	memory_free(proxy->recents);
 	memory_free(proxy);
 }
 
@@ -474,7 +493,7 @@ struct ring *proxy_records(struct proxy *proxy, unsigned worker)
 
 struct ring *proxy_recents(struct proxy *proxy, unsigned worker)
 {
-	return proxy->workers[worker].recents;
+	return proxy->recents[worker];
 }
 
 struct channel *proxy_channel(struct proxy *proxy)

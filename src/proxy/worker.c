@@ -84,6 +84,8 @@ void worker_configure(struct worker *worker, struct worker_config *config)
 	CHECK_MAGIC(worker, WORKER_MAGIC);
 	worker->routers = config->routers;
 	worker->router_count = config->router_count;
+	worker->recents = config->recents;
+	worker->recent_rate = config->recent_rate;
 	for (unsigned i = 0; i < config->entry_count; i++) {
 		struct worker_router *router = worker->routers[config->entries[i].router];
 		struct worker_listener *listener = listener_find(worker, config->entries[i].port);
@@ -180,8 +182,6 @@ void worker_fini(struct worker *worker)
 	map_fini(&worker->upstreams_by_client);
 	memory_free(worker->routers);
 	ring_free(worker->records);
-	if (worker->recents)
-		ring_free(worker->recents);
 	pool_fini(&worker->exchanges);
 	pool_fini(&worker->blocks);
 	pool_fini(&worker->routes);

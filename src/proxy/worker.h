@@ -76,6 +76,8 @@ struct worker_router {
 struct worker_config {
 	struct worker_router **routers;
 	unsigned router_count;
+	struct ring *recents;          /* not owned; NULL: recent requests are not kept */
+	double recent_rate;
 	unsigned entry_count;
 	struct {
 		struct port *port;
@@ -105,7 +107,7 @@ struct worker {
 	struct timer sweep;            /* once a second: what is idle goes */
 	uint64_t hash_key;
 	struct ring *records;          /* struct record */
-	struct ring *recents;          /* struct recent, or NULL */
+	struct ring *recents;          /* struct recent, not owned; or NULL */
 	double recent_rate;
 	struct timer look;             /* while draining: tells `left` */
 	bool draining, shutting_down;
