@@ -33,11 +33,20 @@ void *memory_new_aligned(size_t size, size_t alignment)
 	return memset(p, 0, size);
 }
 
+/* calloc and reallocarray check this too, but a sanitizer's would end the process in its own way. */
+static void check_product(size_t count, size_t size)
+{
+	size_t product;
+	if (__builtin_mul_overflow(count, size, &product) || product > PTRDIFF_MAX)
+		check_out_of_memory("the heap");
+}
+
 void *memory_array(size_t count, size_t size)
 {
 	count_call();
 	if (!count || !size)
 		count = size = 1;
+	check_product(count, size);
 	void *p = calloc(count, size);
 	if (!p)
 		check_out_of_memory("the heap");
@@ -49,6 +58,7 @@ void *memory_grow(void *old, size_t count, size_t size)
 	count_call();
 	if (!count || !size)
 		count = size = 1;
+	check_product(count, size);
 	void *p = reallocarray(old, count, size);
 	if (!p)
 		check_out_of_memory("the heap");
