@@ -5,14 +5,12 @@
 
 enum { LONGEST_NAME = 23, SLOTS = 128 };
 
-static const char names[FIELD_COUNT][LONGEST_NAME + 1] = {
-#define X(id, name) [FIELD_##id] = name,
-	FIELD_TABLE(X)
-#undef X
-};
-
-static const uint8_t name_lengths[FIELD_COUNT] = {
-#define X(id, name) [FIELD_##id] = sizeof(name) - 1,
+/* One cache line holds two. */
+static const struct name {
+	char text[31];
+	uint8_t length;
+} names[FIELD_COUNT] = {
+#define X(id, name) [FIELD_##id] = { name, sizeof(name) - 1 },
 	FIELD_TABLE(X)
 #undef X
 };
@@ -121,14 +119,14 @@ enum field_id field_identify(struct slice name)
 		return FIELD_OTHER;
 	id = slots[SLOT(name.length, (unsigned char)name.at[0] | LOWER, (unsigned char)name.at[name.length / 2] | LOWER,
 	        (unsigned char)name.at[name.length - 1] | LOWER)];
-	if (name_lengths[id] != name.length || !is_name(name, names[id]))
+	if (names[id].length != name.length || !is_name(name, names[id].text))
 		return FIELD_OTHER;
 	return id;
 }
 
 struct slice field_canonical(enum field_id id)
 {
-	return slice_make(names[id], name_lengths[id]);
+	return slice_make(names[id].text, names[id].length);
 }
 
 static enum method method_if(struct slice text, const char *name, enum method method)
@@ -236,7 +234,8 @@ int head_add(struct head *head, struct arena *arena, enum field_id id, struct sl
 
 	if (name.length == 0 || name.length > UINT16_MAX - 2 || value.length > UINT32_MAX / 2)
 		return ERROR_INVALID;
-	if (http1_scan_token(name.at, name_end) != name_end || http1_scan_value(value.at, value_end) != value_end)
+	if (http1_scan_token(name.at, name.at, name_end) != name_end ||
+	        http1_scan_value(value.at, value.at, value_end) != value_end)
 		return ERROR_INVALID;
 	if (head->field_count == HEAD_MAX_FIELDS)
 		return ERROR_LIMIT;

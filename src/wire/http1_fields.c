@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Field lines, what they say about the body, and trailer sections. */
 #include "wire/http1_parse.h"
-#include "wire/http1_scan.h"
 
 #define BIT(id) (UINT64_C(1) << (id))
 
@@ -17,48 +16,13 @@ static const char *bad_name(const char *line, const char *p)
 	return "bad character in a field's name";
 }
 
-static const char *bad_value(const char *p)
+const char *http1_bad_field(const char *line, const char *p, bool in_value)
 {
+	if (!in_value)
+		return bad_name(line, p);
 	if (*p == '\r' || *p == '\n')
 		return "bare CR or LF";
 	return *p == '\0' ? "NUL in a field's value" : "control character in a field's value";
-}
-
-/* field-line = field-name ":" OWS field-value OWS CRLF (RFC 9112 section 5) */
-int http1_field_line(const char *p, const char *end, struct field *field, const char **next, const char **reason)
-{
-	const char *line = p, *colon, *value, *value_end;
-
-	colon = http1_scan_token(p, end);
-	if (colon == end)
-		return ERROR_INCOMPLETE;
-	if (*colon != ':' || colon == line) {
-		*reason = bad_name(line, colon);
-		return ERROR_SYNTAX;
-	}
-	value = colon + 1;
-	while (value < end && http1_is_blank(*value))
-		value++;
-	p = http1_scan_value(value, end);
-	if (end - p < 2 && (p == end || *p == '\r'))
-		return ERROR_INCOMPLETE;
-	if (*p != '\r' || p[1] != '\n') {
-		*reason = bad_value(p);
-		return ERROR_SYNTAX;
-	}
-	value_end = p;
-	while (value_end > value && http1_is_blank(value_end[-1]))
-		value_end--;
-	*field = (struct field){
-		.line = line,
-		.line_length = (uint32_t)(p + 2 - line),
-		.name_length = (uint16_t)(colon - line),
-		.value_offset = (uint16_t)(value - line),
-		.value_length = (uint32_t)(value_end - value),
-		.id = (uint8_t)field_identify(slice_make(line, (size_t)(colon - line))),
-	};
-	*next = p + 2;
-	return 0;
 }
 
 bool http1_decimal(struct slice digits, uint64_t *value)
@@ -87,7 +51,7 @@ static int refuse_coding(struct http1_parser *parser, struct slice list)
 
 		coding = slice_trim(coding);
 		end = coding.at + coding.length;
-		if (coding.length == 0 || http1_scan_token(coding.at, end) == coding.at)
+		if (coding.length == 0 || http1_scan_token(coding.at, coding.at, end) == coding.at)
 			return http1_refuse(parser, 400, "bad Transfer-Encoding field");
 		if (!slice_equal_nocase(coding, SLICE("chunked")))
 			return http1_refuse(parser, 501, "transfer coding other than chunked");
@@ -193,7 +157,8 @@ int http1_parse_trailers(struct http1_parser *parser, const char *bytes, size_t 
 			if (e == 0)
 				break;
 		} else {
-			e = p < end ? http1_field_line(p, end, &field, &p, &reason) : ERROR_INCOMPLETE;
+			p = http1_field_line(bytes, p, end, &field, &reason);
+			e = p ? 0 : reason ? ERROR_SYNTAX : ERROR_INCOMPLETE;
 		}
 		if (e == ERROR_SYNTAX)
 			return http1_refuse(parser, 400, reason);

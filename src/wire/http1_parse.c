@@ -3,7 +3,6 @@
  * the parser sees: a line that is good so far but goes on behind the cut is too long. */
 #include "wire/http1_parse.h"
 
-#include "wire/http1_scan.h"
 
 enum {
 	DEFAULT_LINE_BYTES = 4096,
@@ -112,7 +111,7 @@ static int parse_line_end(struct http1_parser *parser, const char **at, const ch
 
 static int parse_method(struct http1_parser *parser, const char **at, const char *end, struct head *head)
 {
-	const char *p = http1_scan_token(*at, end);
+	const char *p = http1_scan_token(*at, *at, end);
 
 	if (p == end)
 		return ERROR_INCOMPLETE;
@@ -135,7 +134,7 @@ static int parse_request_line(struct http1_parser *parser, const char **at, cons
 	if (e)
 		return e;
 	target = p;
-	p = http1_scan_target(p, end);
+	p = http1_scan_target(*at, p, end);
 	if (p == end)
 		return ERROR_INCOMPLETE;
 	if (*p != ' ' || p == target)
@@ -179,7 +178,7 @@ static int parse_status_line(struct http1_parser *parser, const char **at, const
 	}
 	if (p < end && *p == ' ') {
 		start = ++p;
-		p = http1_scan_value(p, end);
+		p = http1_scan_value(*at, p, end);
 		head->reason = slice_make(start, (size_t)(p - start));
 	} else {
 		head->reason = slice_make(p, 0);
@@ -230,15 +229,30 @@ static int parse_first_line(struct http1_parser *parser, const char *bytes, size
 	return 0;
 }
 
-static bool has_token(struct slice list, struct slice token)
+/* RFC 9110 section 7.6.1. An element that is none of these names a field, or nothing. */
+static void note_connection(struct head *head, struct slice option)
 {
-	struct slice element;
-
-	while (slice_split(&list, ',', &element)) {
-		if (slice_equal_nocase(slice_trim(element), token))
-			return true;
+	switch (option.length) {
+	case 5:
+		head->closes |= slice_equal_nocase(option, SLICE("close"));
+		break;
+	case 7:
+		head->upgrades |= slice_equal_nocase(option, SLICE("upgrade"));
+		break;
+	case 10:
+		head->keeps_alive |= slice_equal_nocase(option, SLICE("keep-alive"));
+		break;
+	default:
+		break;
 	}
-	return false;
+}
+
+static void note_connections(struct head *head, struct slice list)
+{
+	struct slice option;
+
+	while (slice_split(&list, ',', &option))
+		note_connection(head, slice_trim(option));
 }
 
 /* What is to be known of a field at once, be it only that it has no business to be there twice. */
@@ -265,9 +279,7 @@ static int note(struct http1_parser *parser, struct head *head, const struct fie
 			return http1_refuse(parser, 400, "bad Content-Length field");
 		break;
 	case FIELD_CONNECTION:
-		head->closes |= has_token(value, SLICE("close"));
-		head->keeps_alive |= has_token(value, SLICE("keep-alive"));
-		head->upgrades |= has_token(value, SLICE("upgrade"));
+		note_connections(head, value);
 		break;
 	case FIELD_EXPECT:
 		head->expects_continue = slice_equal_nocase(value, SLICE("100-continue"));
@@ -278,55 +290,52 @@ static int note(struct http1_parser *parser, struct head *head, const struct fie
 	return 0;
 }
 
-static int parse_line(struct http1_parser *parser, const char **at, const char *end, struct head *head)
+/* Field lines from parser->at up to and with the empty one. parser->at is then behind the last whole line. */
+static int parse_lines(struct http1_parser *parser, const char *p, const char *end, struct head *head)
 {
-	struct field *field;
-	const char *reason;
-	int e;
+	const char *base = parser->base, *next, *reason;
+	size_t count = head->field_count, most = parser->limits.max_fields;
+	int e = ERROR_INCOMPLETE;
 
-	/* One more may begin before it is known whether it is one. */
-	if (head->field_count >= parser->limits.max_fields)
-		return http1_refuse(parser, 431, "too many fields");
-	field = &head->fields[head->field_count];
-	e = http1_field_line(*at, end, field, at, &reason);
-	if (e)
-		return e == ERROR_SYNTAX ? http1_refuse(parser, 400, reason) : e;
-	if (noted & BIT(field->id)) {
-		e = note(parser, head, field);
-		if (e)
-			return e;
+	for (; p < end && *p != '\r'; p = next) {
+		struct field *field;
+
+		if (count >= most)
+			return http1_refuse(parser, 431, "too many fields");
+		field = &head->fields[count];
+		next = http1_field_line(base, p, end, field, &reason);
+		if (!next) {
+			e = reason ? http1_refuse(parser, 400, reason) : ERROR_INCOMPLETE;
+			break;
+		}
+		if ((noted & BIT(field->id)) && note(parser, head, field))
+			return ERROR_SYNTAX;
+		head->present |= BIT(field->id);
+		head->field_count = (uint16_t)++count;
 	}
-	head->present |= BIT(field->id);
-	head->field_count++;
-	return 0;
+	if (p < end && *p == '\r') {
+		e = http1_line_end(p, end);
+		if (e == 0)
+			p += 2;
+		if (e == ERROR_SYNTAX)
+			http1_refuse(parser, 400, bad_line_end);
+	}
+	parser->at = (uint32_t)(p - base);
+	return e;
 }
 
-/* Field lines up to and with the empty one. parser->at is then the length of the head. */
-static int parse_fields(struct http1_parser *parser, const char *bytes, size_t length, struct head *head, const char *start)
+static int parse_fields(struct http1_parser *parser, const char *bytes, size_t length, struct head *head)
 {
-	const char *p = bytes + parser->at, *end;
+	const char *end;
 	bool cut;
 	int e;
 
-	end = visible(start, bytes + length, parser->limits.max_head_bytes, &cut);
-	for (;;) {
-		if (p < end && *p == '\r') {
-			e = http1_line_end(p, end);
-			if (e == 0)
-				break;
-			if (e == ERROR_SYNTAX)
-				return http1_refuse(parser, 400, bad_line_end);
-		} else {
-			e = p < end ? parse_line(parser, &p, end, head) : ERROR_INCOMPLETE;
-			if (e == 0)
-				continue;
-		}
-		parser->at = (uint32_t)(p - bytes);
-		return e == ERROR_INCOMPLETE && cut ? http1_refuse(parser, 431, "the fields are too long") : e;
-	}
-	parser->at = (uint32_t)(p + 2 - bytes);
+	end = visible(bytes + parser->fields_at, bytes + length, parser->limits.max_head_bytes, &cut);
+	e = parse_lines(parser, bytes + parser->at, end, head);
+	if (e == ERROR_INCOMPLETE && cut)
+		return http1_refuse(parser, 431, "the fields are too long");
 	head->present &= ~BIT(FIELD_OTHER);
-	return 0;
+	return e;
 }
 
 /* Makes room for the slash in `http://world?x` by moving the authority over one of those before it. */
@@ -388,7 +397,7 @@ static int parse_head(struct http1_parser *parser, char *bytes, size_t length, s
 			return e;
 		parser->fields_at = parser->at;
 	}
-	e = parse_fields(parser, bytes, length, head, bytes + parser->fields_at);
+	e = parse_fields(parser, bytes, length, head);
 	if (e)
 		return e;
 	head->upgrades &= head_has(head, FIELD_UPGRADE) && head->version == VERSION_1_1;

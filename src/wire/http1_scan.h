@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* wire/http1_scan.h: what kinds of bytes HTTP knows, and how far a run of one kind goes. Any thread.
  *
- * The http1_scan_* functions look at 16 bytes at once where there is SSE2 and never read at or behind `end`; the _plain ones
- * say the same byte by byte, for the last bytes and for other processors.
+ * The http1_scan_* functions look at 16 bytes at once where there is SSE2, and read nothing before `from` nor at or behind
+ * `end`; http1_scan_plain says the same byte by byte, for shorter texts and for other processors.
  *
- *	const char *stop = http1_scan_value(p, end);   // the first byte that no field value may contain, or end
+ *	const char *stop = http1_scan_value(from, p, end);   // the first byte that no field value may contain, or end
  */
 #ifndef WIRE_HTTP1_SCAN_H
 #define WIRE_HTTP1_SCAN_H
@@ -65,7 +65,7 @@ static inline unsigned http1_target_stops(const char *p)
 	return (unsigned)_mm_movemask_epi8(_mm_andnot_si128(other, visible)) ^ 0xffff;
 }
 
-/* Stops also at the token's rarer bytes: only letters, digits, '-' and '_' go on. */
+/* Stops also at the token's rarer bytes: only letters, digits, '-', '.' and '_' go on. */
 static inline unsigned http1_token_stops(const char *p)
 {
 	__m128i x = _mm_loadu_si128((const __m128i *)(const void *)p);
@@ -73,42 +73,53 @@ static inline unsigned http1_token_stops(const char *p)
 	__m128i digit = _mm_sub_epi8(x, _mm_set1_epi8('0'));
 	__m128i known = _mm_or_si128(_mm_cmpeq_epi8(_mm_min_epu8(letter, _mm_set1_epi8(25)), letter),
 	        _mm_cmpeq_epi8(_mm_min_epu8(digit, _mm_set1_epi8(9)), digit));
-	__m128i dash = _mm_or_si128(_mm_cmpeq_epi8(x, _mm_set1_epi8('-')), _mm_cmpeq_epi8(x, _mm_set1_epi8('_')));
+	/* '-' and '.' are neighbours. */
+	__m128i dash = _mm_sub_epi8(x, _mm_set1_epi8('-'));
+	__m128i other = _mm_or_si128(_mm_cmpeq_epi8(_mm_min_epu8(dash, _mm_set1_epi8(1)), dash),
+	        _mm_cmpeq_epi8(x, _mm_set1_epi8('_')));
 
-	return (unsigned)_mm_movemask_epi8(_mm_or_si128(known, dash)) ^ 0xffff;
+	return (unsigned)_mm_movemask_epi8(_mm_or_si128(known, other)) ^ 0xffff;
 }
 
-static inline const char *http1_scan_wide(const char *p, const char *end, unsigned (*stops)(const char *))
+/* From p on; `from` <= p is where the readable bytes begin, so that the last few can be looked at together with some before
+ * them. */
+static inline const char *http1_scan_wide(const char *from, const char *p, const char *end, unsigned (*stops)(const char *))
 {
-	while (end - p >= 16) {
-		unsigned found = stops(p);
+	unsigned found;
 
+	for (; end - p >= 16; p += 16) {
+		found = stops(p);
 		if (found)
 			return p + __builtin_ctz(found);
-		p += 16;
 	}
-	return p;
+	if (end - from < 16)
+		return NULL;
+	found = stops(end - 16) >> (16 - (end - p));
+	return found ? p + __builtin_ctz(found) : end;
 }
 #else
-#define http1_scan_wide(p, end, stops) (p)
+#define http1_scan_wide(from, p, end, stops) NULL
 #endif
 
-static inline const char *http1_scan_value(const char *p, const char *end)
+static inline const char *http1_scan_value(const char *from, const char *p, const char *end)
 {
-	p = http1_scan_wide(p, end, http1_value_stops);
-	return http1_scan_plain(p, end, HTTP1_VALUE);
+	const char *stop = http1_scan_wide(from, p, end, http1_value_stops);
+
+	return stop ? stop : http1_scan_plain(p, end, HTTP1_VALUE);
 }
 
-static inline const char *http1_scan_target(const char *p, const char *end)
+static inline const char *http1_scan_target(const char *from, const char *p, const char *end)
 {
-	p = http1_scan_wide(p, end, http1_target_stops);
-	return http1_scan_plain(p, end, HTTP1_TARGET);
+	const char *stop = http1_scan_wide(from, p, end, http1_target_stops);
+
+	return stop ? stop : http1_scan_plain(p, end, HTTP1_TARGET);
 }
 
-static inline const char *http1_scan_token(const char *p, const char *end)
+static inline const char *http1_scan_token(const char *from, const char *p, const char *end)
 {
-	p = http1_scan_wide(p, end, http1_token_stops);
-	return http1_scan_plain(p, end, HTTP1_TOKEN);
+	const char *stop = http1_scan_wide(from, p, end, http1_token_stops);
+
+	return http1_scan_plain(stop ? stop : p, end, HTTP1_TOKEN);
 }
 
 #endif

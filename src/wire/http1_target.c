@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "wire/http1_parse.h"
-#include "wire/http1_scan.h"
 
 /* RFC 3986 section 3.2.2: IP-literal, by its characters; what it means is for who resolves it. */
 static const char *scan_literal(const char *p, const char *end)

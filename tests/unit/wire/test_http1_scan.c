@@ -11,11 +11,11 @@
 
 enum { LONGEST = 50 };
 
-static void check(const char *p, const char *end)
+static void check(const char *from, const char *p, const char *end)
 {
-	assert_ptr_equal(http1_scan_value(p, end), http1_scan_plain(p, end, HTTP1_VALUE));
-	assert_ptr_equal(http1_scan_target(p, end), http1_scan_plain(p, end, HTTP1_TARGET));
-	assert_ptr_equal(http1_scan_token(p, end), http1_scan_plain(p, end, HTTP1_TOKEN));
+	assert_ptr_equal(http1_scan_value(from, p, end), http1_scan_plain(p, end, HTTP1_VALUE));
+	assert_ptr_equal(http1_scan_target(from, p, end), http1_scan_plain(p, end, HTTP1_TARGET));
+	assert_ptr_equal(http1_scan_token(from, p, end), http1_scan_plain(p, end, HTTP1_TOKEN));
 }
 
 /* Every byte at every place of a run of every length. */
@@ -26,11 +26,13 @@ static void test_every_byte(void **state)
 	(void)state;
 	for (unsigned length = 0; length <= LONGEST; length++) {
 		memset(bytes, 'a', sizeof bytes);
-		check(bytes, bytes + length);
+		check(bytes, bytes, bytes + length);
 		for (unsigned at = 0; at < length; at++) {
 			for (unsigned c = 0; c < 256; c++) {
 				bytes[at] = (char)c;
-				check(bytes, bytes + length);
+				check(bytes, bytes, bytes + length);
+				check(bytes, bytes + length / 2, bytes + length);
+				check(bytes, bytes + (length > 0), bytes + length);
 			}
 			bytes[at] = 'a';
 		}
