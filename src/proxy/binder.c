@@ -31,6 +31,7 @@ struct binder {
 	struct transformers *by_namer;  /* parallel to namers.list */
 	struct transformers *by_router;
 	struct map names;
+	unsigned holds;                /* delegations that are being written */
 	bool retired;
 };
 
@@ -192,6 +193,11 @@ int binder_new(const struct binder_options *options, struct snapshot *snapshot, 
 		binder->by_router[i] = transformers_make(binder, snapshot->routers[i].transformers, snapshot->routers[i].transformer_count);
 	*out = binder;
 	return 0;
+}
+
+struct loop *binder_loop(struct binder *binder)
+{
+	return binder->options.loop;
 }
 
 struct snapshot *binder_snapshot(struct binder *binder)
@@ -692,7 +698,7 @@ void binder_want(struct binder *binder, unsigned worker, struct route *route)
 
 static void free_if_done(struct binder *binder)
 {
-	if (!binder->retired || binder->names.count)
+	if (!binder->retired || binder->names.count || binder->holds)
 		return;
 	binder->options.gone(binder->options.owner, binder);
 	binder_free(binder);
@@ -709,6 +715,17 @@ void binder_release(struct binder *binder, unsigned worker, struct route *route)
 	binder->options.post(binder->options.owner, worker, (struct message){ .deliver = deliver_gone, .a = route });
 	if (list_empty(&name->interests))
 		name_free(name);
+	free_if_done(binder);
+}
+
+void binder_hold(struct binder *binder)
+{
+	binder->holds++;
+}
+
+void binder_unhold(struct binder *binder)
+{
+	binder->holds--;
 	free_if_done(binder);
 }
 

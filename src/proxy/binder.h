@@ -44,6 +44,10 @@ void binder_want(struct binder *binder, unsigned worker, struct route *route);
 void binder_release(struct binder *binder, unsigned worker, struct route *route);
 void binder_retire(struct binder *binder);
 struct snapshot *binder_snapshot(struct binder *binder);
+struct loop *binder_loop(struct binder *binder);
+/* A retired binder is kept while somebody holds it. */
+void binder_hold(struct binder *binder);
+void binder_unhold(struct binder *binder);
 
 /* The client ids that are bound at present, each once, in order. */
 void binder_each_client(struct binder *binder, void (*visit)(void *owner, struct slice id), void *owner);
