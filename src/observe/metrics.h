@@ -5,7 +5,7 @@
  * shard. A static table says which members that struct has and how they are called. Workers write their own shard with plain
  * relaxed stores and know nothing of this file; readers sum the shards. Scopes are made and removed on the control thread; a
  * lock keeps that apart from readers on the admin thread. The number of scopes of a kind is capped; beyond the cap
- * metrics_scope answers the kind's `overflow` scope.
+ * metrics_scope answers an `overflow` scope: the same labels with every value but the first replaced.
  *
  *	static const struct metric service_metrics[] = {
  *		METRIC(struct service_stats, requests, METRIC_COUNTER, "requests"),
@@ -34,6 +34,7 @@ struct scope;
 
 enum metric_type {
 	METRIC_COUNTER,  /* struct counter; summed; only grows */
+	METRIC_SEEN,     /* the same, left out while it is 0: for what is seldom met, such as kinds of failures */
 	METRIC_GAUGE,    /* struct counter read as int64_t; summed */
 	METRIC_STAT,     /* struct histogram of microseconds, shown in milliseconds */
 	METRIC_VALUES,   /* struct histogram of plain numbers */
@@ -79,14 +80,20 @@ void codes_add(struct codes *codes, unsigned code);
 struct metrics *metrics_new(unsigned shards);
 void metrics_free(struct metrics *metrics);
 
-/* Finds or makes; adds a reference; control thread. Labels are copied. */
-struct scope *metrics_scope(struct metrics *metrics, const struct metric_kind *kind, const struct scope_label *labels, unsigned count);
+/* Finds or makes; adds a reference; control thread. Labels are copied; one to METRICS_MAX_LABELS of them. */
+enum { METRICS_MAX_LABELS = 8 };
+struct scope *metrics_scope(struct metrics *metrics, const struct metric_kind *kind, const struct scope_label *labels,
+                            unsigned count);
 struct scope *scope_ref(struct scope *scope);
 void scope_unref(struct scope *scope);
 /* Zeroed at first; aligned to a cache line. Any thread that holds a reference. */
 void *scope_shard(struct scope *scope, unsigned shard);
+/* How many scopes there are now. Control thread. */
+unsigned metrics_scope_count(const struct metrics *metrics);
 
-/* A gauge that is computed when it is read (on the reading thread: so only from atomics): for budgets, pool sizes. */
+/* A gauge that is computed when it is read (on the reading thread: so only from atomics): for budgets, pool sizes. `name` is
+ * static. Of several with one name in one scope the newest is shown. Control thread; the owner removes its gauges before
+ * it goes, and before it lets go of the scope. */
 void metrics_gauge(struct metrics *metrics, struct scope *scope, const char *name, double (*read)(void *owner), void *owner);
 void metrics_gauge_remove(struct metrics *metrics, void *owner);
 
@@ -99,12 +106,13 @@ struct sample {
 	const struct scope_label *labels;
 	unsigned label_count;
 	struct slice name;               /* "requests", "status/200", "retries/budget" */
-	enum metric_type type;           /* COUNTER, GAUGE, STAT or VALUES */
+	enum metric_type type;           /* COUNTER, GAUGE, STAT or VALUES, nothing else */
 	double value;                    /* COUNTER, GAUGE */
 	const struct histogram_view *view; /* STAT, VALUES: the last full minute, or what there is of the first */
 };
 
-/* Calls visit for each, scopes in the order of their names, metrics in that of their tables; under the lock, any thread. */
+/* Calls visit for each: scopes in the order of their labels, so that what is below one label comes in one run; metrics in that
+ * of their tables, then gauges. Under the lock, any thread; what a sample points at lives during the call. */
 void metrics_read(struct metrics *metrics, void (*visit)(void *owner, const struct sample *sample), void *owner);
 
 #endif

@@ -1,0 +1,146 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdatomic.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "io/thread.h"
+#include "observe/record.h"
+#include "observe/ring.h"
+
+/* All words of an entry follow from its number, so that a torn one shows. */
+struct entry {
+	uint64_t number;
+	uint64_t words[8];
+};
+
+static struct entry make(uint64_t number)
+{
+	struct entry entry = { .number = number };
+
+	for (unsigned i = 0; i < 8; i++)
+		entry.words[i] = number * 8 + i;
+	return entry;
+}
+
+struct seen {
+	uint64_t count, first, last, torn, disordered;
+};
+
+static void visit(void *owner, const void *found)
+{
+	const struct entry *entry = found;
+	struct seen *seen = owner;
+
+	for (unsigned i = 0; i < 8; i++)
+		seen->torn += entry->words[i] != entry->number * 8 + i;
+	if (seen->count++ == 0)
+		seen->first = entry->number;
+	else
+		seen->disordered += entry->number <= seen->last;
+	seen->last = entry->number;
+}
+
+static struct seen look(const struct ring *ring)
+{
+	struct seen seen = { 0 };
+
+	ring_read(ring, visit, &seen);
+	assert_int_equal(seen.torn, 0);
+	assert_int_equal(seen.disordered, 0);
+	return seen;
+}
+
+static void test_keeps_the_last(void **state)
+{
+	struct ring *ring = ring_new(sizeof(struct entry), 5); /* 8 places */
+
+	(void)state;
+	assert_int_equal(look(ring).count, 0);
+	for (uint64_t i = 0; i < 100; i++) {
+		struct entry entry = make(i);
+
+		ring_write(ring, &entry);
+		struct seen seen = look(ring);
+		assert_int_equal(seen.count, i < 8 ? i + 1 : 8);
+		assert_int_equal(seen.last, i);
+		assert_int_equal(seen.first, i < 8 ? 0 : i - 7);
+	}
+	assert_int_equal(ring_written(ring), 100);
+	ring_free(ring);
+	ring_free(NULL);
+}
+
+static void visit_record(void *owner, const void *found)
+{
+	*(struct record *)owner = *(const struct record *)found;
+}
+
+static void test_holds_decision_records(void **state)
+{
+	struct ring *ring = ring_new(sizeof(struct record), 1);
+	struct record found = { 0 };
+
+	(void)state;
+	ring_write(ring, &(struct record){ .trace_id = 7, .status = 503, .flags = FLAG_LOCAL_REPLY, .attempts = 3 });
+	ring_read(ring, visit_record, &found);
+	assert_int_equal(found.trace_id, 7);
+	assert_int_equal(found.status, 503);
+	assert_int_equal(found.attempts, 3);
+	ring_free(ring);
+}
+
+struct writer {
+	struct ring *ring;
+	_Atomic int stop;
+};
+
+static void write_on(void *owner)
+{
+	struct writer *writer = owner;
+
+	for (uint64_t i = 0; !atomic_load(&writer->stop); i++) {
+		struct entry entry = make(i);
+
+		ring_write(writer->ring, &entry);
+	}
+}
+
+/* A small ring is overwritten under the reader's eyes again and again: entries may be missing, but never torn. */
+static void test_reader_beside_the_writer(void **state)
+{
+	struct writer writer = { .ring = ring_new(sizeof(struct entry), 4) };
+	struct thread *thread;
+	uint64_t seen = 0, last = 0;
+
+	(void)state;
+	assert_int_equal(thread_start("writer", write_on, &writer, &thread), 0);
+	for (unsigned i = 0; i < 20000 || seen == 0; i++) {
+		struct seen now = look(writer.ring);
+
+		seen += now.count;
+		if (now.count) {
+			assert_true(now.last >= last);
+			last = now.last;
+		}
+	}
+	atomic_store(&writer.stop, 1);
+	thread_join(thread);
+	assert_int_equal(look(writer.ring).count, 4);
+	assert_int_equal(look(writer.ring).last, ring_written(writer.ring) - 1);
+	ring_free(writer.ring);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_keeps_the_last),
+		cmocka_unit_test(test_holds_decision_records),
+		cmocka_unit_test(test_reader_beside_the_writer),
+	};
+
+	return cmocka_run_group_tests_name("ring", tests, NULL, NULL);
+}
