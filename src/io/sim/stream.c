@@ -298,7 +298,7 @@ void stream_broken(struct sim_stream *s)
 
 static bool is_alive(const struct sim_stream *s)
 {
-	return s->magic == STREAM_MAGIC && s->connection && !s->failed;
+	return s->magic == STREAM_MAGIC && s->connection && !s->failed && !s->lingering;
 }
 
 static void tell_failed(struct sim_stream *s, int error)
