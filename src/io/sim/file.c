@@ -173,6 +173,15 @@ void watch_free(struct watch *watch)
 		memory_free(watch);
 }
 
+/* The first `length` bytes of `path` are a directory that came, or goes, with this one file. */
+static bool is_alone_in(struct network *host, const char *path, size_t length)
+{
+	char *directory = memory_text(slice_make(path, length));
+	unsigned count = count_inside(host, directory);
+	memory_free(directory);
+	return count == 1;
+}
+
 static void watches_hear(struct network *host, const char *path, bool made_or_removed)
 {
 	LIST_EACH(&host->processes, at) {
@@ -188,7 +197,8 @@ static void watches_hear(struct network *host, const char *path, bool made_or_re
 			if (made_or_removed && count_inside(host, watch->path) == 1)
 				watch_note(watch, SLICE(""));
 			size_t length = strcspn(name, "/");
-			if (name[length] == '\0')
+			size_t end = (size_t)(name - path) + length;
+			if (name[length] == '\0' || (made_or_removed && is_alone_in(host, path, end)))
 				watch_note(watch, slice_make(name, length));
 		}
 	}

@@ -243,6 +243,8 @@ static void answered(void *owner)
 		return;
 	}
 	connection->phase = PHASE_OPEN;
+	if (connection->ends[0].gone || connection->ends[0].failure)
+		return;
 	stream_connected(connection->ends[0].stream);
 }
 

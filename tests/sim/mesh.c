@@ -1,0 +1,274 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "mesh.h"
+
+#include <stdio.h>
+
+#include "base/check.h"
+#include "base/memory.h"
+
+enum { FAULTS_MOST = 12, FAULTS_WITHIN_MS = 3000 };
+
+static const struct service_manners ordinary_service = {
+	.latency_ns = 100 * CLOCK_US,
+	.jitter_ns = 3 * CLOCK_MS,
+	.fail_chance = 20000,
+	.early_chance = 50000,
+	.cut_chance = 20000,
+	.silent_chance = 20000,
+	.informational_chance = 50000,
+	.chunked_chance = 400000,
+	.trailers_chance = 200000,
+	.until_close_chance = 30000,
+	.close_chance = 30000,
+	.drop_chance = 30000,
+	.slow_chance = 50000,
+	.pause_chance = 50000,
+};
+
+static const struct service_manners calm_service = {
+	.latency_ns = 100 * CLOCK_US,
+	.jitter_ns = CLOCK_MS,
+	.chunked_chance = 300000,
+};
+
+static const struct client_manners ordinary_client = {
+	.think_ns = 100 * CLOCK_MS,
+	.patience_ns = 20 * CLOCK_SECOND,
+	.body_chance = 400000,
+	.body_most = 60000,
+	.reply_most = 80000,
+	.chunked_chance = 400000,
+	.expect_chance = 100000,
+	.pipeline_chance = 150000,
+	.leave_chance = 50000,
+	.close_chance = 100000,
+	.half_close_chance = 30000,
+	.slow_chance = 50000,
+	.pause_chance = 50000,
+};
+
+static const struct client_manners calm_client = {
+	.think_ns = 50 * CLOCK_MS,
+	.patience_ns = 20 * CLOCK_SECOND,
+	.body_chance = 400000,
+	.body_most = 20000,
+	.reply_most = 20000,
+	.chunked_chance = 400000,
+};
+
+/* --- building --- */
+
+static void build_node(struct mesh *mesh, unsigned n)
+{
+	struct mesh_node *node = &mesh->nodes[n];
+	char ip[32];
+	snprintf(ip, sizeof(ip), "10.0.%u.1", n + 1);
+	node->host = sim_host_new(mesh->harness->sim, ip);
+	node->process = sim_process_new(node->host, "users");
+	sim_process_enter(node->process);
+	int e = loop_new(&(struct loop_options){ .name = "users" }, &node->loop);
+	CHECK(e == 0);
+}
+
+void mesh_build(struct mesh *mesh, struct harness *harness, const struct mesh_plan *plan)
+{
+	*mesh = (struct mesh){ .harness = harness, .plan = *plan };
+	harness_seed(harness, &mesh->random);
+	for (unsigned n = 0; n < MESH_NODES; n++)
+		build_node(mesh, n);
+	struct service_manners manners = plan->faults ? ordinary_service : calm_service;
+	if (!plan->until_close)
+		manners.until_close_chance = 0;
+	for (unsigned i = 0; i < MESH_SERVICES; i++) {
+		snprintf(mesh->names[i], sizeof(mesh->names[i]), "svc-%u", i);
+		service_start(&mesh->services[i], harness, mesh->nodes[i % MESH_NODES].host, i, mesh->names[i], 0, &manners);
+	}
+}
+
+void mesh_route(struct mesh *mesh, unsigned node, unsigned service, const struct address *address)
+{
+	mesh->nodes[node].routes[service] = (struct client_route){ service, mesh->names[service], *address };
+}
+
+/* --- faults --- */
+
+enum fault {
+	FAULT_LINK,      /* connections between two nodes are refused, unanswered, broken, or vanish */
+	FAULT_PARTITION,
+	FAULT_CRASH,
+	FAULT_STALL,
+	FAULT_CALL,      /* the nth call of a kind fails */
+	FAULT_MEMORY,    /* the nth allocation fails */
+	FAULT_MANNERS,   /* a service becomes slow, failing or hanging */
+	FAULTS,
+};
+
+static struct network *draw_host(struct mesh *mesh)
+{
+	return mesh->nodes[draw_below(&mesh->random, MESH_NODES)].host;
+}
+
+static struct service *draw_service(struct mesh *mesh)
+{
+	return &mesh->services[draw_below(&mesh->random, MESH_SERVICES)];
+}
+
+static void fault_link(struct mesh *mesh)
+{
+	struct sim_link *link = sim_link(draw_host(mesh), draw_host(mesh));
+	uint32_t often = (uint32_t)draw_below(&mesh->random, 300000);
+	switch (draw_below(&mesh->random, 4)) {
+	case 0:
+		link->refuse_chance = often;
+		break;
+	case 1:
+		link->blackhole_chance = often;
+		break;
+	case 2:
+		link->reset_chance = often;
+		break;
+	default:
+		link->vanish_chance = often;
+		break;
+	}
+}
+
+static void fault_manners(struct mesh *mesh)
+{
+	struct service_manners *manners = &draw_service(mesh)->manners;
+	switch (draw_below(&mesh->random, 3)) {
+	case 0:
+		manners->latency_ns = draw_below(&mesh->random, CLOCK_SECOND);
+		break;
+	case 1:
+		manners->fail_chance = 1000000;
+		break;
+	default:
+		manners->hang_chance = 200000;
+		break;
+	}
+}
+
+static void fault_happens(void *owner)
+{
+	struct mesh *mesh = owner;
+	enum fault fault = (enum fault)draw_below(&mesh->random, FAULTS);
+	sim_note(mesh->harness->sim, "fault %u", fault);
+	switch (fault) {
+	case FAULT_LINK:
+		fault_link(mesh);
+		break;
+	case FAULT_PARTITION:
+		sim_partition(draw_host(mesh), draw_host(mesh), true);
+		break;
+	case FAULT_CRASH:
+		if (mesh->plan.crashes)
+			service_crash(draw_service(mesh), draw_chance(&mesh->random, 500000) ? SIM_CRASH_SILENT : SIM_CRASH_RESET,
+				draw_below(&mesh->random, CLOCK_SECOND));
+		break;
+	case FAULT_STALL:
+		sim_process_stall(draw_service(mesh)->process, draw_below(&mesh->random, CLOCK_SECOND));
+		break;
+	case FAULT_CALL:
+		sim_fail_nth(mesh->harness->sim, (enum sim_call)draw_below(&mesh->random, SIM_CALLS),
+			1 + (uint64_t)draw_below(&mesh->random, 20));
+		break;
+	case FAULT_MEMORY:
+		memory_fail_nth(1 + (uint64_t)draw_below(&mesh->random, 10));
+		break;
+	case FAULT_MANNERS:
+		fault_manners(mesh);
+		break;
+	case FAULTS:
+		break;
+	}
+}
+
+static void plan_faults(struct mesh *mesh)
+{
+	struct sim *sim = mesh->harness->sim;
+	unsigned count = 1 + (unsigned)draw_below(&mesh->random, FAULTS_MOST);
+	for (unsigned i = 0; i < count; i++)
+		sim_at(sim, sim_now(sim) + draw_below(&mesh->random, FAULTS_WITHIN_MS) * CLOCK_MS, fault_happens, mesh);
+	mesh->faults_end = sim_now(sim) + FAULTS_WITHIN_MS * CLOCK_MS;
+}
+
+static void heal(struct mesh *mesh)
+{
+	struct sim *sim = mesh->harness->sim;
+	memory_fail_nth(0);
+	for (unsigned call = 0; call < SIM_CALLS; call++)
+		sim_fail_nth(sim, (enum sim_call)call, 0);
+	for (unsigned a = 0; a < MESH_NODES; a++) {
+		for (unsigned b = 0; b < MESH_NODES; b++)
+			*sim_link(mesh->nodes[a].host, mesh->nodes[b].host) = SIM_LINK_ORDINARY;
+	}
+	for (unsigned i = 0; i < MESH_SERVICES; i++)
+		mesh->services[i].manners = calm_service;
+	sim_note(sim, "healed");
+}
+
+/* --- running --- */
+
+static bool users_busy(void *owner)
+{
+	const struct mesh *mesh = owner;
+	for (unsigned n = 0; n < MESH_NODES; n++) {
+		for (unsigned u = 0; u < MESH_USERS; u++) {
+			if (!mesh->nodes[n].users[u].done)
+				return true;
+		}
+	}
+	return false;
+}
+
+static void users_ask(struct mesh *mesh, bool calm)
+{
+	const struct client_manners *manners = calm || !mesh->plan.faults ? &calm_client : &ordinary_client;
+	for (unsigned n = 0; n < MESH_NODES; n++) {
+		struct mesh_node *node = &mesh->nodes[n];
+		sim_process_enter(node->process);
+		for (unsigned u = 0; u < MESH_USERS; u++) {
+			struct client *user = &node->users[u];
+			if (!user->harness)
+				client_start(user, mesh->harness, node->host, node->loop, node->routes, MESH_SERVICES, 0, manners);
+			user->must_succeed = calm;
+			client_continue(user, calm ? mesh->plan.calm_requests : mesh->plan.requests, manners);
+		}
+	}
+}
+
+void mesh_run(struct mesh *mesh)
+{
+	struct harness *harness = mesh->harness;
+	struct sim *sim = harness->sim;
+	if (mesh->plan.faults)
+		plan_faults(mesh);
+	users_ask(mesh, false);
+	if (!sim_run_while(sim, users_busy, mesh, 600 * CLOCK_SECOND))
+		harness_fail(harness, "clients are not done after ten minutes");
+	if (sim_now(sim) < mesh->faults_end)
+		sim_run_until(sim, mesh->faults_end);
+	heal(mesh);
+	sim_run_for(sim, mesh->plan.recovery_ns);
+	users_ask(mesh, true);
+	if (!sim_run_while(sim, users_busy, mesh, 600 * CLOCK_SECOND))
+		harness_fail(harness, "clients are not done ten minutes after all was healed");
+}
+
+void mesh_free(struct mesh *mesh)
+{
+	for (unsigned n = 0; n < MESH_NODES; n++) {
+		struct mesh_node *node = &mesh->nodes[n];
+		for (unsigned u = 0; u < MESH_USERS; u++)
+			client_stop(&node->users[u]);
+	}
+	/* What lingers or is in flight ends. */
+	sim_run_for(mesh->harness->sim, 10 * CLOCK_SECOND);
+	for (unsigned i = 0; i < MESH_SERVICES; i++)
+		service_stop(&mesh->services[i]);
+	for (unsigned n = 0; n < MESH_NODES; n++) {
+		harness_check_open(mesh->harness, mesh->nodes[n].process, &(struct sim_open){ .loops = 1 });
+		loop_free(mesh->nodes[n].loop);
+	}
+}

@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* tests/sim/mesh.h: five nodes with four services each and clients on every node, the faults that befall them, and the calm
+ * afterwards in which everything has to work again.
+ *
+ *	mesh_build(&mesh, harness, &plan);      // hosts and services
+ *	mesh_route(&mesh, node, i, ...)         // where the clients of a node send what is for service i
+ *	mesh_run(&mesh);                        // clients ask while faults happen; then all is healed and they ask again
+ *	mesh_free(&mesh);
+ */
+#ifndef SIM_MESH_H
+#define SIM_MESH_H
+
+#include "client.h"
+#include "harness.h"
+#include "service.h"
+
+enum { MESH_NODES = 5, MESH_SERVICES = 20, MESH_USERS = 4 };
+
+struct mesh_node {
+	struct network *host;
+	struct sim_process *process; /* of its users */
+	struct loop *loop;
+	struct client users[MESH_USERS];
+	struct client_route routes[MESH_SERVICES];
+};
+
+/* What a scenario wants. */
+struct mesh_plan {
+	bool faults;
+	bool crashes;            /* services die and come back */
+	bool until_close;        /* answers may end with the connection: not through who cannot tell FIN from RST */
+	unsigned requests;       /* of each user, while faults happen */
+	unsigned calm_requests;  /* of each user, afterwards */
+	int64_t recovery_ns;     /* between healing and the calm requests */
+};
+
+struct mesh {
+	struct harness *harness;
+	struct mesh_plan plan;
+	struct random random;
+	struct mesh_node nodes[MESH_NODES];
+	struct service services[MESH_SERVICES];
+	char names[MESH_SERVICES][16];
+	int64_t faults_end;
+};
+
+void mesh_build(struct mesh *mesh, struct harness *harness, const struct mesh_plan *plan);
+void mesh_route(struct mesh *mesh, unsigned node, unsigned service, const struct address *address);
+void mesh_run(struct mesh *mesh);
+/* Stops clients and services; the scenario's own processes are stopped before. */
+void mesh_free(struct mesh *mesh);
+
+#endif

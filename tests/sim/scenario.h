@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* tests/sim/scenario.h: the scenarios that the program `sim` knows. scenario_*.c defines them, scenarios.c lists them. */
+#ifndef SIM_SCENARIO_H
+#define SIM_SCENARIO_H
+
+#include "harness.h"
+
+struct scenario {
+	const char *name;
+	const char *about;
+	void (*run)(struct harness *harness);
+	unsigned seeds; /* for an ordinary ./dev test */
+};
+
+extern const struct scenario scenarios[];
+extern const unsigned scenario_count;
+
+#endif

@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "scenario.h"
+
+#include "mesh.h"
+#include "relay.h"
+
+static void route_direct(struct mesh *mesh)
+{
+	for (unsigned n = 0; n < MESH_NODES; n++) {
+		for (unsigned i = 0; i < MESH_SERVICES; i++)
+			mesh_route(mesh, n, i, &mesh->services[i].address);
+	}
+}
+
+static void run_calm(struct harness *harness)
+{
+	struct mesh mesh;
+	struct mesh_plan plan = { .requests = 5, .calm_requests = 5 };
+	mesh_build(&mesh, harness, &plan);
+	route_direct(&mesh);
+	mesh_run(&mesh);
+	mesh_free(&mesh);
+	if (harness->outcomes[OUTCOME_ANSWERED] != MESH_NODES * MESH_USERS * 10)
+		harness_fail(harness, "not everything was answered although nothing was broken");
+}
+
+static void run_direct(struct harness *harness)
+{
+	struct mesh mesh;
+	struct mesh_plan plan = {
+		.faults = true,
+		.crashes = true,
+		.until_close = true,
+		.requests = 10,
+		.calm_requests = 2,
+		.recovery_ns = 3 * CLOCK_SECOND,
+	};
+	harness->hanging_allowed = true;
+	mesh_build(&mesh, harness, &plan);
+	route_direct(&mesh);
+	mesh_run(&mesh);
+	mesh_free(&mesh);
+}
+
+static void run_relay(struct harness *harness)
+{
+	struct mesh mesh;
+	struct relay relays[MESH_NODES];
+	struct mesh_plan plan = {
+		.faults = true,
+		.crashes = true,
+		.requests = 10,
+		.calm_requests = 2,
+		.recovery_ns = 3 * CLOCK_SECOND,
+	};
+	harness->hanging_allowed = true;
+	mesh_build(&mesh, harness, &plan);
+	for (unsigned n = 0; n < MESH_NODES; n++) {
+		relay_start(&relays[n], harness, mesh.nodes[n].host);
+		for (unsigned i = 0; i < MESH_SERVICES; i++) {
+			struct address address = relay_add(&relays[n], &mesh.services[i].address);
+			mesh_route(&mesh, n, i, &address);
+		}
+	}
+	mesh_run(&mesh);
+	for (unsigned n = 0; n < MESH_NODES; n++)
+		relay_stop(&relays[n]);
+	mesh_free(&mesh);
+}
+
+const struct scenario scenarios[] = {
+	{ "calm", "clients ask services, and nothing goes wrong", run_calm, 10 },
+	{ "direct", "clients ask services without anything between them, while faults happen", run_direct, 50 },
+	{ "relay", "clients ask services through byte relays, while faults happen", run_relay, 50 },
+};
+
+const unsigned scenario_count = sizeof(scenarios) / sizeof(scenarios[0]);

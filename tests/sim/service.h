@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* tests/sim/service.h: a scripted HTTP/1.1 service in a simulated process of its own: answers what X-Reply asks for, as slowly,
+ * as brokenly and as early as its manners say, and checks every request that reaches it.
+ *
+ *	service_start(&service, harness, host, 7, "svc-7", 8080, &manners);
+ *	...  service.manners = calm;                    // at any time, for requests from then on
+ *	service_stop(&service);                         // connections are closed as they are
+ */
+#ifndef SIM_SERVICE_H
+#define SIM_SERVICE_H
+
+#include "base/list.h"
+#include "harness.h"
+#include "io/network.h"
+#include "message.h"
+
+/* Chances in parts per million, drawn for each request. */
+struct service_manners {
+	int64_t latency_ns, jitter_ns; /* before the answer */
+	uint32_t fail_chance;          /* answers 500 */
+	uint32_t early_chance;         /* answers 503 before it has read the body; then reads on, or closes */
+	uint32_t cut_chance;           /* closes somewhere in its answer */
+	uint32_t silent_chance;        /* closes instead of answering */
+	uint32_t hang_chance;          /* never answers */
+	uint32_t informational_chance; /* 103 first */
+	uint32_t chunked_chance, trailers_chance;
+	uint32_t until_close_chance;   /* an answer that ends with the connection */
+	uint32_t close_chance;         /* Connection: close */
+	uint32_t drop_chance;          /* closes after the answer without having said so */
+	uint32_t slow_chance;          /* answers in small pieces, with pauses */
+	uint32_t pause_chance;         /* reads with pauses */
+};
+
+struct service {
+	struct harness *harness;
+	struct network *host;
+	struct sim_process *process;
+	unsigned number;
+	const char *name;              /* told in X-Service */
+	struct address address;
+	struct loop *loop;
+	struct listen_set *set;
+	struct listener *listener;
+	struct list conversations;
+	struct random random;
+	struct service_manners manners;
+	uint64_t connections, requests, answers;
+};
+
+/* In a process of its own on `host`; port 0: any, see service->address. */
+void service_start(struct service *service, struct harness *harness, struct network *host, unsigned number, const char *name,
+	uint16_t port, const struct service_manners *manners);
+void service_stop(struct service *service);
+/* It dies, and is started again at the same address after so long. */
+void service_crash(struct service *service, enum sim_crash how, int64_t restart_after);
+
+#endif
