@@ -47,14 +47,14 @@ enum namer_state {
 	NAMER_FAILED,
 };
 
-/* Everything in it belongs to the watch and is valid until `changed` is next called or the watch is cancelled; take a
- * reference on `endpoints` to keep them. */
+/* Everything in it belongs to the watch and is valid until the callback or task in which it was asked for returns to the
+ * loop, or the watch is cancelled; take a reference on `endpoints` to keep them, copy the rest. */
 struct namer_answer {
 	enum namer_state state;
 	uint16_t status;              /* leaf: not 0: io.buoyant.http.status, answers this; endpoints are bound and none */
 	struct path id;               /* leaf: with the namer's prefix, e.g. /#/io.l5d.fs/hello */
 	struct path residual;         /* leaf: what the namer did not consume */
-	struct endpoints *endpoints;  /* leaf: the newest set; every set of one watch has a higher version than the one before */
+	struct endpoints *endpoints;  /* leaf: the newest set; versions rise over all sets of a namer */
 	const struct name_tree *tree; /* tree */
 	struct slice message;         /* failed */
 };

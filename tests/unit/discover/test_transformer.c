@@ -1,0 +1,162 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "base/text.h"
+#include "discover/transformer.h"
+
+static struct arena arena;
+
+static int setup(void **state)
+{
+	(void)state;
+	arena_init(&arena, NULL, 0);
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	(void)state;
+	arena_reset(&arena);
+	return 0;
+}
+
+static struct path path_of(const char *text)
+{
+	struct path path;
+	struct slice why;
+	assert_int_equal(path_parse(slice_of(text), &arena, &path, &why), 0);
+	return path;
+}
+
+static struct address address_of(const char *text)
+{
+	struct address address;
+	assert_int_equal(address_parse_with_port(slice_of(text), &address), 0);
+	return address;
+}
+
+/* From "127.0.1.1:80 127.0.1.2:81". */
+static struct endpoints *set_of(const char *text)
+{
+	struct endpoint list[8] = { 0 };
+	struct slice rest = slice_of(text), word;
+	uint32_t count = 0;
+	while (rest.length && slice_split(&rest, ' ', &word)) {
+		assert_int_equal(address_parse_with_port(word, &list[count].address), 0);
+		list[count].weight = (double)count + 1;
+		count++;
+	}
+	return endpoints_new(list, count, 42);
+}
+
+static void assert_set(const struct endpoints *set, const char *expected)
+{
+	struct text text = { 0 };
+	text_append(&text, SLICE(""));
+	if (set->state != ENDPOINTS_BOUND)
+		text_format(&text, "%s", endpoints_state_text(set->state));
+	for (uint32_t i = 0; i < set->count; i++)
+		text_format(&text, "%s%.*s", i ? " " : "", SLICE_ARGS(set->list[i].id));
+	assert_string_equal(text.bytes ? text.bytes : "", expected);
+	assert_int_equal(set->version, 42);
+	text_free(&text);
+}
+
+static void assert_id(const struct transformer *transformer, const char *id, const char *expected)
+{
+	struct path made;
+	assert_int_equal(transformer_id(transformer, path_of(id), &arena, &made), 0);
+	assert_string_equal(arena_text(&arena, path_show(&arena, made)), expected);
+}
+
+static void apply(const struct transformer *transformer, const char *from, const char *to)
+{
+	struct endpoints *set = set_of(from), *made = transformer_apply(transformer, set);
+	assert_set(made, to);
+	endpoints_unref(made);
+	endpoints_unref(set);
+}
+
+static void replaces_ports(void **state)
+{
+	struct transformer *port = transformer_new_port(4141, PATH_EMPTY);
+	(void)state;
+	assert_string_equal(transformer_kind(port), "io.l5d.port");
+	assert_id(port, "/#/io.l5d.fs/hello", "/%/io.l5d.port/4141/#/io.l5d.fs/hello");
+	apply(port, "127.0.1.1:7777 127.0.1.2:7777", "127.0.1.1:4141 127.0.1.2:4141");
+	apply(port, "127.0.1.2:7777 127.0.1.1:7778 127.0.1.1:7777 [::1]:1", "127.0.1.1:4141 127.0.1.2:4141 [::1]:4141");
+	apply(port, "", ""); /* an empty set stays empty: it wasn't this that emptied it */
+	transformer_free(port);
+}
+
+static void keeps_one_host(void **state)
+{
+	struct address host = address_of("127.0.1.2:0");
+	struct transformer *specific = transformer_new_specific_host(&host, PATH_EMPTY);
+	(void)state;
+	assert_string_equal(transformer_kind(specific), "io.l5d.specificHost");
+	assert_id(specific, "/#/io.l5d.fs/hello", "/%/io.l5d.specificHost/#/io.l5d.fs/hello");
+	apply(specific, "127.0.1.1:7777 127.0.1.2:7777 127.0.1.2:7778", "127.0.1.2:7777 127.0.1.2:7778");
+	apply(specific, "127.0.1.1:7777 127.0.1.3:7777", "neg");
+	apply(specific, "", "");
+	transformer_free(specific);
+}
+
+static void keeps_this_machine(void **state)
+{
+	struct address local[] = { address_of("127.0.0.1:0"), address_of("10.0.0.7:0"), address_of("[::1]:0") };
+	struct transformer *localhost = transformer_new_localhost(local, 3, PATH_EMPTY);
+	struct transformer *nobody = transformer_new_localhost(NULL, 0, PATH_EMPTY);
+	(void)state;
+	assert_id(localhost, "/#/x", "/%/io.l5d.localhost/#/x");
+	apply(localhost, "10.0.0.7:80 10.0.0.8:80 127.0.0.1:9 [::1]:80 [::2]:80", "10.0.0.7:80 127.0.0.1:9 [::1]:80");
+	apply(localhost, "10.0.0.8:80", "neg");
+	apply(nobody, "10.0.0.8:80", "neg");
+	transformer_free(localhost);
+	transformer_free(nobody);
+}
+
+static void prefix_can_be_given(void **state)
+{
+	struct address host = address_of("127.0.1.2:0");
+	struct transformer *port = transformer_new_port(80, path_of("/to/web"));
+	struct transformer *specific = transformer_new_specific_host(&host, path_of("/here"));
+	(void)state;
+	assert_string_equal(arena_text(&arena, path_show(&arena, transformer_prefix(port))), "/%/to/web");
+	assert_id(port, "/#/x", "/%/to/web/#/x");
+	assert_id(specific, "/%/to/web/#/x", "/%/here/%/to/web/#/x");
+	transformer_free(port);
+	transformer_free(specific);
+}
+
+static void leaves_other_states_alone(void **state)
+{
+	struct transformer *port = transformer_new_port(80, PATH_EMPTY);
+	static const enum endpoints_state states[] = { ENDPOINTS_PENDING, ENDPOINTS_NEG, ENDPOINTS_FAILED };
+	(void)state;
+	for (size_t i = 0; i < sizeof states / sizeof *states; i++) {
+		struct endpoints *set = endpoints_new_state(states[i], SLICE("why"), 1);
+		struct endpoints *made = transformer_apply(port, set);
+		assert_ptr_equal(made, set);
+		endpoints_unref(made);
+		endpoints_unref(set);
+	}
+	transformer_free(port);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(replaces_ports, setup, teardown),
+		cmocka_unit_test_setup_teardown(keeps_one_host, setup, teardown),
+		cmocka_unit_test_setup_teardown(keeps_this_machine, setup, teardown),
+		cmocka_unit_test_setup_teardown(prefix_can_be_given, setup, teardown),
+		cmocka_unit_test_setup_teardown(leaves_other_states_alone, setup, teardown),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
