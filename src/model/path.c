@@ -180,6 +180,6 @@ struct path path_new(struct path path)
 
 void path_free(struct path *path)
 {
-	memory_free((void *)(uintptr_t)path->segments);
+	memory_free(path->segments);
 	*path = PATH_EMPTY;
 }
