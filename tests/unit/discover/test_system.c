@@ -54,96 +54,97 @@ static void show_answer(struct text *out, const struct namer_answer *answer)
 		text_format(out, " %.*s", SLICE_ARGS(answer->endpoints->list[i].id));
 }
 
+static const struct {
+	const char *name, *answer; /* answer NULL: the name doesn't parse */
+} cases[] = {
+	{ "/$", "neg" },
+	/* inet */
+	{ "/$/inet/127.0.1.1/80", "/$/inet/127.0.1.1/80 127.0.1.1:80" },
+	{ "/$/inet/127.0.1.1/80/a/b", "/$/inet/127.0.1.1/80 [/a/b] 127.0.1.1:80" },
+	{ "/$/inet/::1/80", "/$/inet/::1/80 [::1]:80" },
+	{ "/$/inet/8080", "/$/inet/8080 127.0.0.1:8080" },
+	{ "/$/inet/8080/rest", "/$/inet/8080 [/rest] 127.0.0.1:8080" },
+	{ "/$/inet/127.0.1.1/0", "/$/inet/127.0.1.1/0 failed: not a port from 1 to 65535: '0'" },
+	{ "/$/inet/127.0.1.1/65536", "/$/inet/127.0.1.1/65536 failed: not a port from 1 to 65535: '65536'" },
+	{ "/$/inet/a\\x20b/80", "/$/inet/a\\x20b/80 failed: neither an IP address nor a name of a host: 'a b'" },
+	{ "/$/inet", "failed: expected /$/inet/HOST/PORT or /$/inet/PORT: /$/inet" },
+	{ "/$/inet/host/http", "failed: expected /$/inet/HOST/PORT or /$/inet/PORT: /$/inet/host/http" },
+	/* rinet */
+	{ "/$/io.buoyant.rinet/80/127.0.1.1", "/$/io.buoyant.rinet/80/127.0.1.1 127.0.1.1:80" },
+	{ "/$/io.buoyant.rinet/80/127.0.1.1/a", "/$/io.buoyant.rinet/80/127.0.1.1 [/a] 127.0.1.1:80" },
+	{ "/$/io.buoyant.rinet/80", "neg" },
+	{ "/$/io.buoyant.rinet/http/127.0.1.1",
+		"/$/io.buoyant.rinet/http/127.0.1.1 failed: not a port from 1 to 65535: 'http'" },
+	/* nil and fail */
+	{ "/$/nil", "$" },
+	{ "/$/nil/whatever", "$" },
+	{ "/$/fail", "!" },
+	{ "/$/fail/whatever", "!" },
+	/* status */
+	{ "/$/io.buoyant.http.status/404", "status 404 /$/io.buoyant.http.status/404" },
+	{ "/$/io.buoyant.http.status/100/a", "status 100 /$/io.buoyant.http.status/100 [/a]" },
+	{ "/$/io.buoyant.http.status/599", "status 599 /$/io.buoyant.http.status/599" },
+	{ "/$/io.buoyant.http.status/99", "neg" },
+	{ "/$/io.buoyant.http.status/600", "neg" },
+	{ "/$/io.buoyant.http.status/x", "neg" },
+	{ "/$/io.buoyant.http.status", "neg" },
+	/* hostportPfx and porthostPfx */
+	{ "/$/io.buoyant.hostportPfx/pfx/host:80/etc", "/pfx/host/80/etc" },
+	{ "/$/io.buoyant.porthostPfx/pfx/host:80/etc", "/pfx/80/host/etc" },
+	{ "/$/io.buoyant.porthostPfx/ph/example.org:http", "/ph/http/example.org" },
+	{ "/$/io.buoyant.porthostPfx/ph/h:" LABEL_63, "/ph/" LABEL_63 "/h" },
+	{ "/$/io.buoyant.porthostPfx/ph/h:" LABEL_63 "4", "neg" },
+	{ "/$/io.buoyant.porthostPfx/ph/example.org", "neg" },
+	{ "/$/io.buoyant.porthostPfx/ph/host:", "neg" },
+	{ "/$/io.buoyant.porthostPfx/ph/:80", "neg" },
+	{ "/$/io.buoyant.porthostPfx/ph/host:80:90", "neg" },
+	{ "/$/io.buoyant.porthostPfx/ph/host:HTTP", "neg" },
+	{ "/$/io.buoyant.porthostPfx/ph/host:-80", "neg" },
+	{ "/$/io.buoyant.porthostPfx/ph", "neg" },
+	{ "/$/io.buoyant.hostportPfx", "neg" },
+	/* methods */
+	{ "/$/io.buoyant.http.anyMethod/GET/svc/a", "/svc/a" },
+	{ "/$/io.buoyant.http.anyMethod/GET", "/" },
+	{ "/$/io.buoyant.http.anyMethod/get/svc", "neg" },
+	{ "/$/io.buoyant.http.anyMethod", "neg" },
+	{ "/$/io.buoyant.http.anyMethodPfx/pfx/POST/a", "/pfx/a" },
+	{ "/$/io.buoyant.http.anyMethodPfx/pfx", "neg" },
+	{ "/$/io.buoyant.http.anyMethodPfx/pfx/P0ST/a", "neg" },
+	/* hosts */
+	{ "/$/io.buoyant.http.anyHost/example.org:80/a", "/a" },
+	{ "/$/io.buoyant.http.anyHost/example.org%/a", "neg" },
+	{ "/$/io.buoyant.http.anyHostPfx/pfx/under_score-host/a", "/pfx/a" },
+	{ "/$/io.buoyant.http.anyHostPfx/pfx", "neg" },
+	/* subdomains */
+	{ "/$/io.buoyant.http.subdomainOf/buoyant.io/foo.buoyant.io/a", "/foo/a" },
+	{ "/$/io.buoyant.http.subdomainOf/buoyant.io/foo.bar.buoyant.io:80", "/foo.bar" },
+	{ "/$/io.buoyant.http.subdomainOf/buoyant.io/foo.BUOYANT.io", "neg" },
+	{ "/$/io.buoyant.http.subdomainOf/buoyant.io/buoyant.io", "neg" },
+	{ "/$/io.buoyant.http.subdomainOf/buoyant.io/.buoyant.io", "neg" },
+	{ "/$/io.buoyant.http.subdomainOf/buoyant.io/xbuoyant.io", "neg" },
+	{ "/$/io.buoyant.http.subdomainOf/buoyant.io/foo.example.org", "neg" },
+	{ "/$/io.buoyant.http.subdomainOf/buoyant.io", "neg" },
+	{ "/$/io.buoyant.http.subdomainOfPfx/buoyant.io/pfx/foo.buoyant.io/a", "/pfx/foo/a" },
+	{ "/$/io.buoyant.http.subdomainOfPfx/buoyant.io/foo.buoyant.io", "neg" },
+	/* domains as paths */
+	{ "/$/io.buoyant.http.domainToPath/www.hello.world/a", "/world/hello/www/a" },
+	{ "/$/io.buoyant.http.domainToPath/hello", "/hello" },
+	{ "/$/io.buoyant.http.domainToPathPfx/domain/www.hello.world", "/domain/world/hello/www" },
+	{ "/$/io.buoyant.http.domainToPathPfx/domain/www.hello.world:80", "/domain/world:80/hello/www" },
+	{ "/$/io.buoyant.http.domainToPathPfx/domain/a.b.c.d.e.f/g", "/domain/f/e/d/c/b/a/g" },
+	{ "/$/io.buoyant.http.domainToPathPfx/domain/www.hello.", "/domain/hello/www" },
+	{ "/$/io.buoyant.http.domainToPathPfx/domain/www..hello", "neg" },
+	{ "/$/io.buoyant.http.domainToPathPfx/domain/.hello", "neg" },
+	{ "/$/io.buoyant.http.domainToPathPfx/domain/www!hello", NULL },
+	{ "/$/io.buoyant.http.domainToPathPfx/domain/www\\x21hello", "neg" },
+	{ "/$/io.buoyant.http.domainToPathPfx/domain", "neg" },
+	/* anything else */
+	{ "/$/io.buoyant.nothing/a", "failed: UnknownNamer: /$/io.buoyant.nothing/a" },
+	{ "/$/io.buoyant.http.anymethod/GET", "failed: UnknownNamer: /$/io.buoyant.http.anymethod/GET" },
+};
+
 static void answers(void **state)
 {
-	static const struct {
-		const char *name, *answer;
-	} cases[] = {
-		{ "/$", "neg" },
-		/* inet */
-		{ "/$/inet/127.0.1.1/80", "/$/inet/127.0.1.1/80 127.0.1.1:80" },
-		{ "/$/inet/127.0.1.1/80/a/b", "/$/inet/127.0.1.1/80 [/a/b] 127.0.1.1:80" },
-		{ "/$/inet/::1/80", "/$/inet/::1/80 [::1]:80" },
-		{ "/$/inet/8080", "/$/inet/8080 127.0.0.1:8080" },
-		{ "/$/inet/8080/rest", "/$/inet/8080 [/rest] 127.0.0.1:8080" },
-		{ "/$/inet/127.0.1.1/0", "/$/inet/127.0.1.1/0 failed: not a port from 1 to 65535: '0'" },
-		{ "/$/inet/127.0.1.1/65536", "/$/inet/127.0.1.1/65536 failed: not a port from 1 to 65535: '65536'" },
-		{ "/$/inet/a\\x20b/80", "/$/inet/a\\x20b/80 failed: neither an IP address nor a name of a host: 'a b'" },
-		{ "/$/inet", "failed: expected /$/inet/HOST/PORT or /$/inet/PORT: /$/inet" },
-		{ "/$/inet/host/http", "failed: expected /$/inet/HOST/PORT or /$/inet/PORT: /$/inet/host/http" },
-		/* rinet */
-		{ "/$/io.buoyant.rinet/80/127.0.1.1", "/$/io.buoyant.rinet/80/127.0.1.1 127.0.1.1:80" },
-		{ "/$/io.buoyant.rinet/80/127.0.1.1/a", "/$/io.buoyant.rinet/80/127.0.1.1 [/a] 127.0.1.1:80" },
-		{ "/$/io.buoyant.rinet/80", "neg" },
-		{ "/$/io.buoyant.rinet/http/127.0.1.1",
-			"/$/io.buoyant.rinet/http/127.0.1.1 failed: not a port from 1 to 65535: 'http'" },
-		/* nil and fail */
-		{ "/$/nil", "$" },
-		{ "/$/nil/whatever", "$" },
-		{ "/$/fail", "!" },
-		{ "/$/fail/whatever", "!" },
-		/* status */
-		{ "/$/io.buoyant.http.status/404", "status 404 /$/io.buoyant.http.status/404" },
-		{ "/$/io.buoyant.http.status/100/a", "status 100 /$/io.buoyant.http.status/100 [/a]" },
-		{ "/$/io.buoyant.http.status/599", "status 599 /$/io.buoyant.http.status/599" },
-		{ "/$/io.buoyant.http.status/99", "neg" },
-		{ "/$/io.buoyant.http.status/600", "neg" },
-		{ "/$/io.buoyant.http.status/x", "neg" },
-		{ "/$/io.buoyant.http.status", "neg" },
-		/* hostportPfx and porthostPfx */
-		{ "/$/io.buoyant.hostportPfx/pfx/host:80/etc", "/pfx/host/80/etc" },
-		{ "/$/io.buoyant.porthostPfx/pfx/host:80/etc", "/pfx/80/host/etc" },
-		{ "/$/io.buoyant.porthostPfx/ph/example.org:http", "/ph/http/example.org" },
-		{ "/$/io.buoyant.porthostPfx/ph/h:" LABEL_63, "/ph/" LABEL_63 "/h" },
-		{ "/$/io.buoyant.porthostPfx/ph/h:" LABEL_63 "4", "neg" },
-		{ "/$/io.buoyant.porthostPfx/ph/example.org", "neg" },
-		{ "/$/io.buoyant.porthostPfx/ph/host:", "neg" },
-		{ "/$/io.buoyant.porthostPfx/ph/:80", "neg" },
-		{ "/$/io.buoyant.porthostPfx/ph/host:80:90", "neg" },
-		{ "/$/io.buoyant.porthostPfx/ph/host:HTTP", "neg" },
-		{ "/$/io.buoyant.porthostPfx/ph/host:-80", "neg" },
-		{ "/$/io.buoyant.porthostPfx/ph", "neg" },
-		{ "/$/io.buoyant.hostportPfx", "neg" },
-		/* methods */
-		{ "/$/io.buoyant.http.anyMethod/GET/svc/a", "/svc/a" },
-		{ "/$/io.buoyant.http.anyMethod/GET", "/" },
-		{ "/$/io.buoyant.http.anyMethod/get/svc", "neg" },
-		{ "/$/io.buoyant.http.anyMethod", "neg" },
-		{ "/$/io.buoyant.http.anyMethodPfx/pfx/POST/a", "/pfx/a" },
-		{ "/$/io.buoyant.http.anyMethodPfx/pfx", "neg" },
-		{ "/$/io.buoyant.http.anyMethodPfx/pfx/P0ST/a", "neg" },
-		/* hosts */
-		{ "/$/io.buoyant.http.anyHost/example.org:80/a", "/a" },
-		{ "/$/io.buoyant.http.anyHost/example.org%/a", "neg" },
-		{ "/$/io.buoyant.http.anyHostPfx/pfx/under_score-host/a", "/pfx/a" },
-		{ "/$/io.buoyant.http.anyHostPfx/pfx", "neg" },
-		/* subdomains */
-		{ "/$/io.buoyant.http.subdomainOf/buoyant.io/foo.buoyant.io/a", "/foo/a" },
-		{ "/$/io.buoyant.http.subdomainOf/buoyant.io/foo.bar.buoyant.io:80", "/foo.bar" },
-		{ "/$/io.buoyant.http.subdomainOf/buoyant.io/foo.BUOYANT.io", "neg" },
-		{ "/$/io.buoyant.http.subdomainOf/buoyant.io/buoyant.io", "neg" },
-		{ "/$/io.buoyant.http.subdomainOf/buoyant.io/.buoyant.io", "neg" },
-		{ "/$/io.buoyant.http.subdomainOf/buoyant.io/xbuoyant.io", "neg" },
-		{ "/$/io.buoyant.http.subdomainOf/buoyant.io/foo.example.org", "neg" },
-		{ "/$/io.buoyant.http.subdomainOf/buoyant.io", "neg" },
-		{ "/$/io.buoyant.http.subdomainOfPfx/buoyant.io/pfx/foo.buoyant.io/a", "/pfx/foo/a" },
-		{ "/$/io.buoyant.http.subdomainOfPfx/buoyant.io/foo.buoyant.io", "neg" },
-		/* domains as paths */
-		{ "/$/io.buoyant.http.domainToPath/www.hello.world/a", "/world/hello/www/a" },
-		{ "/$/io.buoyant.http.domainToPath/hello", "/hello" },
-		{ "/$/io.buoyant.http.domainToPathPfx/domain/www.hello.world", "/domain/world/hello/www" },
-		{ "/$/io.buoyant.http.domainToPathPfx/domain/www.hello.world:80", "/domain/world:80/hello/www" },
-		{ "/$/io.buoyant.http.domainToPathPfx/domain/a.b.c.d.e.f/g", "/domain/f/e/d/c/b/a/g" },
-		{ "/$/io.buoyant.http.domainToPathPfx/domain/www.hello.", "/domain/hello/www" },
-		{ "/$/io.buoyant.http.domainToPathPfx/domain/www..hello", "neg" },
-		{ "/$/io.buoyant.http.domainToPathPfx/domain/.hello", "neg" },
-		{ "/$/io.buoyant.http.domainToPathPfx/domain/www!hello", NULL },
-		{ "/$/io.buoyant.http.domainToPathPfx/domain/www\\x21hello", "neg" },
-		{ "/$/io.buoyant.http.domainToPathPfx/domain", "neg" },
-		/* anything else */
-		{ "/$/io.buoyant.nothing/a", "failed: UnknownNamer: /$/io.buoyant.nothing/a" },
-		{ "/$/io.buoyant.http.anymethod/GET", "failed: UnknownNamer: /$/io.buoyant.http.anymethod/GET" },
-	};
 	struct discover discover = { 0 };
 	struct namer *system = system_new(&discover);
 	(void)state;
