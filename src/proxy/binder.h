@@ -49,7 +49,7 @@ struct loop *binder_loop(struct binder *binder);
 void binder_hold(struct binder *binder);
 void binder_unhold(struct binder *binder);
 
-/* The client ids that are bound at present, each once, in order. */
+/* The client ids that names are bound to at present; one may come several times. */
 void binder_each_client(struct binder *binder, void (*visit)(void *owner, struct slice id), void *owner);
 
 /* ---- for binding by hand: the delegator (proxy/delegate.c) ---- */

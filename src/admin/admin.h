@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* admin/admin.h: the admin HTTP server, on a loop and thread of its own, so that neither traffic nor the compiling of a
+ * configuration holds it up.
+ *
+ * Made and configured on the control thread; main runs the loop in a thread. What only the control thread knows is asked for by
+ * messages, and the page is answered when the answer has come.
+ *
+ *	admin_new(&options, &snapshot->admin.address, &admin, &why);    // listens
+ *	admin_configure(admin, snapshot);                               // now and after each reload
+ *	admin_address(admin, &bound);
+ *	... loop_run(options.loop) in a thread; loop_stop; join ...
+ *	admin_free(admin);
+ */
+#ifndef ADMIN_ADMIN_H
+#define ADMIN_ADMIN_H
+
+#include "base/text.h"
+#include "io/loop.h"
+#include "io/network.h"
+#include "model/snapshot.h"
+#include "observe/metrics.h"
+
+struct admin;
+struct proxy;
+
+struct admin_options {
+	struct network *network;
+	struct loop *loop;             /* the admin thread's */
+	struct proxy *proxy;
+	struct metrics *metrics;
+	unsigned worker_count;
+	/* Somebody has asked for /admin/shutdown; on the control thread. */
+	void (*shut_down)(void *owner);
+	void *owner;
+};
+
+MUST_CHECK int admin_new(const struct admin_options *options, const struct address *address, struct admin **admin, struct text *why);
+/* Takes a reference of its own. Control thread. A changed address takes effect at the next start only (logged). */
+void admin_configure(struct admin *admin, struct snapshot *snapshot);
+void admin_address(const struct admin *admin, struct address *bound);
+/* After the loop has stopped. */
+void admin_free(struct admin *admin);
+
+#endif

@@ -1,0 +1,184 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The pages that the admin thread answers by itself, and the table of all. */
+#include <time.h>
+
+#include "admin/server.h"
+#include "export/metrics_json.h"
+#include "export/prometheus.h"
+#include "observe/record.h"
+#include "proxy/proxy.h"
+
+static const char json_type[] = "application/json";
+static const char text_type[] = "text/plain;charset=UTF-8";
+static const char html_type[] = "text/html;charset=UTF-8";
+
+static void page_ping(struct request *request)
+{
+	request_answer(request, 200, text_type, SLICE("pong"));
+}
+
+static void page_config(struct request *request)
+{
+	request_answer(request, 200, json_type, request->admin->snapshot->json);
+}
+
+/* ---- metrics ---- */
+
+static bool wants(const struct request *request, const char *name)
+{
+	struct text value = { 0 };
+	bool wanted = request_parameter(request, name, &value) && !slice_equal(text_slice(&value), SLICE("0")) &&
+	              !slice_equal_nocase(text_slice(&value), SLICE("false"));
+
+	text_free(&value);
+	return wanted;
+}
+
+static void page_metrics(struct request *request)
+{
+	struct text query = { 0 }, out = { 0 };
+	bool found;
+
+	request_parameter(request, "q", &query);
+	found = metrics_json(request->admin->options.metrics, text_slice(&query), wants(request, "tree"), wants(request, "pretty"), &out) == 0;
+	request_answer(request, found ? 200 : 404, json_type, text_slice(&out));
+	text_free(&query);
+	text_free(&out);
+}
+
+static void page_prometheus(struct request *request)
+{
+	struct text out = { 0 };
+
+	prometheus_write(request->admin->options.metrics, request->admin->snapshot->telemetry.prometheus_prefix, &out);
+	request_answer(request, 200, "text/plain;version=0.0.4;charset=UTF-8", text_slice(&out));
+	text_free(&out);
+}
+
+/* ---- recent requests ---- */
+
+static void escape(struct text *out, struct slice s)
+{
+	for (size_t i = 0; i < s.length; i++) {
+		char c = s.at[i];
+
+		switch (c) {
+		case '<':
+			text_append(out, SLICE("&lt;"));
+			break;
+		case '>':
+			text_append(out, SLICE("&gt;"));
+			break;
+		case '&':
+			text_append(out, SLICE("&amp;"));
+			break;
+		case '"':
+			text_append(out, SLICE("&quot;"));
+			break;
+		default:
+			text_append(out, slice_make(&c, 1));
+		}
+	}
+}
+
+static void cell(struct text *out, const char *value)
+{
+	text_append(out, SLICE("<td>"));
+	escape(out, slice_of(value));
+	text_append(out, SLICE("</td>"));
+}
+
+static void cell_address(struct text *out, const struct address *address)
+{
+	char text[ADDRESS_TEXT] = "-";
+
+	if (address->family != ADDRESS_NONE)
+		address_format(address, text);
+	cell(out, text);
+}
+
+static void row(void *owner, const void *entry)
+{
+	const struct recent *recent = entry;
+	struct text *out = owner;
+	char when[40];
+	time_t seconds = (time_t)(recent->wall_ns / CLOCK_SECOND);
+	struct tm parts;
+
+	gmtime_r(&seconds, &parts);
+	strftime(when, sizeof when, "%Y-%m-%dT%H:%M:%SZ", &parts);
+	text_append(out, SLICE("<tr>"));
+	cell(out, when);
+	cell_address(out, &recent->source);
+	cell_address(out, &recent->server);
+	cell(out, recent->router);
+	cell(out, recent->service);
+	cell(out, recent->client);
+	cell_address(out, &recent->destination);
+	text_append(out, SLICE("</tr>\n"));
+}
+
+static void page_requests(struct request *request)
+{
+	struct admin *admin = request->admin;
+	struct text out = { 0 };
+
+	text_append(&out, SLICE("<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><title>weft: recent requests</title>\n"
+	                        "<style>body{font:14px system-ui,sans-serif;margin:2rem;color:#1d2733}table{border-collapse:collapse}"
+	                        "th,td{text-align:left;padding:.35rem .8rem;border-bottom:1px solid #dde3ea}th{font-weight:600}"
+	                        "td{font-family:ui-monospace,monospace;font-size:13px}</style></head>\n"
+	                        "<body><h1>Recent requests</h1>\n<table><thead><tr><th>Timestamp</th><th>Source</th><th>Server</th><th>Router</th>"
+	                        "<th>Logical Name</th><th>Concrete Name</th><th>Destination</th></tr></thead><tbody>\n"));
+	for (unsigned i = 0; i < admin->options.worker_count; i++) {
+		struct ring *ring = proxy_recents(admin->options.proxy, i);
+
+		if (ring)
+			ring_read(ring, row, &out);
+	}
+	text_append(&out, SLICE("</tbody></table></body></html>\n"));
+	request_answer(request, 200, html_type, text_slice(&out));
+	text_free(&out);
+}
+
+/* ---- the list of pages ---- */
+
+static void page_list(struct request *request)
+{
+	struct text out = { 0 };
+
+	for (const struct page *page = pages; page->path; page++)
+		text_format(&out, "%-28s %-9s %s\n", page->path, page->methods, page->title);
+	if (request->admin->snapshot->telemetry.prometheus)
+		text_format(&out, "%-28.*s %-9s %s\n", SLICE_ARGS(request->admin->snapshot->telemetry.prometheus_path), "GET",
+		            "all metrics as Prometheus reads them");
+	request_answer(request, 200, text_type, text_slice(&out));
+	text_free(&out);
+}
+
+const struct page pages[] = {
+	{ "/admin", CATEGORY_DIAGNOSTICS, "GET", "this list", page_list },
+	{ "/admin/index.txt", CATEGORY_DIAGNOSTICS, "GET", "this list", page_list },
+	{ "/admin/ping", CATEGORY_DIAGNOSTICS, "GET", "pong", page_ping },
+	{ "/admin/metrics.json", CATEGORY_UI, "GET", "all metrics; ?q=SUBTREE, ?tree=1, ?pretty=1", page_metrics },
+	{ "/metrics.json", CATEGORY_UI, "GET", "the same", page_metrics },
+	{ "/admin/shutdown", CATEGORY_CONTROL, "POST", "drains and ends the process", page_shutdown },
+	{ "/config.json", CATEGORY_UI, "GET", "the configuration that runs", page_config },
+	{ "/bound-names.json", CATEGORY_DIAGNOSTICS, "GET", "the names that are bound now", page_bound_names },
+	{ "/delegator.json", CATEGORY_UI, "GET POST", "how a name is delegated: namespace (router), path, dtab", page_delegator },
+	{ "/requests", CATEGORY_DIAGNOSTICS, "GET", "recent requests, sampled", page_requests },
+	{ NULL, CATEGORY_DIAGNOSTICS, NULL, NULL, NULL },
+};
+
+static const struct page prometheus_page = { "", CATEGORY_DIAGNOSTICS, "GET", "", page_prometheus };
+
+const struct page *page_for_path(const struct admin *admin, struct slice path)
+{
+	const struct telemetry_policy *telemetry = &admin->snapshot->telemetry;
+
+	if (telemetry->prometheus && slice_equal(path, telemetry->prometheus_path))
+		return &prometheus_page;
+	for (const struct page *page = pages; page->path; page++)
+		if (slice_equal(path, slice_of(page->path)))
+			return page->show == page_requests && !telemetry->recent_requests ? NULL : page;
+	return NULL;
+}

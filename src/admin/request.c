@@ -1,0 +1,226 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "admin/request.h"
+
+#include "admin/server.h"
+#include "base/check.h"
+#include "base/memory.h"
+
+static void request_free(struct request *request)
+{
+	list_remove(&request->link);
+	text_free(&request->path);
+	text_free(&request->query);
+	text_free(&request->body);
+	text_free(&request->content_type);
+	request->magic = 0;
+	memory_free(request);
+}
+
+static int hex(char c)
+{
+	if (c >= '0' && c <= '9')
+		return c - '0';
+	c |= 0x20;
+	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+/* Percent-decoding; with `form`, "+" is a blank. A broken escape stays as it is. */
+static void decode(struct text *out, struct slice s, bool form)
+{
+	for (size_t i = 0; i < s.length; i++) {
+		char c = s.at[i];
+
+		if (c == '%' && i + 2 < s.length && hex(s.at[i + 1]) >= 0 && hex(s.at[i + 2]) >= 0) {
+			c = (char)(hex(s.at[i + 1]) << 4 | hex(s.at[i + 2]));
+			i += 2;
+		} else if (form && c == '+') {
+			c = ' ';
+		}
+		text_append(out, slice_make(&c, 1));
+	}
+}
+
+static bool find_parameter(struct slice all, const char *name, struct text *value)
+{
+	struct slice part, key;
+
+	while (slice_split(&all, '&', &part)) {
+		struct text decoded = { 0 };
+		bool found;
+
+		size_t equals = slice_find(part, '=');
+		key = slice_make(part.at, equals);
+		decode(&decoded, key, true);
+		found = slice_equal(text_slice(&decoded), slice_of(name));
+		text_free(&decoded);
+		if (found) {
+			decode(value, equals < part.length ? slice_from(part, equals + 1) : SLICE(""), true);
+			return true;
+		}
+	}
+	return false;
+}
+
+bool request_parameter(const struct request *request, const char *name, struct text *value)
+{
+	return find_parameter(text_slice(&request->query), name, value) ||
+	       (slice_starts(text_slice(&request->content_type), SLICE("application/x-www-form-urlencoded")) &&
+	        find_parameter(text_slice(&request->body), name, value));
+}
+
+/* ---- answers ---- */
+
+static bool send_bytes(struct request *request, struct slice body)
+{
+	struct pool *buffers = loop_buffers(request->side->session->loop);
+
+	while (body.length) {
+		struct buffer *buffer = buffer_get(buffers);
+		size_t now;
+
+		if (!buffer)
+			return false;
+		now = body.length < buffer->capacity ? body.length : buffer->capacity;
+		memcpy(buffer->bytes, body.at, now);
+		buffer->filled = (uint32_t)now;
+		body = slice_from(body, now);
+		side_send_body(request->side, (struct piece){ buffer, buffer->bytes, now }, body.length == 0);
+	}
+	return true;
+}
+
+void request_answer(struct request *request, unsigned status, const char *content_type, struct slice body)
+{
+	struct head *head = memory_new(sizeof *head);
+	struct arena arena;
+	bool bodiless = body.length == 0 || request->method == METHOD_HEAD, sent = false;
+
+	CHECK_MAGIC(request, REQUEST_MAGIC);
+	CHECK(!request->answered);
+	request->answered = true;
+	arena_init(&arena, NULL, 0);
+	head->is_response = true;
+	head->status = (uint16_t)status;
+	head->version = VERSION_1_1;
+	head->body = BODY_LENGTH;
+	head->body_length = body.length;
+	if (request->side && head_add(head, &arena, FIELD_CONTENT_TYPE, SLICE("Content-Type"), slice_of(content_type)) == 0 &&
+	    head_add(head, &arena, FIELD_OTHER, SLICE("Cache-Control"), SLICE("no-store")) == 0) {
+		side_send_head(request->side, head, bodiless);
+		sent = bodiless || send_bytes(request, body);
+	}
+	if (request->side)
+		side_release(request->side, sent ? RESET_NONE : RESET_OVERLOAD);
+	arena_reset(&arena);
+	memory_free(head);
+	request_free(request);
+}
+
+void request_answer_error(struct request *request, unsigned status, const char *message)
+{
+	struct text text = { 0 };
+
+	text_format(&text, "%s\n", message);
+	request_answer(request, status, "text/plain;charset=UTF-8", text_slice(&text));
+	text_free(&text);
+}
+
+void request_abandon(struct request *request)
+{
+	if (request->side)
+		side_release(request->side, RESET_SHUTDOWN);
+	request->side = NULL;
+	request_free(request);
+}
+
+/* ---- what the client sends ---- */
+
+static void ready(struct request *request)
+{
+	struct admin *admin = request->admin;
+
+	server_dispatch(admin, request);
+}
+
+static void body(struct side *side, struct piece piece)
+{
+	struct request *request = side->exchange;
+
+	CHECK_MAGIC(request, REQUEST_MAGIC);
+	if (request->body.length + piece.length <= REQUEST_MAX_BODY)
+		text_append(&request->body, slice_make(piece.at, piece.length));
+	else
+		request->too_large = true;
+	piece_release(&piece);
+}
+
+static void end(struct side *side)
+{
+	struct request *request = side->exchange;
+
+	CHECK_MAGIC(request, REQUEST_MAGIC);
+	if (request->complete)
+		return;
+	request->complete = true;
+	if (request->too_large)
+		request_answer_error(request, 413, "the request's body is too large");
+	else
+		ready(request);
+}
+
+static void trailers(struct side *side, const struct fields *fields)
+{
+	(void)fields;
+	end(side);
+}
+
+static void reset(struct side *side, enum reset why, int error)
+{
+	struct request *request = side->exchange;
+
+	(void)why;
+	(void)error;
+	CHECK_MAGIC(request, REQUEST_MAGIC);
+	side_release(side, RESET_CANCEL);
+	request->side = NULL;
+	if (!request->complete)
+		request_free(request);   /* else the page that works on it answers nobody */
+}
+
+static void writable(struct side *side)
+{
+	(void)side;
+}
+
+static const struct side_events request_events = {
+	.body = body,
+	.trailers = trailers,
+	.end = end,
+	.reset = reset,
+	.writable = writable,
+};
+
+void request_open(struct admin *admin, struct side *side)
+{
+	struct request *request = memory_new(sizeof *request);
+	struct head *head = side->head;
+	size_t query = slice_find(head->target, '?');
+	struct field *type = head_find(head, FIELD_CONTENT_TYPE);
+
+	request->magic = REQUEST_MAGIC;
+	request->admin = admin;
+	request->side = side;
+	request->method = (enum method)head->method;
+	decode(&request->path, slice_make(head->target.at, query), false);
+	if (query < head->target.length)
+		text_append(&request->query, slice_from(head->target, query + 1));
+	if (type)
+		text_append(&request->content_type, field_value(type));
+	list_append(server_requests(admin), &request->link);
+	side_own(side, &request_events, request);
+	/* A request without a body is answered now; its `end` is never told then. */
+	if (head->body == BODY_NONE) {
+		request->complete = true;
+		ready(request);
+	}
+}

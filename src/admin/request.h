@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* admin/request.h: one request to the admin server, whole, and its answer. Admin thread.
+ *
+ * A page gets a request with its body complete, and answers it once with request_answer, at once or later. When the client
+ * has gone meanwhile, the answer is dropped.
+ *
+ *	request_answer(request, 200, "application/json", text_slice(&json));
+ */
+#ifndef ADMIN_REQUEST_H
+#define ADMIN_REQUEST_H
+
+#include "base/text.h"
+#include "session/session.h"
+
+enum { REQUEST_MAGIC = 0x61647265, REQUEST_MAX_BODY = 256 * 1024 };
+
+struct admin;
+
+struct request {
+	uint32_t magic;
+	struct admin *admin;
+	struct list link;      /* admin->requests */
+	struct side *side;     /* NULL: the client has gone */
+	struct text path;      /* decoded, without the query */
+	struct text query;     /* as it came */
+	struct text body;
+	struct text content_type;
+	enum method method;
+	bool complete, too_large, answered;
+};
+
+/* For session_events.opened. The page is looked up (server_dispatch) when the body is complete. */
+void request_open(struct admin *admin, struct side *side);
+void request_answer(struct request *request, unsigned status, const char *content_type, struct slice body);
+void request_answer_error(struct request *request, unsigned status, const char *message);
+/* A parameter of the query string, or of a form's body; decoded onto `value`. False when it is absent. */
+bool request_parameter(const struct request *request, const char *name, struct text *value);
+/* Ends it, when the server ends. */
+void request_abandon(struct request *request);
+
+#endif

@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* admin/server.h: what the parts of the admin server share; private to this room. Admin thread. */
+#ifndef ADMIN_SERVER_H
+#define ADMIN_SERVER_H
+
+#include "admin/admin.h"
+#include "admin/request.h"
+#include "io/channel.h"
+
+enum { ADMIN_MAGIC = 0x61646d69 };
+
+struct admin {
+	uint32_t magic;
+	struct admin_options options;
+	struct channel *inbox;         /* from the control thread */
+	struct listen_set *set;
+	struct listener *listener;
+	struct session_pools *sessions;
+	struct list connections;       /* sessions, by link */
+	struct list requests;
+	struct snapshot *snapshot;     /* counted; the admin thread's */
+	struct session_limits limits;
+	struct address bound;
+};
+
+/* Which of admin.security's switches governs a page. */
+enum category {
+	CATEGORY_UI,
+	CATEGORY_CONTROL,
+	CATEGORY_DIAGNOSTICS,
+};
+
+struct page {
+	const char *path;
+	enum category category;
+	const char *methods;           /* "GET POST"; HEAD goes with GET */
+	const char *title;             /* for the list of pages */
+	void (*show)(struct request *request);
+};
+
+struct list *server_requests(struct admin *admin);
+/* Finds the page and shows it, or answers 404, 405 or 403. */
+void server_dispatch(struct admin *admin, struct request *request);
+
+/* pages.c: the table; ends in a page without a path. */
+extern const struct page pages[];
+/* The page whose path is configured: telemetry's. NULL: no such. */
+const struct page *page_for_path(const struct admin *admin, struct slice path);
+
+/* control_pages.c: pages that the control thread answers. */
+void page_delegator(struct request *request);
+void page_bound_names(struct request *request);
+void page_shutdown(struct request *request);
+
+#endif
