@@ -106,9 +106,9 @@ static void ask(struct client *client, bool with_body)
 	const struct client_route *route = &client->routes[client->route];
 	uint64_t id = record_new(client->harness, route->service);
 	struct record *record = &client->harness->records[id];
-	record->reply = (uint64_t)draw_below(&client->random, (int64_t)manners->reply_most + 1) >> draw_below(&client->random, 10);
-	record->length = with_body ?
-		(uint64_t)draw_below(&client->random, (int64_t)manners->body_most + 1) >> draw_below(&client->random, 10) : 0;
+	record->reply = (uint64_t)draw_skewed(&client->random, (int64_t)manners->reply_most + 1, 10);
+	if (with_body)
+		record->length = (uint64_t)draw_skewed(&client->random, (int64_t)manners->body_most + 1, 10);
 	record->idempotent = !with_body;
 	record->must_succeed = client->must_succeed;
 	client->methods_head[client->asked] = !with_body && chance(client, 50000);
@@ -133,7 +133,7 @@ static void set_limit(struct client *client)
 	int64_t limit = client->manners.patience_ns;
 	client->limit_means = leaves ? OUTCOME_LEFT : OUTCOME_IMPATIENT;
 	if (leaves)
-		limit = draw_below(&client->random, 50 * CLOCK_MS) >> draw_below(&client->random, 6);
+		limit = draw_skewed(&client->random, 50 * CLOCK_MS, 6);
 	timer_set(client->loop, &client->limit, now(client) + limit);
 }
 

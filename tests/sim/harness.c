@@ -133,3 +133,9 @@ int64_t draw_below(struct random *random, int64_t limit)
 {
 	return limit <= 0 ? 0 : (int64_t)(random_u64(random) % (uint64_t)limit);
 }
+
+int64_t draw_skewed(struct random *random, int64_t limit, unsigned halvings)
+{
+	limit >>= random_below(random, halvings);
+	return draw_below(random, limit);
+}

@@ -69,4 +69,7 @@ void harness_seed(struct harness *harness, struct random *random);
 bool draw_chance(struct random *random, uint32_t per_million);
 int64_t draw_below(struct random *random, int64_t limit); /* 0 when the limit is not positive */
 
+/* The same, but each order of magnitude as likely: a draw below the limit halved 0 to `halvings` - 1 times. */
+int64_t draw_skewed(struct random *random, int64_t limit, unsigned halvings);
+
 #endif

@@ -256,10 +256,11 @@ static void files_are_read_and_watched(void **state)
 	assert_int_equal(ERROR_INVALID, file_read("disco", 100, &bytes));
 	sim_file_put(world.host, "disco/hello", SLICE("a"));
 	sim_file_put(world.host, "disco/hello", SLICE("b"));
-	sim_file_put(world.host, "disco/below/x", SLICE("not here"));
+	sim_file_put(world.host, "disco/below/x", SLICE("a directory is made for it"));
+	sim_file_put(world.host, "disco/below/y", SLICE("not here"));
 	sim_file_put(world.host, "elsewhere/hello", SLICE("nor here"));
 	sim_run_for(world.sim, CLOCK_SECOND);
-	assert_story("[hello] ");
+	assert_story("[hello] [below] ");
 	assert_int_equal(0, file_write("disco/hello", SLICE("by the product"), 0600));
 	sim_run_for(world.sim, CLOCK_SECOND);
 	assert_story("[hello] ");

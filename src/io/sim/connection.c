@@ -16,18 +16,24 @@ static uint32_t power_of_two(uint32_t least)
 	return size;
 }
 
+/* Small ones as often as large ones. */
+static int64_t draw_skewed(struct sim *sim, int64_t most, int64_t halvings)
+{
+	most >>= world_draw(sim, halvings);
+	return world_draw(sim, most);
+}
+
 static void pipe_init(struct pipe *pipe, struct connection *connection, unsigned from, const struct sim_link *link)
 {
 	struct sim *sim = connection->sim;
 	*pipe = (struct pipe){ .connection = connection, .from = from, .breaks_at = UINT64_MAX, .vanishes_at = UINT64_MAX };
 	uint32_t least = link->window_least ? link->window_least : 1;
 	uint32_t most = link->window_most > least ? link->window_most : least;
-	/* Small windows as often as large ones. */
-	pipe->window = least + (uint32_t)world_draw(sim, (int64_t)(most - least) >> world_draw(sim, 4));
+	pipe->window = least + (uint32_t)draw_skewed(sim, (int64_t)(most - least), 4);
 	if (world_chance(sim, link->reset_chance))
-		pipe->breaks_at = (uint64_t)world_draw(sim, BREAK_WITHIN >> world_draw(sim, 8));
+		pipe->breaks_at = (uint64_t)draw_skewed(sim, BREAK_WITHIN, 8);
 	if (world_chance(sim, link->vanish_chance))
-		pipe->vanishes_at = (uint64_t)world_draw(sim, BREAK_WITHIN >> world_draw(sim, 8));
+		pipe->vanishes_at = (uint64_t)draw_skewed(sim, BREAK_WITHIN, 8);
 	timer_init(&pipe->arrival, arrive, pipe);
 	timer_init(&pipe->ack, ack_arrives, pipe);
 }
