@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The directories and files that somebody asks about are nodes of a tree. A watch belongs to the node where its walk ended: a
- * file, something that is not there, or a directory when the name ends too early. A node exists as long as a watch belongs
- * to it or to a node below it; a directory is watched as long as its node exists. When a node changes its kind, the
- * watches at and below it walk again.
+/* The directories and files that somebody asks about are nodes of a tree. A watch belongs to the node where its walk
+ * ended: a file, something that is not there, or a directory when the name ends too early. A node exists as long as a
+ * watch belongs to it or to a node below it; a directory is watched as long as its node exists. When a node changes
+ * its kind, the watches at and below it walk again.
  */
 #include "discover/fs.h"
 
@@ -33,7 +33,7 @@ struct node {
 	struct list watches;         /* struct fs_watch.link: walks that ended here */
 	struct map children;         /* directory */
 	struct watch *directory;     /* directory */
-	struct host_set *hosts;         /* file, unless it failed */
+	struct host_set *hosts;      /* file, unless it failed */
 	struct endpoints *endpoints; /* file: counted, what is told */
 	struct text message;         /* unwatched */
 };
@@ -43,8 +43,8 @@ struct fs_watch {
 	struct list link;  /* in node->watches */
 	struct list dirty; /* in fs->dirty */
 	struct node *node;
-	struct path name;  /* heap: prefix and what is below */
-	uint32_t walked;   /* segments below the prefix that led to the node */
+	struct path name; /* heap: prefix and what is below */
+	uint32_t walked;  /* segments below the prefix that led to the node */
 };
 
 struct fs {
@@ -152,7 +152,8 @@ static void read_hosts(struct node *node, struct slice bytes)
 		fail_file(node, why);
 	} else {
 		host_set_free(node->hosts);
-		node->hosts = host_set_new(&node->fs->discover, file.hosts, file.count, &node->fs->version, hosts_changed, node);
+		node->hosts = host_set_new(
+			&node->fs->discover, file.hosts, file.count, &node->fs->version, hosts_changed, node);
 		struct endpoints *endpoints = host_set_endpoints(node->hosts);
 		if (!node->endpoints || endpoints->state != ENDPOINTS_PENDING)
 			set_endpoints(node, endpoints_ref(endpoints));
@@ -191,7 +192,8 @@ static struct node *new_node(struct fs *fs, struct node *parent, struct slice na
 		text_format(&path, "%s/%.*s", parent->path, SLICE_ARGS(name));
 		node->path = path.bytes;
 		/* The key is the path's end. */
-		map_insert(&parent->children, &node->entry, slice_make(path.bytes + path.length - name.length, name.length));
+		map_insert(&parent->children, &node->entry,
+			slice_make(path.bytes + path.length - name.length, name.length));
 	} else {
 		node->path = memory_text(slice_of(fs->root_path));
 	}
@@ -275,8 +277,8 @@ static void become(struct node *node, enum node_kind kind, struct slice bytes, i
 static bool can_be_name(struct slice name)
 {
 	return name.length <= LONGEST_NAME && memchr(name.at, '/', name.length) == NULL &&
-	       memchr(name.at, '\0', name.length) == NULL && !slice_equal(name, SLICE(".")) &&
-	       !slice_equal(name, SLICE(".."));
+		memchr(name.at, '\0', name.length) == NULL && !slice_equal(name, SLICE(".")) &&
+		!slice_equal(name, SLICE(".."));
 }
 
 static struct node *child_of(struct node *node, struct slice name)

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* discover/host_set.h: hosts with ports and weights, as live endpoints: IP literals as they are, names through the resolver.
+/* discover/host_set.h: hosts with ports and weights, as live endpoints: IP literals as they are, names through the
+ * resolver.
  *
- * For namers whose source says hosts. While a name has never been answered the set is pending. Then it is the union of all
- * answers; when that is empty: failed if asking failed for some name, neg if no name exists, bound to none if there
- * were no hosts. A weight of 0 means no calls: the host is left out. Control thread; `changed` comes from the loop only.
+ * For namers whose source says hosts. While a name has never been answered the set is pending. Then it is the union
+ * of all answers; when that is empty: failed if asking failed for some name, neg if no name exists, bound to none if
+ * there were no hosts. A weight of 0 means no calls: the host is left out. Control thread; `changed` comes from the
+ * loop only.
  *
  *	struct host list[] = { { SLICE("127.0.1.1"), 7777, 1.0 }, { SLICE("api.example.org"), 80, 2.0 } };
  *	struct host_set *hosts = host_set_new(&discover, list, 2, &namer->version, changed, owner);   // all is copied
@@ -27,8 +29,8 @@ struct host_set;
 bool host_set_is_name(struct slice name);
 
 /* Names must be such. Each set made gets the next of `version`, which outlives the hosts. */
-struct host_set *host_set_new(const struct discover *discover, const struct host *list, uint32_t count, uint64_t *version,
-	void (*changed)(void *owner), void *owner);
+struct host_set *host_set_new(const struct discover *discover, const struct host *list, uint32_t count,
+	uint64_t *version, void (*changed)(void *owner), void *owner);
 /* Belongs to `hosts`; take a reference to keep it beyond the next change. */
 struct endpoints *host_set_endpoints(const struct host_set *hosts);
 void host_set_free(struct host_set *hosts); /* NULL is allowed */

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* discover/namer.h: what every namer is: something that says, live, what the names below its prefix stand for.
  *
- * A namer is asked for a path below its prefix and gives a watch: an answer that changes with the world until the watch is
- * cancelled. A namer holds only what its watches need (directory watches, DNS questions) and lets go of it when the
- * last watch that needs it is cancelled. Control thread; `changed` comes from the loop only, never from inside a call made
- * to a namer, and it may look up and cancel whatever it likes, this watch included.
+ * A namer is asked for a path below its prefix and gives a watch: an answer that changes with the world until the
+ * watch is cancelled. A namer holds only what its watches need (directory watches, DNS questions) and lets go of it
+ * when the last watch that needs it is cancelled. Control thread; `changed` comes from the loop only, never from
+ * inside a call made to a namer, and it may look up and cancel whatever it likes, this watch included.
  *
  *	struct namer *fs;
  *	if (fs_new(&(struct fs_options){ .discover = { loop, resolver }, .root = "disco", .prefix = prefix }, &fs)) ...
@@ -47,13 +47,13 @@ enum namer_state {
 	NAMER_FAILED,
 };
 
-/* Everything in it belongs to the watch and is valid until the callback or task in which it was asked for returns to the
- * loop, or the watch is cancelled; take a reference on `endpoints` to keep them, copy the rest. */
+/* Everything in it belongs to the watch and is valid until the callback or task in which it was asked for returns to
+ * the loop, or the watch is cancelled; take a reference on `endpoints` to keep them, copy the rest. */
 struct namer_answer {
 	enum namer_state state;
-	uint16_t status;              /* leaf: not 0: io.buoyant.http.status, answers this; endpoints are bound and none */
-	struct path id;               /* leaf: with the namer's prefix, e.g. /#/io.l5d.fs/hello */
-	struct path residual;         /* leaf: what the namer did not consume */
+	uint16_t status;      /* leaf: not 0: io.buoyant.http.status, answers this; endpoints are bound and none */
+	struct path id;       /* leaf: with the namer's prefix, e.g. /#/io.l5d.fs/hello */
+	struct path residual; /* leaf: what the namer did not consume */
 	struct endpoints *endpoints;  /* leaf: the newest set; versions rise over all sets of a namer */
 	const struct name_tree *tree; /* tree */
 	struct slice message;         /* failed */
@@ -71,7 +71,8 @@ struct namer_watch {
 
 struct namer_ops {
 	const char *kind; /* "io.l5d.fs" */
-	struct namer_watch *(*lookup)(struct namer *namer, struct path below, void (*changed)(void *owner), void *owner);
+	struct namer_watch *(*lookup)(
+		struct namer *namer, struct path below, void (*changed)(void *owner), void *owner);
 	void (*cancel)(struct namer_watch *watch);
 	void (*free)(struct namer *namer);
 };

@@ -17,7 +17,7 @@ struct system_watch {
 	struct namer_watch base;
 	struct arena arena;
 	struct path name;            /* the whole name, /$/.. */
-	struct host_set *hosts;         /* inet, rinet */
+	struct host_set *hosts;      /* inet, rinet */
 	struct endpoints *endpoints; /* counted; what the answer points at, unless hosts has it */
 };
 
@@ -133,7 +133,8 @@ static bool split_port_host(struct slice domain, struct slice subject, struct sl
 	return true;
 }
 
-/* Names below /$/NAME are [domain] [prefix] subject rest: they become [prefix] (what the subject is rewritten to) rest. */
+/* Names below /$/NAME are [domain] [prefix] subject rest: they become [prefix] (what the subject is rewritten to)
+ * rest. */
 static const struct rewriting {
 	const char *name;
 	bool domain, prefix;
@@ -314,7 +315,8 @@ static void answer_name(struct system_watch *watch)
 
 /* ---- the namer ---- */
 
-static struct namer_watch *system_lookup(struct namer *namer, struct path below, void (*changed)(void *owner), void *owner)
+static struct namer_watch *system_lookup(
+	struct namer *namer, struct path below, void (*changed)(void *owner), void *owner)
 {
 	struct system_watch *watch = memory_new(sizeof *watch);
 	struct path name;

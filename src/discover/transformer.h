@@ -5,12 +5,12 @@
  *	io.l5d.specificHost  only addresses with this IP stay       id: /%/io.l5d.specificHost ++ id
  *	io.l5d.localhost     only addresses of this machine stay    id: /%/io.l5d.localhost ++ id
  *
- * A configured `prefix` replaces what follows /%. Filtered to nothing, a set becomes neg. Pure; immutable once made; any
- * thread may apply one, sets are made on the control thread.
+ * A configured `prefix` replaces what follows /%. Filtered to nothing, a set becomes neg. Pure; immutable once made;
+ * any thread may apply one, sets are made on the control thread.
  *
  *	struct transformer *port = transformer_new_port(4141, PATH_EMPTY);
  *	struct endpoints *seen = transformer_apply(port, found);     // a new reference, same version as `found`
- *	transformer_id(port, id, &arena, &client_id);                // apply a list in order: the last one's prefix is first
+ *	transformer_id(port, id, &arena, &client_id);   // of a list in order: the last one's prefix is first
  */
 #ifndef DISCOVER_TRANSFORMER_H
 #define DISCOVER_TRANSFORMER_H
@@ -36,7 +36,7 @@ struct path transformer_prefix(const struct transformer *transformer);
 /* A reference to give back. Sets that aren't bound come back as they are (same object, one reference more). */
 struct endpoints *transformer_apply(const struct transformer *transformer, struct endpoints *endpoints);
 /* transformer_prefix ++ id. ERROR_NO_MEMORY. */
-MUST_CHECK int transformer_id(const struct transformer *transformer, struct path id, struct arena *arena,
-                              struct path *transformed);
+MUST_CHECK int transformer_id(
+	const struct transformer *transformer, struct path id, struct arena *arena, struct path *transformed);
 
 #endif

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* model/bound.h: a destination: what a logical name is bound to, as a small tree.
  *
- * A tree is built on the control thread by one builder, is immutable from then on, and is counted with an atomic, so that
- * workers can hold it for as long as an exchange needs it. A leaf is one client: its id (with the transformers'
- * prefixes), the residual path, and the endpoints of the moment when the tree was made; later endpoints are published alone,
- * under the leaf's id, with a higher version.
+ * A tree is built on the control thread by one builder, is immutable from then on, and is counted with an atomic, so
+ * that workers can hold it for as long as an exchange needs it. A leaf is one client: its id (with the transformers'
+ * prefixes), the residual path, and the endpoints of the moment when the tree was made; later endpoints are published
+ * alone, under the leaf's id, with a higher version.
  *
  *	struct bound *tree = bound_new();
  *	struct bound_node *alt = bound_branches(tree, BOUND_ALT, 2);
@@ -14,7 +14,8 @@
  *	const struct bound_node *chosen = bound_choose(tree->root);
  *	bound_unref(tree);
  *
- * Binding ends at name level: a leaf whose endpoints are empty or neg is still bound, and no alternative is tried for it.
+ * Binding ends at name level: a leaf whose endpoints are empty or neg is still bound, and no alternative is tried for
+ * it.
  */
 #ifndef MODEL_BOUND_H
 #define MODEL_BOUND_H
@@ -81,15 +82,15 @@ struct bound_node *bound_branches(struct bound *bound, enum bound_kind kind, uin
 /* BOUND_NEG, _FAIL, _EMPTY, _PENDING. */
 struct bound_node *bound_state(struct bound *bound, enum bound_kind kind);
 struct bound_node *bound_error(struct bound *bound, struct slice message);
-/* Sets the root, simplified: alternatives that are neg are dropped, and so are those behind a `fail`; branches of unions that
- * are neg or fail are dropped and the weights of the others made a sum of 1; what has one branch left becomes it, what has none
- * becomes neg. Once only. */
+/* Sets the root, simplified: alternatives that are neg are dropped, and so are those behind a `fail`; branches of
+ * unions that are neg or fail are dropped and the weights of the others made a sum of 1; what has one branch left
+ * becomes it, what has none becomes neg. Once only. */
 void bound_finish(struct bound *bound, struct bound_node *root);
 
-/* The rule "first bound": what a node comes to when alternatives that are neg are passed over; everything else ends the
- * search (so a fail, empty, pending or error is chosen when it is met). A union whose branches are all neg or fail
- * is neg. Never an alternation; those inside unions remain, choose again after picking a branch. Any thread, on finished
- * and unfinished trees. */
+/* The rule "first bound": what a node comes to when alternatives that are neg are passed over; everything else ends
+ * the search (so a fail, empty, pending or error is chosen when it is met). A union whose branches are all neg or
+ * fail is neg. Never an alternation; those inside unions remain, choose again after picking a branch. Any thread, on
+ * finished and unfinished trees. */
 const struct bound_node *bound_choose(const struct bound_node *node);
 /* The same shape, ids, residuals and weights; endpoints are not compared. */
 bool bound_equal(const struct bound_node *a, const struct bound_node *b);

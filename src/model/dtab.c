@@ -141,7 +141,8 @@ int dtab_lookup(const struct dtab *dtab, struct path path, struct arena *arena, 
 	for (uint32_t i = 0; i < count; i++) {
 		const struct dentry *dentry = dtab_next(dtab, path, &cursor);
 		list[i].weight = 1;
-		int e = name_tree_extend(arena, dentry->tree, path_from(path, dentry->prefix.count), dentry, &list[i].tree);
+		int e = name_tree_extend(
+			arena, dentry->tree, path_from(path, dentry->prefix.count), dentry, &list[i].tree);
 		if (e)
 			return e;
 	}

@@ -118,7 +118,8 @@ static bool same_labels(const struct endpoint *a, const struct endpoint *b)
 	if (a->label_count != b->label_count)
 		return false;
 	for (uint32_t i = 0; i < a->label_count; i++) {
-		if (!slice_equal(a->labels[i].key, b->labels[i].key) || !slice_equal(a->labels[i].value, b->labels[i].value))
+		if (!slice_equal(a->labels[i].key, b->labels[i].key) ||
+			!slice_equal(a->labels[i].value, b->labels[i].value))
 			return false;
 	}
 	return true;

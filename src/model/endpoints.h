@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* model/endpoints.h: the addresses behind a name at one moment: immutable, counted with an atomic.
  *
- * Made on the control thread (heap, one block), read by workers, freed by whoever drops the last reference. A live set is a
- * sequence of these under one id, with rising versions; who gets an older version than it has ignores it. Endpoints are
- * sorted by address and each address is there once, so that two sets are compared in one pass.
+ * Made on the control thread (heap, one block), read by workers, freed by whoever drops the last reference. A live
+ * set is a sequence of these under one id, with rising versions; who gets an older version than it has ignores it.
+ * Endpoints are sorted by address and each address is there once, so that two sets are compared in one pass.
  *
  *	struct endpoint list[] = { { .address = a, .weight = 1.0 } };
  *	struct endpoints *set = endpoints_new(list, 1, version);     // one reference; copies all
@@ -33,8 +33,8 @@ struct label {
 
 struct endpoint {
 	struct address address;
-	double weight;             /* > 0, usually 1.0 */
-	struct slice id;           /* "127.0.1.1:7777"; made by endpoints_new */
+	double weight;              /* > 0, usually 1.0 */
+	struct slice id;            /* "127.0.1.1:7777"; made by endpoints_new */
 	const struct label *labels; /* e.g. nodeName */
 	uint32_t label_count;
 };

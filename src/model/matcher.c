@@ -26,7 +26,7 @@ struct matcher {
 static bool name_char(char c)
 {
 	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' || c == ':' ||
-	       c == '-' || c == '_';
+		c == '-' || c == '_';
 }
 
 static bool name_valid(struct slice name)
@@ -65,7 +65,8 @@ static int add_literal(struct matcher *m, struct slice text, struct slice *why)
 			e = ERROR_SYNTAX;
 	}
 	if (e) {
-		*why = SLICE("a segment is `*`, or of label characters (letters, digits, _ : . # $ % - and \\xHH) and {captures}");
+		*why = SLICE("a segment is `*`, or of label characters (letters, digits, _ : . # $ % - and \\xHH) and "
+			     "{captures}");
 		return e;
 	}
 	return add_part(m, false, text.length ? label.segments[0] : SLICE(""), why);

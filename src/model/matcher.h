@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* model/matcher.h: patterns over a path's beginning, as in the `static` client and service configurations of Linkerd 1.x.
+/* model/matcher.h: patterns over a path's beginning, as in the `static` client and service configurations of Linkerd
+ * 1.x.
  *
  * A pattern's segments are literal, `*` (one segment), or contain captures: "{name}" takes as many bytes as it can. A
- * segment with captures matches when it is found anywhere in the path's segment. A pattern matches a path when each of its
- * segments does; what follows in the path is free. Immutable once made; any thread may match.
+ * segment with captures matches when it is found anywhere in the path's segment. A pattern matches a path when each
+ * of its segments does; what follows in the path is free. Immutable once made; any thread may match.
  *
  *	struct matcher *m;
  *	if (matcher_new(slice_of("/#/io.l5d.fs/{service}"), &m, &why)) ...
@@ -39,7 +40,7 @@ void matcher_free(struct matcher *matcher);
 /* `vars` may be NULL. Of captures with one name the last stays. */
 bool matcher_match(const struct matcher *matcher, struct path path, struct matcher_vars *vars);
 /* `text` with each {name} replaced. ERROR_NOT_FOUND: a name that `vars` doesn't have; ERROR_NO_MEMORY. */
-MUST_CHECK int matcher_substitute(struct arena *arena, struct slice text, const struct matcher_vars *vars,
-                                  struct slice *out);
+MUST_CHECK int matcher_substitute(
+	struct arena *arena, struct slice text, const struct matcher_vars *vars, struct slice *out);
 
 #endif

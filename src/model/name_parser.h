@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* model/name_parser.h: the one parser of paths, name trees and dtabs, for the files of this room.
  *
- *	dtab    = [dentry] { ";" [dentry] }               "#" begins a comment to the end of the line, wherever blanks may be
+ *	dtab    = [dentry] { ";" [dentry] }               where blanks may be, "#" begins a comment up to the end of the line
  *	dentry  = prefix "=>" tree
  *	prefix  = "/" [elem { "/" elem }]                 elem = label | "*"
  *	tree    = union { "|" union }
@@ -11,7 +11,8 @@
  *	path    = "/" [label { "/" label }]               no "/" behind a label; "/" alone is the empty path
  *	label   = one or more of A-Z a-z 0-9 _ : . # $ % - and \xHH
  *
- * The first error stays: each function answers it, with the text in `why`. Recursion ends at NAME_PARSER_DEPTH parentheses.
+ * The first error stays: each function answers it, with the text in `why`. Recursion ends at NAME_PARSER_DEPTH
+ * parentheses.
  *
  *	struct name_parser parser = { .text = text, .arena = arena };
  *	int e = name_parser_tree(&parser, &tree);

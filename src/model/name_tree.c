@@ -78,8 +78,8 @@ int name_tree_join(struct arena *arena, enum name_tree_kind kind, const struct n
 	return 0;
 }
 
-int name_tree_extend(struct arena *arena, const struct name_tree *tree, struct path suffix,
-	const struct dentry *dentry, const struct name_tree **extended)
+int name_tree_extend(struct arena *arena, const struct name_tree *tree, struct path suffix, const struct dentry *dentry,
+	const struct name_tree **extended)
 {
 	struct name_tree *node = arena_get(arena, sizeof *node);
 	if (!node)

@@ -2,16 +2,16 @@
 /* model/path.h: names, as in Finagle: a sequence of segments, shown as "/svc/hello".
  *
  * A path is two words that point at segments which somebody else owns (an arena, or a block from path_new), passed by
- * value, never changed once made. Segments hold raw bytes and are never empty; showing escapes what a label may not hold
- * (\xHH), so that path_show gives equal texts for equal paths and only for those: the showing is the key for caches. Any
- * thread.
+ * value, never changed once made. Segments hold raw bytes and are never empty; showing escapes what a label may not
+ * hold (\xHH), so that path_show gives equal texts for equal paths and only for those: the showing is the key for
+ * caches. Any thread.
  *
  *	struct path p;
  *	struct slice why;
- *	if (path_parse(slice_of("/svc/hello"), &arena, &p, &why))    // why: "label char expected but '!' found at '/svc/[!]'"
- *		...
+ *	if (path_parse(slice_of("/svc/hello"), &arena, &p, &why))
+ *		...                                     // why: "label char expected but '!' found at '/svc/[!]'"
  *	path_append(&arena, p, host, &name);                         // one segment more, whatever bytes it holds
- *	struct slice key = path_show_under(&arena, SLICE("/svc"), host);  // per request: the same text without making a path
+ *	key = path_show_under(&arena, SLICE("/svc"), host);          // per request: the same text without making a path
  *
  * Functions that take an arena answer ERROR_NO_MEMORY when it has no room (its limit, or memory is out).
  */
@@ -48,8 +48,8 @@ void path_show_text(struct text *out, struct path path);
 /* Bytes that path_show needs, and the showing into a block of that many (no NUL). Returns the end. */
 size_t path_show_length(struct path path);
 char *path_show_into(char *at, struct path path);
-/* What path_show(prefix ++ [segment]) would give, from the prefix's showing. For the request path: one copy when there is
- * nothing to escape. {NULL, 0}: no room, or the segment is empty. */
+/* What path_show(prefix ++ [segment]) would give, from the prefix's showing. For the request path: one copy when
+ * there is nothing to escape. {NULL, 0}: no room, or the segment is empty. */
 struct slice path_show_under(struct arena *arena, struct slice shown_prefix, struct slice segment);
 
 bool path_equal(struct path a, struct path b);

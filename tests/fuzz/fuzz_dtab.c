@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Paths, name trees and dtabs: what parses is shown as text that parses to the same again, in no more than one form; every
- * lookup ends, and its answer too can be shown and parsed. */
+/* Paths, name trees and dtabs: what parses is shown as text that parses to the same again, in no more than one form;
+ * every lookup ends, and its answer too can be shown and parsed. */
 #include "base/arena.h"
 #include "base/check.h"
 #include "model/dtab.h"
@@ -39,7 +39,8 @@ static void check_tree(struct arena *arena, const struct name_tree *tree)
 	CHECK(e == ERROR_NO_MEMORY || e == ERROR_LIMIT || (e == 0 && name_tree_equal(tree, again)));
 }
 
-static void follow(struct arena *arena, const struct dtab *dtab, const struct name_tree *tree, unsigned *left, unsigned depth)
+static void follow(
+	struct arena *arena, const struct dtab *dtab, const struct name_tree *tree, unsigned *left, unsigned depth)
 {
 	const struct name_tree *found;
 	if (*left == 0 || depth == DEPTH)

@@ -46,7 +46,7 @@ static bool is_as_expected(void)
 	if (!world.expected)
 		return answer->state == NAMER_NEG;
 	return answer->state == NAMER_LEAF && answer->endpoints->count &&
-	       slice_equal(answer->endpoints->list[0].id, slice_of(world.expected));
+		slice_equal(answer->endpoints->list[0].id, slice_of(world.expected));
 }
 
 static void changed(void *owner)

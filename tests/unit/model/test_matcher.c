@@ -63,19 +63,20 @@ static void matches(void **state)
 		{ "/svc/a\\x20b", "/svc/a\\x20b", "" },
 		{ "/#/io.l5d.fs/{service}", "/#/io.l5d.fs/hello", "service=hello" },
 		{ "/#/io.l5d.fs/{service}", "/%/io.l5d.port/4141/#/io.l5d.fs/hello", "no" },
-		{ "/%/io.l5d.port/4141/#/io.l5d.fs/{service}", "/%/io.l5d.port/4141/#/io.l5d.fs/hello", "service=hello" },
+		{ "/%/io.l5d.port/4141/#/io.l5d.fs/{service}", "/%/io.l5d.port/4141/#/io.l5d.fs/hello",
+			"service=hello" },
 		{ "/$/io.buoyant.rinet/443/{host}", "/$/io.buoyant.rinet/443/example.org", "host=example.org" },
 		{ "/svc/{a}/{b}", "/svc/x/y", "a=x b=y" },
 		{ "/svc/{a}/{a}", "/svc/x/y", "a=y" },
 		{ "/svc/{host}:{port}", "/svc/hello:80", "host=hello port=80" },
 		{ "/svc/{host}:{port}", "/svc/hello", "no" },
-		{ "/svc/{a}.{b}", "/svc/x.y.z", "a=x.y b=z" },           /* greedy */
-		{ "/svc/{a}.{b}", "/svc/xyz", "no" },                    /* a dot is a dot */
+		{ "/svc/{a}.{b}", "/svc/x.y.z", "a=x.y b=z" }, /* greedy */
+		{ "/svc/{a}.{b}", "/svc/xyz", "no" },          /* a dot is a dot */
 		{ "/svc/{a}-{b}-{c}", "/svc/1-2-3-4", "a=1-2 b=3 c=4" },
 		{ "/svc/{a}-{b}.{c}", "/svc/1-2-3.4-5", "a=1-2 b=3 c=4-5" },
 		{ "/svc/{a}{b}", "/svc/xyz", "a=xyz b=" },
 		{ "/svc/v{n}", "/svc/v12", "n=12" },
-		{ "/svc/v{n}", "/svc/prev12", "n=12" },                  /* found anywhere */
+		{ "/svc/v{n}", "/svc/prev12", "n=12" }, /* found anywhere */
 		{ "/svc/v{n}x", "/svc/v1x2x3", "n=1x2" },
 		{ "/svc/ab{n}ab", "/svc/abab", "n=" },
 		{ "/svc/ab{n}ab", "/svc/aba", "no" },

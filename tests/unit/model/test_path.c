@@ -112,7 +112,11 @@ static void shows_keys_without_making_a_path(void **state)
 	static const struct {
 		const char *prefix, *value;
 	} cases[] = {
-		{ "/svc", "hello" }, { "/svc", "hello:80" }, { "/", "hello" }, { "/svc/1.1", "a b/c" }, { "/svc", "\xc3\xa4*\\" },
+		{ "/svc", "hello" },
+		{ "/svc", "hello:80" },
+		{ "/", "hello" },
+		{ "/svc/1.1", "a b/c" },
+		{ "/svc", "\xc3\xa4*\\" },
 	};
 	(void)state;
 	for (size_t i = 0; i < COUNT(cases); i++) {
