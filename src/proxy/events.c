@@ -276,7 +276,7 @@ void exchange_attempt_failed(struct exchange *exchange, enum outcome outcome, in
 		try_again(exchange);
 		return;
 	}
-	if (outcome_judge(classifier, exchange->request->method, outcome, 0, false) == VERDICT_RETRYABLE && retry(exchange, &wait_ns)) {
+	if (outcome_judge(classifier, (enum method)exchange->method, outcome, 0, false) == VERDICT_RETRYABLE && retry(exchange, &wait_ns)) {
 		again_after(exchange, wait_ns);
 		return;
 	}
@@ -306,7 +306,7 @@ static void up_head(struct side *side, struct head *head)
 	CHECK_MAGIC(exchange, EXCHANGE_MAGIC);
 	struct loop *loop = exchange->worker->loop;
 	bool marked = head_has(head, FIELD_L5D_RETRYABLE) && slice_equal_nocase(field_value(head_find(head, FIELD_L5D_RETRYABLE)), SLICE("true"));
-	enum verdict verdict = outcome_judge(exchange->bound->binding->service->policy.classifier, exchange->request->method, OUTCOME_RESPONSE,
+	enum verdict verdict = outcome_judge(exchange->bound->binding->service->policy.classifier, (enum method)exchange->method, OUTCOME_RESPONSE,
 	                                     head->status, marked);
 	int64_t wait_ns;
 

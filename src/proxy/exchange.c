@@ -61,6 +61,7 @@ void exchange_open(struct worker_listener *listener, struct side *down)
 	exchange->router = listener->router;
 	exchange->down = down;
 	exchange->request = down->head;
+	exchange->method = down->head->method;
 	exchange->began = loop_clock(worker->loop);
 	arena_init(&exchange->arena, &worker->blocks, 0);
 	exchange->arena.at = exchange->memory;
@@ -190,7 +191,7 @@ static int answer_head(struct exchange *exchange, struct head *head, unsigned st
 
 static bool send_answer(struct exchange *exchange, const struct head *head, struct slice text)
 {
-	bool bodiless = text.length == 0 || exchange->request->method == METHOD_HEAD;
+	bool bodiless = text.length == 0 || exchange->method == METHOD_HEAD;
 
 	side_send_head(exchange->down, head, bodiless);
 	if (bodiless)
@@ -263,7 +264,7 @@ static void record(struct exchange *exchange, int64_t now)
 		.router = (uint8_t)exchange->listener->router->router->index,
 		.request_kib = kib(exchange->request_bytes),
 		.response_kib = kib(exchange->response_bytes),
-		.method = exchange->request->method,
+		.method = exchange->method,
 	};
 
 	memcpy(record.endpoint_ip, exchange->last_address.family == ADDRESS_IP6 ? &exchange->last_address.ip[12] : exchange->last_address.ip, 4);
@@ -313,6 +314,15 @@ void exchange_finish(struct exchange *exchange)
 	arena_reset(&exchange->arena);
 	exchange->magic = 0;
 	pool_put(&worker->exchanges, exchange);
+}
+
+void exchange_slim(struct exchange *exchange)
+{
+	CHECK_MAGIC(exchange, EXCHANGE_MAGIC);
+	if (exchange->state != EXCHANGE_ANSWERING || !exchange->request || (exchange->up && !exchange->request_sent))
+		return;
+	exchange->request = NULL;
+	side_forget_head(exchange->down);
 }
 
 void exchange_abort(struct exchange *exchange)

@@ -40,6 +40,7 @@ struct exchange {
 	uint8_t attempts;              /* made so far */
 	uint8_t retries, requeues;
 	uint8_t outcome;               /* enum outcome of the last attempt */
+	uint8_t method;                /* enum method */
 	bool request_ended;            /* the downstream side told its end */
 	bool request_sent;             /* the request's end was sent upstream */
 	bool response_ended;           /* the response's end was sent downstream */
@@ -52,7 +53,7 @@ struct exchange {
 	struct worker_listener *listener;
 	struct worker_router *router;  /* valid while routing */
 	struct side *down, *up;        /* NULL when released */
-	struct head *request;          /* down->head */
+	struct head *request;          /* down->head; NULL once forgotten, with its buffer */
 	struct bound_route *bound;     /* counted */
 	struct upstream *upstream;     /* of this attempt; counted through bound */
 	struct attempt_stats *pair_stats;
@@ -111,7 +112,9 @@ void exchange_attempt_failed(struct exchange *exchange, enum outcome outcome, in
 void exchange_answer(struct exchange *exchange, unsigned status, struct slice text, bool retryable);
 /* The exchange is over: counted, recorded and freed. */
 void exchange_finish(struct exchange *exchange);
-/* For draining with no time left, and reloading. */
+/* Gives back what a long response doesn't need any more: the request's head and its buffer. For the worker's sweep. */
+void exchange_slim(struct exchange *exchange);
+/* For draining with no time left. */
 void exchange_abort(struct exchange *exchange);
 
 extern const struct side_events exchange_upstream_events, exchange_downstream_events;

@@ -109,6 +109,18 @@ void worker_configure(struct worker *worker, struct worker_config *config)
 
 static void look(void *owner);
 
+/* The oldest are first. */
+static void slim_running(struct worker *worker, int64_t now)
+{
+	LIST_EACH(&worker->running, link) {
+		struct exchange *exchange = LIST_OF(link, struct exchange, link);
+
+		if (now - exchange->began < SWEEP)
+			return;
+		exchange_slim(exchange);
+	}
+}
+
 static void sweep(void *owner)
 {
 	struct worker *worker = owner;
@@ -118,6 +130,7 @@ static void sweep(void *owner)
 	timer_set(worker->loop, &worker->sweep, now + SWEEP);
 	route_flush(worker);
 	flush_routers(worker);
+	slim_running(worker, now);
 	for (unsigned i = 0; i < worker->router_count; i++)
 		route_sweep(worker->routers[i], now, false);
 	upstream_sweep(worker, now, worker->draining);
