@@ -165,8 +165,11 @@ scenario_suite() {
 	pytest_suite scenario "$@"
 }
 
+# The codecs' judges (tests/conform/*_judge.c) are in the test build.
 conform_suite() {
-	pytest_suite conform "$@"
+	section_started=$SECONDS
+	built build-test || return 0
+	WEFT_TEST_BUILD=$PWD/build-test pytest_suite conform "$@"
 }
 
 demo_suite() {
