@@ -6,15 +6,6 @@
 #include "model/name_parser.h"
 #include "model/name_show.h"
 
-/* A bit for each byte that a label may hold: # $ % - . 0-9 : A-Z _ a-z */
-static const uint32_t label_bits[8] = { 0, 0x07ff6038, 0x87fffffe, 0x07fffffe };
-
-bool path_is_label(char c)
-{
-	unsigned byte = (unsigned char)c;
-	return label_bits[byte >> 5] >> (byte & 31) & 1;
-}
-
 int path_parse(struct slice text, struct arena *arena, struct path *path, struct slice *why)
 {
 	struct name_parser parser = { .text = text, .arena = arena };
@@ -56,22 +47,39 @@ void path_show_text(struct text *text, struct path path)
 	name_show_path(&out, path);
 }
 
+static bool needs_escapes(struct slice segment)
+{
+	for (size_t i = 0; i < segment.length; i++) {
+		if (!path_is_label(segment.at[i]))
+			return true;
+	}
+	return false;
+}
+
 struct slice path_show_under(struct arena *arena, struct slice shown_prefix, struct slice segment)
 {
-	struct name_show out = { 0 };
+	struct name_show out = { .length = segment.length };
 	if (segment.length == 0)
 		return (struct slice){ 0 };
 	if (shown_prefix.length == 1) /* "/" */
 		shown_prefix.length = 0;
-	name_show_segment(&out, segment);
+	bool escapes = needs_escapes(segment);
+	if (escapes) {
+		out.length = 0;
+		name_show_segment(&out, segment);
+	}
 	char *at = arena_get(arena, shown_prefix.length + 1 + out.length);
 	if (!at)
 		return (struct slice){ 0 };
-	out = (struct name_show){ .at = at };
-	name_show_bytes(&out, shown_prefix);
-	name_show_bytes(&out, SLICE("/"));
-	name_show_segment(&out, segment);
-	return slice_make(at, out.length);
+	memcpy(at, shown_prefix.at, shown_prefix.length);
+	at[shown_prefix.length] = '/';
+	out.at = at + shown_prefix.length + 1;
+	out.length = 0;
+	if (escapes)
+		name_show_segment(&out, segment);
+	else
+		name_show_bytes(&out, segment);
+	return slice_make(at, shown_prefix.length + 1 + out.length);
 }
 
 bool path_equal(struct path a, struct path b)

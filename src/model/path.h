@@ -35,7 +35,13 @@ struct path {
 #define PATH_EMPTY ((struct path){ 0 })
 
 /* True for the bytes that a label may hold unescaped: A-Z a-z 0-9 _ : . # $ % - */
-bool path_is_label(char c);
+static inline bool path_is_label(char c)
+{
+	/* A bit for each of them, from NUL up to DEL. */
+	static const uint32_t bits[4] = { 0, 0x07ff6038, 0x87fffffe, 0x07fffffe };
+	unsigned byte = (unsigned char)c;
+	return byte < 128 && (bits[byte >> 5] >> (byte & 31) & 1);
+}
 
 /* Parses the whole of `text`; blanks and comments before it are skipped. Segments point into `text` where nothing is
  * escaped, so `text` must live as long as the path. ERROR_SYNTAX with *why in the arena (or static). */
