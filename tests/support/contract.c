@@ -160,6 +160,11 @@ void contract_check_finished(void)
 	}
 }
 
+const struct side *contract_inner(struct side *side)
+{
+	return of_exchange(side)->inner;
+}
+
 bool contract_in_call(void)
 {
 	return calls > 0;

@@ -25,6 +25,8 @@ struct side *contract_wrap(struct side *inner, enum contract_role role, const st
 /* session_open with a checked side. */
 MUST_CHECK int contract_open(struct session *session, const struct side_events *events, void *exchange, struct side **side);
 void contract_check_finished(void);
+/* The codec's own side: what it says of `wrote` and `reused` is copied at events and calls only. */
+const struct side *contract_inner(struct side *side);
 /* Whether a side_* call is running: for other callbacks that must not come from inside one. */
 bool contract_in_call(void);
 
