@@ -91,7 +91,7 @@ static int setup(void **state)
 static int teardown(void **state)
 {
 	char path[128];
-	static const char *const made[] = { "disco/hello", "disco/team/api", "disco/team", "disco" };
+	static const char *const made[] = { "disco/hello", "disco/team/api", "disco/team", "disco", "secret" };
 	(void)state;
 	namer_cancel(world.watch);
 	namer_free(world.fs);
@@ -140,11 +140,28 @@ static void follows_directories(void **state)
 	assert_int_equal(namer_answer(world.watch)->residual.count, 2);
 }
 
+static void stays_below_its_root(void **state)
+{
+	struct slice segments[] = { SLICE(".."), SLICE("secret") }, slashed = SLICE("../secret");
+	struct path paths[] = { { segments, 2 }, { &slashed, 1 } };
+	char path[128];
+	(void)state;
+	assert_int_equal(mkdir(in_folder(path, sizeof path, "disco"), 0755), 0);
+	put("secret", "127.0.1.1 1\n");
+	for (size_t i = 0; i < 2; i++) {
+		world.watch = namer_lookup(world.fs, paths[i], changed, NULL);
+		assert_int_equal(namer_answer(world.watch)->state, NAMER_NEG);
+		namer_cancel(world.watch);
+		world.watch = NULL;
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(follows_a_file, setup, teardown),
 		cmocka_unit_test_setup_teardown(follows_directories, setup, teardown),
+		cmocka_unit_test_setup_teardown(stays_below_its_root, setup, teardown),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
