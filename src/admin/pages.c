@@ -36,13 +36,16 @@ static bool wants(const struct request *request, const char *name)
 
 static void page_metrics(struct request *request)
 {
-	struct text query = { 0 }, out = { 0 };
+	struct text subtree = { 0 }, out = { 0 };
+	struct metrics_query query = { .tree = wants(request, "tree"), .pretty = wants(request, "pretty") };
 	bool found;
 
-	request_parameter(request, "q", &query);
-	found = metrics_json(request->admin->options.metrics, text_slice(&query), wants(request, "tree"), wants(request, "pretty"), &out) == 0;
+	request_parameter(request, "q", &subtree);
+	query.subtree = text_slice(&subtree);
+	process_metrics_refresh(request->admin->process, loop_now(request->admin->options.loop));
+	found = metrics_json(request->admin->options.metrics, &query, &out) == 0;
 	request_answer(request, found ? 200 : 404, json_type, text_slice(&out));
-	text_free(&query);
+	text_free(&subtree);
 	text_free(&out);
 }
 
@@ -50,8 +53,9 @@ static void page_prometheus(struct request *request)
 {
 	struct text out = { 0 };
 
-	prometheus_write(request->admin->options.metrics, request->admin->snapshot->telemetry.prometheus_prefix, &out);
-	request_answer(request, 200, "text/plain;version=0.0.4;charset=UTF-8", text_slice(&out));
+	process_metrics_refresh(request->admin->process, loop_now(request->admin->options.loop));
+	prometheus_text(request->admin->options.metrics, request->admin->snapshot->telemetry.prometheus_prefix, &out);
+	request_answer(request, 200, PROMETHEUS_TYPE, text_slice(&out));
 	text_free(&out);
 }
 

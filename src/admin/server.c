@@ -125,6 +125,7 @@ int admin_new(const struct admin_options *options, const struct address *address
 	e = session_pools_new(options->loop, MAX_SESSIONS, MAX_SESSIONS, &admin->sessions);
 	if (e)
 		goto no_sessions;
+	admin->process = process_metrics_new(options->metrics, loop_now(options->loop));
 	*out = admin;
 	return 0;
 
@@ -155,6 +156,7 @@ void admin_free(struct admin *admin)
 		session_close(session_at(link), RESET_SHUTDOWN);
 	if (admin->snapshot)
 		snapshot_unref(admin->snapshot);
+	process_metrics_free(admin->process);
 	/* Sessions close in a turn of the loop that doesn't come any more; the process ends here. */
 	admin->magic = 0;
 }

@@ -5,6 +5,7 @@
 
 #include "admin/admin.h"
 #include "admin/request.h"
+#include "export/process.h"
 #include "io/channel.h"
 
 enum { ADMIN_MAGIC = 0x61646d69 };
@@ -20,6 +21,7 @@ struct admin {
 	struct list requests;
 	struct snapshot *snapshot;     /* counted; the admin thread's */
 	struct session_limits limits;
+	struct process_metrics *process;
 	struct address bound;
 };
 
