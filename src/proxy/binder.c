@@ -15,6 +15,7 @@ enum {
 	BINDER_MAGIC = 0x62696e64,
 	NAME_MAGIC = 0x6e616d65,
 	MAX_DEPTH = 100,               /* delegations on the way of one name, as in Finagle */
+	MAX_LOOKUPS = 10000,           /* for one name: a dtab can double them at each step */
 	MAX_LOCAL_ADDRESSES = 64,
 };
 
@@ -45,6 +46,7 @@ struct name {
 	struct arena arena;            /* path, dtab */
 	struct path path;
 	struct dtab dtab;
+	unsigned lookups;              /* in the evaluation that runs */
 	struct watches watches;
 	struct task again;
 	struct list interests;
@@ -75,8 +77,9 @@ static struct transformer *transformer_make(struct binder *binder, const struct 
 	struct path prefix = PATH_EMPTY;
 	struct slice why;
 
-	if (policy->prefix.length && path_parse(policy->prefix, arena, &prefix, &why))
-		prefix = PATH_EMPTY;
+	/* The dialect has seen to it that a configured prefix parses. */
+	if (policy->prefix.length)
+		CHECK(path_parse(arena_join(arena, SLICE("/"), policy->prefix), arena, &prefix, &why) == 0);
 	switch (policy->kind) {
 	case TRANSFORMER_PORT:
 		return transformer_new_port(policy->port, prefix);
@@ -384,6 +387,8 @@ static struct bound_node *bind_path(struct name *name, struct bound *bound, stru
 
 	if (depth > MAX_DEPTH)
 		return bound_error(bound, SLICE("more than 100 delegations: the dtab goes in circles"));
+	if (++name->lookups > MAX_LOOKUPS)
+		return bound_error(bound, SLICE("more than 10000 lookups for one name"));
 	if (dtab_lookup(&name->dtab, path, arena, &tree))
 		return bound_error(bound, SLICE("out of memory"));
 	if (tree->kind != NAME_TREE_NEG)
@@ -579,6 +584,7 @@ static void evaluate(struct name *name)
 	struct bound *bound = bound_new();
 
 	arena_init(&arena, NULL, 0);
+	name->lookups = 0;
 	watches_begin(&name->watches);
 	bound_finish(bound, bind_path(name, bound, name->path, &arena, 0));
 	watches_end(&name->watches);

@@ -2,8 +2,7 @@
 /* proxy/budget.h: how many retries the calls so far have earned; shared by all workers.
  *
  * A leaky token bucket, as Finagle's RetryBudget: each request deposits, a retry withdraws 1 / percent_can_retry deposits;
- * deposits older than ttl no longer count; a reserve of min_retries_per_second * ttl retries is always there. Units are
- * thousandths of a deposit. Ten slots of ttl / 10, relaxed atomics. Workers deposit in batches of BUDGET_BATCH through a
+ * deposits older than ttl no longer count; a reserve of min_retries_per_second * ttl retries is always there. Ten slots of ttl / 10, relaxed atomics. Workers deposit in batches of BUDGET_BATCH through a
  * budget_share, so that totals are right up to one batch a worker.
  *
  *	budget_init(&service->budget, &policy);
@@ -22,13 +21,11 @@
 enum { BUDGET_SLOTS = 10, BUDGET_BATCH = 16 };
 
 struct budget {
-	int64_t slot_ns, reserve, cost;
+	int64_t slot_ns, reserve;
+	int64_t deposit, cost; /* what a request brings, and what a retry takes */
 	bool earns;          /* false: deposits earn nothing, retries come out of the reserve alone */
 	_Atomic int64_t now; /* the latest time told, for readers */
-	struct {
-		_Atomic int64_t epoch; /* number of the slot in time */
-		_Atomic int64_t value; /* deposits - withdrawals */
-	} slots[BUDGET_SLOTS];
+	_Atomic uint64_t slots[BUDGET_SLOTS]; /* which slot of time it is, and deposits - withdrawals: see budget.c */
 };
 
 /* A worker's deposits that it has not told yet. */
@@ -39,7 +36,7 @@ struct budget_share {
 void budget_init(struct budget *budget, const struct budget_policy *policy);
 void budget_flush(struct budget *budget, struct budget_share *share, int64_t now);
 bool budget_withdraw(struct budget *budget, struct budget_share *share, int64_t now);
-/* Retries that could be made now; any thread. */
+/* Retries that could be made now, as of the latest time that a worker told; any thread. */
 double budget_balance(const struct budget *budget);
 
 static inline void budget_deposit(struct budget *budget, struct budget_share *share, int64_t now)

@@ -10,6 +10,7 @@
 enum {
 	DELEGATION_MAGIC = 0x64656c65,
 	MAX_DEPTH = 40,                /* steps written down; a name that needs more goes in circles */
+	MAX_LOOKUPS = 1000,            /* in all; a dtab can double them at each step */
 };
 
 struct delegation {
@@ -33,6 +34,7 @@ struct writing {
 	struct delegation *delegation;
 	struct json_writer json;
 	struct arena arena;
+	unsigned lookups;
 };
 
 static void write_tree(struct writing *w, const struct name_tree *tree, struct path path, const struct dentry *dentry, unsigned depth);
@@ -207,7 +209,7 @@ static void write_path(struct writing *w, struct path path, const struct dentry 
 	const struct name_tree *tree;
 	uint32_t cursor = dtab->count;
 
-	if (depth > MAX_DEPTH) {
+	if (depth > MAX_DEPTH || ++w->lookups > MAX_LOOKUPS) {
 		write_exception(w, path, dentry, SLICE("too many delegations: the dtab goes in circles"));
 		return;
 	}
