@@ -101,7 +101,8 @@ static bool is_name(struct slice name, const char *lower)
 	}
 	if (name.length >= 4) {
 		at = name.length - 4;
-		return !words_differ(load32(name.at), load32(lower)) && !words_differ(load32(name.at + at), load32(lower + at));
+		return !words_differ(load32(name.at), load32(lower)) &&
+			!words_differ(load32(name.at + at), load32(lower + at));
 	}
 	for (at = 0; at < name.length; at++) {
 		if (words_differ((unsigned char)name.at[at], (unsigned char)lower[at]))
@@ -118,7 +119,7 @@ enum field_id field_identify(struct slice name)
 	if (name.length - 1 >= LONGEST_NAME)
 		return FIELD_OTHER;
 	id = slots[SLOT(name.length, (unsigned char)name.at[0] | LOWER, (unsigned char)name.at[name.length / 2] | LOWER,
-	        (unsigned char)name.at[name.length - 1] | LOWER)];
+		(unsigned char)name.at[name.length - 1] | LOWER)];
 	if (names[id].length != name.length || !is_name(name, names[id].text))
 		return FIELD_OTHER;
 	return id;
@@ -142,11 +143,13 @@ enum method method_identify(struct slice text)
 	case 4:
 		return text.at[0] == 'H' ? method_if(text, "HEAD", METHOD_HEAD) : method_if(text, "POST", METHOD_POST);
 	case 5:
-		return text.at[0] == 'T' ? method_if(text, "TRACE", METHOD_TRACE) : method_if(text, "PATCH", METHOD_PATCH);
+		return text.at[0] == 'T' ? method_if(text, "TRACE", METHOD_TRACE)
+					 : method_if(text, "PATCH", METHOD_PATCH);
 	case 6:
 		return method_if(text, "DELETE", METHOD_DELETE);
 	case 7:
-		return text.at[0] == 'C' ? method_if(text, "CONNECT", METHOD_CONNECT) : method_if(text, "OPTIONS", METHOD_OPTIONS);
+		return text.at[0] == 'C' ? method_if(text, "CONNECT", METHOD_CONNECT)
+					 : method_if(text, "OPTIONS", METHOD_OPTIONS);
 	default:
 		return METHOD_OTHER;
 	}
@@ -235,7 +238,7 @@ int head_add(struct head *head, struct arena *arena, enum field_id id, struct sl
 	if (name.length == 0 || name.length > UINT16_MAX - 2 || value.length > UINT32_MAX / 2)
 		return ERROR_INVALID;
 	if (http1_scan_token(name.at, name.at, name_end) != name_end ||
-	        http1_scan_value(value.at, value.at, value_end) != value_end)
+		http1_scan_value(value.at, value.at, value_end) != value_end)
 		return ERROR_INVALID;
 	if (head->field_count == HEAD_MAX_FIELDS)
 		return ERROR_LIMIT;
@@ -261,7 +264,7 @@ static void drop_named(struct head *head, struct slice list, bool keep_upgrade)
 	while (slice_split(&list, ',', &name)) {
 		name = slice_trim(name);
 		while (name.length > 0 && (field = head_find_name(head, name)) && field->id != FIELD_CONNECTION &&
-		        !(keep_upgrade && field->id == FIELD_UPGRADE))
+			!(keep_upgrade && field->id == FIELD_UPGRADE))
 			head_drop(head, field);
 	}
 }
@@ -290,59 +293,59 @@ void head_drop_hop_by_hop(struct head *head, bool keep_upgrade)
 struct slice status_reason(unsigned status)
 {
 	switch (status) {
-#define STATUS(number, text) \
-	case number: \
+#define STATUS(number, text)                                                                                           \
+	case number:                                                                                                   \
 		return SLICE(text);
-	STATUS(100, "Continue")
-	STATUS(101, "Switching Protocols")
-	STATUS(103, "Early Hints")
-	STATUS(200, "OK")
-	STATUS(201, "Created")
-	STATUS(202, "Accepted")
-	STATUS(203, "Non-Authoritative Information")
-	STATUS(204, "No Content")
-	STATUS(205, "Reset Content")
-	STATUS(206, "Partial Content")
-	STATUS(300, "Multiple Choices")
-	STATUS(301, "Moved Permanently")
-	STATUS(302, "Found")
-	STATUS(303, "See Other")
-	STATUS(304, "Not Modified")
-	STATUS(305, "Use Proxy")
-	STATUS(307, "Temporary Redirect")
-	STATUS(308, "Permanent Redirect")
-	STATUS(400, "Bad Request")
-	STATUS(401, "Unauthorized")
-	STATUS(402, "Payment Required")
-	STATUS(403, "Forbidden")
-	STATUS(404, "Not Found")
-	STATUS(405, "Method Not Allowed")
-	STATUS(406, "Not Acceptable")
-	STATUS(407, "Proxy Authentication Required")
-	STATUS(408, "Request Timeout")
-	STATUS(409, "Conflict")
-	STATUS(410, "Gone")
-	STATUS(411, "Length Required")
-	STATUS(412, "Precondition Failed")
-	STATUS(413, "Content Too Large")
-	STATUS(414, "URI Too Long")
-	STATUS(415, "Unsupported Media Type")
-	STATUS(416, "Range Not Satisfiable")
-	STATUS(417, "Expectation Failed")
-	STATUS(421, "Misdirected Request")
-	STATUS(422, "Unprocessable Content")
-	STATUS(425, "Too Early")
-	STATUS(426, "Upgrade Required")
-	STATUS(428, "Precondition Required")
-	STATUS(429, "Too Many Requests")
-	STATUS(431, "Request Header Fields Too Large")
-	STATUS(500, "Internal Server Error")
-	STATUS(501, "Not Implemented")
-	STATUS(502, "Bad Gateway")
-	STATUS(503, "Service Unavailable")
-	STATUS(504, "Gateway Timeout")
-	STATUS(505, "HTTP Version Not Supported")
-	STATUS(511, "Network Authentication Required")
+		STATUS(100, "Continue")
+		STATUS(101, "Switching Protocols")
+		STATUS(103, "Early Hints")
+		STATUS(200, "OK")
+		STATUS(201, "Created")
+		STATUS(202, "Accepted")
+		STATUS(203, "Non-Authoritative Information")
+		STATUS(204, "No Content")
+		STATUS(205, "Reset Content")
+		STATUS(206, "Partial Content")
+		STATUS(300, "Multiple Choices")
+		STATUS(301, "Moved Permanently")
+		STATUS(302, "Found")
+		STATUS(303, "See Other")
+		STATUS(304, "Not Modified")
+		STATUS(305, "Use Proxy")
+		STATUS(307, "Temporary Redirect")
+		STATUS(308, "Permanent Redirect")
+		STATUS(400, "Bad Request")
+		STATUS(401, "Unauthorized")
+		STATUS(402, "Payment Required")
+		STATUS(403, "Forbidden")
+		STATUS(404, "Not Found")
+		STATUS(405, "Method Not Allowed")
+		STATUS(406, "Not Acceptable")
+		STATUS(407, "Proxy Authentication Required")
+		STATUS(408, "Request Timeout")
+		STATUS(409, "Conflict")
+		STATUS(410, "Gone")
+		STATUS(411, "Length Required")
+		STATUS(412, "Precondition Failed")
+		STATUS(413, "Content Too Large")
+		STATUS(414, "URI Too Long")
+		STATUS(415, "Unsupported Media Type")
+		STATUS(416, "Range Not Satisfiable")
+		STATUS(417, "Expectation Failed")
+		STATUS(421, "Misdirected Request")
+		STATUS(422, "Unprocessable Content")
+		STATUS(425, "Too Early")
+		STATUS(426, "Upgrade Required")
+		STATUS(428, "Precondition Required")
+		STATUS(429, "Too Many Requests")
+		STATUS(431, "Request Header Fields Too Large")
+		STATUS(500, "Internal Server Error")
+		STATUS(501, "Not Implemented")
+		STATUS(502, "Bad Gateway")
+		STATUS(503, "Service Unavailable")
+		STATUS(504, "Gateway Timeout")
+		STATUS(505, "HTTP Version Not Supported")
+		STATUS(511, "Network Authentication Required")
 #undef STATUS
 	default:
 		return SLICE("");

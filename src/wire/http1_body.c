@@ -9,23 +9,23 @@
 #include "wire/http1_scan.h"
 
 enum state {
-	RUN,        /* not chunked: `left` bytes, or until close */
-	SIZE,       /* the first digit of a chunk size */
+	RUN,  /* not chunked: `left` bytes, or until close */
+	SIZE, /* the first digit of a chunk size */
 	MORE_SIZE,
-	SEMICOLON,  /* blanks behind a size, name or value: ";" has to follow, or "=" behind a name */
+	SEMICOLON, /* blanks behind a size, name or value: ";" has to follow, or "=" behind a name */
 	EQUALS,
-	NAME,       /* the first byte of an extension's name, or blanks before it */
+	NAME, /* the first byte of an extension's name, or blanks before it */
 	MORE_NAME,
-	EXTENSION,  /* the first byte of an extension's value, or blanks before it */
+	EXTENSION, /* the first byte of an extension's value, or blanks before it */
 	MORE_EXTENSION,
 	QUOTED,
 	ESCAPED,
-	UNQUOTED,   /* behind the closing quote */
+	UNQUOTED, /* behind the closing quote */
 	SIZE_LF,
 	PAYLOAD,
 	PAYLOAD_CR,
 	PAYLOAD_LF,
-	LAST,       /* the first byte of the trailer section */
+	LAST, /* the first byte of the trailer section */
 	LAST_LF,
 	ENDED,
 	FAILED,
@@ -181,8 +181,8 @@ static struct slice take_payload(struct http1_body *body, const char *at, size_t
 	return slice_make(at, length);
 }
 
-int http1_body_decode(struct http1_body *body, struct slice bytes, struct slice *data, size_t *consumed,
-        enum http1_step *step)
+int http1_body_decode(
+	struct http1_body *body, struct slice bytes, struct slice *data, size_t *consumed, enum http1_step *step)
 {
 	const char *p = bytes.at, *end = bytes.at + bytes.length;
 	int e;

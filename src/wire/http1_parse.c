@@ -3,7 +3,6 @@
  * the parser sees: a line that is good so far but goes on behind the cut is too long. */
 #include "wire/http1_parse.h"
 
-
 enum {
 	DEFAULT_LINE_BYTES = 4096,
 	DEFAULT_HEAD_BYTES = 8192,
@@ -80,6 +79,11 @@ static int parse_version(struct http1_parser *parser, const char **at, const cha
 	static const char form[] = "HTTP/d.d";
 	const char *p = *at;
 
+	if (end - p >= 8 && memcmp(p, "HTTP/1.1", 8) == 0) {
+		head->version = VERSION_1_1;
+		*at = p + 8;
+		return 0;
+	}
 	for (size_t i = 0; i < sizeof form - 1; i++, p++) {
 		if (p == end)
 			return ERROR_INCOMPLETE;
@@ -158,6 +162,25 @@ static int parse_request_line(struct http1_parser *parser, const char **at, cons
 	return 0;
 }
 
+/* SP status-code, of three digits and not below 100 */
+static int parse_status(struct http1_parser *parser, const char **at, const char *end, struct head *head)
+{
+	static const char lowest[] = " 100", highest[] = " 999";
+	const char *p = *at;
+	unsigned status = 0;
+
+	for (unsigned i = 0; i < 4; i++) {
+		if (p + i == end)
+			return ERROR_INCOMPLETE;
+		if (p[i] < lowest[i] || p[i] > highest[i])
+			return http1_refuse(parser, 400, "bad status");
+		status = status * 10 + (unsigned)(p[i] - lowest[i]);
+	}
+	head->status = (uint16_t)(status + 100);
+	*at = p + 4;
+	return 0;
+}
+
 /* status-line = HTTP-version SP status-code SP [ reason-phrase ] CRLF (RFC 9112 section 4). The second space is often left out
  * together with the phrase, and means nothing. */
 static int parse_status_line(struct http1_parser *parser, const char **at, const char *end, struct head *head)
@@ -168,14 +191,9 @@ static int parse_status_line(struct http1_parser *parser, const char **at, const
 	e = parse_version(parser, &p, end, head);
 	if (e)
 		return e;
-	for (unsigned i = 0; i < 4; i++, p++) {
-		if (p == end)
-			return ERROR_INCOMPLETE;
-		if (i == 0 ? *p != ' ' : !http1_is(*p, HTTP1_DIGIT) || (i == 1 && *p == '0'))
-			return http1_refuse(parser, 400, "bad status");
-		if (i > 0)
-			head->status = (uint16_t)(head->status * 10 + (*p - '0'));
-	}
+	e = parse_status(parser, &p, end, head);
+	if (e)
+		return e;
 	if (p < end && *p == ' ') {
 		start = ++p;
 		p = http1_scan_value(*at, p, end);
@@ -215,7 +233,6 @@ static int parse_first_line(struct http1_parser *parser, const char *bytes, size
 	}
 	line = p;
 	end = visible(p, end, parser->limits.max_line_bytes + 2, &cut);
-	head->status = 0;
 	e = head->is_response ? parse_status_line(parser, &p, end, head) : parse_request_line(parser, &p, end, head);
 	if (e == ERROR_INCOMPLETE && cut) {
 		bool in_method = !memchr(line, ' ', (size_t)(end - line));
@@ -266,7 +283,7 @@ static int note(struct http1_parser *parser, struct head *head, const struct fie
 			break;
 		if (head->has_host)
 			return http1_refuse(parser, 400, "more than one Host field");
-		if (!http1_valid_authority(value))
+		if (!http1_valid_authority_in(parser->base, value))
 			return http1_refuse(parser, 400, "bad Host field");
 		head->has_host = true;
 		if (!head->absolute_form && head->method != METHOD_CONNECT)
@@ -376,7 +393,7 @@ static int finish_response(struct http1_parser *parser, enum method request_meth
 		return e;
 	head->expects_continue = false;
 	if (status < 200 || status == 204 || status == 304 || request_method == METHOD_HEAD ||
-	        (request_method == METHOD_CONNECT && status < 300)) {
+		(request_method == METHOD_CONNECT && status < 300)) {
 		head->body = BODY_NONE;
 		head->body_length = 0;
 	}
@@ -423,7 +440,7 @@ int http1_parse_request(struct http1_parser *parser, char *bytes, size_t length,
 }
 
 int http1_parse_response(struct http1_parser *parser, char *bytes, size_t length, enum method request_method,
-        struct head *head, size_t *consumed)
+	struct head *head, size_t *consumed)
 {
 	int e;
 

@@ -19,8 +19,8 @@ const char *http1_bad_field(const char *line, const char *p, bool in_value);
 /* field-line = field-name ":" OWS field-value OWS CRLF (RFC 9112 section 5), at `p`; the empty line is none. Bytes are readable
  * from `from` on. Where the next line begins; or NULL, and *reason is why, or NULL if the line is good but not whole. Inline
  * because this is where a proxy spends its time. */
-static inline const char *http1_field_line(const char *from, const char *p, const char *end, struct field *field,
-        const char **reason)
+static inline const char *http1_field_line(
+	const char *from, const char *p, const char *end, struct field *field, const char **reason)
 {
 	const char *line = p, *colon, *value, *value_end;
 
@@ -64,6 +64,9 @@ static inline int http1_line_end(const char *p, const char *end)
 		return ERROR_INCOMPLETE;
 	return p[1] == '\n' ? 0 : ERROR_SYNTAX;
 }
+
+/* http1_valid_authority, of one in bytes that are readable from `from` on. */
+bool http1_valid_authority_in(const char *from, struct slice authority);
 
 /* Sorts a whole target out into scheme, authority, target and absolute_form (RFC 9112 section 3.2), method known. NULL, or why
  * it is refused. A target that begins with '?' still lacks its slash. */

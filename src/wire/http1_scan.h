@@ -10,16 +10,17 @@
 #define WIRE_HTTP1_SCAN_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 #ifdef __SSE2__
 #include <emmintrin.h>
 #endif
 
 enum http1_kind {
-	HTTP1_TOKEN = 1,   /* RFC 9110 section 5.6.2: tchar */
-	HTTP1_VALUE = 2,   /* RFC 9110 section 5.5: field-vchar, SP, HTAB */
-	HTTP1_TARGET = 4,  /* visible ASCII but '#': more than RFC 3986 has, but nothing that delimits anything */
-	HTTP1_HOST = 8,    /* RFC 3986 section 3.2.2: reg-name, without '%' */
+	HTTP1_TOKEN = 1,  /* RFC 9110 section 5.6.2: tchar */
+	HTTP1_VALUE = 2,  /* RFC 9110 section 5.5: field-vchar, SP, HTAB */
+	HTTP1_TARGET = 4, /* visible ASCII but '#': more than RFC 3986 has, but nothing that delimits anything */
+	HTTP1_HOST = 8,   /* RFC 3986 section 3.2.2: reg-name, without '%' */
 	HTTP1_HEX = 16,
 	HTTP1_DIGIT = 32,
 };
@@ -72,18 +73,19 @@ static inline unsigned http1_token_stops(const char *p)
 	__m128i letter = _mm_sub_epi8(_mm_or_si128(x, _mm_set1_epi8(0x20)), _mm_set1_epi8('a'));
 	__m128i digit = _mm_sub_epi8(x, _mm_set1_epi8('0'));
 	__m128i known = _mm_or_si128(_mm_cmpeq_epi8(_mm_min_epu8(letter, _mm_set1_epi8(25)), letter),
-	        _mm_cmpeq_epi8(_mm_min_epu8(digit, _mm_set1_epi8(9)), digit));
+		_mm_cmpeq_epi8(_mm_min_epu8(digit, _mm_set1_epi8(9)), digit));
 	/* '-' and '.' are neighbours. */
 	__m128i dash = _mm_sub_epi8(x, _mm_set1_epi8('-'));
-	__m128i other = _mm_or_si128(_mm_cmpeq_epi8(_mm_min_epu8(dash, _mm_set1_epi8(1)), dash),
-	        _mm_cmpeq_epi8(x, _mm_set1_epi8('_')));
+	__m128i other = _mm_or_si128(
+		_mm_cmpeq_epi8(_mm_min_epu8(dash, _mm_set1_epi8(1)), dash), _mm_cmpeq_epi8(x, _mm_set1_epi8('_')));
 
 	return (unsigned)_mm_movemask_epi8(_mm_or_si128(known, other)) ^ 0xffff;
 }
 
 /* From p on; `from` <= p is where the readable bytes begin, so that the last few can be looked at together with some before
  * them. */
-static inline const char *http1_scan_wide(const char *from, const char *p, const char *end, unsigned (*stops)(const char *))
+static inline const char *http1_scan_wide(
+	const char *from, const char *p, const char *end, unsigned (*stops)(const char *))
 {
 	unsigned found;
 
@@ -98,7 +100,7 @@ static inline const char *http1_scan_wide(const char *from, const char *p, const
 	return found ? p + __builtin_ctz(found) : end;
 }
 #else
-#define http1_scan_wide(from, p, end, stops) NULL
+#define http1_scan_wide(from, p, end, stops) ((void)(from), (const char *)NULL)
 #endif
 
 static inline const char *http1_scan_value(const char *from, const char *p, const char *end)

@@ -11,61 +11,74 @@ static const char *scan_literal(const char *p, const char *end)
 	return p < end && *p == ']' && p - start >= 2 ? p + 1 : NULL;
 }
 
-/* reg-name, or an IPv4 address, which looks like one. */
-static const char *scan_name(const char *p, const char *end)
+/* reg-name, or an IPv4 address, which looks like one. What http1_token_stops lets pass is all of it HTTP1_HOST. */
+static const char *scan_name(const char *from, const char *p, const char *end)
 {
-	for (;;) {
+	const char *stop = http1_scan_wide(from, p, end, http1_token_stops);
+
+	for (p = stop ? stop : p;; p += 3) {
 		p = http1_scan_plain(p, end, HTTP1_HOST);
 		if (p == end || *p != '%')
 			return p;
 		if (end - p < 3 || !http1_is(p[1], HTTP1_HEX) || !http1_is(p[2], HTTP1_HEX))
 			return NULL;
-		p += 3;
 	}
 }
 
-/* Cuts host [":" port]. False if it is none. *port is empty if there is none, or none behind the colon. */
-static bool split_authority(struct slice authority, struct slice *host, struct slice *port)
+struct authority {
+	size_t host_length, port_length; /* without the colon */
+	bool zero_port;                  /* a port that begins with 0 */
+};
+
+/* host [ ":" port ] at p, in bytes that are readable from `from` on. Where it ends, or NULL. */
+static const char *scan_authority(const char *from, const char *p, const char *end, struct authority *found)
 {
-	const char *p = authority.at, *end = authority.at + authority.length, *host_end;
+	const char *host = p, *port;
 	unsigned value = 0;
 
-	host_end = p < end && *p == '[' ? scan_literal(p + 1, end) : scan_name(p, end);
-	if (!host_end)
-		return false;
-	*host = slice_make(p, (size_t)(host_end - p));
-	*port = slice_make(end, 0);
-	if (host_end == end)
-		return true;
-	if (*host_end != ':')
-		return false;
-	*port = slice_make(host_end + 1, (size_t)(end - host_end - 1));
-	for (p = port->at; p < end; p++) {
-		if (!http1_is(*p, HTTP1_DIGIT))
-			return false;
+	*found = (struct authority){ 0 };
+	p = p < end && *p == '[' ? scan_literal(p + 1, end) : scan_name(from, p, end);
+	if (!p)
+		return NULL;
+	found->host_length = (size_t)(p - host);
+	if (p == end || *p != ':')
+		return p;
+	port = ++p;
+	for (; p < end && http1_is(*p, HTTP1_DIGIT); p++) {
 		value = value * 10 + (unsigned)(*p - '0');
 		if (value > 65535)
-			return false;
+			return NULL;
 	}
-	return true;
+	found->port_length = (size_t)(p - port);
+	found->zero_port = p > port && *port == '0';
+	return p;
+}
+
+bool http1_valid_authority_in(const char *from, struct slice authority)
+{
+	const char *end = authority.at + authority.length;
+	struct authority found;
+
+	/* A port needs a host to be of. */
+	return scan_authority(from, authority.at, end, &found) == end &&
+		(found.host_length > 0 || authority.length == 0);
 }
 
 bool http1_valid_authority(struct slice authority)
 {
-	struct slice host, port;
-
-	/* A port needs a host to be of. */
-	return split_authority(authority, &host, &port) && (host.length > 0 || authority.length == 0);
+	return http1_valid_authority_in(authority.at, authority);
 }
 
 /* CONNECT: host and port, neither of them left out (RFC 9110 section 9.3.6). */
 static const char *authority_form(struct head *head, struct slice target)
 {
-	struct slice host, port;
+	const char *end = target.at + target.length;
+	struct authority found;
 
-	if (!split_authority(target, &host, &port) || host.length == 0 || port.length == 0)
+	if (scan_authority(target.at, target.at, end, &found) != end || found.host_length == 0 ||
+		found.port_length == 0)
 		return "CONNECT needs a host and a port";
-	if (port.at[0] == '0')
+	if (found.zero_port)
 		return "bad port";
 	head->authority = target;
 	head->target = target;
@@ -84,20 +97,20 @@ static bool is_scheme(char c, bool first)
 static const char *absolute_form(struct head *head, struct slice target)
 {
 	const char *p = target.at, *end = target.at + target.length;
-	struct slice host, port;
+	struct authority found;
 
+	if (target.length > 7 && memcmp(p, "http://", 7) == 0)
+		p += 4;
 	while (p < end && is_scheme(*p, p == target.at))
 		p++;
 	if (p == target.at || end - p < 3 || memcmp(p, "://", 3) != 0)
 		return "bad request target";
 	head->scheme = slice_make(target.at, (size_t)(p - target.at));
-	p += 3;
-	head->authority.at = p;
-	while (p < end && *p != '/' && *p != '?')
-		p++;
-	head->authority.length = (size_t)(p - head->authority.at);
-	if (!split_authority(head->authority, &host, &port) || host.length == 0)
+	head->authority.at = p + 3;
+	p = scan_authority(target.at, p + 3, end, &found);
+	if (!p || found.host_length == 0 || (p < end && *p != '/' && *p != '?'))
 		return "bad authority in the request target";
+	head->authority.length = (size_t)(p - head->authority.at);
 	head->absolute_form = true;
 	if (p < end)
 		head->target = slice_make(p, (size_t)(end - p));

@@ -128,7 +128,8 @@ static void must_equal_fields(const struct head *a, const struct head *b)
 		must(!f == !g, "number of fields");
 		if (!f)
 			return;
-		must(slice_equal(field_name(f), field_name(g)) && slice_equal(field_value(f), field_value(g)), "a field");
+		must(slice_equal(field_name(f), field_name(g)) && slice_equal(field_value(f), field_value(g)),
+			"a field");
 	}
 }
 
@@ -157,7 +158,8 @@ static void round_trip(const struct head *head, enum method request_method)
 		e = http1_parse_request(&parser, out, length, &again, &consumed);
 	must(e == 0 && consumed == length, e ? parser.reason : "length");
 	must(head->status == again.status && slice_equal(head->reason, again.reason), "status");
-	must(slice_equal(head->method_text, again.method_text) && slice_equal(head->target, again.target), "request line");
+	must(slice_equal(head->method_text, again.method_text) && slice_equal(head->target, again.target),
+		"request line");
 	must(slice_equal(head->authority, again.authority), "authority");
 	must(again.body == (head->is_response ? (uint8_t)framing : head->body), "framing");
 	must(head->body != BODY_LENGTH || head->body_length == again.body_length, "length");
@@ -187,7 +189,7 @@ static void tell_head(struct reader *reader)
 	if (!head->is_response)
 		line(out, "authority", head->authority);
 	text_format(out, "flags%s%s%s\n", http1_persistent(head) ? " persistent" : "",
-	        head->expects_continue ? " continue" : "", head->upgrades ? " upgrade" : "");
+		head->expects_continue ? " continue" : "", head->upgrades ? " upgrade" : "");
 	for (size_t i = 0; i < head->field_count; i++)
 		field_line(out, "field", &head->fields[i]);
 	text_format(out, "body %s", bodies[head->body]);
@@ -219,16 +221,17 @@ static void end_message(struct reader *reader)
 {
 	const struct head *head = &reader->head;
 	bool informational = head->is_response && head->status < 200;
-	bool tunnels = head->is_response ? head->status == 101 ||
-	                (reader->input->request_method == METHOD_CONNECT && head->status / 100 == 2)
-	                                 : head->method == METHOD_CONNECT;
+	bool tunnels = head->is_response
+		? head->status == 101 || (reader->input->request_method == METHOD_CONNECT && head->status / 100 == 2)
+		: head->method == METHOD_CONNECT;
 
 	tell_data(reader);
 	text_append(reader->out, SLICE("end\n"));
 	reader->phase = PHASE_HEAD;
 	if (tunnels)
 		over(reader, "tunnel");
-	else if (!http1_persistent(head) || (head->is_response && !informational) || ++reader->messages == MOST_MESSAGES)
+	else if (!http1_persistent(head) || (head->is_response && !informational) ||
+		++reader->messages == MOST_MESSAGES)
 		over(reader, "closed");
 }
 
@@ -240,7 +243,8 @@ static bool read_head(struct reader *reader)
 	int e;
 
 	if (reader->input->is_response)
-		e = http1_parse_response(&reader->parser, at, length, reader->input->request_method, &reader->head, &consumed);
+		e = http1_parse_response(
+			&reader->parser, at, length, reader->input->request_method, &reader->head, &consumed);
 	else
 		e = http1_parse_request(&reader->parser, at, length, &reader->head, &consumed);
 	if (e == ERROR_SYNTAX)
@@ -295,7 +299,7 @@ static bool read_trailers(struct reader *reader)
 	struct fields trailers;
 	size_t consumed;
 	int e = http1_parse_trailers(&reader->parser, reader->bytes + reader->at, reader->available - reader->at, room,
-	        TRAILER_ROOM, &trailers, &consumed);
+		TRAILER_ROOM, &trailers, &consumed);
 
 	if (e == ERROR_SYNTAX)
 		refused(reader, reader->parser.status, reader->parser.reason);
@@ -350,7 +354,9 @@ void http1_verdict(struct text *out, const struct verdict_input *input)
 	reader.bytes = memory_new(input->length + 1);
 	ASAN_POISON_MEMORY_REGION(reader.bytes, input->length + 1);
 	while (reader.available < input->length) {
-		size_t next = step > 0 ? reader.available + step : reader.available < input->cut ? input->cut : input->length;
+		size_t next = step > 0                  ? reader.available + step
+			: reader.available < input->cut ? input->cut
+							: input->length;
 
 		if (next > input->length)
 			next = input->length;

@@ -32,9 +32,9 @@ struct verdict_input {
 	bool is_response;
 	enum method request_method; /* of a response */
 	struct http1_limits limits;
-	size_t cut;                 /* arrives in two pieces, the first with so many bytes; 0: in one */
-	size_t step;                /* arrives in pieces of so many bytes; 0: by `cut` */
-	bool closes;                /* the connection ends behind the bytes */
+	size_t cut;  /* arrives in two pieces, the first with so many bytes; 0: in one */
+	size_t step; /* arrives in pieces of so many bytes; 0: by `cut` */
+	bool closes; /* the connection ends behind the bytes */
 };
 
 /* Appends to `out`. */

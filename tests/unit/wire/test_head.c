@@ -31,7 +31,7 @@ static void test_identifies_fields(void **state)
 		for (size_t at = 0; at < length; at++) {
 			for (unsigned c = 0; c < 256; c++) {
 				bool same = c == (unsigned char)known[i].name[at] ||
-				        (c >= 'A' && c <= 'Z' && (c | 0x20) == (unsigned char)known[i].name[at]);
+					(c >= 'A' && c <= 'Z' && (c | 0x20) == (unsigned char)known[i].name[at]);
 
 				name[at] = (char)c;
 				assert_int_equal(field_identify(slice_make(name, length)) == known[i].id, same);
@@ -55,11 +55,24 @@ static void test_identifies_methods(void **state)
 		const char *text;
 		enum method method;
 	} cases[] = {
-		{ "GET", METHOD_GET }, { "HEAD", METHOD_HEAD }, { "POST", METHOD_POST }, { "PUT", METHOD_PUT },
-		{ "DELETE", METHOD_DELETE }, { "CONNECT", METHOD_CONNECT }, { "OPTIONS", METHOD_OPTIONS },
-		{ "TRACE", METHOD_TRACE }, { "PATCH", METHOD_PATCH }, { "get", METHOD_OTHER }, { "GETS", METHOD_OTHER },
-		{ "GE", METHOD_OTHER }, { "", METHOD_OTHER }, { "HEAT", METHOD_OTHER }, { "TRACK", METHOD_OTHER },
-		{ "CONNECTS", METHOD_OTHER }, { "PROPFIND", METHOD_OTHER }, { "DELETF", METHOD_OTHER },
+		{ "GET", METHOD_GET },
+		{ "HEAD", METHOD_HEAD },
+		{ "POST", METHOD_POST },
+		{ "PUT", METHOD_PUT },
+		{ "DELETE", METHOD_DELETE },
+		{ "CONNECT", METHOD_CONNECT },
+		{ "OPTIONS", METHOD_OPTIONS },
+		{ "TRACE", METHOD_TRACE },
+		{ "PATCH", METHOD_PATCH },
+		{ "get", METHOD_OTHER },
+		{ "GETS", METHOD_OTHER },
+		{ "GE", METHOD_OTHER },
+		{ "", METHOD_OTHER },
+		{ "HEAT", METHOD_OTHER },
+		{ "TRACK", METHOD_OTHER },
+		{ "CONNECTS", METHOD_OTHER },
+		{ "PROPFIND", METHOD_OTHER },
+		{ "DELETF", METHOD_OTHER },
 	};
 
 	(void)state;
@@ -83,7 +96,8 @@ static struct made *make(const char *const *lines)
 		size_t colon = slice_find(slice_of(*lines), ':');
 		struct slice name = slice_make(*lines, colon);
 
-		assert_int_equal(head_add(&made.head, &made.arena, field_identify(name), name, slice_of(*lines + colon + 2)), 0);
+		assert_int_equal(
+			head_add(&made.head, &made.arena, field_identify(name), name, slice_of(*lines + colon + 2)), 0);
 	}
 	return &made;
 }
@@ -101,7 +115,8 @@ static const char *kept(const struct head *head)
 		if (!head->fields[i].dropped) {
 			struct slice name = field_name(&head->fields[i]);
 
-			length += (size_t)snprintf(text + length, sizeof text - length, "%s%.*s", length ? " " : "", SLICE_ARGS(name));
+			length += (size_t)snprintf(
+				text + length, sizeof text - length, "%s%.*s", length ? " " : "", SLICE_ARGS(name));
 		}
 	}
 	return text;
@@ -148,10 +163,17 @@ static void test_adds(void **state)
 	static const struct {
 		struct slice name, value;
 	} bad[] = {
-		{ SLICE(""), SLICE("x") },      { SLICE("a b"), SLICE("x") },   { SLICE("a:"), SLICE("x") },
-		{ SLICE("a\r"), SLICE("x") },   { SLICE("a\0"), SLICE("x") },   { SLICE("a"), SLICE("x\r\ny: z") },
-		{ SLICE("a"), SLICE("x\r") },   { SLICE("a"), SLICE("\n") },    { SLICE("a"), SLICE("x\0") },
-		{ SLICE("a"), SLICE("x\x01") }, { SLICE("a\n"), SLICE("x") },
+		{ SLICE(""), SLICE("x") },
+		{ SLICE("a b"), SLICE("x") },
+		{ SLICE("a:"), SLICE("x") },
+		{ SLICE("a\r"), SLICE("x") },
+		{ SLICE("a\0"), SLICE("x") },
+		{ SLICE("a"), SLICE("x\r\ny: z") },
+		{ SLICE("a"), SLICE("x\r") },
+		{ SLICE("a"), SLICE("\n") },
+		{ SLICE("a"), SLICE("x\0") },
+		{ SLICE("a"), SLICE("x\x01") },
+		{ SLICE("a\n"), SLICE("x") },
 	};
 	struct made *m = MAKE("Via: 1.1 a");
 
@@ -183,9 +205,9 @@ static void test_adds(void **state)
 
 static void test_hop_by_hop(void **state)
 {
-	struct made *m = MAKE("A: 1", "Connection: x-named, A , close", "Keep-Alive: 2", "X-Named: 3", "Proxy-Connection: 4",
-	        "Proxy-Authenticate: 5", "Proxy-Authorization: 6", "TE: 7", "Trailer: 8", "Transfer-Encoding: chunked",
-	        "Upgrade: 9", "B: 10", "x-named: 11", "Content-Length: 12");
+	struct made *m = MAKE("A: 1", "Connection: x-named, A , close", "Keep-Alive: 2", "X-Named: 3",
+		"Proxy-Connection: 4", "Proxy-Authenticate: 5", "Proxy-Authorization: 6", "TE: 7", "Trailer: 8",
+		"Transfer-Encoding: chunked", "Upgrade: 9", "B: 10", "x-named: 11", "Content-Length: 12");
 
 	(void)state;
 	head_drop_hop_by_hop(&m->head, false);
