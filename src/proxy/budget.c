@@ -46,7 +46,7 @@ void budget_init(struct budget *budget, const struct budget_policy *policy)
 	budget->slot_ns = ttl / BUDGET_SLOTS;
 	budget->deposit = percent < COARSE_BELOW ? COARSE : FINE;
 	budget->earns = percent >= LEAST_PERCENT;
-	budget->cost = budget->earns ? (int64_t)((double)budget->deposit / percent) : 1;
+	budget->cost = budget->earns ? (int64_t)((double)budget->deposit / percent + 0.5) : 1;
 	if (budget->cost < 1)
 		budget->cost = 1;
 	budget->reserve =

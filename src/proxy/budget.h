@@ -2,8 +2,9 @@
 /* proxy/budget.h: how many retries the calls so far have earned; shared by all workers.
  *
  * A leaky token bucket, as Finagle's RetryBudget: each request deposits, a retry withdraws 1 / percent_can_retry deposits;
- * deposits older than ttl no longer count; a reserve of min_retries_per_second * ttl retries is always there. Ten slots of ttl / 10, relaxed atomics. Workers deposit in batches of BUDGET_BATCH through a
- * budget_share, so that totals are right up to one batch a worker.
+ * deposits older than ttl no longer count; a reserve of min_retries_per_second * ttl retries is always there. Ten slots of
+ * ttl / 10, atomics. Workers deposit in batches of BUDGET_BATCH through a budget_share, so that totals are right up to one
+ * batch a worker; no more is ever withdrawn than there is, whoever else withdraws.
  *
  *	budget_init(&service->budget, &policy);
  *	budget_deposit(&service->budget, &mine, now);
