@@ -120,7 +120,7 @@ static int64_t next_equal(const struct backoff *backoff, unsigned n, double rand
 {
 	int64_t half = backoff->min_ns;
 
-	for (unsigned i = 1; i < n && half < backoff->max_ns; i++)
+	for (unsigned i = 1; i < n && half > 0 && half < backoff->max_ns; i++)
 		half = sum(half, half);
 	return at_most(sum(half, share(half, random)), backoff->max_ns);
 }
