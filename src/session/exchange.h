@@ -9,7 +9,8 @@
  *
  * requests without the informational part. A response may begin, or even end, before its request has ended.
  * An upgrade (status 101 to a head with `upgrades`, or 2xx to CONNECT) turns what follows both heads into opaque bytes, which
- * travel as body until end in each direction.
+ * travel as body until end in each direction. A request that may become one has no `end` before its answer is known (send it
+ * without, too), unless the exchange drops its Upgrade field.
  *
  * Rules that every codec keeps, and that the test codec in tests/ checks:
  *  - One thread. Events come only from the loop (stream events and tasks), never from inside a side_* call.
@@ -22,7 +23,10 @@
  *  - The head told lives until side_release, or until side_forget_head for a request's head.
  *  - The exchange calls side_release exactly once for each side that it was given, in whatever state; a side that has not
  *    finished in both directions is reset by that (HTTP/1: the connection closes; a response that is cut short must be
- *    recognisable as such by the client). After side_release no event comes from that side.
+ *    recognisable as such by the client). What was sent up to its end before that still gets there. After side_release no
+ *    event comes from that side.
+ *  - A response that has ended stands, also when the peer leaves while its request is still being sent: what is sent then goes
+ *    nowhere, and no reset is told for it.
  *  - Pieces are passed by ownership in both directions.
  */
 #ifndef SESSION_EXCHANGE_H

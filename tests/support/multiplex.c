@@ -51,6 +51,7 @@ struct multiplex_side {
 	uint32_t id;
 	struct list link;
 	bool paused, blocked, told_over, in_over, has_trailers, out_over, out_ending, muted;
+	bool released; /* by the exchange, and what it has sent still waits for the peer's window */
 	enum method method;
 	struct text head_text, in_body, in_trailers, out_body, out_trailers;
 	uint32_t out_window;
@@ -74,7 +75,8 @@ static struct multiplex_side *of_side(struct side *side)
 
 static void touch(struct multiplex *m)
 {
-	task_set(m->session.loop, &m->task);
+	if (m->closing != CLOSING_GONE)
+		task_set(m->session.loop, &m->task);
 }
 
 static void end_session(struct multiplex *m, enum closing how, enum reset why, int error)
@@ -327,13 +329,26 @@ static void pause_side(struct side *side)
 static void resume_side(struct side *side)
 {
 	of_side(side)->paused = false;
-	if (sendable(side) || of_side(side)->muted)
-		touch(of_session(side->session));
+	touch(of_session(side->session));
 }
 
 static void forget_head(struct side *side)
 {
 	text_free(&of_side(side)->head_text);
+}
+
+static void drop_side(struct multiplex *m, struct multiplex_side *s)
+{
+	detach(m, s);
+	side_free(s);
+}
+
+/* All is sent. A complete response stands, and only asks for an end of its request. */
+static void finish_released(struct multiplex *m, struct multiplex_side *s)
+{
+	if (m->server && !s->in_over)
+		put_reset(m, s->id, RESET_NONE);
+	drop_side(m, s);
 }
 
 static void release(struct side *side, enum reset why)
@@ -342,15 +357,15 @@ static void release(struct side *side, enum reset why)
 	struct multiplex_side *s = of_side(side);
 
 	m->alive--;
-	if (!list_empty(&s->link)) {
-		/* A complete response stands, and only asks for an end of the request. */
-		if (m->server && s->out_over && !s->told_over)
-			put_reset(m, s->id, RESET_NONE);
-		else if (!s->out_over || !s->in_over)
-			put_reset(m, s->id, why == RESET_NONE ? RESET_CANCEL : why);
-		detach(m, s);
+	s->released = true;
+	if (list_empty(&s->link)) {
+		side_free(s);
+	} else if (!s->out_ending || (!s->in_over && !m->server)) {
+		put_reset(m, s->id, why == RESET_NONE ? RESET_CANCEL : why);
+		drop_side(m, s);
+	} else if (s->out_over || s->muted) {
+		finish_released(m, s);
 	}
-	side_free(s);
 	if (m->told_closed && m->alive == 0)
 		session_free(m);
 }
@@ -416,7 +431,7 @@ static void deliver(struct multiplex *m, uint32_t id)
 {
 	struct multiplex_side *s;
 
-	while (m->closing == CLOSING_NOT && (s = find(m, id)) && !s->paused) {
+	while (m->closing == CLOSING_NOT && (s = find(m, id)) && !s->paused && !s->released) {
 		if (s->in_body.length > 0)
 			tell_body(m, s);
 		else if (s->in_over && !s->told_over)
@@ -497,7 +512,11 @@ static void got_response(struct multiplex *m, struct multiplex_side *s, struct s
 
 static void got_reset(struct multiplex *m, struct multiplex_side *s, enum reset why)
 {
-	if (s->out_over && s->told_over)
+	if (s->released) {
+		drop_side(m, s);
+		return;
+	}
+	if (s->out_ending && s->told_over)
 		return;
 	if (why == RESET_NONE && s->in_over) {
 		bool blocked = s->blocked;
@@ -518,6 +537,11 @@ static void got_window(struct multiplex *m, struct multiplex_side *s, uint32_t m
 {
 	s->out_window += more;
 	pump(m, s);
+	if (s->released) {
+		if (s->out_over)
+			finish_released(m, s);
+		return;
+	}
 	if (s->blocked && s->out_body.length == 0) {
 		s->blocked = false;
 		s->side.events->writable(&s->side);
@@ -539,6 +563,8 @@ static void got_frame(struct multiplex *m, enum frame type, uint32_t id, struct 
 		got_goodbye(m);
 	} else if (type == FRAME_REQUEST && m->server && !s) {
 		got_request(m, id, payload);
+	} else if (s && s->released && type < FRAME_RESET) {
+		s->in_over = s->in_over || type == FRAME_TRAILERS || type == FRAME_END;
 	} else if (s && type == FRAME_INFORMATIONAL) {
 		got_informational(m, s, payload);
 	} else if (s && type == FRAME_RESPONSE) {
@@ -590,8 +616,12 @@ static void reset_sides(struct multiplex *m)
 	while ((first = list_first(&m->sides))) {
 		struct multiplex_side *s = LIST_OF(first, struct multiplex_side, link);
 
+		if (s->released) {
+			drop_side(m, s);
+			continue;
+		}
 		detach(m, s);
-		if (!s->out_over || !s->told_over)
+		if ((!s->out_ending && !s->muted) || !s->told_over)
 			s->side.events->reset(&s->side, m->why == RESET_NONE ? RESET_CANCEL : m->why, m->error);
 	}
 }
