@@ -103,24 +103,29 @@ static struct candidate *at_fraction(const struct balancer *balancer, double fra
 	return balancer->candidates[low];
 }
 
-static struct candidate *draw(struct balancer *balancer)
+/* Any two, with one draw. */
+static void draw_pair(struct balancer *balancer, struct candidate **first, struct candidate **second)
 {
-	if (balancer->weighted)
-		return at_fraction(balancer, random_unit(balancer->random));
-	return balancer->candidates[random_below(balancer->random, balancer->count)];
+	uint64_t bits = random_u64(balancer->random);
+	uint32_t a = (uint32_t)((bits >> 32) * balancer->count >> 32);
+	uint32_t b = (uint32_t)((bits & UINT32_MAX) * (balancer->count - 1) >> 32);
+
+	*first = balancer->candidates[a];
+	*second = balancer->candidates[b + (b >= a)];
 }
 
-/* Another candidate to compare `first` with: of the same weight. NULL when none was found. */
-static struct candidate *draw_partner(struct balancer *balancer, const struct candidate *first)
+/* One by its share of the weight, and another of the same weight to compare it with; NULL when none was found. */
+static void draw_weighted_pair(struct balancer *balancer, struct candidate **first, struct candidate **second)
 {
+	*first = at_fraction(balancer, random_unit(balancer->random));
 	for (unsigned i = 0; i < PARTNER_TRIES; i++) {
 		uint32_t index = random_below(balancer->random, balancer->count - 1);
-		struct candidate *found = balancer->candidates[index + (index >= first->index)];
 
-		if (found->weight == first->weight)
-			return found;
+		*second = balancer->candidates[index + (index >= (*first)->index)];
+		if ((*second)->weight == (*first)->weight)
+			return;
 	}
-	return NULL;
+	*second = NULL;
 }
 
 /* The next in turn. With weights: steps of the golden ratio, which spread each one's share evenly over time. */
@@ -154,7 +159,12 @@ double balancer_load(const struct balancer *balancer, const struct candidate *ca
 /* Power of two choices. NULL: neither of the two is usable. */
 static struct candidate *pick_of_two(struct balancer *balancer, const struct question *question)
 {
-	struct candidate *first = draw(balancer), *second = draw_partner(balancer, first);
+	struct candidate *first, *second;
+
+	if (balancer->weighted)
+		draw_weighted_pair(balancer, &first, &second);
+	else
+		draw_pair(balancer, &first, &second);
 	bool usable = rank(first, question) == RANK_USABLE;
 
 	if (!second || rank(second, question) != RANK_USABLE)

@@ -90,11 +90,8 @@ static enum health_change report_alive(struct health *health, const struct accru
 {
 	uint64_t failures = *word >> FAILURES_SHIFT;
 
-	*done = true;
 	if (success) {
-		/* Alive without failures, as nearly always: nothing is written, the cache line stays shared. */
-		if (failures)
-			*done = move(health, word, HEALTH_ALIVE);
+		*done = !failures || move(health, word, HEALTH_ALIVE);
 		return HEALTH_SAME;
 	}
 	if (failures + 1 < policy->failures) {
@@ -128,7 +125,8 @@ enum health_change health_report(struct health *health, const struct accrual_pol
 	enum health_change change;
 	bool done = false;
 
-	if (policy->kind == ACCRUAL_NONE)
+	/* Alive without failures, as nearly always: nothing is written, the cache line stays shared. */
+	if ((success && word == HEALTH_ALIVE) || policy->kind == ACCRUAL_NONE)
 		return HEALTH_SAME;
 	do {
 		switch (state_of(word)) {
