@@ -44,8 +44,8 @@ static int parse_group(struct slice text, uint8_t *bytes)
 	return 0;
 }
 
-/* Groups separated by single colons, the last maybe a dotted IPv4 address. *used: bytes written. */
-static int parse_groups(struct slice text, uint8_t *bytes, size_t room, size_t *used)
+/* Groups separated by single colons; the last part of the whole may end in a dotted IPv4 address. *used: bytes written. */
+static int parse_groups(struct slice text, bool last, uint8_t *bytes, size_t room, size_t *used)
 {
 	struct slice part;
 	*used = 0;
@@ -54,7 +54,7 @@ static int parse_groups(struct slice text, uint8_t *bytes, size_t room, size_t *
 	while (slice_split(&text, ':', &part)) {
 		bool dotted = slice_find(part, '.') < part.length;
 		size_t size = dotted ? IP4_BYTES : 2;
-		if (*used + size > room || (dotted && text.at))
+		if (*used + size > room || (dotted && (text.at || !last)))
 			return ERROR_SYNTAX;
 		if (dotted ? parse_ip4(part, bytes + *used) : parse_group(part, bytes + *used))
 			return ERROR_SYNTAX;
@@ -76,11 +76,11 @@ static int parse_ip6(struct slice text, uint8_t ip[IP6_BYTES])
 {
 	size_t gap = find_gap(text), head, tail = 0;
 	uint8_t behind[IP6_BYTES];
-	if (parse_groups(slice_make(text.at, gap), ip, IP6_BYTES, &head))
+	if (parse_groups(slice_make(text.at, gap), gap == text.length, ip, IP6_BYTES, &head))
 		return ERROR_SYNTAX;
 	if (gap == text.length)
 		return head == IP6_BYTES ? 0 : ERROR_SYNTAX;
-	if (parse_groups(slice_from(text, gap + 2), behind, IP6_BYTES, &tail) || head + tail > IP6_BYTES - 2)
+	if (parse_groups(slice_from(text, gap + 2), true, behind, IP6_BYTES, &tail) || head + tail > IP6_BYTES - 2)
 		return ERROR_SYNTAX;
 	memset(ip + head, 0, IP6_BYTES - head - tail);
 	memcpy(ip + IP6_BYTES - tail, behind, tail);

@@ -114,6 +114,8 @@ void channel_deliver_all(struct loop *loop)
 
 void channel_free(struct channel *channel)
 {
+	if (!channel)
+		return;
 	while (deliver_one(channel))
 		;
 	list_remove(&channel->link);

@@ -93,6 +93,8 @@ static void datagram_gone(struct loop *loop, struct source *source)
 
 void datagram_close(struct datagram *datagram)
 {
+	if (!datagram)
+		return;
 	close(datagram->source.fd);
 	datagram->loop->others--;
 	loop_bury(datagram->loop, &datagram->source, datagram_gone);

@@ -124,7 +124,7 @@ static double group_cores(void)
 	return least;
 }
 
-/* Half a core more is a thread more: an idle part of a core serves nobody. */
+/* A part of a core counts as one: rounded down it would serve nobody. */
 unsigned thread_cores(void)
 {
 	unsigned cores = affinity_cores();

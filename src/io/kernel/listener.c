@@ -128,6 +128,8 @@ void listen_address(const struct listen_set *set, struct address *bound)
 
 void listen_close(struct listen_set *set)
 {
+	if (!set)
+		return;
 	CHECK(__atomic_load_n(&set->started, __ATOMIC_ACQUIRE) == 0);
 	for (unsigned i = 0; i < set->count; i++)
 		close(set->fds[i]);
@@ -218,6 +220,8 @@ static void listener_gone(struct loop *loop, struct source *source)
 
 void listen_stop(struct listener *listener)
 {
+	if (!listener)
+		return;
 	struct loop *loop = listener->loop;
 	listener->stopped = true;
 	timer_cancel(loop, &listener->pause);

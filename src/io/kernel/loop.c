@@ -120,6 +120,8 @@ static void free_buried(struct loop *loop)
 
 void loop_free(struct loop *loop)
 {
+	if (!loop)
+		return;
 	CHECK_MAGIC(loop, LOOP_MAGIC);
 	tcp_drop_lingering(loop);
 	free_buried(loop);

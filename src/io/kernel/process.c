@@ -105,6 +105,8 @@ static void signals_gone(struct loop *loop, struct source *source)
 
 void signals_free(struct signals *signals)
 {
+	if (!signals)
+		return;
 	close(signals->source.fd);
 	signals->loop->others--;
 	loop_bury(signals->loop, &signals->source, signals_gone);
