@@ -389,12 +389,31 @@ static void up_trailers(struct side *side, const struct fields *trailers)
 	response_done(exchange);
 }
 
+/* A connection that was used before and ended without a byte of an answer had been closed for being idle, as a rule; but
+ * the request may have been read and acted upon, so one that is not idempotent is not sent again (RFC 9110 section 9.2.2). */
+static bool may_be_processed(const struct exchange *exchange, const struct side *side)
+{
+	switch ((enum method)exchange->method) {
+	case METHOD_GET:
+	case METHOD_HEAD:
+	case METHOD_PUT:
+	case METHOD_DELETE:
+	case METHOD_OPTIONS:
+	case METHOD_TRACE:
+		return false;
+	default:
+		return side->reused && side->wrote;
+	}
+}
+
 static void up_reset(struct side *side, enum reset why, int error)
 {
 	struct exchange *exchange = side->exchange;
 
 	CHECK_MAGIC(exchange, EXCHANGE_MAGIC);
 	enum outcome outcome = outcome_of_reset(why, side);
+	if (outcome == OUTCOME_REFUSED && may_be_processed(exchange, side))
+		outcome = OUTCOME_RESET;
 
 	if (exchange->state == EXCHANGE_SENT) {
 		exchange_attempt_failed(exchange, outcome, error);

@@ -257,6 +257,9 @@ int l5d_write(struct exchange *exchange)
 
 void l5d_rewind(struct exchange *exchange)
 {
+	/* An attempt that found no connection has written nothing. */
+	if (!exchange->prepared)
+		return;
 	exchange->request->field_count = exchange->base_fields;
 	exchange->request->present = exchange->base_present;
 }
