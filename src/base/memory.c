@@ -98,7 +98,7 @@ uint64_t memory_system_calls(void)
 	return atomic_load_explicit(&system_calls, memory_order_relaxed);
 }
 
-void memory_fail_nth(uint64_t nth)
+uint64_t memory_fail_nth(uint64_t nth)
 {
-	atomic_store_explicit(&fail_countdown, nth, memory_order_relaxed);
+	return atomic_exchange_explicit(&fail_countdown, nth, memory_order_relaxed);
 }

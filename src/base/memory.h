@@ -25,6 +25,7 @@ char *memory_text(struct slice s);                     /* a NUL-terminated copy 
 void *memory_try(size_t size);
 
 uint64_t memory_system_calls(void);
-void memory_fail_nth(uint64_t nth); /* 0: never */
+/* 0: never. Returns how many calls the failure before was still away; 0: none was to come. */
+uint64_t memory_fail_nth(uint64_t nth);
 
 #endif

@@ -46,6 +46,7 @@ struct client {
 	struct random random;
 	unsigned left;             /* requests to begin */
 	bool must_succeed;         /* those begun from now on */
+	bool may_meet_stale;       /* … but for those that whoever is in between may not repeat on a dead connection */
 	bool done;
 
 	struct stream *stream;

@@ -47,6 +47,7 @@ struct harness {
 	unsigned failures;
 	unsigned most_arrivals;  /* of a request that is not idempotent; more for those that are is always allowed */
 	bool hanging_allowed;    /* OUTCOME_IMPATIENT is no failure: nobody in between bounds the wait */
+	unsigned silences;       /* faults that leave half-open connections: what waits on one may wait for ever */
 	bool trace;
 };
 

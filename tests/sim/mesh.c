@@ -4,7 +4,6 @@
 #include <stdio.h>
 
 #include "base/check.h"
-#include "base/memory.h"
 
 enum { FAULTS_MOST = 12, FAULTS_WITHIN_MS = 3000 };
 
@@ -51,9 +50,10 @@ static const struct client_manners calm_client = {
 	.think_ns = 50 * CLOCK_MS,
 	.patience_ns = 20 * CLOCK_SECOND,
 	.body_chance = 400000,
-	.body_most = 20000,
-	.reply_most = 20000,
+	.body_most = 60000,
+	.reply_most = 60000,
 	.chunked_chance = 400000,
+	.pause_chance = 100000,
 };
 
 /* --- building --- */
@@ -76,12 +76,17 @@ void mesh_build(struct mesh *mesh, struct harness *harness, const struct mesh_pl
 	harness_seed(harness, &mesh->random);
 	for (unsigned n = 0; n < MESH_NODES; n++)
 		build_node(mesh, n);
+	if (mesh->plan.names == 0)
+		mesh->plan.names = MESH_SERVICES;
 	struct service_manners manners = plan->faults ? ordinary_service : calm_service;
 	if (!plan->until_close)
 		manners.until_close_chance = 0;
-	for (unsigned i = 0; i < MESH_SERVICES; i++) {
+	for (unsigned i = 0; i < mesh->plan.names; i++)
 		snprintf(mesh->names[i], sizeof(mesh->names[i]), "svc-%u", i);
-		service_start(&mesh->services[i], harness, mesh->nodes[i % MESH_NODES].host, i, mesh->names[i], 0, &manners);
+	for (unsigned i = 0; i < MESH_SERVICES; i++) {
+		/* Instances of one name are on different nodes. */
+		unsigned name = i % mesh->plan.names, n = (i + i / mesh->plan.names) % MESH_NODES;
+		service_start(&mesh->services[i], harness, mesh->nodes[n].host, name, mesh->names[name], 0, &manners);
 	}
 }
 
@@ -100,6 +105,7 @@ enum fault {
 	FAULT_CALL,      /* the nth call of a kind fails */
 	FAULT_MEMORY,    /* the nth allocation fails */
 	FAULT_MANNERS,   /* a service becomes slow, failing or hanging */
+	FAULT_EXTRA,     /* the scenario's own */
 	FAULTS,
 };
 
@@ -115,7 +121,10 @@ static struct service *draw_service(struct mesh *mesh)
 
 static void fault_link(struct mesh *mesh)
 {
-	struct sim_link *link = sim_link(draw_host(mesh), draw_host(mesh));
+	struct network *from = draw_host(mesh), *to = draw_host(mesh);
+	if (from == to && mesh->plan.spare_hosts)
+		return;
+	struct sim_link *link = sim_link(from, to);
 	uint32_t often = (uint32_t)draw_below(&mesh->random, 300000);
 	switch (draw_below(&mesh->random, 4)) {
 	case 0:
@@ -129,8 +138,16 @@ static void fault_link(struct mesh *mesh)
 		break;
 	default:
 		link->vanish_chance = often;
+		mesh->harness->silences++;
 		break;
 	}
+}
+
+static void fault_partition(struct mesh *mesh)
+{
+	struct network *a = draw_host(mesh), *b = draw_host(mesh);
+	if (a != b || !mesh->plan.spare_hosts)
+		sim_partition(a, b, true);
 }
 
 static void fault_manners(struct mesh *mesh)
@@ -149,22 +166,38 @@ static void fault_manners(struct mesh *mesh)
 	}
 }
 
+static void fault_crash(struct mesh *mesh)
+{
+	struct service *service = draw_service(mesh);
+	bool silent = draw_chance(&mesh->random, 500000);
+	mesh->harness->silences += silent;
+	service_crash(service, silent ? SIM_CRASH_SILENT : SIM_CRASH_RESET, draw_below(&mesh->random, CLOCK_SECOND));
+}
+
+static void fault_memory(struct mesh *mesh)
+{
+	struct service *service = draw_service(mesh);
+	if (service->loop)
+		sim_fail_memory(service->loop, 1 + (uint64_t)draw_below(&mesh->random, 10));
+	sim_fail_memory(mesh->nodes[draw_below(&mesh->random, MESH_NODES)].loop, 1 + (uint64_t)draw_below(&mesh->random, 10));
+}
+
 static void fault_happens(void *owner)
 {
 	struct mesh *mesh = owner;
 	enum fault fault = (enum fault)draw_below(&mesh->random, FAULTS);
-	sim_note(mesh->harness->sim, "fault %u", fault);
+	static const char *const names[FAULTS] = { "link", "partition", "crash", "stall", "call", "memory", "manners", "extra" };
+	sim_note(mesh->harness->sim, "fault: %s", names[fault]);
 	switch (fault) {
 	case FAULT_LINK:
 		fault_link(mesh);
 		break;
 	case FAULT_PARTITION:
-		sim_partition(draw_host(mesh), draw_host(mesh), true);
+		fault_partition(mesh);
 		break;
 	case FAULT_CRASH:
 		if (mesh->plan.crashes)
-			service_crash(draw_service(mesh), draw_chance(&mesh->random, 500000) ? SIM_CRASH_SILENT : SIM_CRASH_RESET,
-				draw_below(&mesh->random, CLOCK_SECOND));
+			fault_crash(mesh);
 		break;
 	case FAULT_STALL:
 		sim_process_stall(draw_service(mesh)->process, draw_below(&mesh->random, CLOCK_SECOND));
@@ -174,10 +207,14 @@ static void fault_happens(void *owner)
 			1 + (uint64_t)draw_below(&mesh->random, 20));
 		break;
 	case FAULT_MEMORY:
-		memory_fail_nth(1 + (uint64_t)draw_below(&mesh->random, 10));
+		fault_memory(mesh);
 		break;
 	case FAULT_MANNERS:
 		fault_manners(mesh);
+		break;
+	case FAULT_EXTRA:
+		if (mesh->plan.extra)
+			mesh->plan.extra(mesh->plan.extra_owner);
 		break;
 	case FAULTS:
 		break;
@@ -193,10 +230,19 @@ static void plan_faults(struct mesh *mesh)
 	mesh->faults_end = sim_now(sim) + FAULTS_WITHIN_MS * CLOCK_MS;
 }
 
+static void heal_memory(struct mesh *mesh)
+{
+	for (unsigned i = 0; i < MESH_SERVICES; i++) {
+		if (mesh->services[i].loop)
+			sim_fail_memory(mesh->services[i].loop, 0);
+	}
+	for (unsigned n = 0; n < MESH_NODES; n++)
+		sim_fail_memory(mesh->nodes[n].loop, 0);
+}
+
 static void heal(struct mesh *mesh)
 {
 	struct sim *sim = mesh->harness->sim;
-	memory_fail_nth(0);
 	for (unsigned call = 0; call < SIM_CALLS; call++)
 		sim_fail_nth(sim, (enum sim_call)call, 0);
 	for (unsigned a = 0; a < MESH_NODES; a++) {
@@ -205,6 +251,9 @@ static void heal(struct mesh *mesh)
 	}
 	for (unsigned i = 0; i < MESH_SERVICES; i++)
 		mesh->services[i].manners = calm_service;
+	heal_memory(mesh);
+	if (mesh->plan.heal)
+		mesh->plan.heal(mesh->plan.extra_owner);
 	sim_note(sim, "healed");
 }
 
@@ -231,8 +280,9 @@ static void users_ask(struct mesh *mesh, bool calm)
 		for (unsigned u = 0; u < MESH_USERS; u++) {
 			struct client *user = &node->users[u];
 			if (!user->harness)
-				client_start(user, mesh->harness, node->host, node->loop, node->routes, MESH_SERVICES, 0, manners);
+				client_start(user, mesh->harness, node->host, node->loop, node->routes, mesh->plan.names, 0, manners);
 			user->must_succeed = calm;
+			user->may_meet_stale = mesh->plan.keeps_connections;
 			client_continue(user, calm ? mesh->plan.calm_requests : mesh->plan.requests, manners);
 		}
 	}

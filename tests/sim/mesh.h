@@ -3,7 +3,7 @@
  * afterwards in which everything has to work again.
  *
  *	mesh_build(&mesh, harness, &plan);      // hosts and services
- *	mesh_route(&mesh, node, i, ...)         // where the clients of a node send what is for service i
+ *	mesh_route(&mesh, node, i, ...)         // where the clients of a node send what is for the ith name
  *	mesh_run(&mesh);                        // clients ask while faults happen; then all is healed and they ask again
  *	mesh_free(&mesh);
  */
@@ -28,7 +28,13 @@ struct mesh_node {
 struct mesh_plan {
 	bool faults;
 	bool crashes;            /* services die and come back */
+	unsigned names;          /* how many different services there are; 0: as many as instances */
+	bool spare_hosts;        /* nothing befalls the way within a host */
+	void (*extra)(void *owner); /* one more fault, the scenario's own; may be NULL */
+	void (*heal)(void *owner);  /* and what ends it */
+	void *extra_owner;
 	bool until_close;        /* answers may end with the connection: not through who cannot tell FIN from RST */
+	bool keeps_connections;  /* who is in between may hold half-open ones when all is healed */
 	unsigned requests;       /* of each user, while faults happen */
 	unsigned calm_requests;  /* of each user, afterwards */
 	int64_t recovery_ns;     /* between healing and the calm requests */
@@ -45,6 +51,7 @@ struct mesh {
 };
 
 void mesh_build(struct mesh *mesh, struct harness *harness, const struct mesh_plan *plan);
+/* One of names: svc-0, svc-1, … */
 void mesh_route(struct mesh *mesh, unsigned node, unsigned service, const struct address *address);
 void mesh_run(struct mesh *mesh);
 /* Stops clients and services; the scenario's own processes are stopped before. */

@@ -12,6 +12,9 @@ struct scenario {
 	unsigned seeds; /* for an ordinary ./dev test */
 };
 
+void run_proxies_calm(struct harness *harness);
+void run_proxies(struct harness *harness);
+
 extern const struct scenario scenarios[];
 extern const unsigned scenario_count;
 

@@ -72,6 +72,8 @@ const struct scenario scenarios[] = {
 	{ "calm", "clients ask services, and nothing goes wrong", run_calm, 10 },
 	{ "direct", "clients ask services without anything between them, while faults happen", run_direct, 50 },
 	{ "relay", "clients ask services through byte relays, while faults happen", run_relay, 50 },
+	{ "mesh-calm", "five proxies and twenty services, and nothing goes wrong", run_proxies_calm, 20 },
+	{ "mesh", "five proxies and twenty services, while faults happen", run_proxies, 100 },
 };
 
 const unsigned scenario_count = sizeof(scenarios) / sizeof(scenarios[0]);

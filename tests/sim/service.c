@@ -12,6 +12,7 @@ struct conversation {
 	struct list link;
 	struct service *service;
 	struct stream *stream;
+	uint64_t number;        /* of the service's connections */
 	struct random random;
 	struct message request;
 	struct sender answer;
@@ -162,6 +163,11 @@ static bool head_arrived(struct conversation *c)
 	struct record *record = record_of(service->harness, c->request.id);
 	c->has_request = true;
 	service->requests++;
+	if (!c->request.has_id)
+		harness_fail(service->harness, "%s got '%s %s', which bears no id", service->name, c->request.method,
+			c->request.target);
+	sim_note(service->harness->sim, "%s at connection %" PRIu64 " reads request %" PRIu64, service->name, c->number,
+		c->request.id);
 	if (record) {
 		record->arrivals++;
 		if (record->service != service->number)
@@ -169,6 +175,7 @@ static bool head_arrived(struct conversation *c)
 				record->service, service->name);
 	}
 	if (chance(c, manners->silent_chance)) {
+		sim_note(service->harness->sim, "%s closes instead of answering", service->name);
 		conversation_end(c, chance(c, 500000));
 		return false;
 	}
@@ -317,7 +324,7 @@ static void accepted(void *owner, struct stream *stream)
 	struct conversation *c = memory_new(sizeof(*c));
 	c->service = service;
 	c->stream = stream;
-	service->connections++;
+	c->number = ++service->connections;
 	random_init(&c->random, random_u64(&service->random));
 	timer_init(&c->timer, time_to_answer, c);
 	timer_init(&c->reading, on_reading, c);

@@ -273,19 +273,35 @@ int64_t loop_next(const struct loop *loop)
 	return next < loop->process->stalled_until ? loop->process->stalled_until : next;
 }
 
-void loop_turn(struct loop *loop)
+void sim_fail_memory(struct loop *loop, uint64_t nth)
 {
-	struct sim *sim = loop->sim;
-	sim->turning = loop;
-	sim->current = loop->process;
-	world_event(sim, EVENT_TURN, loop->id, 0, 0);
+	CHECK_MAGIC(loop, LOOP_MAGIC);
+	loop->memory_fails = nth;
+}
+
+static void run_turn(struct loop *loop)
+{
+	bool timers_first = random_below(&loop->sim->random, 2) == 0;
 	loop_run_tasks(loop); /* set from outside a turn */
-	bool timers_first = random_below(&sim->random, 2) == 0;
 	if (timers_first)
 		fire_timers(loop);
 	tell_batch(loop);
 	if (!timers_first)
 		fire_timers(loop);
+}
+
+void loop_turn(struct loop *loop)
+{
+	struct sim *sim = loop->sim;
+	bool memory_fails = loop->memory_fails > 0;
+	sim->turning = loop;
+	sim->current = loop->process;
+	world_event(sim, EVENT_TURN, loop->id, 0, 0);
+	if (memory_fails)
+		memory_fail_nth(loop->memory_fails);
+	run_turn(loop);
+	if (memory_fails)
+		loop->memory_fails = memory_fail_nth(0);
 	streams_free_closed(loop);
 	CHECK(loop->process->locks_held == 0); /* a lock kept beyond a turn would stop the other threads */
 	/* At least 1 ns, so that time passes even for a loop that always has something to do. */

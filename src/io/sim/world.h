@@ -127,6 +127,7 @@ struct loop {
 	struct list closed;   /* streams, freed when the turn ends */
 	unsigned open_count;  /* streams that have an owner */
 	unsigned listeners, datagrams, channels;
+	uint64_t memory_fails; /* the nth allocation in its turns; 0: none */
 	bool stopped;
 };
 

@@ -1,0 +1,129 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A node's configuration as a snapshot, made by hand: what the simulation finds does not depend on a dialect. */
+#include "node.h"
+
+#include "base/check.h"
+#include "model/dtab.h"
+#include "model/snapshot.h"
+
+static void *get(struct arena *arena, size_t size)
+{
+	void *p = arena_zeroed(arena, size);
+	CHECK(p != NULL);
+	return p;
+}
+
+static const struct dtab *parse_dtab(struct arena *arena, struct slice text)
+{
+	struct dtab *dtab = get(arena, sizeof(*dtab));
+	struct slice why;
+	int e = dtab_parse(text, arena, dtab, &why, NULL);
+	CHECK(e == 0);
+	return dtab;
+}
+
+static const struct path *parse_path(struct arena *arena, struct slice text)
+{
+	struct path *path = get(arena, sizeof(*path));
+	struct slice why;
+	int e = path_parse(text, arena, path, &why);
+	CHECK(e == 0);
+	return path;
+}
+
+static const struct listener_policy *make_listener(struct arena *arena, const struct address *address, uint16_t port)
+{
+	struct listener_policy *listener = get(arena, sizeof(*listener));
+	listener->address = *address;
+	listener->address.port = port;
+	listener->max_call_depth = 1000;
+	return listener;
+}
+
+static const struct service_rule *make_service_rule(struct arena *arena, bool outgoing)
+{
+	struct service_rule *rule = get(arena, sizeof(*rule));
+	rule->policy = service_policy_default();
+	rule->policy.set = SERVICE_CLASSIFIER | SERVICE_TOTAL_TIMEOUT;
+	rule->policy.classifier = outgoing ? CLASSIFIER_RETRYABLE_READ_5XX : CLASSIFIER_NON_RETRYABLE_5XX;
+	rule->policy.total_timeout_ns = 10 * CLOCK_SECOND;
+	return rule;
+}
+
+static const struct client_rule *make_client_rule(struct arena *arena, bool outgoing)
+{
+	struct client_rule *rule = get(arena, sizeof(*rule));
+	rule->policy = client_policy_default();
+	rule->policy.set = CLIENT_BALANCER | CLIENT_ACCRUAL | CLIENT_ATTEMPT_TIMEOUT;
+	rule->policy.balancer.kind = BALANCER_EWMA;
+	rule->policy.accrual.kind = outgoing ? ACCRUAL_CONSECUTIVE_FAILURES : ACCRUAL_NONE;
+	rule->policy.accrual.failures = 5;
+	rule->policy.accrual.backoff = (struct backoff){ BACKOFF_CONSTANT, CLOCK_SECOND, CLOCK_SECOND };
+	rule->policy.attempt_timeout_ns = 3 * CLOCK_SECOND;
+	return rule;
+}
+
+static const struct transformer_policy *make_transformer(struct arena *arena, const struct address *address, bool outgoing)
+{
+	struct transformer_policy *transformer = get(arena, sizeof(*transformer));
+	if (outgoing) {
+		transformer->kind = TRANSFORMER_PORT;
+		transformer->port = NODE_INCOMING;
+	} else {
+		transformer->kind = TRANSFORMER_SPECIFIC_HOST;
+		transformer->host = *address;
+	}
+	return transformer;
+}
+
+static void make_router(struct arena *arena, struct router *router, const struct address *address, bool outgoing)
+{
+	static const struct identifier by_host = { .kind = IDENTIFIER_HEADER_TOKEN, .header = { "host", 4 } };
+	*router = (struct router){
+		.label = outgoing ? SLICE("outgoing") : SLICE("incoming"),
+		.protocol = PROTOCOL_HTTP,
+		.index = outgoing ? 0 : 1,
+		.dst_prefix = parse_path(arena, SLICE("/svc")),
+		.dtab = parse_dtab(arena, SLICE("/srv => /#/io.l5d.fs; /host => /srv; /svc => /host;")),
+		.identifiers = &by_host,
+		.identifier_count = 1,
+		.listeners = make_listener(arena, address, outgoing ? NODE_OUTGOING : NODE_INCOMING),
+		.listener_count = 1,
+		.transformers = make_transformer(arena, address, outgoing),
+		.transformer_count = 1,
+		.service_rules = make_service_rule(arena, outgoing),
+		.service_rule_count = 1,
+		.client_rules = make_client_rule(arena, outgoing),
+		.client_rule_count = 1,
+		.binding_timeout_ns = 10 * CLOCK_SECOND,
+		.cache_paths = 1000,
+		.cache_trees = 1000,
+		.cache_bounds = 1000,
+		.cache_clients = 1000,
+		.cache_idle_ns = 600 * CLOCK_SECOND,
+		.max_head_bytes = 8192,
+		.max_line_bytes = 4096,
+		.max_error_bytes = 1024,
+	};
+}
+
+struct snapshot *node_snapshot(const struct address *address, uint64_t generation)
+{
+	struct snapshot *snapshot = snapshot_new();
+	struct arena *arena = &snapshot->arena;
+	snapshot->generation = generation;
+	snapshot->source = SLICE("simulated");
+	snapshot->json = SLICE("{}");
+	snapshot->router_count = 2;
+	snapshot->routers = get(arena, 2 * sizeof(*snapshot->routers));
+	make_router(arena, &snapshot->routers[0], address, true);
+	make_router(arena, &snapshot->routers[1], address, false);
+	snapshot->namer_count = 1;
+	snapshot->namers = get(arena, sizeof(*snapshot->namers));
+	snapshot->namers[0] = (struct namer_policy){
+		.kind = NAMER_FS,
+		.prefix = SLICE("io.l5d.fs"),
+		.root_dir = SLICE("disco"),
+	};
+	return snapshot;
+}

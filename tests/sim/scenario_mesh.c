@@ -1,0 +1,159 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Five real proxies: a user asks its node's outgoing router, which finds an instance by the files in disco/ and asks the
+ * incoming router of that instance's node, which asks the instance. */
+#include "scenario.h"
+
+#include <stdio.h>
+
+#include "base/text.h"
+#include "mesh.h"
+#include "node.h"
+
+enum { NAMES = 10 };
+
+struct proxied {
+	struct harness *harness;
+	struct mesh mesh;
+	struct node nodes[MESH_NODES];
+	struct random random;
+};
+
+/* --- discovery --- */
+
+/* Writes disco/NAME on a node; the instance `missing` is left out. */
+static void write_name(struct proxied *p, unsigned n, unsigned name, unsigned missing)
+{
+	struct text text = { 0 };
+	char path[32];
+	for (unsigned i = 0; i < MESH_SERVICES; i++) {
+		char ip[ADDRESS_TEXT];
+		if (p->mesh.services[i].number != name || i == missing)
+			continue;
+		address_format_ip(&p->mesh.services[i].address, ip);
+		text_format(&text, "%s %u\n", ip, p->mesh.services[i].address.port);
+	}
+	snprintf(path, sizeof(path), "disco/svc-%u", name);
+	sim_file_put(p->mesh.nodes[n].host, path, text_slice(&text));
+	text_free(&text);
+}
+
+static void write_all(struct proxied *p)
+{
+	for (unsigned n = 0; n < MESH_NODES; n++) {
+		for (unsigned name = 0; name < NAMES; name++)
+			write_name(p, n, name, MESH_SERVICES);
+	}
+}
+
+/* --- faults of their own --- */
+
+static void fault_of_proxies(void *owner)
+{
+	struct proxied *p = owner;
+	struct node *node = &p->nodes[draw_below(&p->random, MESH_NODES)];
+	switch (draw_below(&p->random, 5)) {
+	case 0:
+		/* Never silently: its host lives on, with its users. */
+		node_crash(node, SIM_CRASH_RESET);
+		break;
+	case 1:
+		node_reload(node);
+		break;
+	case 2:
+		if (node->proxy)
+			sim_process_stall(node->process, draw_below(&p->random, 500 * CLOCK_MS));
+		break;
+	case 3:
+		if (node->proxy)
+			sim_fail_memory(node->workers[draw_below(&p->random, node->worker_count)],
+				1 + (uint64_t)draw_below(&p->random, 20));
+		break;
+	default:
+		write_name(p, (unsigned)draw_below(&p->random, MESH_NODES), (unsigned)draw_below(&p->random, NAMES),
+			(unsigned)draw_below(&p->random, MESH_SERVICES));
+		break;
+	}
+}
+
+static void heal_proxies(void *owner)
+{
+	struct proxied *p = owner;
+	for (unsigned n = 0; n < MESH_NODES; n++) {
+		for (unsigned i = 0; p->nodes[n].proxy && i < p->nodes[n].worker_count; i++)
+			sim_fail_memory(p->nodes[n].workers[i], 0);
+	}
+	write_all(p);
+}
+
+/* --- the run --- */
+
+static void build(struct proxied *p, const struct mesh_plan *plan)
+{
+	mesh_build(&p->mesh, p->harness, plan);
+	write_all(p);
+	for (unsigned n = 0; n < MESH_NODES; n++) {
+		unsigned workers = 1 + (unsigned)draw_below(&p->random, NODE_WORKERS);
+		struct address address = *sim_host_address(p->mesh.nodes[n].host);
+		address.port = NODE_OUTGOING;
+		node_start(&p->nodes[n], p->harness, p->mesh.nodes[n].host, workers);
+		for (unsigned name = 0; name < NAMES; name++)
+			mesh_route(&p->mesh, n, name, &address);
+	}
+	/* The workers take over their configuration before anybody asks. */
+	sim_run_for(p->harness->sim, 100 * CLOCK_MS);
+}
+
+static bool still_draining(void *owner)
+{
+	struct proxied *p = owner;
+	for (unsigned n = 0; n < MESH_NODES; n++) {
+		if (!p->nodes[n].drained)
+			return true;
+	}
+	return false;
+}
+
+static void finish(struct proxied *p)
+{
+	for (unsigned n = 0; n < MESH_NODES; n++)
+		node_drain(&p->nodes[n]);
+	(void)sim_run_while(p->harness->sim, still_draining, p, 60 * CLOCK_SECOND);
+	for (unsigned n = 0; n < MESH_NODES; n++)
+		node_stop(&p->nodes[n]);
+	mesh_free(&p->mesh);
+}
+
+void run_proxies_calm(struct harness *harness)
+{
+	struct proxied p = { .harness = harness };
+	struct mesh_plan plan = { .names = NAMES, .requests = 5, .calm_requests = 5 };
+	harness_seed(harness, &p.random);
+	build(&p, &plan);
+	mesh_run(&p.mesh);
+	finish(&p);
+	if (harness->outcomes[OUTCOME_ANSWERED] != MESH_NODES * MESH_USERS * 10)
+		harness_fail(harness, "not everything was answered although nothing was broken");
+}
+
+void run_proxies(struct harness *harness)
+{
+	struct proxied p = { .harness = harness };
+	struct mesh_plan plan = {
+		.faults = true,
+		.crashes = true,
+		.names = NAMES,
+		.spare_hosts = true,
+		.keeps_connections = true,
+		.until_close = true,
+		.extra = fault_of_proxies,
+		.heal = heal_proxies,
+		.extra_owner = &p,
+		.requests = 10,
+		.calm_requests = 3,
+		.recovery_ns = 15 * CLOCK_SECOND,
+	};
+	harness_seed(harness, &p.random);
+	build(&p, &plan);
+	mesh_run(&p.mesh);
+	finish(&p);
+}
