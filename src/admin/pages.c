@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The pages that the admin thread answers by itself, and the table of all. */
-#include <time.h>
-
 #include "admin/server.h"
 #include "export/metrics_json.h"
 #include "export/prometheus.h"
@@ -105,12 +103,9 @@ static void row(void *owner, const void *entry)
 {
 	const struct recent *recent = entry;
 	struct text *out = owner;
-	char when[40];
-	time_t seconds = (time_t)(recent->wall_ns / CLOCK_SECOND);
-	struct tm parts;
+	char when[CLOCK_TEXT];
 
-	gmtime_r(&seconds, &parts);
-	strftime(when, sizeof when, "%Y-%m-%dT%H:%M:%SZ", &parts);
+	clock_format(recent->wall_ns, when);
 	text_append(out, SLICE("<tr>"));
 	cell(out, when);
 	cell_address(out, &recent->source);

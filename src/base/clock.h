@@ -8,11 +8,16 @@
 
 #include <stdint.h>
 
+enum { CLOCK_TEXT = 32 };
+
 #define CLOCK_NEVER INT64_MAX
 #define CLOCK_US INT64_C(1000)
 #define CLOCK_MS INT64_C(1000000)
 #define CLOCK_SECOND INT64_C(1000000000)
 #define CLOCK_MINUTE (60 * CLOCK_SECOND)
+
+/* Nanoseconds since 1970 as RFC 3339 says it in UTC, to the second: "2026-11-23T12:26:00Z"; NUL-terminated. */
+void clock_format(int64_t wall_ns, char text[CLOCK_TEXT]);
 
 /* `now + after`, or CLOCK_NEVER instead of overflowing. */
 static inline int64_t clock_after(int64_t now, int64_t after)
