@@ -114,7 +114,8 @@ static void write_string(struct text *out, struct slice s)
 			text_append(out, SLICE("\xef\xbf\xbd"));
 		run = ++i;
 	}
-	text_append(out, slice_from(s, run));
+	if (run < s.length)
+		text_append(out, slice_from(s, run));
 	text_append(out, SLICE("\""));
 }
 

@@ -388,15 +388,19 @@ static void searches(void **state)
 {
 	(void)state;
 	struct rig *rig = rig_new("nameserver 10.0.0.53\nsearch one.x two.x\noptions ndots:2\n");
-	struct told own = { 0 }, listed = { 0 }, both = { 0 }, absolute = { 0 }, none = { 0 };
+	struct told own = { 0 }, listed = { 0 }, dotted = { 0 }, both = { 0 }, absolute = { 0 }, none = { 0 };
 	struct dns_server *server = &rig->servers[0];
 	dns_server_add(server, "db.two.x", 60, "10.0.0.1");
 	dns_server_add(server, "db", 60, "10.0.0.2");
 	dns_server_add(server, "a.b.c", 60, "10.0.0.3");
 	dns_server_add(server, "a.b.c.one.x", 60, "10.0.0.4");
 	dns_server_add(server, "only", 60, "10.0.0.5");
+	dns_server_add(server, "a.b", 60, "10.0.0.6");
+	dns_server_add(server, "a.b.one.x", 60, "10.0.0.7");
 	watch(rig, &listed, "db");
 	expect(rig, &listed, "found 10.0.0.1"); /* too few dots: the list first */
+	watch(rig, &dotted, "a.b");
+	expect(rig, &dotted, "found 10.0.0.7"); /* one dot is still less than two */
 	watch(rig, &own, "a.b.c");
 	expect(rig, &own, "found 10.0.0.3");
 	watch(rig, &absolute, "db.");
@@ -407,9 +411,22 @@ static void searches(void **state)
 	watch(rig, &none, "none");
 	expect(rig, &none, "negative");
 	assert_int_equal(server->udp - before, 6);
-	struct told *all[] = { &own, &listed, &both, &absolute, &none };
+	struct told *all[] = { &own, &listed, &dotted, &both, &absolute, &none };
 	for (unsigned i = 0; i < sizeof all / sizeof *all; i++)
 		resolver_unwatch(all[i]->watch);
+	rig_free(rig);
+}
+
+static void silent_servers_are_not_asked_for_the_whole_list(void **state)
+{
+	(void)state;
+	struct rig *rig = rig_new("nameserver 10.0.0.53\nsearch one.x two.x\noptions timeout:1\n");
+	struct told a = { 0 };
+	rig->servers[0].silent = true;
+	watch(rig, &a, "db");
+	expect_within(rig, &a, "failed", 2500 * CLOCK_MS);
+	assert_int_equal(queries(rig), 4);
+	resolver_unwatch(a.watch);
 	rig_free(rig);
 }
 
@@ -560,6 +577,7 @@ int main(void)
 		cmocka_unit_test(asks_without_edns_where_it_is_unknown),
 		cmocka_unit_test(one_family_is_enough),
 		cmocka_unit_test(searches),
+		cmocka_unit_test(silent_servers_are_not_asked_for_the_whole_list),
 		cmocka_unit_test(files_and_literals_need_no_server),
 		cmocka_unit_test(follows_resolv_conf),
 		cmocka_unit_test(watches_may_go_at_any_time),
