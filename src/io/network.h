@@ -67,7 +67,7 @@ struct datagram_events {
 MUST_CHECK int datagram_open(struct network *network, struct loop *loop, const struct address *peer,
                              const struct datagram_events *events, void *owner, struct datagram **datagram);
 MUST_CHECK int datagram_send(struct datagram *datagram, struct slice bytes);
-void datagram_close(struct datagram *datagram);
+void datagram_close(struct datagram *datagram); /* also from inside its own events */
 
 /* The addresses of all interfaces that are up (for the transformer `localhost`). Returns the count, at most max. */
 unsigned network_local_addresses(struct network *network, struct address *addresses, unsigned max);
