@@ -35,6 +35,8 @@ struct namer_policy {
 struct admin_policy {
 	struct address address;
 	int64_t shutdown_grace_ns;
+	int backlog;                        /* 0: default */
+	bool keep_alive, delay;             /* SO_KEEPALIVE; Nagle's algorithm on */
 	bool ui, control, diagnostics;      /* which categories of pages are enabled */
 	const struct slice *allow, *deny;   /* regular expressions (pathWhitelist, pathBlacklist) */
 	unsigned allow_count, deny_count;
@@ -60,6 +62,7 @@ struct snapshot {
 	unsigned router_count;
 	struct namer_policy *namers;        /* in the order in which they are asked: the file's last first */
 	unsigned namer_count;
+	struct slice resolv_conf;           /* the file that names the nameservers; ends in NUL; empty: /etc/resolv.conf */
 };
 
 struct snapshot *snapshot_new(void);

@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What only the whole file shows: labels and addresses that are there twice. */
+#include "dialect/linkerd/linkerd_parts.h"
+
+/* An address that is listened on, and where the file says so. */
+struct place {
+	struct address address;
+	const struct document_node *node; /* NULL: not in the file, a default */
+	const char *what;
+};
+
+static const struct document_node *item(const struct document_node *list, uint32_t i)
+{
+	return list && list->kind == DOCUMENT_SEQUENCE && i < list->count ? list->items[i] : NULL;
+}
+
+static void check_labels(struct linkerd_load *load, const struct document_node *routers)
+{
+	const struct snapshot *snapshot = load->snapshot;
+
+	for (unsigned i = 1; i < snapshot->router_count; i++) {
+		const struct document_node *node = item(routers, i), *label = document_get(node, "label");
+
+		for (unsigned k = 0; k < i; k++) {
+			if (snapshot->routers[i].label.length == 0 ||
+			    !slice_equal(snapshot->routers[i].label, snapshot->routers[k].label))
+				continue;
+			linkerd_problem(load, label ? label : node, "the label `%.*s` is that of routers[%u] (line %d) already",
+			                SLICE_ARGS(snapshot->routers[i].label), k, item(routers, k)->line);
+			break;
+		}
+	}
+}
+
+/* Both can't be listened on: the same port, and the same address or one that includes the other. */
+static bool conflict(const struct address *a, const struct address *b)
+{
+	return a->port != 0 && a->port == b->port && (address_same_ip(a, b) || address_is_any(a) || address_is_any(b));
+}
+
+static void check_address(struct linkerd_load *load, const struct place *places, unsigned count, const struct place *new)
+{
+	char text[ADDRESS_TEXT];
+
+	for (unsigned i = 0; i < count; i++) {
+		if (!conflict(&places[i].address, &new->address))
+			continue;
+		address_format(&places[i].address, text);
+		if (places[i].node)
+			linkerd_problem(load, new->node, "conflicts with %s: %s is listened on already (line %d)", places[i].what, text,
+			                places[i].node->line);
+		else
+			linkerd_problem(load, new->node, "conflicts with %s: %s is listened on already", places[i].what, text);
+		return;
+	}
+}
+
+/* Routers of a protocol that isn't supported have no servers here, so there is nothing to compare. */
+static void check_addresses(struct linkerd_load *load, const struct document_node *root)
+{
+	const struct document_node *routers = document_get(root, "routers");
+	const struct snapshot *snapshot = load->snapshot;
+	unsigned most = 1, count = 0;
+
+	for (unsigned i = 0; i < snapshot->router_count; i++)
+		most += snapshot->routers[i].listener_count;
+
+	struct place *places = linkerd_memory(load, most * sizeof *places);
+
+	places[count++] = (struct place){ snapshot->admin.address, document_get(root, "admin"), "admin" };
+	for (unsigned i = 0; i < snapshot->router_count; i++) {
+		const struct document_node *servers = document_get(item(routers, i), "servers");
+
+		for (unsigned k = 0; k < snapshot->routers[i].listener_count; k++) {
+			places[count] = (struct place){ snapshot->routers[i].listeners[k].address, item(servers, k), "another server" };
+			check_address(load, places, count, &places[count]);
+			count++;
+		}
+	}
+}
+
+void linkerd_check(struct linkerd_load *load, const struct document_node *root)
+{
+	check_labels(load, document_get(root, "routers"));
+	check_addresses(load, root);
+}

@@ -1,0 +1,218 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* `client`: how the endpoints behind a bound name are used. */
+#include "dialect/linkerd/linkerd_parts.h"
+#include "model/matcher.h"
+
+#define AT(member) offsetof(struct client_policy, member)
+
+/* ---- loadBalancer ---- */
+
+/* Endpoints that discovery has taken away are let go at once, so there is nothing to be probed. */
+static void read_probation(struct linkerd_load *load, const struct document_node *node, void *out)
+{
+	bool wanted = false;
+
+	(void)out;
+	if (document_read_bool(node, &wanted, load->problems) && wanted)
+		linkerd_problem(load, node, "true is not yet supported by weft (known from Linkerd 1.x)");
+}
+
+#define BALANCER(member) offsetof(struct balancer_policy, member)
+
+static const struct linkerd_key balancer_keys[] = {
+	LINKERD_KEY_KIND,
+	{ "maxEffort", LINKERD_COUNT, BALANCER(max_effort), 1, .says = "picks tried for an available endpoint; 5" },
+	{ "enableProbation", LINKERD_READ, LINKERD_NOWHERE, .read = read_probation, .says = "only `false`; false" },
+	{ 0 },
+};
+static const struct linkerd_key ewma_keys[] = {
+	{ "decayTimeMs", LINKERD_MS, BALANCER(decay_ns), 1, .says = "how fast old latencies are forgotten; 10000" },
+	{ 0 },
+};
+static const struct linkerd_block balancer_block = { .name = "any", .keys = balancer_keys };
+static const struct linkerd_block ewma_block = { .name = "ewma", .keys = ewma_keys, .also = &balancer_block };
+
+static const struct linkerd_kind balancer_kinds[] = {
+	{ "p2c", BALANCER_P2C, &balancer_block, "the less busy of two; the default" },
+	{ "ewma", BALANCER_EWMA, &ewma_block, "the faster of two, by peak EWMA latency times requests in flight" },
+	{ "roundRobin", BALANCER_ROUND_ROBIN, &balancer_block, "one after another" },
+	LINKERD_KIND_LATER("aperture"),
+	LINKERD_KIND_LATER("heap"),
+	{ 0 },
+};
+static const struct linkerd_choice balancer_choice = {
+	.name = "loadBalancer", .kinds = balancer_kinds, .usual = "p2c",
+};
+
+static void read_balancer(struct linkerd_load *load, const struct document_node *node, void *out)
+{
+	const struct linkerd_kind *kind = linkerd_read_kind(load, node, &balancer_choice);
+	struct balancer_policy *balancer = out;
+
+	if (!kind)
+		return;
+	*balancer = client_policy_default().balancer;
+	balancer->kind = (enum balancer_kind)kind->value;
+	linkerd_read_block(load, node, kind->block, balancer);
+}
+
+/* ---- failureAccrual ---- */
+
+#define ACCRUAL(member) offsetof(struct accrual_policy, member)
+
+static const struct linkerd_key accrual_keys[] = {
+	LINKERD_KEY_KIND,
+	{ "backoff", LINKERD_READ, ACCRUAL(backoff), .read = linkerd_read_backoff, .choice = &linkerd_backoff,
+	  .says = "how long an endpoint stays out; jittered, 5 s to 300 s" },
+	{ 0 },
+};
+static const struct linkerd_key failures_keys[] = {
+	{ "failures", LINKERD_COUNT, ACCRUAL(failures), 1, .required = true, .says = "in a row, then it is taken out" },
+	{ 0 },
+};
+static const struct linkerd_block accrual_block = { .name = "any", .keys = accrual_keys };
+static const struct linkerd_block failures_block = {
+	.name = "consecutiveFailures", .keys = failures_keys, .also = &accrual_block,
+};
+
+static const struct linkerd_kind accrual_kinds[] = {
+	{ "io.l5d.consecutiveFailures", ACCRUAL_CONSECUTIVE_FAILURES, &failures_block, "the default, with 5" },
+	{ "none", ACCRUAL_NONE, &accrual_block, "endpoints are never taken out" },
+	LINKERD_KIND_LATER("io.l5d.successRate"),
+	LINKERD_KIND_LATER("io.l5d.successRateWindowed"),
+	{ 0 },
+};
+static const struct linkerd_choice accrual_choice = { .name = "failureAccrual", .kinds = accrual_kinds };
+
+static void read_accrual(struct linkerd_load *load, const struct document_node *node, void *out)
+{
+	const struct linkerd_kind *kind = linkerd_read_kind(load, node, &accrual_choice);
+	struct accrual_policy *accrual = out;
+
+	if (!kind)
+		return;
+	*accrual = client_policy_default().accrual;
+	accrual->kind = (enum accrual_kind)kind->value;
+	linkerd_read_block(load, node, kind->block, accrual);
+}
+
+/* ---- hostConnectionPool ---- */
+
+#define POOL(member) offsetof(struct connection_policy, member)
+
+static const struct linkerd_key pool_keys[] = {
+	{ "minSize", LINKERD_COUNT, POOL(min_size), .says = "connections kept although idle; 0" },
+	{ "maxSize", LINKERD_COUNT, POOL(max_size), 1, .says = "connections to each endpoint; no limit" },
+	{ "idleTimeMs", LINKERD_MS, POOL(idle_ns), 1, .says = "then an idle connection is closed; never" },
+	{ "maxWaiters", LINKERD_COUNT, POOL(max_waiters), 1, .says = "requests that wait for a connection; no limit" },
+	{ 0 },
+};
+static const struct linkerd_block pool_block = { .name = "hostConnectionPool", .keys = pool_keys };
+
+static void read_pool(struct linkerd_load *load, const struct document_node *node, void *out)
+{
+	struct connection_policy *pool = out;
+
+	*pool = client_policy_default().connections;
+	if (linkerd_read_block(load, node, &pool_block, pool) && pool->max_size && pool->min_size > pool->max_size)
+		linkerd_problem(load, document_get(node, "minSize"), "is more than maxSize");
+}
+
+/* ---- client ---- */
+
+static const struct linkerd_key kind_alone[] = { LINKERD_KEY_KIND, { 0 } };
+
+static const struct linkerd_key policy_keys[] = {
+	{ "loadBalancer", LINKERD_READ, AT(balancer), .sets = CLIENT_BALANCER, .read = read_balancer, .choice = &balancer_choice,
+	  .says = "which endpoint is picked" },
+	{ "failureAccrual", LINKERD_READ, AT(accrual), .sets = CLIENT_ACCRUAL, .read = read_accrual, .choice = &accrual_choice,
+	  .says = "when an endpoint is taken out" },
+	{ "requestAttemptTimeoutMs", LINKERD_MS, AT(attempt_timeout_ns), 1, .sets = CLIENT_ATTEMPT_TIMEOUT,
+	  .says = "for each attempt; none" },
+	{ "requeueBudget", LINKERD_READ, AT(requeue_budget), .sets = CLIENT_REQUEUE_BUDGET, .read = linkerd_read_budget,
+	  .block = &linkerd_budget, .says = "for requests that are known not to have been sent" },
+	{ "hostConnectionPool", LINKERD_READ, AT(connections), .sets = CLIENT_CONNECTIONS, .read = read_pool, .block = &pool_block,
+	  .says = "connections to an endpoint" },
+	LINKERD_KEY_LATER("tls"),
+	LINKERD_KEY_LATER("failFast"),
+	LINKERD_KEY_LATER("clientSession"),
+	LINKERD_KEY_LATER("socketOptions"),
+	LINKERD_KEY_LATER("forwardClientCert"),
+	LINKERD_KEY_LATER("requestAuthorizers"),
+	LINKERD_KEY_LATER("windowUpdateRatio"),
+	LINKERD_KEY_LATER("headerTableBytes"),
+	LINKERD_KEY_LATER("initialStreamWindowBytes"),
+	LINKERD_KEY_LATER("maxFrameBytes"),
+	LINKERD_KEY_LATER("maxHeaderListBytes"),
+	LINKERD_KEY_LATER("thriftFramed"),
+	LINKERD_KEY_LATER("attemptTTwitterUpgrade"),
+	{ 0 },
+};
+static const struct linkerd_block policy_block = { .name = "policy", .keys = policy_keys, .set_offset = AT(set) };
+static const struct linkerd_block global_block = { .name = "global", .keys = kind_alone, .also = &policy_block };
+
+static const struct linkerd_key prefix_keys[] = {
+	{ "prefix", LINKERD_APART, .required = true,
+	  .says = "of the client's id, e.g. /%/io.l5d.port/4141/#/io.l5d.fs/hello; segments may be `*` or hold {captures}" },
+	{ 0 },
+};
+static const struct linkerd_block config_block = {
+	.name = "configs[]", .keys = prefix_keys, .also = &policy_block,
+};
+
+static void read_config(struct linkerd_load *load, const struct document_node *node, void *out)
+{
+	struct client_rule *rule = out;
+
+	rule->policy = client_policy_default();
+	linkerd_read_block(load, node, &config_block, &rule->policy);
+	rule->matcher = linkerd_read_matcher(load, node);
+}
+
+static void read_configs(struct linkerd_load *load, const struct document_node *list, void *out)
+{
+	struct router *router = out;
+
+	router->client_rules =
+		linkerd_read_list(load, list, sizeof(struct client_rule), read_config, &router->client_rule_count);
+}
+
+static const struct linkerd_key static_keys[] = {
+	LINKERD_KEY_KIND,
+	{ "configs", LINKERD_READ, 0, .required = true, .read = read_configs, .block = &config_block,
+	  .says = "each matching one applies, in this order; a later one wins, key by key" },
+	{ 0 },
+};
+static const struct linkerd_block static_block = { .name = "static", .keys = static_keys };
+
+enum { GLOBAL, STATIC };
+
+static const struct linkerd_kind client_kinds[] = {
+	{ "io.l5d.global", GLOBAL, &global_block, "the same for all clients; the default" },
+	{ "io.l5d.static", STATIC, &static_block, "by prefix of the client's id" },
+	{ 0 },
+};
+
+const struct linkerd_choice linkerd_client = {
+	.name = "client", .kinds = client_kinds, .usual = "io.l5d.global",
+};
+
+void linkerd_read_client(struct linkerd_load *load, const struct document_node *node, void *out)
+{
+	const struct linkerd_kind *kind = linkerd_read_kind(load, node, &linkerd_client);
+	struct router *router = out;
+
+	if (!kind)
+		return;
+	if (kind->value == STATIC) {
+		linkerd_read_block(load, node, kind->block, router);
+		return;
+	}
+
+	struct client_rule *rule = linkerd_memory(load, sizeof *rule);
+
+	rule->policy = client_policy_default();
+	linkerd_read_block(load, node, kind->block, &rule->policy);
+	router->client_rules = rule;
+	router->client_rule_count = 1;
+}

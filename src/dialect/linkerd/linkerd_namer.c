@@ -1,0 +1,159 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* `namers`, and the transformers of namers and interpreters. */
+#include "dialect/linkerd/linkerd_parts.h"
+#include "model/path.h"
+
+void linkerd_read_prefix(struct linkerd_load *load, const struct document_node *node, void *out)
+{
+	struct slice text, why;
+	struct path path;
+
+	if (!document_read_text(node, &text, load->problems))
+		return;
+
+	struct slice shown = linkerd_copy(load, text);
+
+	if (!slice_starts(shown, SLICE("/")))
+		shown = arena_join(&load->snapshot->arena, SLICE("/"), shown);
+	if (path_parse(shown, &load->snapshot->arena, &path, &why))
+		linkerd_problem(load, node, "%.*s", SLICE_ARGS(why));
+	else if (path.count == 0)
+		linkerd_problem(load, node, "must have at least one segment");
+	else
+		*(struct slice *)out = slice_from(path_show(&load->snapshot->arena, path), 1);
+}
+
+/* ---- transformers ---- */
+
+#define AT(member) offsetof(struct transformer_policy, member)
+
+static const struct linkerd_key common_keys[] = {
+	LINKERD_KEY_KIND,
+	{ "prefix", LINKERD_READ, AT(prefix), .read = linkerd_read_prefix,
+	  .says = "what follows /% in ids; the kind, for io.l5d.port with the port" },
+	{ 0 },
+};
+static const struct linkerd_key port_keys[] = {
+	{ "port", LINKERD_PORT, AT(port), 1, .required = true, .says = "in place of every address's own" },
+	{ 0 },
+};
+static const struct linkerd_key host_keys[] = {
+	{ "host", LINKERD_IP, AT(host), .required = true, .says = "the IP address that stays" },
+	{ 0 },
+};
+static const struct linkerd_block common_block = { .name = "io.l5d.localhost", .keys = common_keys };
+static const struct linkerd_block port_block = { .name = "io.l5d.port", .keys = port_keys, .also = &common_block };
+static const struct linkerd_block host_block = { .name = "io.l5d.specificHost", .keys = host_keys, .also = &common_block };
+
+static const struct linkerd_kind transformer_kinds[] = {
+	{ "io.l5d.port", TRANSFORMER_PORT, &port_block, "every address gets this port" },
+	{ "io.l5d.specificHost", TRANSFORMER_SPECIFIC_HOST, &host_block, "only this IP address stays" },
+	{ "io.l5d.localhost", TRANSFORMER_LOCALHOST, &common_block, "only this machine's addresses stay" },
+	LINKERD_KIND_LATER("io.l5d.k8s.localnode"),
+	LINKERD_KIND_LATER("io.l5d.k8s.daemonset"),
+	LINKERD_KIND_LATER("io.l5d.const"),
+	LINKERD_KIND_LATER("io.l5d.replace"),
+	{ 0 },
+};
+
+const struct linkerd_choice linkerd_transformer = { .name = "transformers[]", .kinds = transformer_kinds };
+
+static void read_transformer(struct linkerd_load *load, const struct document_node *node, void *out)
+{
+	const struct linkerd_kind *kind = linkerd_read_kind(load, node, &linkerd_transformer);
+	struct transformer_policy *transformer = out;
+
+	if (!kind)
+		return;
+	transformer->kind = (enum transformer_kind)kind->value;
+	linkerd_read_block(load, node, kind->block, transformer);
+	if (transformer->prefix.length)
+		return;
+	transformer->prefix = kind->value == TRANSFORMER_PORT ?
+	        arena_format(&load->snapshot->arena, "%s/%u", kind->name, transformer->port) : slice_of(kind->name);
+}
+
+void linkerd_read_transformers(struct linkerd_load *load, const struct document_node *list, void *out)
+{
+	struct linkerd_transformers *transformers = out;
+
+	transformers->list =
+		linkerd_read_list(load, list, sizeof(struct transformer_policy), read_transformer, &transformers->count);
+}
+
+/* ---- namers ---- */
+
+#undef AT
+#define AT(member) offsetof(struct namer_policy, member)
+
+static void read_transformers(struct linkerd_load *load, const struct document_node *list, void *out)
+{
+	struct linkerd_transformers transformers;
+	struct namer_policy *namer = out;
+
+	linkerd_read_transformers(load, list, &transformers);
+	namer->transformers = transformers.list;
+	namer->transformer_count = transformers.count;
+}
+
+static const struct linkerd_key namer_keys[] = {
+	LINKERD_KEY_KIND,
+	{ "prefix", LINKERD_READ, AT(prefix), .read = linkerd_read_prefix, .says = "names below /#/PREFIX are asked here; the kind" },
+	{ "transformers", LINKERD_READ, 0, .read = read_transformers, .choice = &linkerd_transformer,
+	  .says = "applied in this order" },
+	{ "experimental", LINKERD_BOOL, LINKERD_NOWHERE, .says = "no effect: nothing here is experimental; false" },
+	{ 0 },
+};
+static const struct linkerd_key fs_keys[] = {
+	{ "rootDir", LINKERD_TEXT, AT(root_dir), .required = true,
+	  .says = "the directory: a file for each name, in it a line `host port` for each endpoint" },
+	{ 0 },
+};
+static const struct linkerd_block namer_block = { .name = "any", .keys = namer_keys };
+static const struct linkerd_block fs_block = { .name = "io.l5d.fs", .keys = fs_keys, .also = &namer_block };
+
+static const struct linkerd_kind namer_kinds[] = {
+	{ "io.l5d.fs", NAMER_FS, &fs_block, "files" },
+	LINKERD_KIND_LATER("io.l5d.k8s"),
+	LINKERD_KIND_LATER("io.l5d.k8s.external"),
+	LINKERD_KIND_LATER("io.l5d.k8s.ns"),
+	LINKERD_KIND_LATER("io.l5d.k8s.istio"),
+	LINKERD_KIND_LATER("io.l5d.consul"),
+	LINKERD_KIND_LATER("io.l5d.marathon"),
+	LINKERD_KIND_LATER("io.l5d.dnssrv"),
+	LINKERD_KIND_LATER("io.l5d.serversets"),
+	LINKERD_KIND_LATER("io.l5d.zkLeader"),
+	LINKERD_KIND_LATER("io.l5d.curator"),
+	LINKERD_KIND_LATER("io.l5d.rancher"),
+	LINKERD_KIND_LATER("io.l5d.rewrite"),
+	{ 0 },
+};
+
+const struct linkerd_choice linkerd_namer = { .name = "namers[]", .kinds = namer_kinds };
+
+static void read_namer(struct linkerd_load *load, const struct document_node *node, void *out)
+{
+	const struct linkerd_kind *kind = linkerd_read_kind(load, node, &linkerd_namer);
+	struct namer_policy *namer = out;
+
+	if (!kind)
+		return;
+	namer->kind = (enum namer_kind)kind->value;
+	namer->prefix = slice_of(kind->name);
+	linkerd_read_block(load, node, kind->block, namer);
+}
+
+void linkerd_read_namers(struct linkerd_load *load, const struct document_node *list, void *out)
+{
+	struct snapshot *snapshot = out;
+
+	snapshot->namers = linkerd_read_list(load, list, sizeof(struct namer_policy), read_namer, &snapshot->namer_count);
+	/* Of namers with one prefix, Linkerd asks the file's last first. */
+	for (unsigned i = 0; i < snapshot->namer_count / 2; i++) {
+		struct namer_policy *first = &snapshot->namers[i], *last = &snapshot->namers[snapshot->namer_count - 1 - i];
+		struct namer_policy kept = *first;
+
+		*first = *last;
+		*last = kept;
+	}
+}

@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* dialect/linkerd/linkerd_parts.h: the parts of the file that more than one source of this dialect needs; only for this folder.
+ *
+ * A file's struct is filled with the defaults first (linkerd_..._default where the model has none), then read over.
+ */
+#ifndef DIALECT_LINKERD_LINKERD_PARTS_H
+#define DIALECT_LINKERD_LINKERD_PARTS_H
+
+#include "dialect/linkerd/linkerd_block.h"
+
+/* linkerd_admin.c: admin, usage, telemetry */
+extern const struct linkerd_block linkerd_admin;           /* struct admin_policy */
+extern const struct linkerd_block linkerd_usage;           /* nothing is kept */
+extern const struct linkerd_choice linkerd_telemetry;
+struct admin_policy linkerd_admin_default(void);
+void linkerd_read_telemetry(struct linkerd_load *load, const struct document_node *list, void *out); /* struct telemetry_policy */
+
+/* linkerd_socket.c: `socketOptions` */
+struct linkerd_socket {
+	bool no_delay, keep_alive;
+	uint32_t backlog;
+};
+extern const struct linkerd_block linkerd_socket;
+struct linkerd_socket linkerd_read_socket(struct linkerd_load *load, const struct document_node *node);
+
+/* linkerd_namer.c */
+extern const struct linkerd_choice linkerd_namer, linkerd_transformer;
+void linkerd_read_namers(struct linkerd_load *load, const struct document_node *list, void *out); /* struct snapshot */
+
+/* The `transformers` of an interpreter or a namer. */
+struct linkerd_transformers {
+	const struct transformer_policy *list;
+	unsigned count;
+};
+void linkerd_read_transformers(struct linkerd_load *load, const struct document_node *list, void *out);
+/* "/a/b" or "a/b", at least one segment, kept without the first slash: struct slice. */
+void linkerd_read_prefix(struct linkerd_load *load, const struct document_node *node, void *out);
+
+/* linkerd_router.c, linkerd_server.c */
+extern const struct linkerd_block linkerd_router, linkerd_server;
+void linkerd_read_routers(struct linkerd_load *load, const struct document_node *list, void *out); /* struct snapshot */
+struct listener_policy linkerd_server_default(void);
+void linkerd_read_server(struct linkerd_load *load, const struct document_node *node, void *out); /* struct listener_policy */
+/* A header's name (RFC 9110 section 5.1), as written: struct slice. */
+void linkerd_read_field_name(struct linkerd_load *load, const struct document_node *node, void *out);
+
+/* linkerd_service.c, linkerd_client.c: `service` and `client`, of a struct router */
+extern const struct linkerd_choice linkerd_service, linkerd_client;
+void linkerd_read_service(struct linkerd_load *load, const struct document_node *node, void *out);
+void linkerd_read_client(struct linkerd_load *load, const struct document_node *node, void *out);
+
+/* linkerd_retry.c: what both of them have */
+extern const struct linkerd_block linkerd_budget;  /* struct budget_policy */
+extern const struct linkerd_choice linkerd_backoff;
+void linkerd_read_budget(struct linkerd_load *load, const struct document_node *node, void *out);
+void linkerd_read_backoff(struct linkerd_load *load, const struct document_node *node, void *out); /* struct backoff */
+/* The `prefix` of one of `configs`, onto a matcher on the heap; NULL when it is a problem or not there. */
+struct matcher *linkerd_read_matcher(struct linkerd_load *load, const struct document_node *config);
+
+/* linkerd_check.c: what only the whole file shows */
+void linkerd_check(struct linkerd_load *load, const struct document_node *root);
+
+#endif

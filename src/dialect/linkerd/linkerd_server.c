@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* `servers`: where a router listens. */
+#include "base/clock.h"
+#include "dialect/linkerd/linkerd_parts.h"
+
+#define AT(member) offsetof(struct listener_policy, member)
+
+enum { DEFAULT_PORT = 4140, DEFAULT_CALL_DEPTH = 1000 };
+
+static const struct linkerd_key session_keys[] = {
+	{ "idleTimeMs", LINKERD_MS, AT(idle_ns), 1, .says = "then an idle connection is closed; never" },
+	{ "lifeTimeMs", LINKERD_MS, AT(life_ns), 1, .says = "then a connection takes no more requests; no limit" },
+	{ 0 },
+};
+static const struct linkerd_block session_block = { .name = "serverSession", .keys = session_keys };
+
+static void read_socket(struct linkerd_load *load, const struct document_node *node, void *out)
+{
+	struct linkerd_socket socket = linkerd_read_socket(load, node);
+	struct listener_policy *server = out;
+
+	server->delay = !socket.no_delay;
+	server->keep_alive = socket.keep_alive;
+	server->backlog = (int)socket.backlog;
+}
+
+static bool is_field_name(struct slice name)
+{
+	static const char others[] = "!#$%&'*+-.^_`|~";
+
+	for (size_t i = 0; i < name.length; i++) {
+		char c = name.at[i];
+		bool letter = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
+
+		if (!letter && (c == '\0' || !strchr(others, c)))
+			return false;
+	}
+	return name.length > 0;
+}
+
+void linkerd_read_field_name(struct linkerd_load *load, const struct document_node *node, void *out)
+{
+	struct slice name;
+	char found[DOCUMENT_FOUND];
+
+	if (!document_read_text(node, &name, load->problems))
+		return;
+	if (!is_field_name(name))
+		linkerd_problem(load, node, "%s is not the name of a header", document_found(node, found));
+	*(struct slice *)out = linkerd_copy(load, name);
+}
+
+static const struct linkerd_key server_keys[] = {
+	{ "ip", LINKERD_IP, AT(address), .says = "to listen on; 127.0.0.1" },
+	{ "port", LINKERD_PORT, AT(address.port), .says = "0: any free one; 4140" },
+	{ "label", LINKERD_TEXT, AT(label), .says = "the router's" },
+	{ "maxConcurrentRequests", LINKERD_COUNT, AT(max_concurrent), 1, .says = "more are rejected; no limit" },
+	{ "timeoutMs", LINKERD_MS, AT(timeout_ns), 1, .says = "for a whole request; none" },
+	{ "clearContext", LINKERD_BOOL, AT(clear_context),
+	  .says = "callers are not trusted: l5d-* headers are taken out of requests and responses; false" },
+	{ "maxCallDepth", LINKERD_COUNT, AT(max_call_depth), 1, .says = "proxies in Via; 1000" },
+	{ "timestampHeader", LINKERD_READ, AT(timestamp_header), .read = linkerd_read_field_name,
+	  .says = "gets the arrival time in milliseconds since 1970; none" },
+	{ "serverSession", LINKERD_BLOCK, 0, .block = &session_block, .says = "how long connections live" },
+	{ "socketOptions", LINKERD_READ, 0, .read = read_socket, .block = &linkerd_socket, .says = "of the listening socket" },
+	LINKERD_KEY_LATER("tls"),
+	LINKERD_KEY_LATER("announce"),
+	LINKERD_KEY_LATER("addForwardedHeader"),
+	LINKERD_KEY_LATER("windowUpdateRatio"),
+	LINKERD_KEY_LATER("headerTableBytes"),
+	LINKERD_KEY_LATER("initialStreamWindowBytes"),
+	LINKERD_KEY_LATER("maxConcurrentStreamsPerConnection"),
+	LINKERD_KEY_LATER("maxFrameBytes"),
+	LINKERD_KEY_LATER("maxHeaderListBytes"),
+	LINKERD_KEY_LATER("thriftFramed"),
+	{ 0 },
+};
+
+const struct linkerd_block linkerd_server = { .name = "servers[]", .keys = server_keys };
+
+struct listener_policy linkerd_server_default(void)
+{
+	return (struct listener_policy){
+		.address = { .family = ADDRESS_IP4, .port = DEFAULT_PORT, .ip = { 127, 0, 0, 1 } },
+		.max_call_depth = DEFAULT_CALL_DEPTH,
+	};
+}
+
+void linkerd_read_server(struct linkerd_load *load, const struct document_node *node, void *out)
+{
+	struct listener_policy *server = out;
+
+	*server = linkerd_server_default();
+	linkerd_read_block(load, node, &linkerd_server, server);
+	server->timestamp = server->timestamp_header.length > 0;
+}
