@@ -464,7 +464,7 @@ struct pair *pair_new(const struct pair_options *options)
 	pair->server_host = sim_host_new(pair->sim, "10.0.0.1");
 	pair->client_host = sim_host_new(pair->sim, "10.0.0.2");
 	sim_host_enter(pair->server_host);
-	e = loop_new(&(struct loop_options){ .name = "server" }, &pair->server_loop);
+	e = loop_new(&(struct loop_options){ .name = "server", .max_buffers = options->max_buffers }, &pair->server_loop);
 	CHECK(e == 0);
 	e = listen_open(pair->server_host, &any, 1, &(struct listen_options){ 0 }, &pair->set);
 	CHECK(e == 0);

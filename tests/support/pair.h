@@ -74,6 +74,7 @@ struct pair_options {
 	call_script *serve;                /* of the server's exchanges */
 	struct session_limits limits; /* of both ends */
 	uint32_t max_sides;           /* of each end; 0: no limit */
+	uint32_t max_buffers;         /* of the server's loop; 0: many */
 };
 
 struct pair {

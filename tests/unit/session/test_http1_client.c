@@ -210,29 +210,38 @@ static struct call *second_request(struct pair *pair)
 	assert_true(pair_run_until_over(pair, call));
 	assert_true(pair_run_until(pair, available_again));
 	assert_int_equal(2, pair->available); /* connected, and again */
-	return request(pair, GET, true);
+	return request(pair, POST, false);
+}
+
+/* Bytes that nobody has read turn a close into a reset. */
+static void reset_raw(struct pair *pair, struct call *call)
+{
+	stream_pause(pair->raw);
+	call_send(call, "body", true);
+	pair_settle(pair);
+	pair_close_raw(pair);
 }
 
 /* The exchange is given the facts: it was used before, something was written, nothing has come back. */
 static void stale_connections(void **state)
 {
 	(void)state;
-	for (unsigned how = 0; how < 3; how++) {
-		struct pair *pair = raw_server((struct pair_options){ .seed = how + 1 });
+	for (unsigned how = 0; how < 5; how++) {
+		struct pair *pair = raw_server((struct pair_options){ .seed = how + 1, .calm = true });
 		struct call *call = second_request(pair);
+		bool heard = how >= 2;
 
 		call->keeps_side = true;
-		if (how == 0)
+		if (heard)
+			pair_send_raw_text(pair, how == 4 ? "HTTP/1.1 102 Processing\r\n\r\n" : "H");
+		pair_settle(pair);
+		if (how % 2)
+			reset_raw(pair, call);
+		else
 			stream_finish(pair->raw);
-		if (how == 1)
-			pair_close_raw(pair);
-		if (how == 2) {
-			pair_send_raw_text(pair, "H");
-			stream_finish(pair->raw);
-		}
 		assert_true(pair_run_until_over(pair, call));
 		assert_true(call->was_reset);
-		assert_int_equal(how == 2 ? RESET_PEER : RESET_REFUSED, call->why);
+		assert_int_equal(heard ? RESET_PEER : RESET_REFUSED, call->why);
 		assert_true(call->side->reused);
 		assert_true(call->side->wrote);
 		call_release(call, RESET_NONE);
@@ -439,6 +448,35 @@ static void upload(struct call *call, enum call_event event)
 	release_when_over(call, event);
 }
 
+static void pause_at_head(struct call *call, enum call_event event)
+{
+	if (event == CALL_HEAD)
+		side_pause(call->side);
+	release_when_over(call, event);
+}
+
+/* Not even a buffer is read that nobody wants: only the one that the head lies in is held. */
+static void paused_responses_are_not_read(void **state)
+{
+	static const char zeros[100 * 1000];
+	struct pair *pair = raw_server((struct pair_options){ .calm = true });
+	struct call *call = request(pair, GET, true);
+
+	(void)state;
+	call->script = pause_at_head;
+	pair_send_raw_text(pair, "HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n");
+	pair_settle(pair);
+	assert_true(call->has_head);
+	pair_send_raw(pair, zeros, sizeof zeros);
+	pair_settle(pair);
+	assert_int_equal(0, call->pieces);
+	assert_true(loop_buffers(pair->client_loop)->in_use <= 1);
+	side_resume(call->side);
+	assert_true(pair_run_until_over(pair, call));
+	assert_int_equal(100000, call->body_length);
+	pair_free(pair);
+}
+
 static void slow_servers(void **state)
 {
 	struct pair *pair = raw_server((struct pair_options){ .seed = 5, .limits.max_waiting_bytes = 30000 });
@@ -477,6 +515,7 @@ int main(void)
 		cmocka_unit_test(upgrades),
 		cmocka_unit_test(refused_upgrades),
 		cmocka_unit_test(tunnels),
+		cmocka_unit_test(paused_responses_are_not_read),
 		cmocka_unit_test(slow_servers),
 	};
 

@@ -660,6 +660,34 @@ static void no_sides_left(void **state)
 	pair_free(pair);
 }
 
+/* What has no buffer to be written into ends its exchange, and nothing else. */
+static void no_buffers_left(void **state)
+{
+	struct pair_options o = { .calm = true, .max_buffers = 1 };
+	struct pair *pair = talk(o, "GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+
+	(void)state;
+	assert_true(pair->raw_ended);
+	assert_string_equal("", answer_of(pair));
+	assert_null(pair->server);
+	pair_connect_raw(pair);
+	pair->options.serve = hold;
+	pair_send_raw_text(pair, "GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+	pair_settle(pair);
+	call_send_head(pair->served, OK_HELLO, false);
+	call_send(pair->served, "hello", true);
+	assert_false(pair->served->was_reset); /* not from inside the call */
+	pair_settle(pair);
+	assert_true(pair->served->was_reset);
+	assert_int_equal(RESET_OVERLOAD, pair->served->why);
+	pair_free(pair);
+
+	o.max_buffers = 2;
+	pair = talk(o, "GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+	assert_string_equal(OK_HELLO "hello", answer_of(pair));
+	pair_free(pair);
+}
+
 /* --- time --- */
 
 static void idle_connections_are_closed(void **state)
@@ -842,6 +870,7 @@ int main(void)
 		cmocka_unit_test(refusals_carry_their_text),
 		cmocka_unit_test(broken_behind_a_request),
 		cmocka_unit_test(no_sides_left),
+		cmocka_unit_test(no_buffers_left),
 		cmocka_unit_test(idle_connections_are_closed),
 		cmocka_unit_test(slow_heads_are_answered_408),
 		cmocka_unit_test(old_connections_drain),
