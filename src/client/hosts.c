@@ -32,7 +32,7 @@ unsigned hosts_find(struct slice file, struct slice name, struct address *found,
 		line.length = slice_find(line, '#');
 		struct slice ip = words_next(&line);
 		if (line_names(line, name) && !address_parse(ip, 0, &found[count]) &&
-		    !is_among(found, count, &found[count]))
+			!is_among(found, count, &found[count]))
 			count++;
 	}
 	return count;

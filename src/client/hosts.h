@@ -10,7 +10,8 @@
 #include "base/slice.h"
 #include "io/address.h"
 
-/* All different addresses of the name (case and a dot at its end don't matter), port 0, in the file's order, at most `max`. */
+/* All different addresses of the name (case and a dot at its end don't matter), port 0, in the file's order, at most
+ * `max`. */
 unsigned hosts_find(struct slice file, struct slice name, struct address *found, unsigned max);
 
 #endif

@@ -53,8 +53,7 @@ static bool is_localhost(struct slice name)
 	if (slice_ends(name, SLICE(".")))
 		name.length--;
 	return slice_equal_nocase(name, host) ||
-	       (name.length > below.length &&
-	        slice_equal_nocase(slice_from(name, name.length - below.length), below));
+		(name.length > below.length && slice_equal_nocase(slice_from(name, name.length - below.length), below));
 }
 
 static bool find_here(struct lookup_result *result, struct slice name, struct slice hosts)
@@ -123,7 +122,8 @@ static bool ask_next(struct lookup *lookup)
 			continue;
 		lookup->open = 2;
 		question_start(&lookup->questions[A], lookup->servers, &lookup->conf, &name, DNS_A, answered, lookup);
-		question_start(&lookup->questions[AAAA], lookup->servers, &lookup->conf, &name, DNS_AAAA, answered, lookup);
+		question_start(
+			&lookup->questions[AAAA], lookup->servers, &lookup->conf, &name, DNS_AAAA, answered, lookup);
 		return true;
 	}
 	return false;
@@ -176,7 +176,7 @@ static void candidate_answered(struct lookup *lookup)
 		return;
 	}
 	bool negative = (is_negative(a) && is_negative(aaaa)) || a->outcome == QUESTION_NO_NAME ||
-	                aaaa->outcome == QUESTION_NO_NAME;
+		aaaa->outcome == QUESTION_NO_NAME;
 	if (negative) {
 		lookup->negative_ttl = least_negative_ttl(lookup);
 	} else if (a->outcome == QUESTION_UNANSWERED || aaaa->outcome == QUESTION_UNANSWERED) {

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* client/lookup.h: one name to addresses, once: literals, the hosts file, `localhost`, then the name servers with the search list.
+/* client/lookup.h: one name to addresses, once: literals, the hosts file, `localhost`, then the name servers with the
+ * search list.
  *
- * Used by resolver.c, which keeps what is found. One loop's thread (control); heap. `done` is called from the loop, never from
- * inside lookup_start, and is the lookup's last act: it usually frees it.
+ * Used by resolver.c, which keeps what is found. One loop's thread (control); heap. `done` is called from the loop,
+ * never from inside lookup_start, and is the lookup's last act: it usually frees it.
  *
  *	struct lookup *lookup = lookup_new(&servers, done, owner);
  *	if (lookup_start(lookup, SLICE("db"), &conf, hosts_bytes))
@@ -33,8 +34,9 @@ struct lookup_result {
 	enum lookup_source source;
 	uint32_t ttl;       /* seconds, from servers */
 	const char *reason; /* static; not for LOOKUP_FOUND */
-	/* Port 0, all different; IPv4 before IPv6 (as the JVM that Linkerd ran on had it), each in the order of its bytes, so that
-	 * equal answers look equal whatever order the server chose. From the hosts file in the file's order. */
+	/* Port 0, all different; IPv4 before IPv6 (as the JVM that Linkerd ran on had it), each in the order of its
+	 * bytes, so that equal answers look equal whatever order the server chose. From the hosts file in the file's
+	 * order. */
 	struct address addresses[LOOKUP_ADDRESSES];
 	unsigned count;
 };
@@ -58,7 +60,8 @@ struct lookup {
 struct lookup *lookup_new(struct question_servers *servers, void (*done)(struct lookup *lookup), void *owner);
 void lookup_free(struct lookup *lookup);
 /* Whether the result is there already. The name must be one that lookup_is_name accepts. */
-MUST_CHECK bool lookup_start(struct lookup *lookup, struct slice name, const struct resolv_conf *conf, struct slice hosts);
+MUST_CHECK bool lookup_start(
+	struct lookup *lookup, struct slice name, const struct resolv_conf *conf, struct slice hosts);
 /* A literal address, or a name that could be a host's. */
 bool lookup_is_name(struct slice name);
 

@@ -18,9 +18,11 @@ static void try_again(struct question *question);
 static void timed_out(void *owner);
 
 void question_servers_init(struct question_servers *servers, struct loop *loop, struct network *network,
-                           struct question_counts *counts, unsigned max_active)
+	struct question_counts *counts, unsigned max_active)
 {
-	*servers = (struct question_servers){ .loop = loop, .network = network, .counts = counts, .max_active = max_active };
+	*servers = (struct question_servers){
+		.loop = loop, .network = network, .counts = counts, .max_active = max_active
+	};
 	list_init(&servers->waiting);
 }
 
@@ -36,7 +38,8 @@ static bool is_active(enum question_state state)
 	return state == QUESTION_UDP || state == QUESTION_TCP;
 }
 
-/* The only way between states: what belongs to the old one is given back. The new one's socket is opened by the caller. */
+/* The only way between states: what belongs to the old one is given back. The new one's socket is opened by the
+ * caller. */
 static void enter(struct question *question, enum question_state state)
 {
 	struct question_servers *servers = question->servers;
@@ -125,13 +128,15 @@ static void take_addresses(struct question *question, struct dns_answer *answer)
 
 static void settled(struct question *question, struct dns_answer *answer)
 {
-	enum question_outcome outcome = answer->outcome == DNS_FOUND   ? QUESTION_FOUND
-	                                : answer->outcome == DNS_NO_NAME ? QUESTION_NO_NAME
-	                                                                 : QUESTION_NO_DATA;
+	static const enum question_outcome outcomes[] = {
+		[DNS_FOUND] = QUESTION_FOUND,
+		[DNS_NO_NAME] = QUESTION_NO_NAME,
+		[DNS_NO_DATA] = QUESTION_NO_DATA,
+	};
 	counter_add(&question->servers->counts->answers, 1);
 	take_addresses(question, answer);
 	question->ttl = answer->ttl;
-	finish(question, outcome);
+	finish(question, outcomes[answer->outcome]);
 }
 
 /* --- TCP (RFC 7766): when the answer didn't fit into a datagram --- */
@@ -208,7 +213,7 @@ static void ask_by_stream(struct question *question)
 	int64_t wait = question->conf->timeout_ns;
 	enter(question, QUESTION_TCP);
 	if (network_connect(servers->network, servers->loop, &question->conf->servers[server_index(question)],
-	                    &(struct socket_options){ 0 }, &question->stream)) {
+		    &(struct socket_options){ 0 }, &question->stream)) {
 		question->stream = NULL;
 		wait = no_socket_ns;
 	} else {
@@ -230,8 +235,9 @@ static void ask_by_stream(struct question *question)
 /* Servers that don't know EDNS are asked once more without (RFC 6891 section 7). */
 static bool is_edns_refused(const struct question *question, const struct dns_answer *answer)
 {
-	return question->edns && (answer->code == DNS_CODE_FORMAT || answer->code == DNS_CODE_UNSUPPORTED ||
-	                          answer->code == CODE_BAD_VERSION);
+	return question->edns &&
+		(answer->code == DNS_CODE_FORMAT || answer->code == DNS_CODE_UNSUPPORTED ||
+			answer->code == CODE_BAD_VERSION);
 }
 
 static void datagram_received(void *owner, const struct address *from, struct slice bytes, bool truncated)
@@ -265,15 +271,15 @@ static int send_datagram(struct question *question)
 {
 	static const struct datagram_events events = { .received = datagram_received, .failed = datagram_failed };
 	struct question_servers *servers = question->servers;
-	int e = datagram_open(servers->network, servers->loop, &question->conf->servers[server_index(question)], &events,
-	                      question, &question->datagram);
+	int e = datagram_open(servers->network, servers->loop, &question->conf->servers[server_index(question)],
+		&events, question, &question->datagram);
 	if (e) {
 		question->datagram = NULL;
 		return e;
 	}
 	question->id = (uint16_t)(random_u64(loop_random(servers->loop)) >> 48);
-	question->query_length = dns_query_write(question->id, &question->name, question->type, question->edns ? UDP_SIZE : 0,
-	                                         question->query + 2);
+	question->query_length = dns_query_write(
+		question->id, &question->name, question->type, question->edns ? UDP_SIZE : 0, question->query + 2);
 	counter_add(&servers->counts->queries, 1);
 	return datagram_send(question->datagram, slice_make(question->query + 2, question->query_length));
 }
@@ -291,7 +297,7 @@ static void try_again(struct question *question)
 }
 
 void question_start(struct question *question, struct question_servers *servers, const struct resolv_conf *conf,
-                    const struct dns_name *name, enum dns_type type, void (*done)(struct question *question), void *owner)
+	const struct dns_name *name, enum dns_type type, void (*done)(struct question *question), void *owner)
 {
 	CHECK(question->state == QUESTION_IDLE && (type == DNS_A || type == DNS_AAAA));
 	question_init(question);

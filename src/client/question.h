@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* client/question.h: one question to the name servers: tries over UDP, over TCP when the answer is too large, until one answers.
+/* client/question.h: one question to the name servers: tries over UDP, over TCP when the answer is too large, until one
+ * answers.
  *
- * Used by lookup.c. One loop's thread (control). A question is embedded in what it is for; nothing is called from inside
- * question_start, and `done` is the question's last act: it may free it, or start it anew.
+ * Used by lookup.c. One loop's thread (control). A question is embedded in what it is for; nothing is called from
+ * inside question_start, and `done` is the question's last act: it may free it, or start it anew.
  *
  *	question_start(&q, &servers, &conf, &name, DNS_A, answered, owner);
  *	static void answered(struct question *q) { if (q->outcome == QUESTION_FOUND) use(q->addresses, q->count); }
@@ -42,7 +43,7 @@ struct question_servers {
 };
 
 void question_servers_init(struct question_servers *servers, struct loop *loop, struct network *network,
-                           struct question_counts *counts, unsigned max_active);
+	struct question_counts *counts, unsigned max_active);
 
 enum question_state {
 	QUESTION_IDLE,    /* not begun, or done */
@@ -63,7 +64,7 @@ enum { QUESTION_ADDRESSES = 64 }; /* more in one answer are left out */
 
 struct question {
 	enum question_outcome outcome;
-	uint32_t ttl; /* seconds */
+	uint32_t ttl;                                 /* seconds */
 	struct address addresses[QUESTION_ADDRESSES]; /* port 0 */
 	unsigned count;
 	void *owner;
@@ -91,7 +92,7 @@ struct question {
 void question_init(struct question *question);
 /* `conf` and `servers` must outlive the question. Type A or AAAA. */
 void question_start(struct question *question, struct question_servers *servers, const struct resolv_conf *conf,
-                    const struct dns_name *name, enum dns_type type, void (*done)(struct question *question), void *owner);
+	const struct dns_name *name, enum dns_type type, void (*done)(struct question *question), void *owner);
 void question_cancel(struct question *question);
 
 #endif

@@ -25,28 +25,28 @@ struct resolver {
 	struct resolver_counts counts;
 	struct question_servers servers;
 	struct resolv_conf conf;
-	struct slice hosts;              /* heap, or {NULL, 0} */
-	int64_t files_at;                /* when they were read */
+	struct slice hosts; /* heap, or {NULL, 0} */
+	int64_t files_at;   /* when they were read */
 	bool files_read;
 	struct map names;
-	struct list unwatched;           /* least recently used first */
+	struct list unwatched; /* least recently used first */
 };
 
-/* A name is unknown, or known (found, negative, failed) until `timer`; beside that it may be being looked up. Its timer is set
- * exactly when it is known, not being looked up, and not true for ever. */
+/* A name is unknown, or known (found, negative, failed) until `timer`; beside that it may be being looked up. Its
+ * timer is set exactly when it is known, not being looked up, and not true for ever. */
 struct resolver_name {
 	uint32_t magic;
 	struct map_entry entry;
 	struct resolver *resolver;
 	char *text;
-	struct list unwatched;   /* in the resolver's list, if nobody watches it */
-	struct list watches;     /* that were told */
-	struct list untold;      /* that are to be told */
+	struct list unwatched; /* in the resolver's list, if nobody watches it */
+	struct list watches;   /* that were told */
+	struct list untold;    /* that are to be told */
 	bool telling;
 	struct task tell;
 	struct timer timer;
-	struct lookup *lookup;   /* NULL: none is going on */
-	unsigned failures;       /* in a row */
+	struct lookup *lookup; /* NULL: none is going on */
+	unsigned failures;     /* in a row */
 	bool known;
 	enum resolver_state state;
 	const char *reason;
@@ -285,7 +285,8 @@ static int64_t take_result(struct resolver_name *name, const struct lookup_resul
 	set_known(name, RESOLVER_FOUND, result);
 	if (result->source == LOOKUP_LITERAL)
 		return CLOCK_NEVER;
-	return result->source == LOOKUP_FILE ? files_ns : bounded_ttl(resolver, result->ttl, resolver->options.max_ttl_ns);
+	return result->source == LOOKUP_FILE ? files_ns
+					     : bounded_ttl(resolver, result->ttl, resolver->options.max_ttl_ns);
 }
 
 static void looked_up(struct lookup *lookup)
@@ -343,7 +344,8 @@ static void fill_in(struct resolver_options *options)
 		options->max_questions = DEFAULT_QUESTIONS;
 }
 
-int resolver_new(struct loop *loop, struct network *network, const struct resolver_options *options, struct resolver **result)
+int resolver_new(
+	struct loop *loop, struct network *network, const struct resolver_options *options, struct resolver **result)
 {
 	struct resolver *resolver = memory_new(sizeof *resolver);
 	resolver->loop = loop;
@@ -351,7 +353,8 @@ int resolver_new(struct loop *loop, struct network *network, const struct resolv
 	fill_in(&resolver->options);
 	resolver->options.resolv_conf = memory_text(slice_of(resolver->options.resolv_conf));
 	resolver->options.hosts = memory_text(slice_of(resolver->options.hosts));
-	question_servers_init(&resolver->servers, loop, network, &resolver->counts.questions, resolver->options.max_questions);
+	question_servers_init(
+		&resolver->servers, loop, network, &resolver->counts.questions, resolver->options.max_questions);
 	map_init(&resolver->names, random_u64(loop_random(loop)));
 	list_init(&resolver->unwatched);
 	*result = resolver;
@@ -390,7 +393,7 @@ static int name_get(struct resolver *resolver, struct slice text, struct resolve
 }
 
 int resolver_watch(struct resolver *resolver, struct slice text,
-                   void (*changed)(void *owner, const struct resolution *resolution), void *owner, struct resolver_watch **result)
+	void (*changed)(void *owner, const struct resolution *resolution), void *owner, struct resolver_watch **result)
 {
 	struct resolver_name *name;
 	int e = name_get(resolver, text, &name);

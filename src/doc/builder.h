@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* doc/builder.h: builds a document's tree from a parser's events. Used by yaml.c and json.c only.
  *
- * Checks what both formats share: limits, keys that are scalars and unique, no NUL in texts. Errors that end the parse are
- * returned; duplicate keys are collected, and builder_finish answers with ERROR_SYNTAX. Heap, one thread.
+ * Checks what both formats share: limits, keys that are scalars and unique, no NUL in texts. Errors that end the parse
+ * are returned; duplicate keys are collected, and builder_finish answers with ERROR_SYNTAX. Heap, one thread.
  *
  *	builder_init(&b, document, limits, problems);
  *	builder_open(&b, DOCUMENT_MAPPING, 1, 1, &map);
@@ -38,13 +38,14 @@ struct builder {
 };
 
 void builder_init(struct builder *builder, struct document *document, const struct document_limits *limits,
-                  struct problems *problems);
+	struct problems *problems);
 void builder_fini(struct builder *builder);
 
 /* The text is copied. */
-MUST_CHECK int builder_scalar(struct builder *builder, struct slice text, enum document_style style, int line, int column,
-                              struct document_node **node);
-MUST_CHECK int builder_open(struct builder *builder, enum document_kind kind, int line, int column, struct document_node **node);
+MUST_CHECK int builder_scalar(struct builder *builder, struct slice text, enum document_style style, int line,
+	int column, struct document_node **node);
+MUST_CHECK int builder_open(
+	struct builder *builder, enum document_kind kind, int line, int column, struct document_node **node);
 /* The innermost open node is complete. */
 void builder_close(struct builder *builder);
 /* A copy of a finished node takes the next place; line and column are where it is asked for. */

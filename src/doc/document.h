@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* doc/document.h: YAML and JSON as a tree whose nodes know file, line and column.
  *
- * A document owns all its nodes and texts; it is immutable once parsed. Heap; one thread at a time (control). Scalars are
- * kept as text: what they mean is decided by who reads them, as Jackson does it for Linkerd (`port: "4140"` is an integer
- * to who wants one, `label: 5` a text).
+ * A document owns all its nodes and texts; it is immutable once parsed. Heap; one thread at a time (control). Scalars
+ * are kept as text: what they mean is decided by who reads them, as Jackson does it for Linkerd (`port: "4140"` is an
+ * integer to who wants one, `label: 5` a text).
  *
  *	struct document *document;
  *	int e = document_parse(bytes, slice_of("linkerd.yaml"), NULL, &problems, &document);
  *	const struct document_node *root = document_root(document);
- *	document_check_keys(root, &(struct document_keys){ .accepted = (const char *[]){ "port", "ip", NULL } }, &problems);
+ *	static const char *const names[] = { "port", "ip", NULL };
+ *	document_check_keys(root, &(struct document_keys){ .accepted = names }, &problems);
  *	int64_t port = 4140;                                               // stays if the key is absent or null
  *	document_read_int(document_get(root, "port"), 0, 65535, &port, &problems);
  *	document_free(document);
@@ -39,18 +40,18 @@ enum document_style {
 /* All fields are to be read, none to be written. */
 struct document_node {
 	const struct document *document;
-	const struct document_node *parent;      /* NULL: the root */
-	struct slice key;                        /* under which it is in its parent; empty in a sequence */
-	uint8_t kind;                            /* enum document_kind */
-	uint8_t style;                           /* enum document_style, of a scalar */
-	bool text_mapped;                        /* text_line and text_column say where each line of the text begins */
-	int line, column;                        /* from 1, in characters; an alias's copy is where its anchor is */
-	int text_line, text_column;              /* of the text's first character, when text_mapped */
-	uint32_t count;                          /* items or entries */
+	const struct document_node *parent; /* NULL: the root */
+	struct slice key;                   /* under which it is in its parent; empty in a sequence */
+	uint8_t kind;                       /* enum document_kind */
+	uint8_t style;                      /* enum document_style, of a scalar */
+	bool text_mapped;                   /* text_line and text_column say where each line of the text begins */
+	int line, column;                   /* from 1, in characters; an alias's copy is where its anchor is */
+	int text_line, text_column;         /* of the text's first character, when text_mapped */
+	uint32_t count;                     /* items or entries */
 	union {
-		struct slice text;                       /* scalar; a NUL follows it */
+		struct slice text;                        /* scalar; a NUL follows it */
 		const struct document_node *const *items; /* sequence */
-		const struct document_entry *entries;    /* mapping, in the document's order; keys are unique */
+		const struct document_entry *entries;     /* mapping, in the document's order; keys are unique */
 	};
 };
 
@@ -66,11 +67,11 @@ struct document_limits {
 	uint32_t max_depth; /* 0: 64 */
 };
 
-/* Input whose first character (after blanks) is `{` is JSON, all else YAML 1.1. `file` names it in problems. On an error there
- * is no document, and what is wrong is in problems: ERROR_SYNTAX (also: duplicate keys, tags, several documents, an empty
- * document, bytes that are not UTF-8), ERROR_LIMIT (limits, NULL: the defaults). Does not block. */
+/* Input whose first character (after blanks) is `{` is JSON, all else YAML 1.1. `file` names it in problems. On an
+ * error there is no document, and what is wrong is in problems: ERROR_SYNTAX (also: duplicate keys, tags, several
+ * documents, an empty document, bytes that are not UTF-8), ERROR_LIMIT (limits, NULL: the defaults). Does not block. */
 MUST_CHECK int document_parse(struct slice bytes, struct slice file, const struct document_limits *limits,
-                              struct problems *problems, struct document **document);
+	struct problems *problems, struct document **document);
 void document_free(struct document *document); /* NULL is allowed */
 const struct document_node *document_root(const struct document *document);
 struct slice document_file(const struct document *document); /* the name given to document_parse */
@@ -78,7 +79,8 @@ struct slice document_file(const struct document *document); /* the name given t
 /* The value under `key`; NULL if there is none, or it is null, or `map` is NULL or no mapping. */
 const struct document_node *document_get(const struct document_node *map, const char *key);
 /* The same; its absence is a problem, unless `map` is NULL or no mapping (which is one already). */
-const struct document_node *document_require(const struct document_node *map, const char *key, struct problems *problems);
+const struct document_node *document_require(
+	const struct document_node *map, const char *key, struct problems *problems);
 /* The entry even if its value is null; NULL if there is none. */
 const struct document_entry *document_find(const struct document_node *map, struct slice key);
 
@@ -90,7 +92,7 @@ bool document_expect(const struct document_node *node, enum document_kind kind, 
 /* Which keys a mapping may have. Lists end in NULL; each may be NULL. */
 struct document_keys {
 	const char *const *accepted;
-	const char *const *later;         /* documented in the dialect, not done by weft yet: refused by name, as such */
+	const char *const *later; /* documented in the dialect, not done by weft yet: refused by name, as such */
 	const struct document_keys *also; /* further keys, e.g. those common to all kinds */
 };
 
@@ -101,20 +103,26 @@ bool document_check_keys(const struct document_node *map, const struct document_
 /* Readers. True: *out is set. False: node is NULL and *out is left alone, or it is wrong, which is now in problems with
  * the key, what was found and what is accepted. */
 bool document_read_bool(const struct document_node *node, bool *out, struct problems *problems);
-/* Decimal, min <= *out <= max; `_` between digits is allowed as in YAML 1.1. Neither octal nor hexadecimal nor fractions. */
-bool document_read_int(const struct document_node *node, int64_t min, int64_t max, int64_t *out, struct problems *problems);
+/* Decimal, min <= *out <= max; `_` between digits is allowed as in YAML 1.1. Neither octal nor hexadecimal nor
+ * fractions. */
+bool document_read_int(
+	const struct document_node *node, int64_t min, int64_t max, int64_t *out, struct problems *problems);
 /* Decimal with fraction and exponent, finite, min <= *out <= max. */
-bool document_read_number(const struct document_node *node, double min, double max, double *out, struct problems *problems);
+bool document_read_number(
+	const struct document_node *node, double min, double max, double *out, struct problems *problems);
 /* Any scalar; the text belongs to the document, a NUL follows it (and none is in it). */
 bool document_read_text(const struct document_node *node, struct slice *out, struct problems *problems);
 /* One of `names` (ends in NULL): its index. */
-bool document_read_choice(const struct document_node *node, const char *const *names, int *out, struct problems *problems);
+bool document_read_choice(
+	const struct document_node *node, const char *const *names, int *out, struct problems *problems);
 
-/* Where the byte `offset` of a scalar's text is written; the node's own place if that can't be told (folded or escaped). */
+/* Where the byte `offset` of a scalar's text is written; the node's own place if that can't be told (folded or
+ * escaped). */
 void document_text_place(const struct document_node *node, size_t offset, int *line, int *column);
 
 enum { DOCUMENT_FOUND = 96 };
-/* What is there, for messages: "`abc`" (shortened), "an empty text", "null", "a mapping", "a sequence". Returns `found`. */
+/* What is there, for messages: "`abc`" (shortened), "an empty text", "null", "a mapping", "a sequence". Returns
+ * `found`. */
 const char *document_found(const struct document_node *node, char found[DOCUMENT_FOUND]);
 
 #endif

@@ -84,7 +84,8 @@ static bool to_int(struct slice text, int64_t *value)
 	return true;
 }
 
-bool document_read_int(const struct document_node *node, int64_t min, int64_t max, int64_t *out, struct problems *problems)
+bool document_read_int(
+	const struct document_node *node, int64_t min, int64_t max, int64_t *out, struct problems *problems)
 {
 	int64_t value;
 	if (!node)
@@ -105,7 +106,8 @@ bool document_read_int(const struct document_node *node, int64_t min, int64_t ma
 	return refuse(node, accepted, problems);
 }
 
-/* [-+] digits [. digits] [e [-+] digits], with a digit on at least one side of the point. strtod alone would accept more. */
+/* [-+] digits [. digits] [e [-+] digits], with a digit on at least one side of the point. strtod alone would accept
+ * more. */
 static bool is_decimal(const char *s)
 {
 	unsigned whole = 0, fraction = 0;
@@ -129,7 +131,8 @@ static bool is_decimal(const char *s)
 	return *s == '\0';
 }
 
-bool document_read_number(const struct document_node *node, double min, double max, double *out, struct problems *problems)
+bool document_read_number(
+	const struct document_node *node, double min, double max, double *out, struct problems *problems)
 {
 	if (!node)
 		return false;
@@ -162,7 +165,8 @@ bool document_read_text(const struct document_node *node, struct slice *out, str
 	return true;
 }
 
-bool document_read_choice(const struct document_node *node, const char *const *names, int *out, struct problems *problems)
+bool document_read_choice(
+	const struct document_node *node, const char *const *names, int *out, struct problems *problems)
 {
 	if (!node)
 		return false;

@@ -12,10 +12,11 @@ struct reader {
 	const char *at, *end;
 	const char *counted; /* line and column are those of this byte */
 	int line, column;
-	struct text text;    /* the string being read */
+	struct text text; /* the string being read */
 };
 
-/* Brings line and column up to `at`. They only ever move forward, so that a long line costs no more than many short ones. */
+/* Brings line and column up to `at`. They only ever move forward, so that a long line costs no more than many short
+ * ones. */
 static void locate(struct reader *reader, const char *at)
 {
 	for (; reader->counted < at; reader->counted++) {
@@ -44,21 +45,22 @@ static int expected(struct reader *reader, const char *what)
 		snprintf(found, sizeof found, "`%.*s`", (int)length, reader->at);
 	locate(reader, reader->at);
 	problem_add_at(reader->builder->problems, reader->builder->document->file, reader->line, reader->column,
-	               "expected %s, found %s", what, found);
+		"expected %s, found %s", what, found);
 	return ERROR_SYNTAX;
 }
 
 static int refuse(struct reader *reader, const char *at, const char *what)
 {
 	locate(reader, at);
-	problem_add_at(reader->builder->problems, reader->builder->document->file, reader->line, reader->column, "%s", what);
+	problem_add_at(
+		reader->builder->problems, reader->builder->document->file, reader->line, reader->column, "%s", what);
 	return ERROR_SYNTAX;
 }
 
 static void skip_blanks(struct reader *reader)
 {
 	while (reader->at < reader->end &&
-	       (*reader->at == ' ' || *reader->at == '\t' || *reader->at == '\n' || *reader->at == '\r'))
+		(*reader->at == ' ' || *reader->at == '\t' || *reader->at == '\n' || *reader->at == '\r'))
 		reader->at++;
 }
 
@@ -216,7 +218,8 @@ static int add_plain(struct reader *reader, size_t length)
 {
 	struct document_node *node;
 	locate(reader, reader->at);
-	int e = builder_scalar(reader->builder, slice_make(reader->at, length), DOCUMENT_PLAIN, reader->line, reader->column, &node);
+	int e = builder_scalar(
+		reader->builder, slice_make(reader->at, length), DOCUMENT_PLAIN, reader->line, reader->column, &node);
 	if (e)
 		return e;
 	node->text_line = node->line;

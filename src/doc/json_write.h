@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* doc/json_write.h: JSON (RFC 8259) written onto a text.
  *
- * The writer sets commas and colons; calls in an order that makes no JSON are bugs and end the process. Control and admin
- * threads. Nothing to free: the text is the caller's.
+ * The writer sets commas and colons; calls in an order that makes no JSON are bugs and end the process. Control and
+ * admin threads. Nothing to free: the text is the caller's.
  *
  *	struct json_writer w;
  *	json_write_start(&w, &text, false);
@@ -26,8 +26,8 @@ enum { JSON_WRITE_DEPTH = 128 };
 
 struct json_writer {
 	struct text *out;
-	bool pretty;                     /* two blanks a level, one entry a line */
-	bool after_key;                  /* a value must follow */
+	bool pretty;    /* two blanks a level, one entry a line */
+	bool after_key; /* a value must follow */
 	uint32_t depth;
 	uint8_t levels[JSON_WRITE_DEPTH]; /* in an object or an array; empty yet or not */
 };

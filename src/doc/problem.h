@@ -34,20 +34,20 @@ struct problems {
 	struct problem *items; /* in the order in which they were found */
 	uint32_t count;        /* of items, at most PROBLEM_MAX */
 	uint32_t capacity;
-	uint32_t dropped;      /* found beyond that */
+	uint32_t dropped; /* found beyond that */
 	struct arena arena;
 };
 
 void problem_init(struct problems *problems);
 void problem_fini(struct problems *problems);
 
-/* At the node's place. A list of NULL is allowed in all three: the problem is dropped. Control characters in the text come
- * out as `?`, so that a document cannot write to the user's terminal. */
+/* At the node's place. A list of NULL is allowed in all three: the problem is dropped. Control characters in the
+ * text come out as `?`, so that a document cannot write to the user's terminal. */
 void problem_add(struct problems *problems, const struct document_node *node, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
 /* Inside the node's text, `offset` bytes from its beginning: for texts with a syntax of their own, such as a dtab. */
-void problem_add_inside(struct problems *problems, const struct document_node *node, size_t offset, const char *format, ...)
-	__attribute__((format(printf, 4, 5)));
+void problem_add_inside(struct problems *problems, const struct document_node *node, size_t offset, const char *format,
+	...) __attribute__((format(printf, 4, 5)));
 void problem_add_at(struct problems *problems, struct slice file, int line, int column, const char *format, ...)
 	__attribute__((format(printf, 5, 6)));
 

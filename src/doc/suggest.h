@@ -14,9 +14,9 @@
 
 enum { SUGGEST_NONE = INT_MAX };
 
-/* The nearest of `names` (ends in NULL; NULL: none) if it is near enough: a third of its letters inserted, left out, changed or
- * exchanged with their neighbours, ignoring case; the first of equally near ones. Returns its distance and sets *meant, or
- * returns SUGGEST_NONE. */
+/* The nearest of `names` (ends in NULL; NULL: none) if it is near enough: a third of its letters inserted, left out,
+ * changed or exchanged with their neighbours, ignoring case; the first of equally near ones. Returns its distance
+ * and sets *meant, or returns SUGGEST_NONE. */
 int suggest_name(struct slice found, const char *const *names, const char **meant);
 
 #endif

@@ -10,7 +10,8 @@
 
 #include "base/slice.h"
 
-/* How long the first character is; 0 if there is none or it is malformed (overlong, surrogate, above U+10FFFF, cut off). */
+/* How long the first character is; 0 if there is none or it is malformed (overlong, surrogate, above U+10FFFF, cut
+ * off). */
 unsigned utf8_length(struct slice bytes);
 /* Writes the character; returns its length. `code` must be a Unicode scalar value. */
 unsigned utf8_put(uint32_t code, char out[4]);

@@ -94,7 +94,8 @@ static size_t put16(char *out, size_t at, unsigned value)
 	return at + 2;
 }
 
-size_t dns_query_write(uint16_t id, const struct dns_name *name, enum dns_type type, uint16_t udp_size, char query[DNS_QUERY_MAX])
+size_t dns_query_write(
+	uint16_t id, const struct dns_name *name, enum dns_type type, uint16_t udp_size, char query[DNS_QUERY_MAX])
 {
 	size_t at = put16(query, 0, id);
 	at = put16(query, at, 0x0100); /* recursion desired */
@@ -106,7 +107,8 @@ size_t dns_query_write(uint16_t id, const struct dns_name *name, enum dns_type t
 	at = put16(query, at + name->length, type);
 	at = put16(query, at, CLASS_IN);
 	if (udp_size) {
-		query[at++] = 0; /* RFC 6891 section 6.1.2: the root, OPT, size, no extended code, version 0, no flags, no options */
+		/* RFC 6891 section 6.1.2: the root, OPT, size, no extended code, version 0, no flags, no options. */
+		query[at++] = 0;
 		at = put16(query, at, DNS_OPT);
 		at = put16(query, at, udp_size);
 		at = put16(query, at, 0);
@@ -134,8 +136,8 @@ static uint32_t get32(struct slice message, size_t at)
 	return (uint32_t)get16(message, at) << 16 | get16(message, at + 2);
 }
 
-/* A name at *at, which then is behind it. Pointers must lead further back each time, so that there is no circle (RFC 1035
- * section 4.1.4). */
+/* A name at *at, which then is behind it. Pointers must lead further back each time, so that there is no circle (RFC
+ * 1035 section 4.1.4). */
 static int read_name(struct slice message, size_t *at, struct dns_name *name)
 {
 	size_t i = *at, behind = 0, lowest = *at;
@@ -367,7 +369,8 @@ static int check_question(struct dns_reader *reader, uint16_t id, const struct d
 	return dns_name_equal(&asked, name) && asked_type == type && asked_class == CLASS_IN ? 0 : ERROR_INVALID;
 }
 
-int dns_answer_read(struct slice message, uint16_t id, const struct dns_name *name, enum dns_type type, struct dns_answer *answer)
+int dns_answer_read(
+	struct slice message, uint16_t id, const struct dns_name *name, enum dns_type type, struct dns_answer *answer)
 {
 	struct pass pass;
 	*answer = (struct dns_answer){ .type = (uint16_t)type, .name = *name };
@@ -403,7 +406,7 @@ bool dns_answer_next(struct dns_answer *answer, struct dns_value *value)
 		return false;
 	while (dns_reader_next(&answer->reader, &record) == 0) {
 		if (record.section == DNS_ANSWER && record.class == CLASS_IN && record.type == answer->type &&
-		    dns_name_equal(&record.name, &answer->name))
+			dns_name_equal(&record.name, &answer->name))
 			return read_value(answer->reader.message, &record, value) == 0;
 	}
 	return false;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Any bytes as a DNS response. The question is taken from the message itself, if it has one, so that the fuzzer gets past the
- * comparison; what is answered must hold together. */
+/* Any bytes as a DNS response. The question is taken from the message itself, if it has one, so that the fuzzer gets
+ * past the comparison; what is answered must hold together. */
 #include <stdint.h>
 
 #include "base/check.h"

@@ -44,7 +44,7 @@ static void add_records(const struct dns_server *server, struct dns_message *rep
 			continue;
 		found = true;
 		dns_message_record(reply, DNS_ANSWER, name, type, 1, record->ttl,
-		                   slice_make((const char *)record->address.ip, is_a ? 4 : 16));
+			slice_make((const char *)record->address.ip, is_a ? 4 : 16));
 	}
 	if (!found)
 		dns_message_soa(reply, "x", 900, 10);
@@ -86,8 +86,8 @@ static bool answer(struct dns_server *server, struct slice query, bool udp, stru
 	return true;
 }
 
-static void send_wrong(struct dns_server *server, struct sim_service *service, const struct address *from, unsigned id,
-                       unsigned type)
+static void send_wrong(
+	struct dns_server *server, struct sim_service *service, const struct address *from, unsigned id, unsigned type)
 {
 	struct dns_message wrong;
 	if (server->wrong_id_first)
@@ -95,7 +95,7 @@ static void send_wrong(struct dns_server *server, struct sim_service *service, c
 	else
 		start_reply(&wrong, id, "other.x", type);
 	dns_message_record(&wrong, DNS_ANSWER, server->wrong_id_first ? server->last_name : "other.x", type, 1, 60,
-	                   slice_make("\x06\x06\x06\x06\x06\x06\x06\x06\x06\x06\x06\x06\x06\x06\x06\x06", type == DNS_A ? 4 : 16));
+		slice_make("\x06\x06\x06\x06\x06\x06\x06\x06\x06\x06\x06\x06\x06\x06\x06\x06", type == DNS_A ? 4 : 16));
 	sim_datagram_reply(service, from, dns_message_slice(&wrong));
 }
 
@@ -169,7 +169,10 @@ static void failed(void *owner, int error)
 static void accepted(void *owner, struct stream *stream)
 {
 	static const struct stream_events events = {
-		.received = received, .ended = ended, .drained = drained, .failed = failed,
+		.received = received,
+		.ended = ended,
+		.drained = drained,
+		.failed = failed,
 	};
 	struct dns_server *server = owner;
 	struct dns_server_connection *connection = memory_new(sizeof *connection);

@@ -33,10 +33,10 @@ struct dns_server {
 	struct dns_server_record records[DNS_SERVER_RECORDS];
 	unsigned count;
 
-	bool silent;          /* receives, and answers nothing */
-	bool fails;           /* SERVFAIL */
-	bool knows_no_edns;   /* FORMERR for queries with OPT */
-	bool wrong_id_first;  /* an answer with another id, and another address, before the right one */
+	bool silent;         /* receives, and answers nothing */
+	bool fails;          /* SERVFAIL */
+	bool knows_no_edns;  /* FORMERR for queries with OPT */
+	bool wrong_id_first; /* an answer with another id, and another address, before the right one */
 	bool wrong_name_first;
 	bool twice;           /* each answer is sent twice */
 	bool truncates;       /* over UDP: no records, TC */

@@ -3,6 +3,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+
 #include <cmocka.h>
 
 #include "base/clock.h"
@@ -34,9 +35,10 @@ static void a_kubernetes_pods_file(void **state)
 {
 	(void)state;
 	struct resolv_conf conf;
-	resolv_conf_parse(SLICE("search default.svc.cluster.local svc.cluster.local  cluster.local\r\nnameserver 10.96.0.10\r\n"
-	                        "options ndots:5 timeout:2 attempts:3 rotate edns0\n"),
-	                  &conf);
+	resolv_conf_parse(
+		SLICE("search default.svc.cluster.local svc.cluster.local  cluster.local\r\nnameserver 10.96.0.10\r\n"
+		      "options ndots:5 timeout:2 attempts:3 rotate edns0\n"),
+		&conf);
 	expect_address(&conf.servers[0], "10.96.0.10:53");
 	assert_int_equal(conf.search_count, 3);
 	assert_string_equal(conf.search[0], "default.svc.cluster.local");
@@ -52,11 +54,11 @@ static void the_rest(void **state)
 	(void)state;
 	struct resolv_conf conf;
 	resolv_conf_parse(SLICE("# nameserver 1.1.1.1\n;x\nnameserver\nnameserver nonsense\n\tnameserver fd00::53\n"
-	                        "nameserver [fd00::54]:5353\nnameserver 127.0.0.1:5300\nnameserver 9.9.9.9\n"
-	                        "search a b\nsearch x! c d. e f g h i\n"
-	                        "options ndots:99 timeout:0 attempts:x attempts: ndots timeout:-1\nlookup file bind\n"
-	                        "nonsense"),
-	                  &conf);
+				"nameserver [fd00::54]:5353\nnameserver 127.0.0.1:5300\nnameserver 9.9.9.9\n"
+				"search a b\nsearch x! c d. e f g h i\n"
+				"options ndots:99 timeout:0 attempts:x attempts: ndots timeout:-1\nlookup file bind\n"
+				"nonsense"),
+		&conf);
 	assert_int_equal(conf.server_count, 3);
 	expect_address(&conf.servers[0], "[fd00::53]:53");
 	expect_address(&conf.servers[1], "[fd00::54]:5353");
@@ -76,8 +78,9 @@ static void hosts(void **state)
 {
 	(void)state;
 	struct address found[4];
-	struct slice file = SLICE("127.0.0.1\tlocalhost\n# 1.1.1.1 a\n10.0.0.1 a b # c\n10.0.0.2 a\r\nfd00::1 a\n10.0.0.1 A\nx a\n"
-	                          "10.0.0.3 a\n10.0.0.4 a\n10.0.0.5");
+	struct slice file =
+		SLICE("127.0.0.1\tlocalhost\n# 1.1.1.1 a\n10.0.0.1 a b # c\n10.0.0.2 a\r\nfd00::1 a\n10.0.0.1 A\nx a\n"
+		      "10.0.0.3 a\n10.0.0.4 a\n10.0.0.5");
 	assert_int_equal(hosts_find(file, SLICE("a"), found, 4), 4);
 	expect_address(&found[0], "10.0.0.1:0");
 	expect_address(&found[1], "10.0.0.2:0");

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The resolver over real sockets on loopback: a server thread that answers by UDP with TC, and by TCP with the address. */
+/* The resolver over real sockets on loopback: a server thread that answers by UDP with TC, and by TCP with the
+ * address. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+
 #include <cmocka.h>
 
 #include <arpa/inet.h>
@@ -64,7 +66,7 @@ static void serve_stream(int listener)
 	struct dns_message reply, framed = { .length = 0 };
 	int fd = accept(listener, NULL, NULL);
 	if (fd >= 0 && recv(fd, query, 2, MSG_WAITALL) == 2 &&
-	    recv(fd, query + 2, (size_t)(query[0] << 8 | query[1]), MSG_WAITALL) > 16) {
+		recv(fd, query + 2, (size_t)(query[0] << 8 | query[1]), MSG_WAITALL) > 16) {
 		reply_to(query + 2, false, &reply);
 		dns_message_put16(&framed, (unsigned)reply.length);
 		dns_message_put(&framed, reply.bytes, reply.length);
@@ -126,7 +128,8 @@ static void run(struct told *told, const char *conf, const char *name)
 	struct timer deadline;
 	assert_int_equal(loop_new(&(struct loop_options){ .name = "test" }, &told->loop), 0);
 	assert_int_equal(resolver_new(told->loop, network_host(),
-	                              &(struct resolver_options){ .resolv_conf = conf, .hosts = "/nonexistent" }, &resolver), 0);
+				 &(struct resolver_options){ .resolv_conf = conf, .hosts = "/nonexistent" }, &resolver),
+		0);
 	assert_int_equal(resolver_watch(resolver, slice_of(name), changed, told, &watch), 0);
 	timer_init(&deadline, too_late, told->loop);
 	timer_set(told->loop, &deadline, loop_now(told->loop) + 30 * CLOCK_SECOND);

@@ -7,6 +7,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+
 #include <cmocka.h>
 
 #include "base/text.h"
@@ -43,7 +44,8 @@ static inline void expect_problems(struct problems *problems, const char *expect
 }
 
 /* A document that must be refused with `error`, and with these problems. */
-static inline void expect_refused_within(const struct document_limits *limits, struct slice text, int error, const char *expected)
+static inline void expect_refused_within(
+	const struct document_limits *limits, struct slice text, int error, const char *expected)
 {
 	struct document *document = NULL;
 	struct problems problems;

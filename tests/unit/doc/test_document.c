@@ -90,11 +90,13 @@ static void wrong_integers_say_what_is_accepted(void **state)
 	expect_no_int("v: 010", "f:1:4: `v` is `010`, but must be an integer from 0 to 65535\n");
 	expect_no_int("v: 1__0", "f:1:4: `v` is `1__0`, but must be an integer from 0 to 65535\n");
 	expect_no_int("v: 10_", "f:1:4: `v` is `10_`, but must be an integer from 0 to 65535\n");
-	expect_no_int("v: 18446744073709551616", "f:1:4: `v` is `18446744073709551616`, but must be an integer from 0 to 65535\n");
+	expect_no_int("v: 18446744073709551616",
+		"f:1:4: `v` is `18446744073709551616`, but must be an integer from 0 to 65535\n");
 	expect_no_int("v: ''", "f:1:4: `v` is an empty text, but must be an integer from 0 to 65535\n");
 	expect_no_int("v: [1]", "f:1:4: `v` is a sequence, but must be an integer from 0 to 65535\n");
 	expect_no_int("v: {a: b}", "f:1:4: `v` is a mapping, but must be an integer from 0 to 65535\n");
-	expect_no_int("v: \"a\\e[31mb\\u009b\\n\"", "f:1:4: `v` is `a?[31mb??…`, but must be an integer from 0 to 65535\n");
+	expect_no_int(
+		"v: \"a\\e[31mb\\u009b\\n\"", "f:1:4: `v` is `a?[31mb??…`, but must be an integer from 0 to 65535\n");
 }
 
 static void items_of_sequences_have_no_key(void **state)
@@ -106,15 +108,17 @@ static void items_of_sequences_have_no_key(void **state)
 	assert_false(document_expect(f.root->items[0], DOCUMENT_MAPPING, &f.problems));
 	assert_false(document_expect(NULL, DOCUMENT_MAPPING, &f.problems));
 	assert_true(document_expect(f.root, DOCUMENT_SEQUENCE, &f.problems));
-	expect_problems(&f.problems, "f:1:3: found `x`, but this must be an integer of at least 1\n"
-	                             "f:1:3: found `x`, but this must be a mapping\n");
+	expect_problems(&f.problems,
+		"f:1:3: found `x`, but this must be an integer of at least 1\n"
+		"f:1:3: found `x`, but this must be a mapping\n");
 	fixture_free(&f);
 }
 
 static void booleans_and_numbers(void **state)
 {
 	(void)state;
-	struct fixture f = fixture_of("t: true\nf: \"False\"\ny: yes\nn: 0.25\ne: 1e3\nh: 0x1p3\ni: inf\np: .\nb: 1.5\nu: 1e999\n");
+	struct fixture f = fixture_of(
+		"t: true\nf: \"False\"\ny: yes\nn: 0.25\ne: 1e3\nh: 0x1p3\ni: inf\np: .\nb: 1.5\nu: 1e999\n");
 	bool flag = false;
 	double n = 0;
 	assert_true(document_read_bool(document_get(f.root, "t"), &flag, &f.problems) && flag);
@@ -127,12 +131,13 @@ static void booleans_and_numbers(void **state)
 	assert_false(document_read_number(document_get(f.root, "p"), 0, 1, &n, &f.problems));
 	assert_false(document_read_number(document_get(f.root, "b"), 0, 1, &n, &f.problems));
 	assert_false(document_read_number(document_get(f.root, "u"), 0, INFINITY, &n, &f.problems));
-	expect_problems(&f.problems, "f:3:4: `y` is `yes`, but must be true or false\n"
-	                             "f:6:4: `h` is `0x1p3`, but must be a number\n"
-	                             "f:7:4: `i` is `inf`, but must be a number of at least 0\n"
-	                             "f:8:4: `p` is `.`, but must be a number from 0 to 1\n"
-	                             "f:9:4: `b` is `1.5`, but must be a number from 0 to 1\n"
-	                             "f:10:4: `u` is `1e999`, but must be a number of at least 0\n");
+	expect_problems(&f.problems,
+		"f:3:4: `y` is `yes`, but must be true or false\n"
+		"f:6:4: `h` is `0x1p3`, but must be a number\n"
+		"f:7:4: `i` is `inf`, but must be a number of at least 0\n"
+		"f:8:4: `p` is `.`, but must be a number from 0 to 1\n"
+		"f:9:4: `b` is `1.5`, but must be a number from 0 to 1\n"
+		"f:10:4: `u` is `1e999`, but must be a number of at least 0\n");
 	fixture_free(&f);
 }
 
@@ -151,9 +156,9 @@ static void texts_and_choices(void **state)
 	assert_false(document_read_choice(document_get(f.root, "z"), kinds, &which, &f.problems));
 	assert_false(document_read_text(document_get(f.root, "m"), &text, &f.problems));
 	expect_problems(&f.problems,
-	                "f:3:4: `r` is `roundrobn`, but must be one of p2c, ewma, roundRobin; did you mean `roundRobin`?\n"
-	                "f:4:4: `z` is `zzz`, but must be one of p2c, ewma, roundRobin\n"
-	                "f:5:4: `m` is a mapping, but must be a text\n");
+		"f:3:4: `r` is `roundrobn`, but must be one of p2c, ewma, roundRobin; did you mean `roundRobin`?\n"
+		"f:4:4: `z` is `zzz`, but must be one of p2c, ewma, roundRobin\n"
+		"f:5:4: `m` is a mapping, but must be a text\n");
 	fixture_free(&f);
 }
 
@@ -167,10 +172,11 @@ static void unknown_keys_get_a_suggestion(void **state)
 	const struct document_keys keys = { .accepted = http, .also = &all };
 	struct fixture f = fixture_of("port: 1\nprot: 2\nMAXCALLDEPTH: 3\ntls: {}\nqqqqqq: 4\nmaxCallDepth: 5\n");
 	assert_false(document_check_keys(f.root, &keys, &f.problems));
-	expect_problems(&f.problems, "f:2:1: unknown key `prot`; did you mean `port`?\n"
-	                             "f:3:1: unknown key `MAXCALLDEPTH`; did you mean `maxCallDepth`?\n"
-	                             "f:4:1: `tls` is not supported yet\n"
-	                             "f:5:1: unknown key `qqqqqq`\n");
+	expect_problems(&f.problems,
+		"f:2:1: unknown key `prot`; did you mean `port`?\n"
+		"f:3:1: unknown key `MAXCALLDEPTH`; did you mean `maxCallDepth`?\n"
+		"f:4:1: `tls` is not supported yet\n"
+		"f:5:1: unknown key `qqqqqq`\n");
 	assert_true(document_check_keys(NULL, &keys, &f.problems));
 	assert_false(document_check_keys(document_get(f.root, "port"), &keys, &f.problems));
 	expect_problems(&f.problems, "f:1:7: `port` is `1`, but must be a mapping\n");
@@ -190,8 +196,9 @@ static void suggestions_are_near(void **state)
 	assert_string_equal(meant, "ip");
 	assert_int_equal(suggest_name(SLICE("xy"), names, &meant), SUGGEST_NONE);
 	assert_int_equal(suggest_name(SLICE(""), names, &meant), SUGGEST_NONE);
-	assert_int_equal(suggest_name(SLICE("aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"), names, &meant),
-	                 SUGGEST_NONE);
+	assert_int_equal(suggest_name(SLICE("aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"),
+				 names, &meant),
+		SUGGEST_NONE);
 	assert_int_equal(suggest_name(SLICE("port"), NULL, &meant), SUGGEST_NONE);
 }
 

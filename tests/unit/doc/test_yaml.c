@@ -20,14 +20,18 @@ static void reads_what_linkerd_configurations_use(void **state)
 {
 	(void)state;
 	expect_tree("admin:\n  port: 9990\n"
-	            "routers:\n- protocol: http\n  servers: [{port: 4140, ip: 0.0.0.0}]\n  dtab: |\n    /a => /b;\n    /c => /d;\n"
-	            "usage: {enabled: false}\nx: ~\ny:\nz: 'it''s'\nf: >\n  one\n  two\n",
-	            "{\"admin\":{\"port\":9990},\"routers\":[{\"protocol\":\"http\",\"servers\":[{\"port\":4140,\"ip\":\"0.0.0.0\"}],"
-	            "\"dtab\":\"/a => /b;\\n/c => /d;\\n\"}],\"usage\":{\"enabled\":false},\"x\":null,\"y\":null,"
-	            "\"z\":\"it's\",\"f\":\"one two\\n\"}");
-	expect_tree("\xef\xbb\xbf" "a: \"\xc3\xa9\\u00e9\"\n", "{\"a\":\"\xc3\xa9\xc3\xa9\"}");
+		    "routers:\n- protocol: http\n  servers: [{port: 4140, ip: 0.0.0.0}]\n  dtab: |\n    /a => /b;\n    "
+		    "/c => /d;\n"
+		    "usage: {enabled: false}\nx: ~\ny:\nz: 'it''s'\nf: >\n  one\n  two\n",
+		"{\"admin\":{\"port\":9990},\"routers\":[{\"protocol\":\"http\",\"servers\":[{\"port\":4140,\"ip\":\"0."
+		"0.0.0\"}],"
+		"\"dtab\":\"/a => /b;\\n/c => /d;\\n\"}],\"usage\":{\"enabled\":false},\"x\":null,\"y\":null,"
+		"\"z\":\"it's\",\"f\":\"one two\\n\"}");
+	expect_tree("\xef\xbb\xbf"
+		    "a: \"\xc3\xa9\\u00e9\"\n",
+		"{\"a\":\"\xc3\xa9\xc3\xa9\"}");
 	expect_tree("- 1_000\n- 007\n- 1.50\n- 0x10\n- \"12\"\n- yes\n- NULL\n",
-	            "[\"1_000\",\"007\",1.50,\"0x10\",\"12\",\"yes\",null]");
+		"[\"1_000\",\"007\",1.50,\"0x10\",\"12\",\"yes\",null]");
 	expect_tree("%YAML 1.1\n---\na: b\n...\n", "{\"a\":\"b\"}");
 	expect_tree("\"a\": [\n]\n\"\": {}\n", "{\"a\":[],\"\":{}}");
 }
@@ -88,7 +92,7 @@ static void aliases_are_copies(void **state)
 {
 	(void)state;
 	expect_tree("a: &x {p: [1, 2]}\nb: *x\nc: [*x, &x 5, *x]\n",
-	            "{\"a\":{\"p\":[1,2]},\"b\":{\"p\":[1,2]},\"c\":[{\"p\":[1,2]},5,5]}");
+		"{\"a\":{\"p\":[1,2]},\"b\":{\"p\":[1,2]},\"c\":[{\"p\":[1,2]},5,5]}");
 	struct document *document = parse_good("a: &x {p: 1}\nb: *x\n");
 	const struct document_node *b = document_get(document_root(document), "b");
 	assert_slice(b->key, "b");
@@ -110,10 +114,11 @@ static void expansion_is_bounded(void **state)
 			text_format(&laughs, "%s*a%d", j ? "," : "", i - 1);
 		text_append(&laughs, SLICE("]\n"));
 	}
-	expect_refused_within(NULL, text_slice(&laughs), ERROR_LIMIT, "f:5:38: more than 100000 values in one document\n");
+	expect_refused_within(
+		NULL, text_slice(&laughs), ERROR_LIMIT, "f:5:38: more than 100000 values in one document\n");
 	text_free(&laughs);
-	expect_refused_within(&(struct document_limits){ .max_depth = 3 }, SLICE("a: &x [[1]]\nb: [[*x]]\n"), ERROR_LIMIT,
-	                      "f:2:6: nested deeper than 3 levels\n");
+	expect_refused_within(&(struct document_limits){ .max_depth = 3 }, SLICE("a: &x [[1]]\nb: [[*x]]\n"),
+		ERROR_LIMIT, "f:2:6: nested deeper than 3 levels\n");
 }
 
 static void limits_hold(void **state)
@@ -125,18 +130,18 @@ static void limits_hold(void **state)
 	expect_refused_within(NULL, text_slice(&deep), ERROR_LIMIT, "f:1:65: nested deeper than 64 levels\n");
 	text_free(&deep);
 	expect_refused_within(&(struct document_limits){ .max_bytes = 4 }, SLICE("a: bc"), ERROR_LIMIT,
-	                      "f: 5 bytes are too many; at most 4 are read\n");
+		"f: 5 bytes are too many; at most 4 are read\n");
 	expect_refused_within(&(struct document_limits){ .max_nodes = 4 }, SLICE("a: b\nc: d\n"), ERROR_LIMIT,
-	                      "f:2:4: more than 4 values in one document\n");
+		"f:2:4: more than 4 values in one document\n");
 }
 
 static void refuses_with_places(void **state)
 {
 	(void)state;
 	expect_refused("a: 1\nb: 2\na: 3\nb: 4\na: 5\n",
-	               "f:3:1: duplicate key `a`; it is first at line 1, column 1\n"
-	               "f:4:1: duplicate key `b`; it is first at line 2, column 1\n"
-	               "f:5:1: duplicate key `a`; it is first at line 1, column 1\n");
+		"f:3:1: duplicate key `a`; it is first at line 1, column 1\n"
+		"f:4:1: duplicate key `b`; it is first at line 2, column 1\n"
+		"f:5:1: duplicate key `a`; it is first at line 1, column 1\n");
 	expect_refused("a: !!int 5\n", "f:1:4: YAML tags are not accepted, and there is `tag:yaml.org,2002:int`\n");
 	expect_refused("a: !x {}\n", "f:1:4: YAML tags are not accepted, and there is `!x`\n");
 	expect_refused("a: 1\n---\nb: 2\n", "f:2:1: a second document; only one is accepted\n");
@@ -146,10 +151,11 @@ static void refuses_with_places(void **state)
 	expect_refused("a: \"x\\0\"\n", "f:1:4: a text must not contain NUL\n");
 	expect_refused("a: b: c\n", "f:1:5: mapping values are not allowed in this context\n");
 	expect_refused("a: [1, 2\nb: 3\n",
-	               "f:2:2: did not find expected ',' or ']' while parsing a flow sequence that begins at line 1, column 4\n");
+		"f:2:2: did not find expected ',' or ']' while parsing a flow sequence that begins at line 1, column "
+		"4\n");
 	expect_refused("a:\n\t- b\n",
-	               "f:2:1: found character that cannot start any token while scanning for the next token that begins at "
-	               "line 2, column 1\n");
+		"f:2:1: found character that cannot start any token while scanning for the next token that begins at "
+		"line 2, column 1\n");
 	expect_refused("a: 1\nb: \xff\n", "f:2:4: invalid leading UTF-8 octet\n");
 }
 

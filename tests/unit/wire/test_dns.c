@@ -3,6 +3,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+
 #include <cmocka.h>
 
 #include "support/dns_message.h"
@@ -50,7 +51,9 @@ static void writes_queries(void **state)
 	(void)state;
 	char query[DNS_QUERY_MAX];
 	struct dns_name name = name_of("a.bc");
-	static const char plain[] = "\x12\x34\x01\x00\x00\x01\x00\x00\x00\x00\x00\x00\x01" "a\x02" "bc\x00\x00\x1c\x00\x01";
+	static const char plain[] = "\x12\x34\x01\x00\x00\x01\x00\x00\x00\x00\x00\x00\x01"
+				    "a\x02"
+				    "bc\x00\x00\x1c\x00\x01";
 	assert_int_equal(dns_query_write(0x1234, &name, DNS_AAAA, 0, query), sizeof plain - 1);
 	assert_memory_equal(query, plain, sizeof plain - 1);
 	size_t length = dns_query_write(0x1234, &name, DNS_A, 1232, query);
@@ -195,7 +198,8 @@ static void failures_truncation_and_extended_codes(void **state)
 	m.length -= 3; /* cut inside a record, as truncation may */
 	assert_int_equal(read_good(&m, "a.x", DNS_A).outcome, DNS_TRUNCATED);
 	m = response_to("a.x", DNS_A, 0);
-	dns_message_record(&m, DNS_ADDITIONAL, "", DNS_OPT, 1232, 0x01000000, SLICE("")); /* BADVERS, RFC 6891 section 9 */
+	dns_message_record(
+		&m, DNS_ADDITIONAL, "", DNS_OPT, 1232, 0x01000000, SLICE("")); /* BADVERS, RFC 6891 section 9 */
 	answer = read_good(&m, "a.x", DNS_A);
 	assert_int_equal(answer.outcome, DNS_FAILED);
 	assert_int_equal(answer.code, 16);
@@ -225,8 +229,11 @@ static void compression(void **state)
 {
 	(void)state;
 	struct dns_message m = response_to("www.example.com", DNS_A, 0);
-	/* Answer's name: a pointer to the question's; a CNAME whose target is a label and a pointer into the question. */
-	dns_message_raw(&m, DNS_ANSWER, SLICE("\xc0\x0c\x00\x05\x00\x01\x00\x00\x00\x3c\x00\x06\x03" "cdn\xc0\x10"));
+	/* Answer's name: a pointer to the question's; a CNAME whose target is a label and a pointer into the
+	 * question. */
+	dns_message_raw(&m, DNS_ANSWER,
+		SLICE("\xc0\x0c\x00\x05\x00\x01\x00\x00\x00\x3c\x00\x06\x03"
+		      "cdn\xc0\x10"));
 	dns_message_raw(&m, DNS_ANSWER, SLICE("\xc0\x2d\x00\x01\x00\x01\x00\x00\x00\x3c\x00\x04\x01\x02\x03\x04"));
 	struct dns_answer answer = read_good(&m, "www.example.com", DNS_A);
 	assert_int_equal(answer.outcome, DNS_FOUND);
@@ -235,9 +242,12 @@ static void compression(void **state)
 		"\xc0\x21", /* at itself */
 		"\xc0\x22", /* forward */
 		"\xc0\xff", /* beyond the end */
-		"\x01" "a\xc0\x21", /* a circle with a label in it */
-		"\x40" "a", /* reserved kinds of label */
-		"\x80" "a",
+		"\x01"
+		"a\xc0\x21", /* a circle with a label in it */
+		"\x40"
+		"a", /* reserved kinds of label */
+		"\x80"
+		"a",
 	};
 	for (unsigned i = 0; i < sizeof bad / sizeof *bad; i++) {
 		m = response_to("www.example.com", DNS_A, 0);
