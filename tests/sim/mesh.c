@@ -143,11 +143,25 @@ static void fault_link(struct mesh *mesh)
 	}
 }
 
+/* Overlapping partitions end together. */
+static void partitions_end(void *owner)
+{
+	struct mesh *mesh = owner;
+	for (unsigned a = 0; a < MESH_NODES; a++) {
+		for (unsigned b = a; b < MESH_NODES; b++)
+			sim_partition(mesh->nodes[a].host, mesh->nodes[b].host, false);
+	}
+}
+
+/* It ends by itself, since who waits behind it would wait for as long as its clients are patient. */
 static void fault_partition(struct mesh *mesh)
 {
+	struct sim *sim = mesh->harness->sim;
 	struct network *a = draw_host(mesh), *b = draw_host(mesh);
-	if (a != b || !mesh->plan.spare_hosts)
-		sim_partition(a, b, true);
+	if (a == b && mesh->plan.spare_hosts)
+		return;
+	sim_partition(a, b, true);
+	sim_at(sim, sim_now(sim) + draw_below(&mesh->random, 2 * CLOCK_SECOND), partitions_end, mesh);
 }
 
 static void fault_manners(struct mesh *mesh)
