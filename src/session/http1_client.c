@@ -135,28 +135,38 @@ static void send_informational(struct side *side, const struct head *head)
 	CHECK(false); /* requests have no informational heads */
 }
 
+static bool write_head(struct http1_session *h, const struct head *head)
+{
+	bool upgrade = h->upgrades && head->method != METHOD_CONNECT;
+	size_t room = http1_head_room(head), written;
+	char *at = http1_send_room(h, room);
+
+	if (!at)
+		return false;
+	written = http1_write_request(at, room, head, upgrade ? HTTP1_CONNECTION_UPGRADE : HTTP1_CONNECTION_DEFAULT);
+	CHECK(written > 0);
+	http1_send_wrote(h, written);
+	return true;
+}
+
 static void send_head(struct side *side, const struct head *head, bool end)
 {
 	struct http1_session *h = http1_session_of_side(side);
-	size_t room, written;
-	char *at;
 
-	if (!h)
+	if (!h) {
+		http1_send_nowhere(side, end);
 		return;
+	}
 	CHECK(h->sending == SENDING_HEAD);
-	room = http1_head_room(head);
-	at = http1_send_room(h, room);
-	if (!at)
-		return;
 	h->method = head->method;
 	h->upgrades = head->method == METHOD_CONNECT || (head->upgrades && head_has(head, FIELD_UPGRADE));
 	h->framing = head->body;
 	h->left = head->body == BODY_LENGTH ? head->body_length : 0;
 	h->first_chunk = true;
-	written = http1_write_request(at, room, head,
-	                              h->upgrades && head->method != METHOD_CONNECT ? HTTP1_CONNECTION_UPGRADE : HTTP1_CONNECTION_DEFAULT);
-	CHECK(written > 0);
-	http1_send_wrote(h, written);
+	if (!write_head(h, head)) {
+		http1_send_nowhere(side, end);
+		return;
+	}
 	http1_session_send_in(h, SENDING_BODY);
 	if (end)
 		http1_send_end(h);

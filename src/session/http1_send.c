@@ -78,15 +78,21 @@ void http1_send_end(struct http1_session *h)
 		http1_session_touch(h);
 	} else if (h->framing == BODY_CHUNKED) {
 		at = http1_send_room(h, HTTP1_LAST_CHUNK_ROOM);
-		if (!at)
-			return;
-		http1_send_wrote(h, http1_write_last_chunk(at, h->first_chunk));
+		if (at)
+			http1_send_wrote(h, http1_write_last_chunk(at, h->first_chunk));
 	} else if (h->framing == BODY_LENGTH && h->left > 0) {
 		/* Less than was announced: the peer must see that it is cut. */
 		http1_session_end(h, CLOSING_LINGER, RESET_CANCEL, 0);
-		return;
 	}
 	http1_session_send_in(h, SENDING_DONE);
+}
+
+void http1_send_nowhere(struct side *side, bool end)
+{
+	struct http1_session *h = http1_session_of(side->session);
+
+	if (end && h->sending != SENDING_DONE)
+		http1_session_send_in(h, SENDING_DONE);
 }
 
 bool http1_send_body(struct side *side, struct piece piece, bool end)
@@ -95,6 +101,7 @@ bool http1_send_body(struct side *side, struct piece piece, bool end)
 
 	if (!h || h->sending == SENDING_DONE) {
 		piece_release(&piece);
+		http1_send_nowhere(side, end);
 		return true;
 	}
 	CHECK(h->sending != SENDING_HEAD);
@@ -104,6 +111,8 @@ bool http1_send_body(struct side *side, struct piece piece, bool end)
 		piece_release(&piece);
 	if (end && h->closing == CLOSING_NOT)
 		http1_send_end(h);
+	if (h->closing != CLOSING_NOT)
+		http1_send_nowhere(side, end);
 	if (output_backlog(&h->output) < h->limits.max_waiting_bytes || end)
 		return true;
 	h->blocked = true;
@@ -116,8 +125,10 @@ void http1_send_trailers(struct side *side, const struct fields *trailers)
 	size_t room, written;
 	char *at;
 
-	if (!h || h->sending == SENDING_DONE)
+	if (!h || h->sending == SENDING_DONE) {
+		http1_send_nowhere(side, true);
 		return;
+	}
 	CHECK(h->sending != SENDING_HEAD);
 	if (h->sending == SENDING_OPAQUE || h->framing != BODY_CHUNKED) {
 		http1_send_end(h);
@@ -125,10 +136,10 @@ void http1_send_trailers(struct side *side, const struct fields *trailers)
 	}
 	room = http1_trailers_room(trailers);
 	at = http1_send_room(h, room);
-	if (!at)
-		return;
-	written = http1_write_trailers(at, room, trailers, h->first_chunk);
-	CHECK(written > 0);
-	http1_send_wrote(h, written);
+	if (at) {
+		written = http1_write_trailers(at, room, trailers, h->first_chunk);
+		CHECK(written > 0);
+		http1_send_wrote(h, written);
+	}
 	http1_session_send_in(h, SENDING_DONE);
 }

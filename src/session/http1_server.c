@@ -254,31 +254,37 @@ static void send_upgrade(struct http1_session *h, const struct head *head)
 		http1_session_receive_in(h, RECEIVING_OPAQUE);
 }
 
+static void send_ordinary(struct http1_session *h, const struct head *head)
+{
+	CHECK(head->status >= 200);
+	h->upgrades = false;
+	h->framing = (uint8_t)http1_response_framing(head, (enum version)h->version);
+	if (h->method == METHOD_HEAD || head->status == 204 || head->status == 304)
+		h->framing = BODY_NONE;
+	h->left = h->framing == BODY_LENGTH ? head->body_length : 0;
+	h->first_chunk = true;
+	if (!write_head(h, head, (enum body)h->framing, connection_for(h)))
+		return;
+	http1_session_send_in(h, SENDING_BODY);
+	if (h->receiving == RECEIVING_HELD)
+		http1_session_receive_in(h, RECEIVING_END);
+}
+
 static void send_head(struct side *side, const struct head *head, bool end)
 {
 	struct http1_session *h = http1_session_of_side(side);
 
-	if (!h)
-		return;
-	CHECK(h->sending == SENDING_HEAD);
-	if (is_upgrade(h, head)) {
-		send_upgrade(h, head);
-	} else {
-		CHECK(head->status >= 200);
-		h->upgrades = false;
-		h->framing = (uint8_t)http1_response_framing(head, (enum version)h->version);
-		if (h->method == METHOD_HEAD || head->status == 204 || head->status == 304)
-			h->framing = BODY_NONE;
-		h->left = h->framing == BODY_LENGTH ? head->body_length : 0;
-		h->first_chunk = true;
-		if (!write_head(h, head, (enum body)h->framing, connection_for(h)))
-			return;
-		http1_session_send_in(h, SENDING_BODY);
-		if (h->receiving == RECEIVING_HELD)
-			http1_session_receive_in(h, RECEIVING_END);
+	if (h) {
+		CHECK(h->sending == SENDING_HEAD);
+		if (is_upgrade(h, head))
+			send_upgrade(h, head);
+		else
+			send_ordinary(h, head);
+		if (end && h->closing == CLOSING_NOT)
+			http1_send_end(h);
 	}
-	if (end && h->closing == CLOSING_NOT)
-		http1_send_end(h);
+	if (http1_session_of(side->session)->closing != CLOSING_NOT)
+		http1_send_nowhere(side, end);
 }
 
 /* The request is still arriving and nobody wants it: its rest is dropped if that is worth it, else the connection ends. */

@@ -193,6 +193,8 @@ bool http1_send_body(struct side *side, struct piece piece, bool end);
 void http1_send_trailers(struct side *side, const struct fields *trailers);
 /* Behind the head, with the framing chosen: the message has ended with it. */
 void http1_send_end(struct http1_session *h);
+/* The session is ending: what is sent goes nowhere, but the exchange has sent its end, and is told no reset for it. */
+void http1_send_nowhere(struct side *side, bool end);
 void http1_side_pause(struct side *side);
 void http1_side_resume(struct side *side);
 void http1_side_forget_head(struct side *side);

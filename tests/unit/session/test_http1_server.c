@@ -675,7 +675,7 @@ static void no_buffers_left(void **state)
 	pair_send_raw_text(pair, "GET / HTTP/1.1\r\nHost: a\r\n\r\n");
 	pair_settle(pair);
 	call_send_head(pair->served, OK_HELLO, false);
-	call_send(pair->served, "hello", true);
+	call_send(pair->served, "hel", false);
 	assert_false(pair->served->was_reset); /* not from inside the call */
 	pair_settle(pair);
 	assert_true(pair->served->was_reset);
