@@ -79,6 +79,8 @@ void mesh_build(struct mesh *mesh, struct harness *harness, const struct mesh_pl
 	if (mesh->plan.names == 0)
 		mesh->plan.names = MESH_SERVICES;
 	struct service_manners manners = plan->faults ? ordinary_service : calm_service;
+	if (plan->failing)
+		manners.fail_chance = 1000000;
 	if (!plan->until_close)
 		manners.until_close_chance = 0;
 	for (unsigned i = 0; i < mesh->plan.names; i++)
@@ -287,17 +289,19 @@ static bool users_busy(void *owner)
 
 static void users_ask(struct mesh *mesh, bool calm)
 {
-	const struct client_manners *manners = calm || !mesh->plan.faults ? &calm_client : &ordinary_client;
+	struct client_manners manners = calm || !mesh->plan.faults ? calm_client : ordinary_client;
+	if (mesh->plan.failing)
+		manners.body_chance = 0;
 	for (unsigned n = 0; n < MESH_NODES; n++) {
 		struct mesh_node *node = &mesh->nodes[n];
 		sim_process_enter(node->process);
 		for (unsigned u = 0; u < MESH_USERS; u++) {
 			struct client *user = &node->users[u];
 			if (!user->harness)
-				client_start(user, mesh->harness, node->host, node->loop, node->routes, mesh->plan.names, 0, manners);
+				client_start(user, mesh->harness, node->host, node->loop, node->routes, mesh->plan.names, 0, &manners);
 			user->must_succeed = calm;
 			user->may_meet_stale = mesh->plan.keeps_connections;
-			client_continue(user, calm ? mesh->plan.calm_requests : mesh->plan.requests, manners);
+			client_continue(user, calm ? mesh->plan.calm_requests : mesh->plan.requests, &manners);
 		}
 	}
 }
@@ -311,6 +315,8 @@ void mesh_run(struct mesh *mesh)
 	users_ask(mesh, false);
 	if (!sim_run_while(sim, users_busy, mesh, 600 * CLOCK_SECOND))
 		harness_fail(harness, "clients are not done after ten minutes");
+	if (mesh->plan.calm_requests == 0)
+		return;
 	if (sim_now(sim) < mesh->faults_end)
 		sim_run_until(sim, mesh->faults_end);
 	heal(mesh);

@@ -27,6 +27,7 @@ struct mesh_node {
 /* What a scenario wants. */
 struct mesh_plan {
 	bool faults;
+	bool failing;            /* every answer is a failure; clients only GET */
 	bool crashes;            /* services die and come back */
 	unsigned names;          /* how many different services there are; 0: as many as instances */
 	bool spare_hosts;        /* nothing befalls the way within a host */
@@ -36,7 +37,7 @@ struct mesh_plan {
 	bool until_close;        /* answers may end with the connection: not through who cannot tell FIN from RST */
 	bool keeps_connections;  /* who is in between may hold half-open ones when all is healed */
 	unsigned requests;       /* of each user, while faults happen */
-	unsigned calm_requests;  /* of each user, afterwards */
+	unsigned calm_requests;  /* of each user, afterwards; 0: there is no afterwards */
 	int64_t recovery_ns;     /* between healing and the calm requests */
 };
 

@@ -26,7 +26,7 @@ static struct loop *new_loop(const char *name)
 
 static void apply(struct node *node)
 {
-	struct snapshot *snapshot = node_snapshot(sim_host_address(node->host), ++node->generation);
+	struct snapshot *snapshot = node_snapshot(sim_host_address(node->host), node->setting, ++node->generation);
 	struct text why = { 0 };
 	int e = proxy_apply(node->proxy, snapshot, &why);
 	/* A fault may let a listening call fail: such a node begins again, as its supervisor would have it. */
@@ -59,9 +59,10 @@ static void begin(struct node *node)
 	apply(node);
 }
 
-void node_start(struct node *node, struct harness *harness, struct network *host, unsigned workers)
+void node_start(struct node *node, struct harness *harness, struct network *host, unsigned workers,
+	enum node_setting setting)
 {
-	*node = (struct node){ .harness = harness, .host = host, .worker_count = workers };
+	*node = (struct node){ .harness = harness, .host = host, .worker_count = workers, .setting = setting };
 	begin(node);
 }
 
@@ -111,6 +112,7 @@ void node_stop(struct node *node)
 	sim_process_enter(node->process);
 	if (!node->drained)
 		harness_fail(node->harness, "a proxy never drained");
+	node_check_metrics(node, &node->requests, &node->retries);
 	proxy_free(node->proxy);
 	metrics_free(node->metrics);
 	harness_check_open(node->harness, node->process, &(struct sim_open){ .loops = node->worker_count + 1 });

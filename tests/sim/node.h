@@ -2,9 +2,9 @@
 /* tests/sim/node.h: a node's proxy: the product's own objects, in a simulated process with a control loop and workers, set up as
  * in Linkerd's exercise: an outgoing router on port 4140 for the node's own users, an incoming one on 4141 for other nodes.
  *
- *	node_start(&node, harness, host, workers);        // names come from the host's files disco/NAME
+ *	node_start(&node, harness, host, workers, NODE_ORDINARY);   // names come from the host's files disco/NAME
  *	node_reload(&node);
- *	node_crash(&node, SIM_CRASH_RESET);  node_restart(&node);
+ *	node_crash(&node, SIM_CRASH_RESET);               // and is back after 200 ms
  *	node_drain(&node);  ...sim_run...  node_stop(&node);
  */
 #ifndef SIM_NODE_H
@@ -20,8 +20,15 @@ struct metrics;
 struct proxy;
 struct snapshot;
 
+/* What differs between scenarios. */
+enum node_setting {
+	NODE_ORDINARY, /* few connections to each endpoint, few requests at once: a permit that is not given back is missed */
+	NODE_BUDGET,   /* everything may be retried, a fifth of the calls, out of deposits alone */
+};
+
 struct node {
 	struct harness *harness;
+	enum node_setting setting;
 	struct network *host;
 	struct sim_process *process;
 	struct loop *control, *workers[NODE_WORKERS];
@@ -30,9 +37,10 @@ struct node {
 	struct proxy *proxy;      /* NULL while it is down */
 	uint64_t generation;
 	bool draining, drained;
+	uint64_t requests, retries; /* once stopped: of the outgoing router's services */
 };
 
-void node_start(struct node *node, struct harness *harness, struct network *host, unsigned workers);
+void node_start(struct node *node, struct harness *harness, struct network *host, unsigned workers, enum node_setting setting);
 /* Takes over the same configuration anew, with another binder and other routers. */
 void node_reload(struct node *node);
 /* Dies; what it had on the heap is left behind, as by a real crash. */
@@ -42,6 +50,8 @@ void node_drain(struct node *node);
 void node_stop(struct node *node);
 
 /* The configuration for a node with this address. */
-struct snapshot *node_snapshot(const struct address *address, uint64_t generation);
+struct snapshot *node_snapshot(const struct address *address, enum node_setting setting, uint64_t generation);
+/* After draining: nothing is pending, and what began has ended. With the sums of the outgoing services. */
+void node_check_metrics(struct node *node, uint64_t *requests, uint64_t *retries);
 
 #endif

@@ -37,29 +37,35 @@ static const struct listener_policy *make_listener(struct arena *arena, const st
 	listener->address = *address;
 	listener->address.port = port;
 	listener->max_call_depth = 1000;
+	listener->max_concurrent = 8;
 	return listener;
 }
 
-static const struct service_rule *make_service_rule(struct arena *arena, bool outgoing)
+static const struct service_rule *make_service_rule(struct arena *arena, bool outgoing, enum node_setting setting)
 {
 	struct service_rule *rule = get(arena, sizeof(*rule));
 	rule->policy = service_policy_default();
 	rule->policy.set = SERVICE_CLASSIFIER | SERVICE_TOTAL_TIMEOUT;
 	rule->policy.classifier = outgoing ? CLASSIFIER_RETRYABLE_READ_5XX : CLASSIFIER_NON_RETRYABLE_5XX;
 	rule->policy.total_timeout_ns = 10 * CLOCK_SECOND;
+	if (setting == NODE_BUDGET) {
+		rule->policy.set |= SERVICE_BUDGET;
+		rule->policy.budget = (struct budget_policy){ .percent_can_retry = 0.2, .ttl_ns = CLOCK_MINUTE };
+	}
 	return rule;
 }
 
-static const struct client_rule *make_client_rule(struct arena *arena, bool outgoing)
+static const struct client_rule *make_client_rule(struct arena *arena, bool outgoing, enum node_setting setting)
 {
 	struct client_rule *rule = get(arena, sizeof(*rule));
 	rule->policy = client_policy_default();
-	rule->policy.set = CLIENT_BALANCER | CLIENT_ACCRUAL | CLIENT_ATTEMPT_TIMEOUT;
+	rule->policy.set = CLIENT_BALANCER | CLIENT_ACCRUAL | CLIENT_ATTEMPT_TIMEOUT | CLIENT_CONNECTIONS;
 	rule->policy.balancer.kind = BALANCER_EWMA;
-	rule->policy.accrual.kind = outgoing ? ACCRUAL_CONSECUTIVE_FAILURES : ACCRUAL_NONE;
+	rule->policy.accrual.kind = outgoing && setting == NODE_ORDINARY ? ACCRUAL_CONSECUTIVE_FAILURES : ACCRUAL_NONE;
 	rule->policy.accrual.failures = 5;
 	rule->policy.accrual.backoff = (struct backoff){ BACKOFF_CONSTANT, CLOCK_SECOND, CLOCK_SECOND };
 	rule->policy.attempt_timeout_ns = 3 * CLOCK_SECOND;
+	rule->policy.connections.max_size = outgoing ? 3 : 4;
 	return rule;
 }
 
@@ -76,7 +82,8 @@ static const struct transformer_policy *make_transformer(struct arena *arena, co
 	return transformer;
 }
 
-static void make_router(struct arena *arena, struct router *router, const struct address *address, bool outgoing)
+static void make_router(struct arena *arena, struct router *router, const struct address *address,
+	enum node_setting setting, bool outgoing)
 {
 	static const struct identifier by_host = { .kind = IDENTIFIER_HEADER_TOKEN, .header = { "host", 4 } };
 	*router = (struct router){
@@ -91,9 +98,9 @@ static void make_router(struct arena *arena, struct router *router, const struct
 		.listener_count = 1,
 		.transformers = make_transformer(arena, address, outgoing),
 		.transformer_count = 1,
-		.service_rules = make_service_rule(arena, outgoing),
+		.service_rules = make_service_rule(arena, outgoing, setting),
 		.service_rule_count = 1,
-		.client_rules = make_client_rule(arena, outgoing),
+		.client_rules = make_client_rule(arena, outgoing, setting),
 		.client_rule_count = 1,
 		.binding_timeout_ns = 10 * CLOCK_SECOND,
 		.cache_paths = 1000,
@@ -107,7 +114,7 @@ static void make_router(struct arena *arena, struct router *router, const struct
 	};
 }
 
-struct snapshot *node_snapshot(const struct address *address, uint64_t generation)
+struct snapshot *node_snapshot(const struct address *address, enum node_setting setting, uint64_t generation)
 {
 	struct snapshot *snapshot = snapshot_new();
 	struct arena *arena = &snapshot->arena;
@@ -116,8 +123,8 @@ struct snapshot *node_snapshot(const struct address *address, uint64_t generatio
 	snapshot->json = SLICE("{}");
 	snapshot->router_count = 2;
 	snapshot->routers = get(arena, 2 * sizeof(*snapshot->routers));
-	make_router(arena, &snapshot->routers[0], address, true);
-	make_router(arena, &snapshot->routers[1], address, false);
+	make_router(arena, &snapshot->routers[0], address, setting, true);
+	make_router(arena, &snapshot->routers[1], address, setting, false);
 	snapshot->namer_count = 1;
 	snapshot->namers = get(arena, sizeof(*snapshot->namers));
 	snapshot->namers[0] = (struct namer_policy){

@@ -14,6 +14,7 @@ struct scenario {
 
 void run_proxies_calm(struct harness *harness);
 void run_proxies(struct harness *harness);
+void run_proxies_budget(struct harness *harness);
 
 extern const struct scenario scenarios[];
 extern const unsigned scenario_count;

@@ -40,7 +40,7 @@ static void write_name(struct proxied *p, unsigned n, unsigned name, unsigned mi
 static void write_all(struct proxied *p)
 {
 	for (unsigned n = 0; n < MESH_NODES; n++) {
-		for (unsigned name = 0; name < NAMES; name++)
+		for (unsigned name = 0; name < p->mesh.plan.names; name++)
 			write_name(p, n, name, MESH_SERVICES);
 	}
 }
@@ -87,7 +87,7 @@ static void heal_proxies(void *owner)
 
 /* --- the run --- */
 
-static void build(struct proxied *p, const struct mesh_plan *plan)
+static void build(struct proxied *p, const struct mesh_plan *plan, enum node_setting setting)
 {
 	mesh_build(&p->mesh, p->harness, plan);
 	write_all(p);
@@ -95,8 +95,8 @@ static void build(struct proxied *p, const struct mesh_plan *plan)
 		unsigned workers = 1 + (unsigned)draw_below(&p->random, NODE_WORKERS);
 		struct address address = *sim_host_address(p->mesh.nodes[n].host);
 		address.port = NODE_OUTGOING;
-		node_start(&p->nodes[n], p->harness, p->mesh.nodes[n].host, workers);
-		for (unsigned name = 0; name < NAMES; name++)
+		node_start(&p->nodes[n], p->harness, p->mesh.nodes[n].host, workers, setting);
+		for (unsigned name = 0; name < plan->names; name++)
 			mesh_route(&p->mesh, n, name, &address);
 	}
 	/* The workers take over their configuration before anybody asks. */
@@ -128,7 +128,7 @@ void run_proxies_calm(struct harness *harness)
 	struct proxied p = { .harness = harness };
 	struct mesh_plan plan = { .names = NAMES, .requests = 5, .calm_requests = 5 };
 	harness_seed(harness, &p.random);
-	build(&p, &plan);
+	build(&p, &plan, NODE_ORDINARY);
 	mesh_run(&p.mesh);
 	finish(&p);
 	if (harness->outcomes[OUTCOME_ANSWERED] != MESH_NODES * MESH_USERS * 10)
@@ -153,7 +153,35 @@ void run_proxies(struct harness *harness)
 		.recovery_ns = 15 * CLOCK_SECOND,
 	};
 	harness_seed(harness, &p.random);
-	build(&p, &plan);
+	build(&p, &plan, NODE_ORDINARY);
 	mesh_run(&p.mesh);
 	finish(&p);
+}
+
+/* Every call fails, and all that a fifth of them allows is tried again: by each node's own count and by the services'. */
+void run_proxies_budget(struct harness *harness)
+{
+	struct proxied p = { .harness = harness };
+	struct mesh_plan plan = { .names = 1, .failing = true, .requests = 80 };
+	harness_seed(harness, &p.random);
+	build(&p, &plan, NODE_BUDGET);
+	mesh_run(&p.mesh);
+	finish(&p);
+	uint64_t arrivals = 0, requests = 0, retries = 0;
+	for (uint64_t id = 1; id < harness->record_count; id++)
+		arrivals += harness->records[id].arrivals;
+	for (unsigned n = 0; n < MESH_NODES; n++) {
+		const struct node *node = &p.nodes[n];
+		double earned = (double)node->requests * 0.2;
+		/* Deposits count in batches of 16, so that of each worker up to 16 and a retry's worth may not count yet. */
+		double least = earned - 0.2 * 16 * node->worker_count - 2;
+		requests += node->requests;
+		retries += node->retries;
+		if ((double)node->retries > earned || (double)node->retries < least)
+			harness_fail(harness, "%u retries for %u calls, where %.0f to %.0f are right", (unsigned)node->retries,
+				(unsigned)node->requests, least, earned);
+	}
+	if (requests != harness->record_count - 1 || arrivals != requests + retries)
+		harness_fail(harness, "%u calls and %u retries told, but %u calls were made and %u arrived", (unsigned)requests,
+			(unsigned)retries, (unsigned)harness->record_count - 1, (unsigned)arrivals);
 }
