@@ -111,6 +111,7 @@ void exchange_begin_attempt(struct exchange *exchange)
 	counter_add(&stats->attempts.requests, 1);
 	counter_add(&stats->attempts.pending, 1);
 	counter_add(&exchange->pair_stats->requests, 1);
+	counter_add(&exchange->pair_stats->pending, 1);
 	exchange->last_address = exchange->peer->target->address;
 	budget_deposit(&exchange->leaf->client->requeue_budget, &exchange->upstream->share, exchange->attempt_began);
 	if (timeout) {
@@ -131,6 +132,7 @@ static void count_attempt(struct exchange *exchange, enum outcome outcome)
 	uint64_t us = (uint64_t)exchange->attempt_ns / 1000;
 
 	counter_sub(&stats->attempts.pending, 1);
+	counter_sub(&exchange->pair_stats->pending, 1);
 	counter_add(exchange->success ? &stats->attempts.success : &stats->attempts.failures, 1);
 	counter_add(exchange->success ? &exchange->pair_stats->success : &exchange->pair_stats->failures, 1);
 	histogram_record(&stats->attempts.latency, us);
@@ -288,6 +290,8 @@ static void count_finish(struct exchange *exchange, int64_t now)
 	counter_add(exchange->success ? &service->success : &service->failures, 1);
 	histogram_record(&service->latency, us);
 	histogram_record(&service->retries_per_request, exchange->retries);
+	if (exchange->upstream)
+		histogram_record(&exchange->upstream->stats->requeues_per_request, exchange->requeues);
 }
 
 void exchange_finish(struct exchange *exchange)

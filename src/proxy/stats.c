@@ -45,6 +45,7 @@ static const struct metric pair_metrics[] = {
 	ATTEMPT(requests, METRIC_COUNTER, "requests"),
 	ATTEMPT(success, METRIC_COUNTER, "success"),
 	ATTEMPT(failures, METRIC_COUNTER, "failures"),
+	ATTEMPT(pending, METRIC_GAUGE, "pending"),
 	ATTEMPT(latency, METRIC_STAT, "request_latency_ms"),
 	ATTEMPT(status, METRIC_CODES, "status"),
 };
