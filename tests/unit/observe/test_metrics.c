@@ -283,8 +283,9 @@ static void read_on(void *owner)
 {
 	struct reader *reader = owner;
 
-	while (!atomic_load(&reader->stop))
+	do
 		metrics_read(metrics, count_sample, reader);
+	while (!atomic_load(&reader->stop));
 }
 
 /* Two workers write, the control thread makes, rotates and removes, the admin thread reads. */
