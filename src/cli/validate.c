@@ -1,30 +1,41 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* weft validate: loads configurations and runs nothing. */
+#include "base/memory.h"
 #include "cli/cli.h"
 #include "io/file.h"
 
+static bool validate(const char *path)
+{
+	struct snapshot *snapshot = NULL;
+	struct text why = { 0 };
+	struct slice bytes;
+
+	if (cli_read(path, &bytes, &why)) {
+		snapshot = cli_compile(path, bytes, &why);
+		memory_free(bytes.at);
+	}
+	if (snapshot)
+		cli_say("%s: OK", path);
+	else
+		file_print(true, text_slice(&why));
+	text_free(&why);
+	snapshot_unref(snapshot);
+	return snapshot != NULL;
+}
+
 int cli_validate(int count, char **arguments)
 {
-	struct text why = { 0 };
-	struct snapshot *snapshot;
-	int code = 0;
+	bool good = true;
 
+	for (int i = 0; i < count; i++) {
+		if (cli_is_option(arguments[i]))
+			return cli_unknown("option", arguments[i], (const char *const[]){ "--help", NULL });
+	}
 	if (count == 0) {
-		cli_complain("weft validate: which file? usage: weft validate FILE.yaml…");
+		cli_complain("weft validate: which file? usage: weft validate FILE.yaml...");
 		return 2;
 	}
-	for (int i = 0; i < count; i++) {
-		if (arguments[i][0] == '-' && arguments[i][1])
-			return cli_unknown("option", arguments[i], (const char *const[]){ "--help", NULL });
-		text_clear(&why);
-		snapshot = cli_load(arguments[i], &why);
-		if (snapshot) {
-			cli_say("%s: OK", arguments[i]);
-			snapshot_unref(snapshot);
-		} else {
-			file_print(true, text_slice(&why));
-			code = 2;
-		}
-	}
-	text_free(&why);
-	return code;
+	for (int i = 0; i < count; i++)
+		good = validate(arguments[i]) && good;
+	return good ? 0 : 2;
 }
