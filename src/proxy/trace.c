@@ -78,8 +78,10 @@ static uint64_t read_u64(const uint8_t *bytes)
 
 static void write_u64(uint8_t *bytes, uint64_t value)
 {
-	for (unsigned i = 0; i < 8; i++)
-		bytes[i] = (uint8_t)(value >> (56 - 8 * i));
+#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+	value = __builtin_bswap64(value);
+#endif
+	memcpy(bytes, &value, sizeof value);
 }
 
 bool trace_decode(struct slice text, struct trace *trace)
@@ -100,11 +102,22 @@ bool trace_decode(struct slice text, struct trace *trace)
 	return true;
 }
 
-unsigned trace_encode(const struct trace *trace, char text[TRACE_TEXT])
+/* Three bytes as four digits. */
+static inline void put_group(char *out, uint32_t three)
 {
 	static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+
+	out[0] = digits[three >> 18];
+	out[1] = digits[three >> 12 & 63];
+	out[2] = digits[three >> 6 & 63];
+	out[3] = digits[three & 63];
+}
+
+unsigned trace_encode(const struct trace *trace, char text[TRACE_TEXT])
+{
 	uint8_t bytes[WIDE + 2] = { 0 };
-	unsigned size = trace->wide ? WIDE : NARROW, length = 0;
+	unsigned size = trace->wide ? WIDE : NARROW;
+	char *out = text;
 
 	write_u64(bytes, trace->span);
 	write_u64(bytes + 8, trace->parent);
@@ -112,13 +125,11 @@ unsigned trace_encode(const struct trace *trace, char text[TRACE_TEXT])
 	write_u64(bytes + 24, trace->flags);
 	if (trace->wide)
 		write_u64(bytes + 32, trace->id_high);
-	for (unsigned i = 0; i < size; i += 3) {
-		uint32_t three = (uint32_t)bytes[i] << 16 | (uint32_t)bytes[i + 1] << 8 | bytes[i + 2];
-
-		for (unsigned k = 0; k < 4; k++)
-			text[length++] = i + k > size ? '=' : digits[three >> (18 - 6 * k) & 63];
-	}
-	return length;
+	/* The last group is one or two bytes short: zeros are encoded, then overwritten by the padding. */
+	for (unsigned i = 0; i < size; i += 3, out += 4)
+		put_group(out, (uint32_t)bytes[i] << 16 | (uint32_t)bytes[i + 1] << 8 | bytes[i + 2]);
+	memset(out - (3 - size % 3), '=', 3 - size % 3);
+	return (unsigned)(out - text);
 }
 
 void trace_hex(uint64_t id, char text[16])
