@@ -736,7 +736,7 @@ static void slow_heads_are_answered_408(void **state)
 	sim_run_for(pair->sim, 20 * CLOCK_SECOND); /* idle is no head */
 	assert_non_null(pair->server);
 	for (unsigned i = 0; i < 8 && !pair->raw_ended; i++) {
-		pair_send_raw(pair, "GET / HTTP/1.1\r\n" + i, 1);
+		pair_send_raw(pair, &"GET / HTTP/1.1\r\n"[i], 1);
 		pair_settle(pair);
 	}
 	assert_true(pair->raw_ended);
