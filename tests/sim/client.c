@@ -187,6 +187,7 @@ static enum outcome judge_error(struct client *client, uint64_t id)
 	/* What clients send is good, so a proxy has nothing to object to; only what is behind it can fail. */
 	if (answer->status < 500)
 		harness_fail(client->harness, "request %" PRIu64 " got status %u", id, answer->status);
+	sim_note(client->harness->sim, "request %" PRIu64 " got %u: %s", id, answer->status, answer->problem_told);
 	if (!answer->from_proxy && !answer->has_id)
 		harness_fail(client->harness, "request %" PRIu64 " got a %u from nobody", id, answer->status);
 	return OUTCOME_ERROR;

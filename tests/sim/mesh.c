@@ -28,14 +28,15 @@ static const struct service_manners calm_service = {
 	.latency_ns = 100 * CLOCK_US,
 	.jitter_ns = CLOCK_MS,
 	.chunked_chance = 300000,
+	.pause_chance = 50000,
 };
 
 static const struct client_manners ordinary_client = {
 	.think_ns = 100 * CLOCK_MS,
 	.patience_ns = 20 * CLOCK_SECOND,
 	.body_chance = 400000,
-	.body_most = 60000,
-	.reply_most = 80000,
+	.body_most = 400000,
+	.reply_most = 300000,
 	.chunked_chance = 400000,
 	.expect_chance = 100000,
 	.pipeline_chance = 150000,
@@ -50,8 +51,8 @@ static const struct client_manners calm_client = {
 	.think_ns = 50 * CLOCK_MS,
 	.patience_ns = 20 * CLOCK_SECOND,
 	.body_chance = 400000,
-	.body_most = 60000,
-	.reply_most = 60000,
+	.body_most = 300000,
+	.reply_most = 200000,
 	.chunked_chance = 400000,
 	.pause_chance = 100000,
 };

@@ -60,6 +60,7 @@ static void read_field(struct message *message, const char *name, const char *va
 		message->expect = true;
 	} else if (strcasecmp(name, "l5d-err") == 0) {
 		message->from_proxy = true;
+		copy_text(message->problem_told, sizeof(message->problem_told), value);
 	}
 }
 

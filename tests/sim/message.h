@@ -42,6 +42,7 @@ struct message {
 	const char *problem;      /* when MESSAGE_BAD */
 
 	char method[16], target[128], host[64], service[32];
+	char problem_told[96];    /* by a proxy: its l5d-err */
 	unsigned status;
 	uint64_t id, length, reply, left, body;
 	bool has_id, has_length, has_framing, chunked, until_close, close, expect, from_proxy, wrong;

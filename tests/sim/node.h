@@ -22,7 +22,8 @@ struct snapshot;
 
 /* What differs between scenarios. */
 enum node_setting {
-	NODE_ORDINARY, /* few connections to each endpoint, few requests at once: a permit that is not given back is missed */
+	NODE_ORDINARY, /* few requests at once: a permit that is not given back is missed */
+	NODE_NARROW,   /* also one connection to each endpoint: calls wait for it */
 	NODE_BUDGET,   /* everything may be retried, a fifth of the calls, out of deposits alone */
 };
 

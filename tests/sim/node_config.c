@@ -61,11 +61,11 @@ static const struct client_rule *make_client_rule(struct arena *arena, bool outg
 	rule->policy = client_policy_default();
 	rule->policy.set = CLIENT_BALANCER | CLIENT_ACCRUAL | CLIENT_ATTEMPT_TIMEOUT | CLIENT_CONNECTIONS;
 	rule->policy.balancer.kind = BALANCER_EWMA;
-	rule->policy.accrual.kind = outgoing && setting == NODE_ORDINARY ? ACCRUAL_CONSECUTIVE_FAILURES : ACCRUAL_NONE;
+	rule->policy.accrual.kind = outgoing && setting != NODE_BUDGET ? ACCRUAL_CONSECUTIVE_FAILURES : ACCRUAL_NONE;
 	rule->policy.accrual.failures = 5;
 	rule->policy.accrual.backoff = (struct backoff){ BACKOFF_CONSTANT, CLOCK_SECOND, CLOCK_SECOND };
 	rule->policy.attempt_timeout_ns = 3 * CLOCK_SECOND;
-	rule->policy.connections.max_size = outgoing ? 3 : 4;
+	rule->policy.connections.max_size = setting == NODE_NARROW ? 1 : 0;
 	return rule;
 }
 

@@ -95,7 +95,9 @@ static void build(struct proxied *p, const struct mesh_plan *plan, enum node_set
 		unsigned workers = 1 + (unsigned)draw_below(&p->random, NODE_WORKERS);
 		struct address address = *sim_host_address(p->mesh.nodes[n].host);
 		address.port = NODE_OUTGOING;
-		node_start(&p->nodes[n], p->harness, p->mesh.nodes[n].host, workers, setting);
+		/* With more workers than connections, those that are idle on one would keep the others waiting. */
+		bool narrow = setting == NODE_ORDINARY && workers == 1 && draw_chance(&p->random, 500000);
+		node_start(&p->nodes[n], p->harness, p->mesh.nodes[n].host, workers, narrow ? NODE_NARROW : setting);
 		for (unsigned name = 0; name < plan->names; name++)
 			mesh_route(&p->mesh, n, name, &address);
 	}
