@@ -225,7 +225,9 @@ static void connection_free(struct peer_waiter *waiter)
 
 static enum step_result forward(struct exchange *exchange)
 {
-	int e = peer_open(exchange->peer, &exchange_upstream_events, exchange, &exchange->up);
+	const struct router *router = exchange->router->router;
+	const struct session_limits limits = { .max_line_bytes = router->max_line_bytes, .max_head_bytes = router->max_head_bytes };
+	int e = peer_open(exchange->peer, &limits, &exchange_upstream_events, exchange, &exchange->up);
 
 	if (e == ERROR_BUSY) {
 		exchange->peer_waiter.ready = connection_free;

@@ -194,7 +194,7 @@ static void closed(void *owner, struct session *session, int error)
 	peer_unref(peer);
 }
 
-static int connection_new(struct peer *peer, struct connection **out)
+static int connection_new(struct peer *peer, const struct session_limits *limits, struct connection **out)
 {
 	struct worker *worker = peer->upstream->worker;
 	struct stream *stream;
@@ -211,7 +211,7 @@ static int connection_new(struct peer *peer, struct connection **out)
 	e = network_connect(worker->network, worker->loop, &peer->target->address, &(struct socket_options){ 0 }, &stream);
 	if (e)
 		goto no_stream;
-	e = http1_client_new(worker->sessions, stream, &peer->upstream->limits, &connection_events, connection,
+	e = http1_client_new(worker->sessions, stream, limits, &connection_events, connection,
 	                     &peer->upstream->stats->sessions, &connection->session);
 	if (e)
 		goto no_stream;
@@ -231,7 +231,7 @@ no_connection:
 	return e;
 }
 
-int peer_open(struct peer *peer, const struct side_events *events, void *exchange, struct side **side)
+int peer_open(struct peer *peer, const struct session_limits *limits, const struct side_events *events, void *exchange, struct side **side)
 {
 	struct list *link = list_first(&peer->idle);
 	struct connection *connection;
@@ -240,7 +240,7 @@ int peer_open(struct peer *peer, const struct side_events *events, void *exchang
 	if (link) {
 		connection = session_at(link)->owner;
 	} else {
-		e = connection_new(peer, &connection);
+		e = connection_new(peer, limits, &connection);
 		if (e)
 			return e;
 	}

@@ -9,7 +9,7 @@
  * target's connections are limited and all are in use, exchanges wait in the order in which they came.
  *
  *	struct peer *peer = upstream_pick(upstream, now, exchange's tried peers, &forced);
- *	e = peer_open(peer, &side_events, exchange, &side);     // ERROR_BUSY: peer_wait(peer, &waiter)
+ *	e = peer_open(peer, &limits, &side_events, exchange, &side);   // ERROR_BUSY: peer_wait(peer, &waiter)
  *	peer_close(peer, now, latency, outcome);                // after the attempt
  */
 #ifndef PROXY_UPSTREAM_H
@@ -38,7 +38,6 @@ struct upstream {
 	struct client_stats *stats;
 	struct balancer balancer;
 	struct budget_share share;
-	struct session_limits limits;
 	struct list peers;
 	uint32_t references;           /* bound routes and attempts */
 	int64_t unused_since;          /* when references fell to 0 */
@@ -57,8 +56,9 @@ void upstream_unref(struct upstream *upstream);
 
 /* NULL: there are no endpoints. The peer is counted for the caller, and its attempt has begun. */
 struct peer *upstream_pick(struct upstream *upstream, int64_t now, struct candidate *const *tried, unsigned tried_count, bool *forced);
-/* An exchange on an idle connection, or on a new one. ERROR_BUSY: connections are limited and in use; ERROR_LIMIT, ERROR_NO_MEMORY. */
-MUST_CHECK int peer_open(struct peer *peer, const struct side_events *events, void *exchange, struct side **side);
+/* An exchange on an idle connection, or on a new one, which is made with `limits`. ERROR_BUSY: connections are limited and in use; ERROR_LIMIT,
+ * ERROR_NO_MEMORY. */
+MUST_CHECK int peer_open(struct peer *peer, const struct session_limits *limits, const struct side_events *events, void *exchange, struct side **side);
 /* False when too many wait already. */
 bool peer_wait(struct peer *peer, struct peer_waiter *waiter);
 void peer_leave(struct peer *peer, struct peer_waiter *waiter); /* before `ready` */

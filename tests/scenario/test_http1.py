@@ -539,12 +539,28 @@ def test_upgrade_is_not_offered_on(mesh):
 
 
 def test_many_and_long_headers_within_limits(mesh):
-    origin, _, client = pair(mesh, router={"maxHeadersKB": 32, "maxInitialLineKB": 16})
-    headers = [(f"X-{i}", "v" * 400) for i in range(60)]
-    target = "/" + "p" * 15000
+    origin, _, client = pair(mesh, router={"maxHeadersKB": 15, "maxInitialLineKB": 12})
+    headers = [(f"X-{i}", "v" * 20) for i in range(100)]
+    target = "/" + "p" * 11000
     assert client.get("web", target=target, headers=headers).status == 200
     assert origin.last.target == target.encode()
-    assert len(foreign(origin.last.raw_headers)) == 61
+    assert len(foreign(origin.last.raw_headers)) == 101
+
+
+@pytest.mark.parametrize("side", ["request", "response"])
+def test_heads_that_grow_too_long_on_the_way(mesh, side):
+    """The proxy adds fields; where they don't fit any more it says so, and nobody gets half a head."""
+    size = 0
+    origin, weft, _ = pair(mesh, lambda call: call.answer(headers=[("X-Long", "v" * size)] if side == "response" else ()),
+                           router={"maxHeadersKB": 63})
+    found = []
+    for size in (100, 12000, 15000, 15500, 15800, *range(15900, 16400, 25), 17000):
+        with mesh.client(weft) as client:
+            found.append(client.get("web", headers=[("X-Long", "v" * size)] if side == "request" else ()).status)
+    assert set(found) <= {200, 431 if side == "request" else 502}, found
+    assert found[:3] == [200] * 3
+    assert found == sorted(found)
+    del origin
 
 
 def test_http_client_of_the_standard_library(mesh):
