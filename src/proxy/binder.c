@@ -92,8 +92,7 @@ static struct transformer *transformer_make(struct binder *binder, const struct 
 		return transformer_new_localhost(local, count, prefix);
 	}
 	}
-	CHECK(!"a transformer's kind");
-	return NULL;
+	check_failed("a transformer's kind", __FILE__, __LINE__);
 }
 
 static struct transformers transformers_make(struct binder *binder, const struct transformer_policy *policies, unsigned count)
@@ -288,8 +287,7 @@ static const struct transformers *transformers_of(const struct binder *binder, c
 	for (unsigned i = 0; i < binder->namers.count; i++)
 		if (binder->namers.list[i] == namer)
 			return &binder->by_namer[i];
-	CHECK(!"a namer of this binder");
-	return NULL;
+	check_failed("a namer of this binder", __FILE__, __LINE__);
 }
 
 int watches_ask(struct watches *watches, unsigned router_index, struct path path, struct arena *arena, struct found *found)

@@ -70,7 +70,7 @@ static void write_request(struct client *client)
 	request->piece_most = chance(client, manners->slow_chance) ? 1 + (uint32_t)draw_below(&client->random, 3000) : 0;
 	bool chunked = has_body && chance(client, manners->chunked_chance);
 	sender_begin(request, SALT_REQUEST, id, record->length, chunked, has_body,
-		"%s /work/%" PRIu64 " HTTP/1.1\r\nHost: %s\r\nX-Reply: %" PRIu64 "\r\n%s", has_body ? "POST" : to_head ? "HEAD" : "GET",
+		"%s /job/%" PRIu64 " HTTP/1.1\r\nHost: %s\r\nX-Reply: %" PRIu64 "\r\n%s", has_body ? "POST" : to_head ? "HEAD" : "GET",
 		id, client->routes[client->route].name, record->reply,
 		has_body && chance(client, manners->expect_chance) ? "Expect: 100-continue\r\n" : "");
 	client->sending = true;

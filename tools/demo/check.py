@@ -7,7 +7,7 @@ import re
 import subprocess
 
 import check_admin
-from mesh import HELLO, MeshError, NODES, ROUTERS, WORLD, fetch, wait_until
+from demo_mesh import HELLO, MeshError, NODES, ROUTERS, WORLD, fetch, wait_until
 from metrics import AdminError, Counters, INCOMING_CLIENT, OUTGOING_CLIENT
 from traffic import Clients, CurlError, GREETING, IP, count_by_node, run_curl
 

@@ -4,7 +4,7 @@
 import re
 from urllib.parse import quote
 
-from mesh import ADMIN_PORT, HELLO, NODES, ROUTERS, WORLD, fetch, wait_until
+from demo_mesh import ADMIN_PORT, HELLO, NODES, ROUTERS, WORLD, fetch, wait_until
 from metrics import INCOMING_CLIENT, OUTGOING_CLIENT, Counters, json_page, page, parse_prometheus
 
 SETTLE_DEADLINE_S = 10

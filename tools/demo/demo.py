@@ -12,7 +12,7 @@ import sys
 
 import check
 import tour
-from mesh import Mesh, MeshError
+from demo_mesh import Mesh, MeshError
 from report import Report
 from traffic import CurlError
 

@@ -4,7 +4,7 @@
 import json
 import re
 
-from mesh import ADMIN_PORT, NODES, fetch
+from demo_mesh import ADMIN_PORT, NODES, fetch
 
 # A client's name begins with what transformed its addresses: another port on the way out, this node only on the way in.
 OUTGOING_CLIENT = "rt/outgoing/client/%/io.l5d.port/4141/#/io.l5d.fs/"

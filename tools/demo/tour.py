@@ -4,7 +4,7 @@
 import textwrap
 import time
 
-from mesh import ADMIN_PORT, NODES
+from demo_mesh import ADMIN_PORT, NODES
 from traffic import Clients, count_by_node, run_curl
 
 WIDTH = 110

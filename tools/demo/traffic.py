@@ -10,7 +10,7 @@ from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
-from mesh import NODES, ROUTERS, plain_environment
+from demo_mesh import NODES, ROUTERS, plain_environment
 
 TIMEOUT_S = 60
 IP = r"(127\.0\.[123]\.1)"
