@@ -29,6 +29,7 @@ struct admin_options {
 	struct proxy *proxy;
 	struct metrics *metrics;
 	unsigned worker_count;
+	struct listen_options listen;  /* of the listening socket */
 	/* Somebody has asked for /admin/shutdown; on the control thread. */
 	void (*shut_down)(void *owner);
 	void *owner;

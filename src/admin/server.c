@@ -112,7 +112,7 @@ int admin_new(const struct admin_options *options, const struct address *address
 	admin->limits = (struct session_limits){ .max_line_bytes = 8192, .idle_ns = 60 * CLOCK_SECOND };
 	list_init(&admin->connections);
 	list_init(&admin->requests);
-	e = listen_open(options->network, address, 1, &(struct listen_options){ 0 }, &admin->set);
+	e = listen_open(options->network, address, 1, &options->listen, &admin->set);
 	if (e) {
 		address_format(address, text);
 		text_format(why, "cannot listen on %s (admin): %s", text, e == ERROR_EXISTS ? "the address is in use" : error_text(e));

@@ -213,9 +213,26 @@ static int write_via(struct exchange *exchange, struct head *head)
 	return add_line(head, FIELD_VIA, all, sizeof "Via" - 1);
 }
 
+/* timestampHeader: when the request came, whatever its sender says. */
+static int write_timestamp(struct exchange *exchange, struct slice name)
+{
+	struct head *request = exchange->request;
+	struct loop *loop = exchange->worker->loop;
+	int64_t arrived = loop_wall(loop) - (loop_now(loop) - exchange->began);
+	struct slice value = arena_format(&exchange->arena, "%lld", (long long)(arrived / CLOCK_MS));
+
+	if (!value.at)
+		return ERROR_NO_MEMORY;
+	for (unsigned i = 0; i < request->field_count; i++)
+		if (!request->fields[i].dropped && slice_equal_nocase(field_name(&request->fields[i]), name))
+			head_drop(request, &request->fields[i]);
+	return head_add(request, &exchange->arena, field_identify(name), name, value);
+}
+
 /* What stays the same for all attempts: done once, before the first. */
 static int prepare(struct exchange *exchange)
 {
+	const struct listener_policy *policy = exchange->listener->policy;
 	struct head *request = exchange->request;
 	int e;
 
@@ -227,6 +244,8 @@ static int prepare(struct exchange *exchange)
 	head_drop_all(request, FIELD_L5D_REQID);
 	head_drop_all(request, FIELD_X_FORWARDED_CLIENT_CERT);
 	e = write_via(exchange, request);
+	if (!e && policy->timestamp)
+		e = write_timestamp(exchange, policy->timestamp_header);
 	if (!e && exchange->local_dtab.length)
 		e = write_local_dtab(exchange);
 	if (!e && exchange->deadline)

@@ -6,6 +6,18 @@
 #include "base/text.h"
 #include "model/path.h"
 
+/* The gauge rt/LABEL/originator, for routers that say they are where calls begin. */
+static double one(void *owner)
+{
+	(void)owner;
+	return 1;
+}
+
+static bool shows_originator(const struct worker_router *router)
+{
+	return router->router->originator && router->worker->index == 0;
+}
+
 struct worker_router *router_make(struct worker *worker, struct snapshot *snapshot, unsigned index, struct binder *binder, struct metrics *metrics)
 {
 	struct worker_router *made = memory_new(sizeof *made);
@@ -21,6 +33,9 @@ struct worker_router *router_make(struct worker *worker, struct snapshot *snapsh
 	made->binder = binder;
 	made->scope = metrics_scope(metrics, &router_kind, at, 1);
 	made->stats = scope_shard(made->scope, worker->index);
+	made->metrics = metrics;
+	if (shows_originator(made))
+		metrics_gauge(metrics, made->scope, "originator", one, made);
 	path_show_text(&prefix, *router->dst_prefix);
 	made->dst_prefix = text_slice(&prefix);
 	map_init(&made->routes, worker->hash_key);
@@ -32,6 +47,8 @@ void router_bury(struct worker_router *router)
 {
 	CHECK_MAGIC(router, ROUTER_MAGIC);
 	map_fini(&router->routes);
+	if (shows_originator(router))
+		metrics_gauge_remove(router->metrics, router);
 	scope_unref(router->scope);
 	memory_free((void *)(uintptr_t)router->dst_prefix.at);
 	router->magic = 0;

@@ -65,6 +65,7 @@ struct worker_router {
 	const struct router *router;
 	struct binder *binder;
 	struct scope *scope;           /* counted */
+	struct metrics *metrics;
 	struct router_stats *stats;
 	struct slice dst_prefix;       /* shown: "/svc" */
 	struct map routes;             /* struct route, least recently used first */

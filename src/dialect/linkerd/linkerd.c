@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "dialect/linkerd/linkerd.h"
 
-#include <stdio.h>
-
 #include "dialect/linkerd/linkerd_parts.h"
 #include "doc/json_write.h"
 
@@ -27,7 +25,7 @@ static const struct linkerd_key root_keys[] = {
 	{ "dns", LINKERD_BLOCK, 0, .block = &dns_block, .says = "weft's own (docs/extensions.md): how names of hosts are resolved" },
 	{ 0 },
 };
-static const struct linkerd_block root_block = { .name = "", .keys = root_keys };
+const struct linkerd_block linkerd_root = { .name = "", .keys = root_keys };
 
 static void write_json(struct snapshot *snapshot, const struct document_node *root)
 {
@@ -55,7 +53,7 @@ int linkerd_load(struct slice name, struct slice bytes, struct problems *problem
 
 	made->source = linkerd_copy(&load, name);
 	made->admin = linkerd_admin_default();
-	linkerd_read_block(&load, root, &root_block, made);
+	linkerd_read_block(&load, root, &linkerd_root, made);
 	linkerd_check(&load, root);
 	write_json(made, root);
 	document_free(document);
@@ -65,55 +63,4 @@ int linkerd_load(struct slice name, struct slice bytes, struct problems *problem
 	}
 	*snapshot = made;
 	return 0;
-}
-
-/* ---- the reference ---- */
-
-enum { DEEPEST = 16, COLUMN = 44 };
-
-static void describe_block(struct text *out, const struct linkerd_block *block, unsigned depth);
-
-static void describe_line(struct text *out, unsigned depth, const char *name, const char *says)
-{
-	size_t start = out->length;
-
-	text_format(out, "%*s%s", (int)(2 * depth), "", name);
-	if (says)
-		text_format(out, "%*s%s", (int)(out->length - start < COLUMN ? COLUMN - (out->length - start) : 1), "", says);
-	text_append(out, SLICE("\n"));
-}
-
-static void describe_choice(struct text *out, const struct linkerd_choice *choice, unsigned depth)
-{
-	for (const struct linkerd_kind *kind = choice->kinds; kind->name; kind++) {
-		char line[96];
-
-		snprintf(line, sizeof line, "kind: %s", kind->name);
-		describe_line(out, depth, line, kind->block ? kind->says : "not yet");
-		if (kind->block)
-			describe_block(out, kind->block, depth + 1);
-	}
-}
-
-static void describe_block(struct text *out, const struct linkerd_block *block, unsigned depth)
-{
-	for (; block && depth < DEEPEST; block = block->also) {
-		for (const struct linkerd_key *key = block->keys; key->name; key++) {
-			char says[200];
-
-			if (key->type == LINKERD_APART && !key->says)
-				continue;
-			snprintf(says, sizeof says, "%s%s", key->required ? "required: " : "", key->says ? key->says : "");
-			describe_line(out, depth, key->name, key->type == LINKERD_LATER ? "not yet" : says);
-			if (key->block)
-				describe_block(out, key->block, depth + 1);
-			if (key->choice)
-				describe_choice(out, key->choice, depth + 1);
-		}
-	}
-}
-
-void linkerd_reference(struct text *out)
-{
-	describe_block(out, &root_block, 0);
 }

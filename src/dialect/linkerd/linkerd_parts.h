@@ -8,6 +8,9 @@
 
 #include "dialect/linkerd/linkerd_block.h"
 
+/* linkerd.c: the top level; struct snapshot */
+extern const struct linkerd_block linkerd_root;
+
 /* linkerd_admin.c: admin, usage, telemetry */
 extern const struct linkerd_block linkerd_admin;           /* struct admin_policy */
 extern const struct linkerd_block linkerd_usage;           /* nothing is kept */

@@ -50,6 +50,23 @@ void linkerd_read_field_name(struct linkerd_load *load, const struct document_no
 	*(struct slice *)out = linkerd_copy(load, name);
 }
 
+/* A number in one of these would make another message of it. */
+static void read_timestamp_header(struct linkerd_load *load, const struct document_node *node, void *out)
+{
+	static const char *const taken[] = {
+		"host", "connection", "content-length", "expect", "keep-alive", "max-forwards", "proxy-connection", "te", "trailer",
+		"transfer-encoding", "upgrade", "via", NULL,
+	};
+	struct slice name = { 0 };
+
+	linkerd_read_field_name(load, node, &name);
+	for (const char *const *one = taken; *one; one++) {
+		if (slice_equal_nocase(name, slice_of(*one)))
+			linkerd_problem(load, node, "`%s` has a meaning of its own in HTTP", *one);
+	}
+	*(struct slice *)out = name;
+}
+
 static const struct linkerd_key server_keys[] = {
 	{ "ip", LINKERD_IP, AT(address), .says = "to listen on; 127.0.0.1" },
 	{ "port", LINKERD_PORT, AT(address.port), .says = "0: any free one; 4140" },
@@ -59,7 +76,7 @@ static const struct linkerd_key server_keys[] = {
 	{ "clearContext", LINKERD_BOOL, AT(clear_context),
 	  .says = "callers are not trusted: l5d-* headers are taken out of requests and responses; false" },
 	{ "maxCallDepth", LINKERD_COUNT, AT(max_call_depth), 1, .says = "proxies in Via; 1000" },
-	{ "timestampHeader", LINKERD_READ, AT(timestamp_header), .read = linkerd_read_field_name,
+	{ "timestampHeader", LINKERD_READ, AT(timestamp_header), .read = read_timestamp_header,
 	  .says = "gets the arrival time in milliseconds since 1970; none" },
 	{ "serverSession", LINKERD_BLOCK, 0, .block = &session_block, .says = "how long connections live" },
 	{ "socketOptions", LINKERD_READ, 0, .read = read_socket, .block = &linkerd_socket, .says = "of the listening socket" },

@@ -52,7 +52,7 @@ static void read_classifier(struct linkerd_load *load, const struct document_nod
 static const struct linkerd_key policy_keys[] = {
 	{ "totalTimeoutMs", LINKERD_MS, AT(total_timeout_ns), 1, .sets = SERVICE_TOTAL_TIMEOUT,
 	  .says = "for a request with all its retries; none" },
-	{ "retries", LINKERD_BLOCK, 0, .block = &retries_block },
+	{ "retries", LINKERD_BLOCK, 0, .block = &retries_block, .says = "what may be tried again" },
 	{ "responseClassifier", LINKERD_READ, AT(classifier), .sets = SERVICE_CLASSIFIER, .read = read_classifier,
 	  .choice = &classifier_choice, .says = "what is a failure, and what may be retried" },
 	LINKERD_KEY_LATER("classificationTimeoutMs"),

@@ -202,6 +202,8 @@ static void values_are_checked(void **state)
 		{ HTTP "  maxHeadersKB: 64\n", "f:4:17: `maxHeadersKB` is `64`, but must be an integer from 1 to 63\n" },
 		{ HTTP "  identifier: {kind: io.l5d.header.token, header: 'a b'}\n",
 		  "f:4:51: routers[0].identifier.header: `a b` is not the name of a header\n" },
+		{ "routers: [{protocol: http, servers: [{timestampHeader: Content-Length}]}]\n",
+		  "f:1:56: routers[0].servers[0].timestampHeader: `content-length` has a meaning of its own in HTTP\n" },
 		{ HTTP "  interpreter: {transformers: [{kind: io.l5d.port}, {kind: io.l5d.specificHost}]}\n",
 		  "f:4:32: routers[0].interpreter.transformers[0]: the key `port` is missing\n"
 		  "f:4:53: routers[0].interpreter.transformers[1]: the key `host` is missing\n" },
