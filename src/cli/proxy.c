@@ -32,6 +32,7 @@ struct process {
 	struct signals *signals;
 	struct reload *reload;
 	struct timer minute;
+	struct text shown;             /* the lines about listeners that were printed and still hold */
 	bool ending, cut_off;
 };
 
@@ -171,6 +172,48 @@ static void each_minute(void *owner)
 	timer_set(process->control, &process->minute, loop_now(process->control) + CLOCK_MINUTE);
 }
 
+/* ---- telling where it listens ---- */
+
+struct showing {
+	struct process *process;
+	struct text lines;
+};
+
+static void show_listener(void *owner, struct slice label, const struct address *bound)
+{
+	struct showing *showing = owner;
+	struct text line = { 0 };
+	char text[ADDRESS_TEXT];
+
+	address_format(bound, text);
+	text_format(&line, "listening on %s (rt/%.*s)\n", text, SLICE_ARGS(label));
+	if (!strstr(text_slice(&showing->process->shown).at, line.bytes))
+		file_print(false, text_slice(&line));
+	text_append(&showing->lines, text_slice(&line));
+	text_free(&line);
+}
+
+/* Those that were not there before. */
+static void show_listeners(void *owner)
+{
+	struct process *process = owner;
+	struct showing showing = { .process = process };
+
+	proxy_each_listener(process->proxy, show_listener, &showing);
+	text_free(&process->shown);
+	process->shown = showing.lines;
+}
+
+static void show_admin(struct process *process)
+{
+	struct address bound;
+	char text[ADDRESS_TEXT];
+
+	admin_address(process->admin, &bound);
+	address_format(&bound, text);
+	cli_say("admin on %s", text);
+}
+
 /* What only begins once everything is made. */
 static void begin(struct process *process)
 {
@@ -182,30 +225,12 @@ static void begin(struct process *process)
 		.proxy = process->proxy,
 		.admin = process->admin,
 		.metrics = process->metrics,
+		.loaded = show_listeners,
+		.owner = process,
 	});
 	admin_configure(process->admin, process->first);
 	timer_init(&process->minute, each_minute, process);
 	timer_set(process->control, &process->minute, loop_now(process->control) + CLOCK_MINUTE);
-}
-
-static void show_listener(void *owner, struct slice label, const struct address *bound)
-{
-	char text[ADDRESS_TEXT];
-
-	(void)owner;
-	address_format(bound, text);
-	cli_say("listening on %s (rt/%.*s)", text, SLICE_ARGS(label));
-}
-
-static void show_addresses(struct process *process)
-{
-	struct address bound;
-	char text[ADDRESS_TEXT];
-
-	proxy_each_listener(process->proxy, show_listener, NULL);
-	admin_address(process->admin, &bound);
-	address_format(&bound, text);
-	cli_say("admin on %s", text);
 }
 
 /* ---- running ---- */
@@ -272,7 +297,8 @@ static int run(struct process *process)
 		cli_complain("weft proxy: cannot start a thread: %s", error_text(e));
 		process_exit(2);
 	}
-	show_addresses(process);
+	show_listeners(process);
+	show_admin(process);
 	loop_run(process->control);
 	close_down(process);
 	return process->cut_off ? 1 : 0;

@@ -55,6 +55,7 @@ static void take_over(struct reload *reload, struct snapshot *snapshot)
 	snapshot_unref(before);
 	admin_configure(reload->options.admin, snapshot);
 	LOG(LOG_INFO, "cli", "%s is loaded (configuration %llu)", reload->options.path, (unsigned long long)snapshot->generation);
+	reload->options.loaded(reload->options.owner);
 }
 
 /* Compiles and applies `tried`. */

@@ -28,6 +28,8 @@ struct reload_options {
 	struct proxy *proxy;
 	struct admin *admin;
 	struct metrics *metrics;
+	void (*loaded)(void *owner);   /* another configuration runs now */
+	void *owner;
 };
 
 /* A directory that can't be watched is only logged. */
