@@ -60,7 +60,7 @@ static void accepted(void *owner, struct stream *stream)
 	struct worker_listener *listener = owner;
 	struct session *session;
 
-	if (http1_server_new(listener->worker->sessions, stream, &listener->limits, &listener_events, listener, &listener->stats->sessions, &session))
+	if (listener->worker->codec->server(listener->worker->sessions, stream, &listener->limits, &listener_events, listener, &listener->stats->sessions, &session))
 		return;
 	list_append(&listener->sessions, &session->link);
 	counter_add(&listener->stats->connections, 1);

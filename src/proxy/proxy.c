@@ -371,7 +371,8 @@ int proxy_new(const struct proxy_options *options, struct proxy **out)
 	proxy->recents = memory_array(options->worker_count, sizeof *proxy->recents);
 	for (; made < options->worker_count; made++) {
 		list_init(&proxy->outboxes[made]);
-		e = worker_init(&proxy->workers[made], proxy, made, options->workers[made], options->network, proxy->control);
+		e = worker_init(&proxy->workers[made], proxy, made, options->workers[made], options->network,
+		                options->codec ? options->codec : &http1_codec, proxy->control);
 		if (e)
 			goto no_worker;
 	}

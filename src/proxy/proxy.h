@@ -20,6 +20,7 @@
 #include "model/snapshot.h"
 #include "observe/metrics.h"
 #include "observe/ring.h"
+#include "session/session.h"
 
 struct binder;
 struct live;
@@ -33,6 +34,7 @@ struct proxy_options {
 	unsigned worker_count;
 	struct metrics *metrics;       /* made with at least worker_count shards */
 	struct resolver *resolver;     /* on the control loop; may be NULL */
+	const struct codec *codec;     /* what listeners and clients speak; NULL: http1_codec */
 };
 
 MUST_CHECK int proxy_new(const struct proxy_options *options, struct proxy **proxy);

@@ -97,10 +97,27 @@ static void peer_unref(struct peer *peer)
 	pool_put(&peer->upstream->worker->peers, peer);
 }
 
+/* Among the idle ones while an exchange can be opened on it, whether or not others run; else among the busy ones. */
+static void place(struct connection *connection, bool idle)
+{
+	struct peer *peer = connection->peer;
+
+	connection->idle = idle;
+	list_remove(&connection->session->link);
+	list_prepend(idle ? &peer->idle : &peer->busy, &connection->session->link);
+}
+
+/* No exchange is opened on it any more; it closes when the last one is over: at once when there is none. */
+static void retire(struct connection *connection)
+{
+	place(connection, false);
+	session_drain(connection->session);
+}
+
 static void close_idle(struct peer *peer)
 {
 	LIST_EACH_SAFE(&peer->idle, link, after)
-		session_close(session_at(link), RESET_SHUTDOWN);
+		retire(session_at(link)->owner);
 }
 
 /* What runs on it goes on; it goes when that is over. */
@@ -165,13 +182,11 @@ static void available(void *owner, struct session *session)
 	if (connection->idle || session_capacity(session) == 0)
 		return;
 	if (peer->removed || peer->upstream->worker->draining || over_limit(peer)) {
-		session_close(session, RESET_SHUTDOWN);
+		retire(connection);
 		return;
 	}
-	connection->idle = true;
 	connection->idle_since = loop_now(session->loop);
-	list_remove(&session->link);
-	list_prepend(&peer->idle, &session->link);
+	place(connection, true);
 	wake_one(peer);
 }
 
@@ -211,7 +226,7 @@ static int connection_new(struct peer *peer, const struct session_limits *limits
 	e = network_connect(worker->network, worker->loop, &peer->target->address, &(struct socket_options){ 0 }, &stream);
 	if (e)
 		goto no_stream;
-	e = http1_client_new(worker->sessions, stream, limits, &connection_events, connection,
+	e = worker->codec->client(worker->sessions, stream, limits, &connection_events, connection,
 	                     &peer->upstream->stats->sessions, &connection->session);
 	if (e)
 		goto no_stream;
@@ -245,11 +260,8 @@ int peer_open(struct peer *peer, const struct session_limits *limits, const stru
 			return e;
 	}
 	e = session_open(connection->session, events, exchange, side);
-	if (!e && connection->idle && session_capacity(connection->session) == 0) {
-		connection->idle = false;
-		list_remove(&connection->session->link);
-		list_prepend(&peer->busy, &connection->session->link);
-	}
+	if (connection->idle != (session_capacity(connection->session) > 0))
+		place(connection, !connection->idle);
 	return e;
 }
 
@@ -439,7 +451,7 @@ static void sweep_idle(struct peer *peer, int64_t now, bool all)
 		if (!all && (policy->idle_ns == 0 || now - connection->idle_since < policy->idle_ns ||
 		             atomic_load_explicit(&peer->target->health.open, memory_order_relaxed) <= policy->min_size))
 			break;
-		session_close(session, RESET_SHUTDOWN);
+		retire(session->owner);
 	}
 }
 

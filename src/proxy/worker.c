@@ -136,11 +136,13 @@ static void sweep(void *owner)
 	upstream_sweep(worker, now, worker->draining);
 }
 
-int worker_init(struct worker *worker, struct proxy *proxy, unsigned index, struct loop *loop, struct network *network, struct channel *control)
+int worker_init(struct worker *worker, struct proxy *proxy, unsigned index, struct loop *loop, struct network *network,
+                const struct codec *codec, struct channel *control)
 {
 	int e;
 
-	*worker = (struct worker){ .magic = WORKER_MAGIC, .index = index, .proxy = proxy, .loop = loop, .network = network, .control = control };
+	*worker = (struct worker){ .magic = WORKER_MAGIC, .index = index, .proxy = proxy, .loop = loop, .network = network,
+		                   .codec = codec, .control = control };
 	e = channel_new(loop, INBOX, &worker->inbox);
 	if (e)
 		return e;

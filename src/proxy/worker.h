@@ -93,6 +93,7 @@ struct worker {
 	struct proxy *proxy;
 	struct loop *loop;
 	struct network *network;
+	const struct codec *codec;
 	struct channel *inbox;         /* from the control thread */
 	struct channel *control;       /* to the control thread */
 	struct session_pools *sessions;
@@ -116,7 +117,7 @@ struct worker {
 };
 
 MUST_CHECK int worker_init(struct worker *worker, struct proxy *proxy, unsigned index, struct loop *loop, struct network *network,
-                           struct channel *control);
+                           const struct codec *codec, struct channel *control);
 /* Everything must be drained or is closed now; on the loop's thread, or after it has ended. */
 void worker_fini(struct worker *worker);
 

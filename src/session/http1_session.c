@@ -434,3 +434,8 @@ void http1_side_release(struct side *side, enum reset why)
 	else if (h->closing == CLOSING_NOT)
 		h->role->released(h, why);
 }
+
+const struct codec http1_codec = {
+	.server = http1_server_new,
+	.client = http1_client_new,
+};

@@ -91,6 +91,16 @@ MUST_CHECK int http1_client_new(struct session_pools *pools, struct stream *stre
                                 const struct session_events *events, void *owner, struct session_counters *counters,
                                 struct session **session);
 
+/* A protocol's two ends, for who makes sessions without caring which protocol it is: the proxy. */
+struct codec {
+	int (*server)(struct session_pools *pools, struct stream *stream, const struct session_limits *limits,
+	              const struct session_events *events, void *owner, struct session_counters *counters, struct session **session);
+	int (*client)(struct session_pools *pools, struct stream *stream, const struct session_limits *limits,
+	              const struct session_events *events, void *owner, struct session_counters *counters, struct session **session);
+};
+
+extern const struct codec http1_codec;
+
 /* Begins an exchange on a client session: ERROR_BUSY when capacity is 0, ERROR_NO_MEMORY, ERROR_LIMIT. */
 MUST_CHECK static inline int session_open(struct session *session, const struct side_events *events, void *exchange, struct side **side)
 {

@@ -13,8 +13,8 @@
 
 enum { HEAD_TEXT = 4096, PATTERN_PIECE = 4096, PORT = 8080 };
 
-const struct codec codec_http1 = { "http1", http1_server_new, http1_client_new, 1 };
-const struct codec codec_multiplex = { "multiplex", multiplex_server_new, multiplex_client_new, MULTIPLEX_EXCHANGES };
+const struct pair_codec codec_http1 = { "http1", http1_server_new, http1_client_new, 1 };
+const struct pair_codec codec_multiplex = { "multiplex", multiplex_server_new, multiplex_client_new, MULTIPLEX_EXCHANGES };
 
 static const struct session_events server_events, client_events;
 static const struct stream_events raw_events;

@@ -25,13 +25,13 @@ typedef int make_session(struct session_pools *pools, struct stream *stream, con
                          const struct session_events *events, void *owner, struct session_counters *counters,
                          struct session **session);
 
-struct codec {
+struct pair_codec {
 	const char *name;
 	make_session *server, *client;
 	uint32_t capacity; /* exchanges at once on a connection */
 };
 
-extern const struct codec codec_http1, codec_multiplex;
+extern const struct pair_codec codec_http1, codec_multiplex;
 
 enum call_event {
 	CALL_OPENED, /* the server's side of an exchange */
@@ -67,7 +67,7 @@ struct call {
 };
 
 struct pair_options {
-	const struct codec *codec;
+	const struct pair_codec *codec;
 	bool filter;                  /* test filters under both ends */
 	uint64_t seed;                /* of the world */
 	bool calm;                    /* no cuts and stalls in the network */

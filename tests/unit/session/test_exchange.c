@@ -22,7 +22,7 @@ typedef void variant_test(struct pair_options options);
 
 static void every_variant(void **state)
 {
-	const struct codec *codecs[] = { &codec_http1, &codec_multiplex };
+	const struct pair_codec *codecs[] = { &codec_http1, &codec_multiplex };
 	variant_test *test = *(variant_test **)*state;
 
 	for (unsigned i = 0; i < 2; i++) {

@@ -179,7 +179,7 @@ static void check_direction(const struct call *from, const struct call *to)
 
 static unsigned completed;
 
-static void run_seed(const struct codec *codec, uint64_t seed)
+static void run_seed(const struct pair_codec *codec, uint64_t seed)
 {
 	struct pair_options o = { .codec = codec, .seed = seed, .filter = seed % 2, .serve = served };
 	struct pair *pair;
@@ -207,7 +207,7 @@ static void run_seed(const struct codec *codec, uint64_t seed)
 
 static void random_exchanges(void **state)
 {
-	const struct codec *codec = *state;
+	const struct pair_codec *codec = *state;
 
 	completed = 0;
 	for (uint64_t seed = 1; seed <= SEEDS; seed++)
