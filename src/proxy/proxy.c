@@ -38,6 +38,7 @@ struct proxy {
 	unsigned generation;
 	bool shutting_down;
 	int64_t drain_end;
+	unsigned listening;            /* draining: workers that may still accept */
 	void (*drained)(void *owner, bool in_time);
 	void *drain_owner;
 	bool in_time;
@@ -94,7 +95,8 @@ static struct port *port_at(struct list *link)
 static void port_free(struct port *port)
 {
 	list_remove(&port->link);
-	listen_close(port->set);
+	if (port->set)
+		listen_close(port->set);
 	scope_unref(port->scope);
 	memory_free(port);
 }
@@ -231,6 +233,8 @@ static struct worker_config *config_make(struct proxy *proxy, struct worker *wor
 
 		config->routers[i] = router_make(worker, snapshot, i, binder, proxy->options.metrics);
 		for (unsigned j = 0; j < router->listener_count; j++, n++) {
+			ports[n]->router = i;
+			ports[n]->listener = j;
 			config->entries[n].port = ports[n];
 			config->entries[n].router = i;
 			config->entries[n].policy = &router->listeners[j];
@@ -331,7 +335,7 @@ void proxy_each_listener(struct proxy *proxy, void (*visit)(void *owner, struct 
 
 		for (unsigned j = 0; j < router->listener_count; j++)
 			LIST_EACH(&proxy->ports, link)
-				if (port_at(link)->generation == proxy->generation && address_equal(&port_at(link)->asked, &router->listeners[j].address))
+				if (port_at(link)->generation == proxy->generation && port_at(link)->router == i && port_at(link)->listener == j)
 					visit(owner, router->label, &port_at(link)->bound);
 	}
 }
@@ -393,9 +397,28 @@ no_channel:
 	return e;
 }
 
+/* No worker accepts any more: from now on callers are refused at once and can go elsewhere, instead of waiting in a queue
+ * that nobody empties. */
+static void drain_begun(const struct message *message)
+{
+	struct proxy *proxy = message->owner;
+
+	CHECK_MAGIC(proxy, PROXY_MAGIC);
+	if (--proxy->listening)
+		return;
+	LIST_EACH(&proxy->ports, link) {
+		listen_close(port_at(link)->set);
+		port_at(link)->set = NULL;
+	}
+}
+
 static void deliver_drain(const struct message *message)
 {
-	worker_drain(message->owner);
+	struct worker *worker = message->owner;
+
+	worker_drain(worker);
+	if (channel_post(worker->control, (struct message){ .deliver = drain_begun, .owner = worker->proxy }))
+		LOG(LOG_ERROR, "proxy", "the control thread's queue is full");
 }
 
 static void deliver_shut_down(const struct message *message)
@@ -447,6 +470,7 @@ void proxy_drain(struct proxy *proxy, int64_t grace_ns, void (*drained)(void *ow
 	proxy->drained = drained;
 	proxy->drain_owner = owner;
 	proxy->drain_end = clock_after(loop_now(proxy->options.control), grace_ns);
+	proxy->listening = proxy->options.worker_count;
 	tell_workers(proxy, deliver_drain);
 	timer_set(proxy->options.control, &proxy->drain_timer, loop_now(proxy->options.control) + DRAIN_LOOK);
 }

@@ -39,6 +39,7 @@ struct port {
 	_Atomic uint32_t references;   /* workers that still have it, and the control thread */
 	unsigned generation;           /* control: of the last snapshot that had it; 0: none yet */
 	unsigned previous_generation;
+	unsigned router, listener;     /* control: which listener of the present snapshot it is */
 };
 
 /* A worker's share of a port. */
