@@ -22,6 +22,7 @@ static const struct service_manners ordinary_service = {
 	.drop_chance = 30000,
 	.slow_chance = 50000,
 	.pause_chance = 50000,
+	.sluggish_chance = 200000,
 };
 
 static const struct service_manners calm_service = {
@@ -29,6 +30,7 @@ static const struct service_manners calm_service = {
 	.jitter_ns = CLOCK_MS,
 	.chunked_chance = 300000,
 	.pause_chance = 50000,
+	.sluggish_chance = 200000,
 };
 
 static const struct client_manners ordinary_client = {
@@ -301,7 +303,7 @@ static void users_ask(struct mesh *mesh, bool calm)
 			if (!user->harness)
 				client_start(user, mesh->harness, node->host, node->loop, node->routes, mesh->plan.names, 0, &manners);
 			user->must_succeed = calm;
-			user->may_meet_stale = mesh->plan.keeps_connections;
+			user->may_meet_stale = mesh->plan.keeps_connections && mesh->harness->silences > 0;
 			client_continue(user, calm ? mesh->plan.calm_requests : mesh->plan.requests, &manners);
 		}
 	}

@@ -120,6 +120,8 @@ static void finish(struct proxied *p)
 	for (unsigned n = 0; n < MESH_NODES; n++)
 		node_drain(&p->nodes[n]);
 	(void)sim_run_while(p->harness->sim, still_draining, p, 60 * CLOCK_SECOND);
+	/* Streams that linger still hold what they have to send. */
+	sim_run_for(p->harness->sim, 10 * CLOCK_SECOND);
 	for (unsigned n = 0; n < MESH_NODES; n++)
 		node_stop(&p->nodes[n]);
 	mesh_free(&p->mesh);

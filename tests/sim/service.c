@@ -20,7 +20,7 @@ struct conversation {
 	size_t rest_at;
 	struct timer timer;     /* until the answer begins, or its next piece is sent */
 	struct timer reading;   /* until reading goes on */
-	bool reading_paused;
+	bool reading_paused, sluggish;
 	bool has_request;       /* its head is read */
 	bool request_done;
 	bool answering, blocked, answer_done, hanging;
@@ -272,9 +272,10 @@ static void on_received(void *owner, struct buffer *buffer)
 	CHECK(!c->rest);
 	c->rest = buffer;
 	c->rest_at = 0;
-	if (chance(c, c->service->manners.pause_chance)) {
+	if (c->sluggish || chance(c, c->service->manners.pause_chance)) {
+		int64_t most = c->sluggish ? 4 * CLOCK_MS : 20 * CLOCK_MS;
 		c->reading_paused = true;
-		timer_set(c->service->loop, &c->reading, loop_now(c->service->loop) + draw_below(&c->random, 20 * CLOCK_MS));
+		timer_set(c->service->loop, &c->reading, loop_now(c->service->loop) + draw_below(&c->random, most));
 	}
 	serve(c);
 }
@@ -326,6 +327,7 @@ static void accepted(void *owner, struct stream *stream)
 	c->stream = stream;
 	c->number = ++service->connections;
 	random_init(&c->random, random_u64(&service->random));
+	c->sluggish = chance(c, service->manners.sluggish_chance);
 	timer_init(&c->timer, time_to_answer, c);
 	timer_init(&c->reading, on_reading, c);
 	begin_request(c);

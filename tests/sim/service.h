@@ -29,6 +29,7 @@ struct service_manners {
 	uint32_t drop_chance;          /* closes after the answer without having said so */
 	uint32_t slow_chance;          /* answers in small pieces, with pauses */
 	uint32_t pause_chance;         /* reads with pauses */
+	uint32_t sluggish_chance;      /* of a connection: reads with a short pause after each piece */
 };
 
 struct service {
