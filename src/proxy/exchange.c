@@ -58,7 +58,6 @@ void exchange_open(struct worker_listener *listener, struct side *down)
 	exchange->magic = EXCHANGE_MAGIC;
 	exchange->worker = worker;
 	exchange->listener = listener;
-	exchange->router = listener->router;
 	exchange->down = down;
 	exchange->request = down->head;
 	exchange->method = down->head->method;

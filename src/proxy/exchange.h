@@ -51,7 +51,6 @@ struct exchange {
 	bool success;                  /* the response is classified so */
 	struct worker *worker;
 	struct worker_listener *listener;
-	struct worker_router *router;  /* valid while routing */
 	struct side *down, *up;        /* NULL when released */
 	struct head *request;          /* down->head; NULL once forgotten, with its buffer */
 	struct bound_route *bound;     /* counted */

@@ -25,7 +25,7 @@ static struct slice token(struct exchange *exchange, const struct identifier *id
 
 static enum step_result identify(struct exchange *exchange)
 {
-	const struct router *router = exchange->router->router;
+	const struct router *router = exchange->listener->router->router;
 	struct slice why;
 	int e = l5d_read(exchange, &why);
 
@@ -39,7 +39,7 @@ static enum step_result identify(struct exchange *exchange)
 		exchange->token = value;
 		return STEP_NEXT;
 	}
-	counter_add(&exchange->router->stats->unidentified, 1);
+	counter_add(&exchange->listener->router->stats->unidentified, 1);
 	return answer_unidentified(exchange, &router->identifiers[router->identifier_count - 1]);
 }
 
@@ -81,8 +81,8 @@ static enum step_result admit(struct exchange *exchange)
 
 static enum step_result parked_too_long(struct exchange *exchange)
 {
-	counter_add(&exchange->router->stats->binding_timeouts, 1);
-	return answer_timeout(exchange, exchange->router->router->binding_timeout_ns, "binding");
+	counter_add(&exchange->listener->router->stats->binding_timeouts, 1);
+	return answer_timeout(exchange, exchange->listener->router->router->binding_timeout_ns, "binding");
 }
 
 static void binding_timeout(void *owner)
@@ -100,14 +100,13 @@ static void bound_now(struct waiter *waiter)
 
 	CHECK_MAGIC(exchange, EXCHANGE_MAGIC);
 	timer_cancel(exchange->worker->loop, &exchange->park_timer);
-	exchange->router = exchange->listener->router;
 	exchange_move(exchange, EXCHANGE_ROUTING);
 	exchange_run(exchange);
 }
 
 static enum step_result route(struct exchange *exchange)
 {
-	struct worker_router *router = exchange->router;
+	struct worker_router *router = exchange->listener->router;
 
 	if (router->retired)
 		return answer_error(exchange, 503, SLICE("this listener is no longer configured"));
@@ -225,7 +224,7 @@ static void connection_free(struct peer_waiter *waiter)
 
 static enum step_result forward(struct exchange *exchange)
 {
-	const struct router *router = exchange->router->router;
+	const struct router *router = exchange->listener->router->router;
 	const struct session_limits limits = { .max_line_bytes = router->max_line_bytes, .max_head_bytes = router->max_head_bytes };
 	int e = peer_open(exchange->peer, &limits, &exchange_upstream_events, exchange, &exchange->up);
 
