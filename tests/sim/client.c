@@ -67,10 +67,14 @@ static void write_request(struct client *client)
 	request->loop = client->loop;
 	request->stream = client->stream;
 	request->random = &client->random;
-	request->piece_most = chance(client, manners->slow_chance) ? 1 + (uint32_t)draw_below(&client->random, 3000) : 0;
+	request->piece_most =
+		chance(client, manners->slow_chance) ? 1 + (uint32_t)draw_below(&client->random, 3000) : 0;
 	bool chunked = has_body && chance(client, manners->chunked_chance);
 	sender_begin(request, SALT_REQUEST, id, record->length, chunked, has_body,
-		"%s /job/%" PRIu64 " HTTP/1.1\r\nHost: %s\r\nX-Reply: %" PRIu64 "\r\n%s", has_body ? "POST" : to_head ? "HEAD" : "GET",
+		"%s /job/%" PRIu64 " HTTP/1.1\r\nHost: %s\r\nX-Reply: %" PRIu64 "\r\n%s",
+		has_body          ? "POST"
+			: to_head ? "HEAD"
+				  : "GET",
 		id, client->routes[client->route].name, record->reply,
 		has_body && chance(client, manners->expect_chance) ? "Expect: 100-continue\r\n" : "");
 	client->sending = true;
@@ -153,7 +157,8 @@ static void on_think(void *owner)
 		think(client);
 		return;
 	}
-	unsigned many = chance(client, manners->pipeline_chance) ? 1 + (unsigned)draw_below(&client->random, PIPELINE) : 1;
+	unsigned many =
+		chance(client, manners->pipeline_chance) ? 1 + (unsigned)draw_below(&client->random, PIPELINE) : 1;
 	bool with_body = many == 1 && chance(client, manners->body_chance);
 	for (unsigned i = 0; i < many && client->left > 0; i++)
 		ask(client, with_body);
@@ -206,15 +211,16 @@ static enum outcome judge(struct client *client)
 	if (answer->wrong)
 		harness_fail(harness, "request %" PRIu64 " got wrong bytes in its answer", id);
 	if (!answer->to_head && answer->has_length && answer->body != answer->length)
-		harness_fail(harness, "request %" PRIu64 " got %" PRIu64 " bytes of an answer of %" PRIu64, id, answer->body,
-			answer->length);
+		harness_fail(harness, "request %" PRIu64 " got %" PRIu64 " bytes of an answer of %" PRIu64, id,
+			answer->body, answer->length);
 	if (answer->status != 200)
 		return judge_error(client, id);
 	if (strcmp(answer->service, route->name) != 0)
-		harness_fail(harness, "request %" PRIu64 " is for %s, but '%s' answered", id, route->name, answer->service);
+		harness_fail(
+			harness, "request %" PRIu64 " is for %s, but '%s' answered", id, route->name, answer->service);
 	if (answer->length != record->reply)
-		harness_fail(harness, "request %" PRIu64 " asked for %" PRIu64 " bytes, and got %" PRIu64, id, record->reply,
-			answer->length);
+		harness_fail(harness, "request %" PRIu64 " asked for %" PRIu64 " bytes, and got %" PRIu64, id,
+			record->reply, answer->length);
 	return OUTCOME_ANSWERED;
 }
 
@@ -344,7 +350,8 @@ static const struct stream_events events = {
 /* --- life --- */
 
 void client_start(struct client *client, struct harness *harness, struct network *host, struct loop *loop,
-	const struct client_route *routes, unsigned route_count, unsigned requests, const struct client_manners *manners)
+	const struct client_route *routes, unsigned route_count, unsigned requests,
+	const struct client_manners *manners)
 {
 	*client = (struct client){
 		.harness = harness,

@@ -88,7 +88,8 @@ static void check_record(struct harness *harness, uint64_t id)
 	if (record->outcome == OUTCOME_ANSWERED && record->completions == 0)
 		harness_fail(harness, "request %" PRIu64 " was answered, but by no service", id);
 	if (!record->idempotent && record->arrivals > harness->most_arrivals)
-		harness_fail(harness, "request %" PRIu64 " must not be repeated, but arrived %u times", id, record->arrivals);
+		harness_fail(harness, "request %" PRIu64 " must not be repeated, but arrived %u times", id,
+			record->arrivals);
 }
 
 void harness_fini(struct harness *harness)
@@ -99,7 +100,8 @@ void harness_fini(struct harness *harness)
 	for (unsigned i = OUTCOME_NONE + 1; i < OUTCOMES; i++)
 		settled += harness->outcomes[i];
 	if (settled != harness->record_count - 1)
-		harness_fail(harness, "%" PRIu64 " requests, but %" PRIu64 " outcomes", harness->record_count - 1, settled);
+		harness_fail(
+			harness, "%" PRIu64 " requests, but %" PRIu64 " outcomes", harness->record_count - 1, settled);
 	memory_free(harness->records);
 	sim_free(harness->sim);
 }

@@ -16,23 +16,23 @@
 
 /* How a request ended for its client. */
 enum outcome {
-	OUTCOME_NONE,     /* not yet */
-	OUTCOME_ANSWERED, /* with success, every byte checked */
-	OUTCOME_ERROR,    /* a complete answer that says what failed */
-	OUTCOME_BROKEN,   /* the connection could not be made, or broke before the answer was complete */
-	OUTCOME_LEFT,     /* the client went away on purpose */
+	OUTCOME_NONE,      /* not yet */
+	OUTCOME_ANSWERED,  /* with success, every byte checked */
+	OUTCOME_ERROR,     /* a complete answer that says what failed */
+	OUTCOME_BROKEN,    /* the connection could not be made, or broke before the answer was complete */
+	OUTCOME_LEFT,      /* the client went away on purpose */
 	OUTCOME_IMPATIENT, /* no answer within the client's patience */
 	OUTCOMES,
 };
 
 struct record {
-	uint64_t reply;      /* bytes asked for */
-	uint64_t length;     /* bytes of the request's body */
-	uint16_t service;    /* which it is for */
+	uint64_t reply;   /* bytes asked for */
+	uint64_t length;  /* bytes of the request's body */
+	uint16_t service; /* which it is for */
 	uint8_t outcome;
 	bool idempotent;
-	bool must_succeed;   /* sent when nothing was broken any more */
-	uint16_t arrivals;   /* heads that reached a service */
+	bool must_succeed;    /* sent when nothing was broken any more */
+	uint16_t arrivals;    /* heads that reached a service */
 	uint16_t completions; /* answered by a service in full */
 };
 
@@ -40,14 +40,14 @@ struct harness {
 	struct sim *sim;
 	uint64_t seed;
 	const char *scenario;
-	struct random random;    /* for the scenario's own draws */
-	struct record *records;  /* by id, from 1 */
+	struct random random;   /* for the scenario's own draws */
+	struct record *records; /* by id, from 1 */
 	uint64_t record_count, record_capacity;
 	uint64_t outcomes[OUTCOMES];
 	unsigned failures;
-	unsigned most_arrivals;  /* of a request that is not idempotent; more for those that are is always allowed */
-	bool hanging_allowed;    /* OUTCOME_IMPATIENT is no failure: nobody in between bounds the wait */
-	unsigned silences;       /* faults that leave half-open connections: what waits on one may wait for ever */
+	unsigned most_arrivals; /* of a request that is not idempotent; more for those that are is always allowed */
+	bool hanging_allowed;   /* OUTCOME_IMPATIENT is no failure: nobody in between bounds the wait */
+	unsigned silences;      /* faults that leave half-open connections: what waits on one may wait for ever */
 	bool trace;
 };
 

@@ -103,14 +103,14 @@ void mesh_route(struct mesh *mesh, unsigned node, unsigned service, const struct
 /* --- faults --- */
 
 enum fault {
-	FAULT_LINK,      /* connections between two nodes are refused, unanswered, broken, or vanish */
+	FAULT_LINK, /* connections between two nodes are refused, unanswered, broken, or vanish */
 	FAULT_PARTITION,
 	FAULT_CRASH,
 	FAULT_STALL,
-	FAULT_CALL,      /* the nth call of a kind fails */
-	FAULT_MEMORY,    /* the nth allocation fails */
-	FAULT_MANNERS,   /* a service becomes slow, failing or hanging */
-	FAULT_EXTRA,     /* the scenario's own */
+	FAULT_CALL,    /* the nth call of a kind fails */
+	FAULT_MEMORY,  /* the nth allocation fails */
+	FAULT_MANNERS, /* a service becomes slow, failing or hanging */
+	FAULT_EXTRA,   /* the scenario's own */
 	FAULTS,
 };
 
@@ -198,14 +198,16 @@ static void fault_memory(struct mesh *mesh)
 	struct service *service = draw_service(mesh);
 	if (service->loop)
 		sim_fail_memory(service->loop, 1 + (uint64_t)draw_below(&mesh->random, 10));
-	sim_fail_memory(mesh->nodes[draw_below(&mesh->random, MESH_NODES)].loop, 1 + (uint64_t)draw_below(&mesh->random, 10));
+	sim_fail_memory(
+		mesh->nodes[draw_below(&mesh->random, MESH_NODES)].loop, 1 + (uint64_t)draw_below(&mesh->random, 10));
 }
 
 static void fault_happens(void *owner)
 {
 	struct mesh *mesh = owner;
 	enum fault fault = (enum fault)draw_below(&mesh->random, FAULTS);
-	static const char *const names[FAULTS] = { "link", "partition", "crash", "stall", "call", "memory", "manners", "extra" };
+	static const char *const names[FAULTS] = { "link", "partition", "crash", "stall", "call", "memory", "manners",
+		"extra" };
 	sim_note(mesh->harness->sim, "fault: %s", names[fault]);
 	switch (fault) {
 	case FAULT_LINK:
@@ -301,7 +303,8 @@ static void users_ask(struct mesh *mesh, bool calm)
 		for (unsigned u = 0; u < MESH_USERS; u++) {
 			struct client *user = &node->users[u];
 			if (!user->harness)
-				client_start(user, mesh->harness, node->host, node->loop, node->routes, mesh->plan.names, 0, &manners);
+				client_start(user, mesh->harness, node->host, node->loop, node->routes,
+					mesh->plan.names, 0, &manners);
 			user->must_succeed = calm;
 			user->may_meet_stale = mesh->plan.keeps_connections && mesh->harness->silences > 0;
 			client_continue(user, calm ? mesh->plan.calm_requests : mesh->plan.requests, &manners);

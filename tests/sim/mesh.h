@@ -27,18 +27,18 @@ struct mesh_node {
 /* What a scenario wants. */
 struct mesh_plan {
 	bool faults;
-	bool failing;            /* every answer is a failure; clients only GET */
-	bool crashes;            /* services die and come back */
-	unsigned names;          /* how many different services there are; 0: as many as instances */
-	bool spare_hosts;        /* nothing befalls the way within a host */
+	bool failing;               /* every answer is a failure; clients only GET */
+	bool crashes;               /* services die and come back */
+	unsigned names;             /* how many different services there are; 0: as many as instances */
+	bool spare_hosts;           /* nothing befalls the way within a host */
 	void (*extra)(void *owner); /* one more fault, the scenario's own; may be NULL */
 	void (*heal)(void *owner);  /* and what ends it */
 	void *extra_owner;
-	bool until_close;        /* answers may end with the connection: not through who cannot tell FIN from RST */
-	bool keeps_connections;  /* who is in between may hold half-open ones when all is healed */
-	unsigned requests;       /* of each user, while faults happen */
-	unsigned calm_requests;  /* of each user, afterwards; 0: there is no afterwards */
-	int64_t recovery_ns;     /* between healing and the calm requests */
+	bool until_close;       /* answers may end with the connection: not through who cannot tell FIN from RST */
+	bool keeps_connections; /* who is in between may hold half-open ones when all is healed */
+	unsigned requests;      /* of each user, while faults happen */
+	unsigned calm_requests; /* of each user, afterwards; 0: there is no afterwards */
+	int64_t recovery_ns;    /* between healing and the calm requests */
 };
 
 struct mesh {

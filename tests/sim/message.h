@@ -22,7 +22,7 @@ enum message_salt { SALT_REQUEST = 1, SALT_RESPONSE = 2 };
 
 enum message_state {
 	MESSAGE_IN_HEAD,
-	MESSAGE_IN_BODY,    /* `left` bytes to come, or until the connection ends */
+	MESSAGE_IN_BODY, /* `left` bytes to come, or until the connection ends */
 	MESSAGE_CHUNK_SIZE,
 	MESSAGE_CHUNK,
 	MESSAGE_CHUNK_END,
@@ -36,17 +36,17 @@ enum { MESSAGE_HEAD_MOST = 8192 };
 struct message {
 	enum message_state state;
 	enum message_salt salt;
-	bool to_head;             /* a response to HEAD */
+	bool to_head; /* a response to HEAD */
 	char head[MESSAGE_HEAD_MOST];
-	size_t used;              /* of head, while it is read: the head, a size or a trailer line */
-	const char *problem;      /* when MESSAGE_BAD */
+	size_t used;         /* of head, while it is read: the head, a size or a trailer line */
+	const char *problem; /* when MESSAGE_BAD */
 
 	char method[16], target[128], host[64], service[32];
-	char problem_told[96];    /* by a proxy: its l5d-err */
+	char problem_told[96]; /* by a proxy: its l5d-err */
 	unsigned status;
 	uint64_t id, length, reply, left, body;
 	bool has_id, has_length, has_framing, chunked, until_close, close, expect, from_proxy, wrong;
-	unsigned informational;   /* 1xx that came before */
+	unsigned informational; /* 1xx that came before */
 };
 
 enum message_event { MESSAGE_MORE, MESSAGE_HEAD, MESSAGE_DONE, MESSAGE_BROKEN };
@@ -69,7 +69,7 @@ struct sender {
 	uint64_t id, length, position; /* of the body */
 	uint64_t sent, cut_at;         /* bytes of the whole; it stops at cut_at */
 	bool chunked, trailers, head_sent, end_sent;
-	uint32_t piece_most;           /* bytes of body at once; 0: as many as fit */
+	uint32_t piece_most; /* bytes of body at once; 0: as many as fit */
 };
 
 enum sender_event {
@@ -81,8 +81,8 @@ enum sender_event {
 };
 
 /* Begins with the head's text, which is given without framing and without its empty line. */
-void sender_begin(struct sender *sender, enum message_salt salt, uint64_t id, uint64_t length, bool chunked, bool has_body,
-	const char *format, ...) __attribute__((format(printf, 7, 8)));
+void sender_begin(struct sender *sender, enum message_salt salt, uint64_t id, uint64_t length, bool chunked,
+	bool has_body, const char *format, ...) __attribute__((format(printf, 7, 8)));
 /* Sends the next piece. */
 enum sender_event sender_step(struct sender *sender);
 

@@ -59,8 +59,8 @@ static void begin(struct node *node)
 	apply(node);
 }
 
-void node_start(struct node *node, struct harness *harness, struct network *host, unsigned workers,
-	enum node_setting setting)
+void node_start(
+	struct node *node, struct harness *harness, struct network *host, unsigned workers, enum node_setting setting)
 {
 	*node = (struct node){ .harness = harness, .host = host, .worker_count = workers, .setting = setting };
 	begin(node);

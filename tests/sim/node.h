@@ -35,13 +35,14 @@ struct node {
 	struct loop *control, *workers[NODE_WORKERS];
 	unsigned worker_count;
 	struct metrics *metrics;
-	struct proxy *proxy;      /* NULL while it is down */
+	struct proxy *proxy; /* NULL while it is down */
 	uint64_t generation;
 	bool draining, drained;
 	uint64_t requests, retries; /* once stopped: of the outgoing router's services */
 };
 
-void node_start(struct node *node, struct harness *harness, struct network *host, unsigned workers, enum node_setting setting);
+void node_start(
+	struct node *node, struct harness *harness, struct network *host, unsigned workers, enum node_setting setting);
 /* Takes over the same configuration anew, with another binder and other routers. */
 void node_reload(struct node *node);
 /* Dies; what it had on the heap is left behind, as by a real crash. */

@@ -69,7 +69,8 @@ static const struct client_rule *make_client_rule(struct arena *arena, bool outg
 	return rule;
 }
 
-static const struct transformer_policy *make_transformer(struct arena *arena, const struct address *address, bool outgoing)
+static const struct transformer_policy *make_transformer(
+	struct arena *arena, const struct address *address, bool outgoing)
 {
 	struct transformer_policy *transformer = get(arena, sizeof(*transformer));
 	if (outgoing) {

@@ -182,10 +182,10 @@ void run_proxies_budget(struct harness *harness)
 		requests += node->requests;
 		retries += node->retries;
 		if ((double)node->retries > earned || (double)node->retries < least)
-			harness_fail(harness, "%u retries for %u calls, where %.0f to %.0f are right", (unsigned)node->retries,
-				(unsigned)node->requests, least, earned);
+			harness_fail(harness, "%u retries for %u calls, where %.0f to %.0f are right",
+				(unsigned)node->retries, (unsigned)node->requests, least, earned);
 	}
 	if (requests != harness->record_count - 1 || arrivals != requests + retries)
-		harness_fail(harness, "%u calls and %u retries told, but %u calls were made and %u arrived", (unsigned)requests,
-			(unsigned)retries, (unsigned)harness->record_count - 1, (unsigned)arrivals);
+		harness_fail(harness, "%u calls and %u retries told, but %u calls were made and %u arrived",
+			(unsigned)requests, (unsigned)retries, (unsigned)harness->record_count - 1, (unsigned)arrivals);
 }

@@ -74,7 +74,8 @@ const struct scenario scenarios[] = {
 	{ "relay", "clients ask services through byte relays, while faults happen", run_relay, 50 },
 	{ "mesh-calm", "five proxies and twenty services, and nothing goes wrong", run_proxies_calm, 20 },
 	{ "mesh", "five proxies and twenty services, while faults happen", run_proxies, 100 },
-	{ "budget", "five proxies whose services always fail: retries come to a fifth of the calls", run_proxies_budget, 10 },
+	{ "budget", "five proxies whose services always fail: retries come to a fifth of the calls", run_proxies_budget,
+		10 },
 };
 
 const unsigned scenario_count = sizeof(scenarios) / sizeof(scenarios[0]);

@@ -12,21 +12,21 @@ struct conversation {
 	struct list link;
 	struct service *service;
 	struct stream *stream;
-	uint64_t number;        /* of the service's connections */
+	uint64_t number; /* of the service's connections */
 	struct random random;
 	struct message request;
 	struct sender answer;
 	struct buffer *rest;
 	size_t rest_at;
-	struct timer timer;     /* until the answer begins, or its next piece is sent */
-	struct timer reading;   /* until reading goes on */
+	struct timer timer;   /* until the answer begins, or its next piece is sent */
+	struct timer reading; /* until reading goes on */
 	bool reading_paused, sluggish;
-	bool has_request;       /* its head is read */
+	bool has_request; /* its head is read */
 	bool request_done;
 	bool answering, blocked, answer_done, hanging;
-	bool must_close;        /* after this answer */
-	bool silently;          /* without having said so */
-	bool counted;           /* this answer says what the service was asked for */
+	bool must_close; /* after this answer */
+	bool silently;   /* without having said so */
+	bool counted;    /* this answer says what the service was asked for */
 };
 
 static void serve(struct conversation *c);
@@ -74,7 +74,8 @@ static bool send_answer(struct conversation *c)
 			break;
 		case SENDER_MORE:
 			if (c->answer.piece_most)
-				timer_set(service->loop, &c->timer, loop_now(service->loop) + draw_below(&c->random, 5 * CLOCK_MS));
+				timer_set(service->loop, &c->timer,
+					loop_now(service->loop) + draw_below(&c->random, 5 * CLOCK_MS));
 			break;
 		case SENDER_BLOCKED:
 			c->blocked = true;
@@ -100,14 +101,15 @@ static void answer_begin(struct conversation *c, unsigned status, uint64_t lengt
 	c->answer.random = &c->random;
 	c->answer.piece_most = chance(c, manners->slow_chance) ? 1 + (uint32_t)draw_below(&c->random, 2000) : 0;
 	sender_begin(&c->answer, SALT_RESPONSE, c->request.id, length, chunked, !to_head && !until_close,
-		"%sHTTP/1.1 %u %s\r\nX-Service: %s\r\n%s", chance(c, manners->informational_chance) ?
-		"HTTP/1.1 103 Early Hints\r\nLink: </style>\r\n\r\n" : "", status, status == 200 ? "OK" : "Not OK",
-		c->service->name, closes ? "Connection: close\r\n" : "");
+		"%sHTTP/1.1 %u %s\r\nX-Service: %s\r\n%s",
+		chance(c, manners->informational_chance) ? "HTTP/1.1 103 Early Hints\r\nLink: </style>\r\n\r\n" : "",
+		status, status == 200 ? "OK" : "Not OK", c->service->name, closes ? "Connection: close\r\n" : "");
 	if (until_close && !to_head)
 		c->answer.length = length;
 	c->answer.trailers = chance(c, manners->trailers_chance);
 	if (!until_close && chance(c, manners->cut_chance))
-		c->answer.cut_at = (uint64_t)draw_below(&c->random, (int64_t)(c->answer.head_length + c->answer.length));
+		c->answer.cut_at =
+			(uint64_t)draw_below(&c->random, (int64_t)(c->answer.head_length + c->answer.length));
 	c->silently = !closes && chance(c, manners->drop_chance);
 	c->must_close = closes || c->silently;
 	c->counted = counted;
@@ -136,8 +138,8 @@ static void check_request(struct conversation *c)
 	if (request->wrong)
 		harness_fail(harness, "%s got wrong bytes in request %" PRIu64, service->name, request->id);
 	if (request->body != request->length)
-		harness_fail(harness, "%s got %" PRIu64 " bytes of request %" PRIu64 ", which has %" PRIu64, service->name,
-			request->body, request->id, request->length);
+		harness_fail(harness, "%s got %" PRIu64 " bytes of request %" PRIu64 ", which has %" PRIu64,
+			service->name, request->body, request->id, request->length);
 	if (record && record->length != request->length)
 		harness_fail(harness, "%s got a request %" PRIu64 " that nobody sent so", service->name, request->id);
 }
@@ -171,8 +173,8 @@ static bool head_arrived(struct conversation *c)
 	if (record) {
 		record->arrivals++;
 		if (record->service != service->number)
-			harness_fail(service->harness, "request %" PRIu64 " is for svc-%u, but %s got it", c->request.id,
-				record->service, service->name);
+			harness_fail(service->harness, "request %" PRIu64 " is for svc-%u, but %s got it",
+				c->request.id, record->service, service->name);
 	}
 	if (chance(c, manners->silent_chance)) {
 		sim_note(service->harness->sim, "%s closes instead of answering", service->name);
@@ -226,7 +228,8 @@ static bool read_rest(struct conversation *c)
 		request_done(c);
 		break;
 	case MESSAGE_BROKEN:
-		harness_fail(c->service->harness, "%s got a malformed request: %s", c->service->name, c->request.problem);
+		harness_fail(
+			c->service->harness, "%s got a malformed request: %s", c->service->name, c->request.problem);
 		conversation_end(c, false);
 		return false;
 	}
@@ -355,10 +358,12 @@ static void begin(struct service *service)
 	service->listener = listen_start(service->set, 0, service->loop, accepted, service);
 }
 
-void service_start(struct service *service, struct harness *harness, struct network *host, unsigned number, const char *name,
-	uint16_t port, const struct service_manners *manners)
+void service_start(struct service *service, struct harness *harness, struct network *host, unsigned number,
+	const char *name, uint16_t port, const struct service_manners *manners)
 {
-	*service = (struct service){ .harness = harness, .host = host, .number = number, .name = name, .manners = *manners };
+	*service = (struct service){
+		.harness = harness, .host = host, .number = number, .name = name, .manners = *manners
+	};
 	service->address = *sim_host_address(host);
 	service->address.port = port;
 	list_init(&service->conversations);

@@ -24,12 +24,12 @@ struct service_manners {
 	uint32_t hang_chance;          /* never answers */
 	uint32_t informational_chance; /* 103 first */
 	uint32_t chunked_chance, trailers_chance;
-	uint32_t until_close_chance;   /* an answer that ends with the connection */
-	uint32_t close_chance;         /* Connection: close */
-	uint32_t drop_chance;          /* closes after the answer without having said so */
-	uint32_t slow_chance;          /* answers in small pieces, with pauses */
-	uint32_t pause_chance;         /* reads with pauses */
-	uint32_t sluggish_chance;      /* of a connection: reads with a short pause after each piece */
+	uint32_t until_close_chance; /* an answer that ends with the connection */
+	uint32_t close_chance;       /* Connection: close */
+	uint32_t drop_chance;        /* closes after the answer without having said so */
+	uint32_t slow_chance;        /* answers in small pieces, with pauses */
+	uint32_t pause_chance;       /* reads with pauses */
+	uint32_t sluggish_chance;    /* of a connection: reads with a short pause after each piece */
 };
 
 struct service {
@@ -37,7 +37,7 @@ struct service {
 	struct network *host;
 	struct sim_process *process;
 	unsigned number;
-	const char *name;              /* told in X-Service */
+	const char *name; /* told in X-Service */
 	struct address address;
 	struct loop *loop;
 	struct listen_set *set;
@@ -49,8 +49,8 @@ struct service {
 };
 
 /* In a process of its own on `host`; port 0: any, see service->address. */
-void service_start(struct service *service, struct harness *harness, struct network *host, unsigned number, const char *name,
-	uint16_t port, const struct service_manners *manners);
+void service_start(struct service *service, struct harness *harness, struct network *host, unsigned number,
+	const char *name, uint16_t port, const struct service_manners *manners);
 void service_stop(struct service *service);
 /* It dies, and is started again at the same address after so long. */
 void service_crash(struct service *service, enum sim_crash how, int64_t restart_after);

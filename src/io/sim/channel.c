@@ -10,7 +10,7 @@ struct channel {
 	uint32_t magic;
 	struct loop *loop;
 	struct ready ready;
-	struct timer due; /* the world's: the first message's */
+	struct timer due;   /* the world's: the first message's */
 	struct slot *slots; /* a ring */
 	unsigned first, count, capacity;
 	uint64_t refused;

@@ -34,10 +34,10 @@ struct pipe {
 	uint64_t sent, arrived, read, acked;
 	struct segment segments[SEGMENTS];
 	unsigned first_segment, segment_count;
-	int64_t last_at;    /* when the newest segment arrives */
+	int64_t last_at; /* when the newest segment arrives */
 	struct timer arrival, ack;
-	unsigned tries;     /* to get the first segment through */
-	bool finished;      /* FIN is on its way, or there */
+	unsigned tries; /* to get the first segment through */
+	bool finished;  /* FIN is on its way, or there */
 	bool fin_arrived, rst_sent;
 	uint64_t breaks_at, vanishes_at;
 };
@@ -48,7 +48,7 @@ struct end {
 	struct sim_stream *stream; /* NULL before it is accepted, and after it is closed */
 	int failure;               /* known to this end's kernel */
 	bool gone;
-	bool vanished;             /* its process went silently */
+	bool vanished; /* its process went silently */
 };
 
 /* The life of a connection: SYN → ANSWER → OPEN; closing is told by its ends. */
@@ -62,7 +62,7 @@ struct connection {
 	struct sim *sim;
 	uint64_t id;
 	enum phase phase;
-	struct end ends[2]; /* 0 connected, 1 accepted */
+	struct end ends[2];   /* 0 connected, 1 accepted */
 	struct pipe pipes[2]; /* [i]: what ends[i] sends */
 	struct timer handshake;
 	unsigned attempts;
@@ -73,8 +73,8 @@ struct connection {
 	struct list backlog;
 };
 
-struct connection *connection_new(struct network *from, struct network *to, const struct address *local,
-	const struct address *remote);
+struct connection *connection_new(
+	struct network *from, struct network *to, const struct address *local, const struct address *remote);
 /* The end's own name in the event log. */
 uint64_t connection_name(const struct connection *connection, unsigned side);
 struct sim_link *connection_link(const struct connection *connection, unsigned from);
@@ -104,10 +104,10 @@ void pipe_take(struct pipe *pipe, char *bytes, size_t length);
 void pipe_want_ack(struct pipe *pipe);
 
 /* stream.c: what the connection tells its ends. */
-void stream_wake(struct sim_stream *stream);      /* something to tell */
-void stream_pump(struct sim_stream *stream);      /* space to send */
+void stream_wake(struct sim_stream *stream); /* something to tell */
+void stream_pump(struct sim_stream *stream); /* space to send */
 void stream_connected(struct sim_stream *stream);
-void stream_broken(struct sim_stream *stream);    /* its end's failure is set */
+void stream_broken(struct sim_stream *stream); /* its end's failure is set */
 struct sim_stream *stream_new(struct loop *loop, struct connection *connection, unsigned side);
 struct stream *stream_base(struct sim_stream *stream);
 

@@ -63,7 +63,8 @@ static void packet_send(struct network *from_host, const struct address *from, s
 		list_append(&sim->packets, &packet->flight);
 		timer_init(&packet->arrival, packet_arrives, packet);
 		/* Each draws its own way, so they overtake each other. */
-		timers_set(&sim->events, &packet->arrival, sim->now + link->latency_ns + world_draw(sim, link->jitter_ns));
+		timers_set(
+			&sim->events, &packet->arrival, sim->now + link->latency_ns + world_draw(sim, link->jitter_ns));
 	}
 }
 
@@ -118,7 +119,8 @@ static void packet_arrives(void *owner)
 	struct sim *sim = host->sim;
 	struct sim_service *service = service_find(host, packet->to.port);
 	struct datagram *datagram = datagram_find(host, &packet->to);
-	world_event(sim, EVENT_DATAGRAM, packet->to.port, packet->length, world_hash_bytes(packet->bytes, packet->length));
+	world_event(
+		sim, EVENT_DATAGRAM, packet->to.port, packet->length, world_hash_bytes(packet->bytes, packet->length));
 	if (datagram && address_equal(&datagram->peer, &packet->from) && datagram->arrived_count < QUEUE_MOST) {
 		datagram->arrived_count++;
 		list_append(&datagram->arrived, &packet->link);
@@ -240,7 +242,8 @@ void datagrams_forget(struct network *host, const struct sim_process *process)
 /* --- services --- */
 
 void sim_datagram_serve(struct network *host, uint16_t port,
-	void (*answer)(void *owner, struct sim_service *service, const struct address *from, struct slice bytes), void *owner)
+	void (*answer)(void *owner, struct sim_service *service, const struct address *from, struct slice bytes),
+	void *owner)
 {
 	CHECK(service_find(host, port) == NULL);
 	struct sim_service *service = memory_new(sizeof(*service));

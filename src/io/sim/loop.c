@@ -3,10 +3,10 @@
  * order, timers before or after it as drawn, tasks behind each callback. */
 #include "io/sim/world.h"
 
-/* Loops of crashed processes whose buffers and streams were not freed. Kept, so that a leak checker finds what hangs on
- * them: in a real crash the kernel would have taken it all. */
 enum { TASKS_AT_ONCE = 1024, BUFFERS_MOST = 65536, STREAMS_MOST = 1000000 };
 
+/* Loops of crashed processes whose buffers and streams were not freed. Kept, so that a leak checker finds what hangs on
+ * them: in a real crash the kernel would have taken it all. */
 static struct list graveyard = { &graveyard, &graveyard };
 
 int loop_new(const struct loop_options *options, struct loop **result)

@@ -156,7 +156,8 @@ static void tell_accepted(struct ready *ready)
 	struct socket *socket = listener->socket;
 	struct sim *sim = listener->loop->sim;
 	listener->telling = true;
-	while (!listener->stopped && !list_empty(&socket->backlog) && !timer_is_set(&listener->retry) && !loop_dead(listener->loop)) {
+	while (!listener->stopped && !list_empty(&socket->backlog) && !timer_is_set(&listener->retry) &&
+		!loop_dead(listener->loop)) {
 		struct connection *connection = LIST_OF(list_first(&socket->backlog), struct connection, backlog);
 		struct sim_stream *s =
 			world_fails(sim, SIM_CALL_ACCEPT) ? NULL : stream_new(listener->loop, connection, 1);

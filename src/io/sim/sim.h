@@ -67,7 +67,7 @@ struct sim_link {
 	uint32_t vanish_chance;    /* (c) the connection goes half-open at a drawn byte: nothing arrives from then on */
 	uint32_t lose_chance;      /* a datagram is lost */
 	uint32_t repeat_chance;    /* a datagram arrives twice */
-	bool down;                 /* partitioned: bytes and connection attempts wait and are tried again, as TCP does */
+	bool down; /* partitioned: bytes and connection attempts wait and are tried again, as TCP does */
 };
 
 /* No jitter, no cuts, no faults, 100 us, 64 KiB. */
@@ -76,11 +76,11 @@ extern const struct sim_link SIM_LINK_CALM;
 extern const struct sim_link SIM_LINK_ORDINARY;
 
 struct sim_options {
-	struct sim_link link;        /* for every pair of hosts; all zero: SIM_LINK_ORDINARY */
-	int64_t turn_ns;             /* a turn of a loop takes up to so long; 0: 20 us */
-	int64_t post_ns;             /* a message to another loop takes up to so long; 0: 200 us */
-	int64_t wall_ns;             /* the time of day at the start; 0: 2026-01-01T00:00:00Z */
-	unsigned cores;              /* what thread_cores answers; 0: 2 */
+	struct sim_link link;                         /* for every pair of hosts; all zero: SIM_LINK_ORDINARY */
+	int64_t turn_ns;                              /* a turn of a loop takes up to so long; 0: 20 us */
+	int64_t post_ns;                              /* a message to another loop takes up to so long; 0: 200 us */
+	int64_t wall_ns;                              /* the time of day at the start; 0: 2026-01-01T00:00:00Z */
+	unsigned cores;                               /* what thread_cores answers; 0: 2 */
 	void (*trace)(void *owner, const char *line); /* each line of the event log, without newline; NULL: none */
 	void *trace_owner;
 };
@@ -127,7 +127,7 @@ void sim_process_enter(struct sim_process *process);
 struct network *sim_process_host(const struct sim_process *process);
 
 enum sim_crash {
-	SIM_CRASH_RESET,  /* the process dies: its host resets what was connected to it */
+	SIM_CRASH_RESET, /* the process dies: its host resets what was connected to it */
 	SIM_CRASH_SILENT, /* its host loses power: peers hear nothing, and go half-open; the next process there resets them */
 };
 
@@ -143,7 +143,7 @@ void sim_process_stall(struct sim_process *process, int64_t ns);
 /* What is open now; all zero at the end of a process that cleaned up. */
 struct sim_open {
 	unsigned loops, streams, listeners, listen_sets, datagrams, timers, channels, watches, signals, locks;
-	unsigned buffers;  /* taken from loops' pools and not given back */
+	unsigned buffers; /* taken from loops' pools and not given back */
 };
 
 void sim_process_open(const struct sim_process *process, struct sim_open *open);
@@ -177,7 +177,8 @@ struct slice sim_file(struct network *host, const char *path);
 /* A UDP service that the harness plays (DNS, statsd). `answer` may call sim_datagram_reply any number of times. */
 struct sim_service;
 void sim_datagram_serve(struct network *host, uint16_t port,
-	void (*answer)(void *owner, struct sim_service *service, const struct address *from, struct slice bytes), void *owner);
+	void (*answer)(void *owner, struct sim_service *service, const struct address *from, struct slice bytes),
+	void *owner);
 void sim_datagram_reply(struct sim_service *service, const struct address *to, struct slice bytes);
 
 /* Totals since the start, for "the counters add up". */

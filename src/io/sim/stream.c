@@ -12,21 +12,21 @@ struct sim_stream {
 	struct connection *connection; /* NULL once it is closed or its process has crashed */
 	unsigned side;
 	struct ready ready;
-	struct list link;        /* loop->open or loop->closed */
-	struct piece *queue;     /* taken and not sent; a ring */
+	struct list link;    /* loop->open or loop->closed */
+	struct piece *queue; /* taken and not sent; a ring */
 	uint32_t first, count, capacity;
-	size_t waiting;          /* bytes in it */
-	struct timer stall;      /* the world's: sending may go on */
-	struct timer linger;     /* the world's: enough waited */
-	size_t dropped;          /* bytes read while lingering */
-	size_t waited;           /* bytes that waited a second ago, while lingering */
+	size_t waiting;      /* bytes in it */
+	struct timer stall;  /* the world's: sending may go on */
+	struct timer linger; /* the world's: enough waited */
+	size_t dropped;      /* bytes read while lingering */
+	size_t waited;       /* bytes that waited a second ago, while lingering */
 	struct address local, remote;
 	bool connecting, tell_connected;
 	bool paused;
-	bool want_drained;       /* a take left something waiting */
-	bool finishing;          /* stream_finish was called */
-	bool ended, failed;      /* told */
-	bool lingering;          /* has no owner any more */
+	bool want_drained;  /* a take left something waiting */
+	bool finishing;     /* stream_finish was called */
+	bool ended, failed; /* told */
+	bool lingering;     /* has no owner any more */
 };
 
 static const struct stream_ops ops;
@@ -230,7 +230,8 @@ void stream_pump(struct sim_stream *s)
 		most = s->waiting;
 	if (most > 0 && world_chance(sim_of(s), connection_link(s->connection, s->side)->stall_chance)) {
 		most = (size_t)world_draw(sim_of(s), (int64_t)most - 1);
-		timers_set(&sim_of(s)->events, &s->stall, sim_of(s)->now + 50 * CLOCK_US + world_draw(sim_of(s), 2 * CLOCK_MS));
+		timers_set(&sim_of(s)->events, &s->stall,
+			sim_of(s)->now + 50 * CLOCK_US + world_draw(sim_of(s), 2 * CLOCK_MS));
 	}
 	send_some(s, most);
 	if (s->waiting > 0) {

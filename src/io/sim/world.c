@@ -12,8 +12,26 @@ static struct sim *world;
 enum { LINE = 512 };
 
 static const char *const event_names[EVENTS] = {
-	"note", "turn", "timer", "connect", "connected", "accepted", "received", "ended", "drained", "failed", "closed",
-	"datagram", "message", "file", "signal", "crash", "fault", "plan", "log", "print",
+	"note",
+	"turn",
+	"timer",
+	"connect",
+	"connected",
+	"accepted",
+	"received",
+	"ended",
+	"drained",
+	"failed",
+	"closed",
+	"datagram",
+	"message",
+	"file",
+	"signal",
+	"crash",
+	"fault",
+	"plan",
+	"log",
+	"print",
 };
 
 const struct sim_link SIM_LINK_CALM = {

@@ -81,9 +81,9 @@ struct network {
 	struct sim_link **links; /* by the other host's id */
 	uint32_t link_count;
 	struct list processes;
-	struct list sets;        /* listening */
+	struct list sets; /* listening */
 	struct list files;
-	struct list services;    /* UDP, played by the harness */
+	struct list services; /* UDP, played by the harness */
 	struct list datagrams;
 };
 
@@ -91,7 +91,7 @@ struct sim_process {
 	uint32_t magic;
 	uint32_t id;
 	struct network *host;
-	struct list link;        /* in its host */
+	struct list link; /* in its host */
 	char *name;
 	bool crashed;
 	int64_t stalled_until;
@@ -123,9 +123,9 @@ struct loop {
 	struct list ready;
 	struct ready *batch[TURN_BATCH]; /* of this turn; what is closed meanwhile is taken out */
 	unsigned batch_count;
-	struct list open;     /* streams, lingering ones too */
-	struct list closed;   /* streams, freed when the turn ends */
-	unsigned open_count;  /* streams that have an owner */
+	struct list open;    /* streams, lingering ones too */
+	struct list closed;  /* streams, freed when the turn ends */
+	unsigned open_count; /* streams that have an owner */
 	unsigned listeners, datagrams, channels;
 	uint64_t memory_fails; /* the nth allocation in its turns; 0: none */
 	bool stopped;
@@ -161,7 +161,7 @@ void loop_ready(struct loop *loop, struct ready *ready);
 void loop_unready(struct loop *loop, struct ready *ready);
 void loop_set_time(struct loop *loop);
 void loop_run_tasks(struct loop *loop); /* after each callback */
-void loop_bury(struct loop *loop); /* at sim_free: what a crashed process left */
+void loop_bury(struct loop *loop);      /* at sim_free: what a crashed process left */
 static inline bool loop_dead(const struct loop *loop)
 {
 	return loop->process->crashed;

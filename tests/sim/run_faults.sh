@@ -1,0 +1,38 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
+#
+# run_faults.sh [PATCH...]: applies each patch (all of tests/sim/faults/ if none is named) to a copy of the tree, builds it
+# with sanitizers and runs the simulation, which has to fail. Ends with "N passed, N failed, N skipped".
+#
+# The work is ./dev's (tools/dev/suites.sh: fault_caught); this runs it alone, and for patches from anywhere.
+set -euo pipefail
+
+patches=()
+for patch in "$@"; do
+	patches+=("$(readlink -f "$patch")")
+done
+cd "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")/../.."
+
+# shellcheck source=/dev/null
+for part in packages builds suites; do
+	. "tools/dev/$part.sh"
+done
+
+if [ ${#patches[@]} -eq 0 ]; then
+	patches=("$PWD"/tests/sim/faults/*.patch)
+	[ -f "${patches[0]}" ] || patches=()
+fi
+
+mkdir -p "$results"
+ok=0 bad=0
+section 'faults: each must be caught by the simulation'
+need build unit clang
+for patch in "${patches[@]}"; do
+	if fault_caught "$patch"; then
+		ok=$((ok + 1))
+	else
+		bad=$((bad + 1))
+	fi
+done
+count $ok $bad 0
+totals
