@@ -5,7 +5,8 @@
 #include "base/memory.h"
 #include "discover/host_set.h"
 
-enum { LEAST_STATUS = 100, MOST_STATUS = 599, LONGEST_PORT_LABEL = 63 };
+/* Linkerd 1.x takes statuses from 100 on, but what is below 200 is no answer (RFC 9110 section 15.2). */
+enum { LEAST_STATUS = 200, MOST_STATUS = 599, LONGEST_PORT_LABEL = 63 };
 
 struct system {
 	struct namer base;

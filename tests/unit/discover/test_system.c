@@ -82,7 +82,8 @@ static const struct {
 	{ "/$/fail/whatever", "!" },
 	/* status */
 	{ "/$/io.buoyant.http.status/404", "status 404 /$/io.buoyant.http.status/404" },
-	{ "/$/io.buoyant.http.status/100/a", "status 100 /$/io.buoyant.http.status/100 [/a]" },
+	{ "/$/io.buoyant.http.status/200/a", "status 200 /$/io.buoyant.http.status/200 [/a]" },
+	{ "/$/io.buoyant.http.status/199", "neg" },
 	{ "/$/io.buoyant.http.status/599", "status 599 /$/io.buoyant.http.status/599" },
 	{ "/$/io.buoyant.http.status/99", "neg" },
 	{ "/$/io.buoyant.http.status/600", "neg" },
