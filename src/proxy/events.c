@@ -326,12 +326,23 @@ static void up_head(struct side *side, struct head *head)
 	respond(exchange, head);
 }
 
+/* An error that another proxy speaks of, at a listener that tells nothing of the inside: its body is left out. */
+static bool hides_body(const struct exchange *exchange, const struct head *head)
+{
+	return exchange->listener->policy->clear_context && head->body != BODY_NONE && head_has(head, FIELD_L5D_ERR);
+}
+
 /* The point of no return: from here on the response is this one. */
 static void respond(struct exchange *exchange, struct head *head)
 {
 	struct loop *loop = exchange->worker->loop;
 	bool whole = head->body == BODY_NONE;
 
+	if (hides_body(exchange, head)) {
+		head->body = BODY_NONE;
+		head->body_length = 0;
+		whole = true;
+	}
 	timer_cancel(loop, &exchange->total_timer);
 	timer_cancel(loop, &exchange->park_timer);
 	if (l5d_write_response(exchange, head, exchange->success)) {
@@ -356,6 +367,10 @@ static void up_body(struct side *side, struct piece piece)
 
 	CHECK_MAGIC(exchange, EXCHANGE_MAGIC);
 	exchange->response_bytes += piece.length;
+	if (exchange->response_ended) {
+		piece_release(&piece);   /* see hides_body */
+		return;
+	}
 	if (!side_send_body(exchange->down, piece, false))
 		side_pause(side);
 }

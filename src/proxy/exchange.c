@@ -180,7 +180,7 @@ static int answer_head(struct exchange *exchange, struct head *head, unsigned st
 	head->body_length = text.length;
 	if (text.length)
 		e = head_add(head, &exchange->arena, FIELD_CONTENT_TYPE, SLICE("Content-Type"), SLICE("text/plain"));
-	if (!e && text.length && status >= 400 && !policy->clear_context) {
+	if (!e && text.length && status >= 400) {
 		struct slice encoded = l5d_encode_error(&exchange->arena, text, max > 1024 ? max / 2 : 512);
 
 		e = encoded.at ? head_add(head, &exchange->arena, FIELD_L5D_ERR, SLICE("l5d-err"), encoded) : ERROR_NO_MEMORY;
@@ -213,6 +213,9 @@ void exchange_answer(struct exchange *exchange, unsigned status, struct slice te
 
 	if (text.length > BUFFER_CAPACITY)
 		text.length = BUFFER_CAPACITY;
+	/* Names, addresses and dtabs are for nobody outside. */
+	if (status >= 400 && exchange->listener->policy->clear_context)
+		text.length = 0;
 	exchange->flags |= FLAG_LOCAL_REPLY;
 	exchange->status = (uint16_t)status;
 	exchange->success = status < 500;

@@ -25,7 +25,7 @@ static struct slice refused(void *owner, struct session *session, unsigned statu
 	(void)session;
 	counter_add(&listener->stats->refused, 1);
 	codes_add(&listener->stats->status, status);
-	return slice_of(reason);
+	return listener->policy->clear_context ? (struct slice){ 0 } : slice_of(reason);
 }
 
 static void free_if_done(struct worker_listener *listener)
