@@ -13,16 +13,19 @@ for patch in "$@"; do
 done
 cd "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")/../.."
 
-# shellcheck source=/dev/null
-for part in packages builds suites; do
-	. "tools/dev/$part.sh"
-done
+# shellcheck source=tools/dev/packages.sh
+. tools/dev/packages.sh
+# shellcheck source=tools/dev/builds.sh
+. tools/dev/builds.sh
+# shellcheck source=tools/dev/suites.sh
+. tools/dev/suites.sh
 
 if [ ${#patches[@]} -eq 0 ]; then
 	patches=("$PWD"/tests/sim/faults/*.patch)
 	[ -f "${patches[0]}" ] || patches=()
 fi
 
+# shellcheck disable=SC2154  # set by suites.sh
 mkdir -p "$results"
 ok=0 bad=0
 section 'faults: each must be caught by the simulation'
