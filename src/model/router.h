@@ -30,6 +30,21 @@ struct identifier {
 	struct slice header;     /* lower case; "host" is the authority */
 };
 
+/* What stands for a node in a Forwarded field (RFC 7239 section 6). */
+enum forwarded_kind {
+	FORWARDED_REQUEST_RANDOM,    /* "_" and six characters, new for each request */
+	FORWARDED_CONNECTION_RANDOM, /* the same for all requests of a connection */
+	FORWARDED_IP,
+	FORWARDED_IP_PORT,
+	FORWARDED_ROUTER,            /* "_" and the router's label */
+	FORWARDED_STATIC,            /* "_" and `label` */
+};
+
+struct forwarded_label {
+	enum forwarded_kind kind;
+	struct slice label;
+};
+
 struct listener_policy {
 	struct address address;
 	struct slice label;              /* for metrics; the router's label unless given */
@@ -40,6 +55,8 @@ struct listener_policy {
 	int backlog;                     /* 0: default */
 	bool keep_alive;                 /* SO_KEEPALIVE */
 	bool delay;                      /* Nagle's algorithm on */
+	bool add_forwarded;              /* requests get a Forwarded field */
+	struct forwarded_label forwarded_by, forwarded_for;
 	bool clear_context;              /* callers are not trusted: l5d-* are stripped */
 	bool timestamp;                  /* a header of that name gets the arrival time, ms since 1970 */
 	struct slice timestamp_header;

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "model/dtab.h"
+#include "proxy/forwarded.h"
 
 #define VIA_HERE "1.1 linkerd"
 
@@ -246,6 +247,8 @@ static int prepare(struct exchange *exchange)
 	e = write_via(exchange, request);
 	if (!e && policy->timestamp)
 		e = write_timestamp(exchange, policy->timestamp_header);
+	if (!e && policy->add_forwarded)
+		e = forwarded_write(exchange);
 	if (!e && exchange->local_dtab.length)
 		e = write_local_dtab(exchange);
 	if (!e && exchange->deadline)

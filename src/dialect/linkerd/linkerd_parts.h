@@ -44,6 +44,9 @@ extern const struct linkerd_block linkerd_router, linkerd_server;
 void linkerd_read_routers(struct linkerd_load *load, const struct document_node *list, void *out); /* struct snapshot */
 struct listener_policy linkerd_server_default(void);
 void linkerd_read_server(struct linkerd_load *load, const struct document_node *node, void *out); /* struct listener_policy */
+/* linkerd_forwarded.c: onto struct listener_policy */
+extern const struct linkerd_block linkerd_forwarded;
+void linkerd_read_forwarded(struct linkerd_load *load, const struct document_node *node, void *out);
 /* A header's name (RFC 9110 section 5.1), as written: struct slice. */
 void linkerd_read_field_name(struct linkerd_load *load, const struct document_node *node, void *out);
 
