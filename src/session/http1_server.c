@@ -6,6 +6,9 @@
 
 static const struct side_ops side_ops;
 
+/* How long an idle connection that is to be closed still waits for a request that may be on its way. */
+static const int64_t farewell = 200 * CLOCK_MS;
+
 /* --- bytes that are no acceptable request --- */
 
 enum { REFUSAL_ROOM = 256, REFUSAL_TEXT = 1024 };
@@ -302,6 +305,13 @@ static void drop_rest(struct http1_session *h)
 	http1_session_touch(h);
 }
 
+/* HTTP/1 can't tell a client that its next request will not be taken: one that is on its way meets a closed connection. So an
+ * idle connection is not closed at once, and a request that comes is answered with `Connection: close` (RFC 9112 section 9.6). */
+static void await_farewell(struct http1_session *h)
+{
+	expiry_set(&h->pools->expiries, &h->phase, farewell);
+}
+
 static void released(struct http1_session *h, enum reset why)
 {
 	bool recognisable = h->sending == SENDING_BODY && h->framing != BODY_UNTIL_CLOSE;
@@ -311,10 +321,12 @@ static void released(struct http1_session *h, enum reset why)
 		http1_session_end(h, recognisable ? CLOSING_LINGER : CLOSING_NOW, RESET_NONE, 0);
 	else if (!http1_session_complete(h))
 		drop_rest(h);
-	else if (!h->persistent || h->session.draining)
+	else if (!h->persistent)
 		http1_session_end(h, CLOSING_LINGER, RESET_NONE, 0);
 	else
 		http1_session_renew(h);
+	if (h->session.draining && h->closing == CLOSING_NOT && h->receiving == RECEIVING_HEAD && !h->heard && !h->side)
+		await_farewell(h);
 }
 
 static const struct side_ops side_ops = {
@@ -351,8 +363,8 @@ static void drain(struct session *session)
 
 	CHECK_MAGIC(h, HTTP1_SESSION_MAGIC);
 	session->draining = true;
-	if (!h->side && h->receiving == RECEIVING_HEAD && input_empty(&h->input))
-		http1_session_end(h, CLOSING_LINGER, RESET_SHUTDOWN, 0);
+	if (!h->side && h->receiving == RECEIVING_HEAD && !h->heard)
+		await_farewell(h);
 }
 
 static const struct session_ops session_ops = {

@@ -240,6 +240,54 @@ def test_a_call_that_runs_may_end(mesh, number):
     weft.wait_end()
 
 
+class Hammer(threading.Thread):
+    """Sends one request after another, on a new connection whenever it is told to, until connecting is refused."""
+
+    def __init__(self, address):
+        super().__init__(daemon=True)
+        self.address, self.answers, self.cut, self.farewells = address, 0, [], 0
+        self.start()
+
+    def run(self):
+        while True:
+            try:
+                client = Client(self.address)
+            except ConnectionError:
+                return
+            with client:
+                self._use(client)
+
+    def _use(self, client):
+        first = True
+        while True:
+            try:
+                answer = client.get("web")
+            except (CutShort, OSError) as error:
+                # One in the queue when the listener closed was never accepted; that can't be helped, and it can be retried.
+                if not first:
+                    self.cut.append(repr(error))
+                return
+            first = False
+            self.answers += 1
+            if answer.header("connection") == "close":
+                self.farewells += 1
+                return
+
+
+@pytest.mark.parametrize("attempt", range(3))
+def test_draining_under_load_cuts_no_call_off(mesh, attempt):
+    mesh.service("web", mesh.origin())
+    weft = mesh.weft(threads=2)
+    hammers = [Hammer(weft.address()) for _ in range(8)]
+    wait_until(lambda: all(hammer.answers > 5 for hammer in hammers), "answers for all callers")
+    weft.signal(signal.SIGTERM)
+    for hammer in hammers:
+        hammer.join(20)
+    weft.wait_end()
+    assert [hammer.cut for hammer in hammers] == [[]] * 8
+    assert all(hammer.farewells for hammer in hammers)
+
+
 def test_after_the_grace_calls_are_cut_off(mesh):
     weft, client, release = held_call(mesh, shutdownGraceMs=100)
     weft.expected_exit = 1
