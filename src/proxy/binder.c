@@ -661,7 +661,10 @@ static struct name *name_new(struct binder *binder, const struct route *route, s
 	watches_init(&name->watches, binder, name_changed, name);
 	task_init(&name->again, name_again, name);
 	map_insert(&binder->names, &name->entry, key);
-	CHECK(name_parse(name, slice_from(key, slice_find(key, ' ') + 1)) == 0);
+	int e = name_parse(name, slice_from(key, slice_find(key, ' ') + 1));
+	if (e == ERROR_NO_MEMORY)
+		check_out_of_memory("a name");
+	CHECK(e == 0);
 	return name;
 }
 

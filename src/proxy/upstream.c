@@ -10,6 +10,7 @@ enum {
 
 #define CONNECT_TIMEOUT CLOCK_SECOND   /* Finagle's */
 #define WAITING_RETRY (5 * CLOCK_MS)
+#define LENDING_LOOK (20 * CLOCK_MS)
 
 struct connection {
 	uint32_t magic;
@@ -40,6 +41,20 @@ static struct peer *peer_at(struct list *link)
 
 /* ---- peers ---- */
 
+static void retire(struct connection *connection);
+
+static bool is_limited(const struct peer *peer)
+{
+	return peer->upstream->client->policy.connections.max_size != 0;
+}
+
+static void stop_waiting(struct peer *peer, struct peer_waiter *waiter)
+{
+	list_remove(&waiter->link);
+	atomic_fetch_sub_explicit(&peer->target->health.waiting, 1, memory_order_relaxed);
+	counter_sub(&peer->upstream->stats->waiters, 1);
+}
+
 static void wake_one(struct peer *peer)
 {
 	struct list *link = list_first(&peer->waiting);
@@ -47,23 +62,33 @@ static void wake_one(struct peer *peer)
 	if (!link)
 		return;
 	struct peer_waiter *waiter = LIST_OF(link, struct peer_waiter, link);
-	list_remove(link);
-	counter_sub(&peer->upstream->stats->waiters, 1);
+	stop_waiting(peer, waiter);
 	waiter->ready(waiter);
 }
 
-/* Another worker may have given up a connection, which nobody tells this one. */
+/* A limit on connections holds for all workers: somebody else may be waiting for what this one doesn't need. */
+static bool wanted_elsewhere(const struct peer *peer)
+{
+	return is_limited(peer) && list_empty(&peer->waiting) && atomic_load_explicit(&peer->target->health.waiting, memory_order_relaxed) > 0;
+}
+
+/* Workers don't tell each other when they wait for a connection, or give one up: each looks while it does the one, or could do the
+ * other. */
 static void look_again(void *owner)
 {
 	struct peer *peer = owner;
 	struct loop *loop = peer->upstream->worker->loop;
 	uint32_t max = peer->upstream->client->policy.connections.max_size;
 
-	if (list_empty(&peer->waiting))
-		return;
-	timer_set(loop, &peer->look_again, loop_now(loop) + WAITING_RETRY);
-	if (!max || atomic_load_explicit(&peer->target->health.open, memory_order_relaxed) < max)
-		wake_one(peer);
+	if (!list_empty(&peer->waiting)) {
+		timer_set(loop, &peer->look_again, loop_now(loop) + WAITING_RETRY);
+		if (!max || atomic_load_explicit(&peer->target->health.open, memory_order_relaxed) < max)
+			wake_one(peer);
+	} else if (!list_empty(&peer->idle)) {
+		timer_set(loop, &peer->look_again, loop_now(loop) + LENDING_LOOK);
+		if (wanted_elsewhere(peer))
+			retire(session_at(list_last(&peer->idle))->owner);
+	}
 }
 
 static struct peer *peer_new(struct upstream *upstream, struct target *target, double weight)
@@ -105,6 +130,8 @@ static void place(struct connection *connection, bool idle)
 	connection->idle = idle;
 	list_remove(&connection->session->link);
 	list_prepend(idle ? &peer->idle : &peer->busy, &connection->session->link);
+	if (idle && is_limited(peer) && !timer_is_set(&peer->look_again))
+		timer_set(connection->session->loop, &peer->look_again, loop_now(connection->session->loop) + LENDING_LOOK);
 }
 
 /* No exchange is opened on it any more; it closes when the last one is over: at once when there is none. */
@@ -145,14 +172,6 @@ static void connect_timeout(void *owner)
 	session_close(connection->session, RESET_CONNECT);
 }
 
-/* A limit on connections holds for all workers: somebody else may be waiting for what this worker doesn't need. */
-static bool over_limit(const struct peer *peer)
-{
-	uint32_t max = peer->upstream->client->policy.connections.max_size;
-
-	return max && atomic_load_explicit(&peer->target->health.open, memory_order_relaxed) > max;
-}
-
 static bool take_place(struct peer *peer)
 {
 	_Atomic uint32_t *open = &peer->target->health.open;
@@ -181,7 +200,7 @@ static void available(void *owner, struct session *session)
 	}
 	if (connection->idle || session_capacity(session) == 0)
 		return;
-	if (peer->removed || peer->upstream->worker->draining || over_limit(peer)) {
+	if (peer->removed || peer->upstream->worker->draining || wanted_elsewhere(peer)) {
 		retire(connection);
 		return;
 	}
@@ -274,8 +293,8 @@ bool peer_wait(struct peer *peer, struct peer_waiter *waiter)
 	if (max && counter_read(&stats->waiters) >= max)
 		return false;
 	list_append(&peer->waiting, &waiter->link);
-	if (!timer_is_set(&peer->look_again))
-		timer_set(worker->loop, &peer->look_again, loop_now(worker->loop) + WAITING_RETRY);
+	atomic_fetch_add_explicit(&peer->target->health.waiting, 1, memory_order_relaxed);
+	timer_set(worker->loop, &peer->look_again, loop_now(worker->loop) + WAITING_RETRY);
 	counter_add(&stats->waiters, 1);
 	counter_add(&stats->waited, 1);
 	return true;
@@ -283,8 +302,7 @@ bool peer_wait(struct peer *peer, struct peer_waiter *waiter)
 
 void peer_leave(struct peer *peer, struct peer_waiter *waiter)
 {
-	list_remove(&waiter->link);
-	counter_sub(&peer->upstream->stats->waiters, 1);
+	stop_waiting(peer, waiter);
 }
 
 void peer_done(struct peer *peer, int64_t now, int64_t latency_ns, bool judged, bool success)

@@ -96,7 +96,7 @@ static void build(struct proxied *p, const struct mesh_plan *plan, enum node_set
 		struct address address = *sim_host_address(p->mesh.nodes[n].host);
 		address.port = NODE_OUTGOING;
 		/* With more workers than connections, those that are idle on one would keep the others waiting. */
-		bool narrow = setting == NODE_ORDINARY && workers == 1 && draw_chance(&p->random, 500000);
+		bool narrow = setting == NODE_ORDINARY && draw_chance(&p->random, 500000);
 		node_start(&p->nodes[n], p->harness, p->mesh.nodes[n].host, workers, narrow ? NODE_NARROW : setting);
 		for (unsigned name = 0; name < plan->names; name++)
 			mesh_route(&p->mesh, n, name, &address);
