@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The pages that the admin thread answers by itself, and the table of all. */
+#include <stdlib.h>
+
 #include "admin/server.h"
+#include "base/memory.h"
 #include "export/metrics_json.h"
 #include "export/prometheus.h"
 #include "observe/record.h"
@@ -99,10 +102,8 @@ static void cell_address(struct text *out, const struct address *address)
 	cell(out, text);
 }
 
-static void row(void *owner, const void *entry)
+static void row(struct text *out, const struct recent *recent)
 {
-	const struct recent *recent = entry;
-	struct text *out = owner;
 	char when[CLOCK_TEXT];
 
 	clock_format(recent->wall_ns, when);
@@ -117,9 +118,49 @@ static void row(void *owner, const void *entry)
 	text_append(out, SLICE("</tr>\n"));
 }
 
+/* Each worker keeps as many as are to be shown of all. */
+struct recents {
+	struct recent *at;
+	size_t count, room;
+};
+
+static void gather_recent(void *owner, const void *entry)
+{
+	struct recents *recents = owner;
+
+	if (recents->count == recents->room) {
+		recents->room = recents->room ? recents->room * 2 : 64;
+		recents->at = memory_grow(recents->at, recents->room, sizeof *recents->at);
+	}
+	recents->at[recents->count++] = *(const struct recent *)entry;
+}
+
+static int newest_first(const void *a, const void *b)
+{
+	const struct recent *x = a, *y = b;
+
+	return (x->wall_ns < y->wall_ns) - (x->wall_ns > y->wall_ns);
+}
+
+static void rows(struct text *out, const struct admin *admin)
+{
+	struct recents recents = { 0 };
+
+	for (unsigned i = 0; i < admin->options.worker_count; i++) {
+		struct ring *ring = proxy_recents(admin->options.proxy, i);
+
+		if (ring)
+			ring_read(ring, gather_recent, &recents);
+	}
+	if (recents.count)
+		qsort(recents.at, recents.count, sizeof *recents.at, newest_first);
+	for (size_t i = 0; i < recents.count && i < admin->snapshot->telemetry.recent_capacity; i++)
+		row(out, &recents.at[i]);
+	memory_free(recents.at);
+}
+
 static void page_requests(struct request *request)
 {
-	struct admin *admin = request->admin;
 	struct text out = { 0 };
 
 	text_append(&out, SLICE("<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><title>weft: recent requests</title>\n"
@@ -128,12 +169,7 @@ static void page_requests(struct request *request)
 	                        "td{font-family:ui-monospace,monospace;font-size:13px}</style></head>\n"
 	                        "<body><h1>Recent requests</h1>\n<table><thead><tr><th>Timestamp</th><th>Source</th><th>Server</th><th>Router</th>"
 	                        "<th>Logical Name</th><th>Concrete Name</th><th>Destination</th></tr></thead><tbody>\n"));
-	for (unsigned i = 0; i < admin->options.worker_count; i++) {
-		struct ring *ring = proxy_recents(admin->options.proxy, i);
-
-		if (ring)
-			ring_read(ring, row, &out);
-	}
+	rows(&out, request->admin);
 	text_append(&out, SLICE("</tbody></table></body></html>\n"));
 	request_answer(request, 200, html_type, text_slice(&out));
 	text_free(&out);
@@ -141,12 +177,18 @@ static void page_requests(struct request *request)
 
 /* ---- the list of pages ---- */
 
+static bool is_there(const struct admin *admin, const struct page *page)
+{
+	return page->show != page_requests || admin->snapshot->telemetry.recent_requests;
+}
+
 static void page_list(struct request *request)
 {
 	struct text out = { 0 };
 
 	for (const struct page *page = pages; page->path; page++)
-		text_format(&out, "%-28s %-9s %s\n", page->path, page->methods, page->title);
+		if (is_there(request->admin, page))
+			text_format(&out, "%-28s %-9s %s\n", page->path, page->methods, page->title);
 	if (request->admin->snapshot->telemetry.prometheus)
 		text_format(&out, "%-28.*s %-9s %s\n", SLICE_ARGS(request->admin->snapshot->telemetry.prometheus_path), "GET",
 		            "all metrics as Prometheus reads them");
@@ -178,6 +220,6 @@ const struct page *page_for_path(const struct admin *admin, struct slice path)
 		return &prometheus_page;
 	for (const struct page *page = pages; page->path; page++)
 		if (slice_equal(path, slice_of(page->path)))
-			return page->show == page_requests && !telemetry->recent_requests ? NULL : page;
+			return is_there(admin, page) ? page : NULL;
 	return NULL;
 }
