@@ -165,8 +165,6 @@ static int port_open(struct proxy *proxy, struct slice label, const struct liste
 
 /* ---- configurations ---- */
 
-static void deliver_config(const struct message *message);
-
 static unsigned count_listeners(const struct snapshot *snapshot)
 {
 	unsigned count = 0;
@@ -243,11 +241,10 @@ static struct worker_config *config_make(struct proxy *proxy, struct worker *wor
 	return config;
 }
 
-static void configured(const struct message *message)
+void proxy_configured(struct proxy *proxy)
 {
-	struct proxy *proxy = message->owner;
-
 	CHECK_MAGIC(proxy, PROXY_MAGIC);
+	CHECK(proxy->configuring > 0);
 	if (--proxy->configuring)
 		return;
 	if (proxy->retiring)
@@ -258,12 +255,8 @@ static void configured(const struct message *message)
 
 static void deliver_config(const struct message *message)
 {
-	struct worker *worker = message->owner;
-
-	worker_configure(worker, message->a);
-	/* The control thread's queue has room for this: it is as large as all that workers may have waiting. */
-	if (channel_post(worker->control, (struct message){ .deliver = configured, .owner = worker->proxy }))
-		LOG(LOG_ERROR, "proxy", "the control thread's queue is full");
+	worker_configure(message->owner, message->a);
+	worker_acknowledge(message->owner);
 }
 
 static void binder_gone(void *owner, struct binder *binder)
@@ -428,17 +421,18 @@ static void deliver_shut_down(const struct message *message)
 
 static void tell_workers(struct proxy *proxy, void (*deliver)(const struct message *))
 {
-	for (unsigned i = 0; i < proxy->options.worker_count; i++) {
-		atomic_store_explicit(&proxy->workers[i].left, UINT32_MAX, memory_order_relaxed);
+	for (unsigned i = 0; i < proxy->options.worker_count; i++)
 		post(proxy, i, (struct message){ .deliver = deliver, .owner = &proxy->workers[i] });
-	}
 }
 
 static bool workers_are_quiet(struct proxy *proxy)
 {
-	for (unsigned i = 0; i < proxy->options.worker_count; i++)
-		if (atomic_load_explicit(&proxy->workers[i].left, memory_order_acquire))
+	for (unsigned i = 0; i < proxy->options.worker_count; i++) {
+		struct worker *worker = &proxy->workers[i];
+
+		if (atomic_load_explicit(proxy->shutting_down ? &worker->left_shutting_down : &worker->left_draining, memory_order_acquire))
 			return false;
+	}
 	return true;
 }
 
@@ -481,7 +475,7 @@ void proxy_free(struct proxy *proxy)
 	timer_cancel(proxy->options.control, &proxy->outbox_timer);
 	timer_cancel(proxy->options.control, &proxy->house_timer);
 	timer_cancel(proxy->options.control, &proxy->drain_timer);
-	if (!proxy->drained || !workers_are_quiet(proxy))
+	if (!proxy->shutting_down || !workers_are_quiet(proxy))
 		return;                /* the process ends with calls cut off: nothing is left to be tidy for */
 	for (unsigned i = 0; i < proxy->options.worker_count; i++) {
 		worker_fini(&proxy->workers[i]);

@@ -43,6 +43,17 @@ static void flush_routers(struct worker *worker)
 	}
 }
 
+static void deliver_configured(const struct message *message)
+{
+	proxy_configured(message->owner);
+}
+
+static void flush_configured(struct worker *worker)
+{
+	while (worker->configured && channel_post(worker->control, (struct message){ .deliver = deliver_configured, .owner = worker->proxy }) == 0)
+		worker->configured--;
+}
+
 void worker_router_ref(struct worker_router *router)
 {
 	router->references++;
@@ -74,6 +85,12 @@ static bool configured(const struct worker_config *config, const struct port *po
 		if (config->entries[i].port == port)
 			return true;
 	return false;
+}
+
+void worker_acknowledge(struct worker *worker)
+{
+	worker->configured++;
+	flush_configured(worker);
 }
 
 void worker_configure(struct worker *worker, struct worker_config *config)
@@ -130,6 +147,7 @@ static void sweep(void *owner)
 	timer_set(worker->loop, &worker->sweep, now + SWEEP);
 	route_flush(worker);
 	flush_routers(worker);
+	flush_configured(worker);
 	slim_running(worker, now);
 	for (unsigned i = 0; i < worker->router_count; i++)
 		route_sweep(worker->routers[i], now, false);
@@ -142,7 +160,7 @@ int worker_init(struct worker *worker, struct proxy *proxy, unsigned index, stru
 	int e;
 
 	*worker = (struct worker){ .magic = WORKER_MAGIC, .index = index, .proxy = proxy, .loop = loop, .network = network,
-		                   .codec = codec, .control = control };
+		                   .codec = codec, .control = control, .left_draining = UINT32_MAX, .left_shutting_down = UINT32_MAX };
 	e = channel_new(loop, INBOX, &worker->inbox);
 	if (e)
 		return e;
@@ -217,7 +235,8 @@ static uint32_t count_left(struct worker *worker)
 		left += !list_empty(&LIST_OF(link, struct worker_listener, link)->sessions);
 	left += !list_empty(&worker->running);
 	if (worker->shutting_down)
-		left += worker->routes_alive + worker->connections.in_use + worker->router_count + !list_empty(&worker->dying_routers) +
+		left += worker->routes_alive + worker->connections.in_use + worker->router_count + worker->configured +
+		        !list_empty(&worker->dying_routers) +
 		        !list_empty(&worker->listeners);
 	return left;
 }
@@ -229,10 +248,12 @@ static void look(void *owner)
 	CHECK_MAGIC(worker, WORKER_MAGIC);
 	if (worker->shutting_down) {
 		flush_routers(worker);
+		flush_configured(worker);
 		route_flush(worker);
 		upstream_sweep(worker, loop_now(worker->loop), true);
 	}
-	atomic_store_explicit(&worker->left, count_left(worker), memory_order_release);
+	atomic_store_explicit(worker->shutting_down ? &worker->left_shutting_down : &worker->left_draining, count_left(worker),
+	                      memory_order_release);
 	timer_set(worker->loop, &worker->look, loop_now(worker->loop) + LOOK);
 }
 

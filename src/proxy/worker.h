@@ -105,6 +105,7 @@ struct worker {
 	struct map upstreams_by_client;
 	struct list dying_routes;      /* released; the control thread has not been told yet */
 	struct list dying_routers;     /* the same */
+	uint32_t configured;           /* configurations taken over that the control thread doesn't know of yet */
 	uint32_t routes_alive;         /* until the control thread has acknowledged their release */
 	struct list running;           /* exchanges */
 	struct timer sweep;            /* once a second: what is idle goes */
@@ -114,7 +115,9 @@ struct worker {
 	double recent_rate;
 	struct timer look;             /* while draining: tells `left` */
 	bool draining, shutting_down;
-	_Atomic uint32_t left;         /* sessions and exchanges while draining; all else too while shutting down */
+	/* What is left, told by `look`, each by a counter of its own, so that an old number is not taken for a new one: sessions and
+	 * exchanges while draining; everything while shutting down. UINT32_MAX: nothing was told yet. */
+	_Atomic uint32_t left_draining, left_shutting_down;
 };
 
 MUST_CHECK int worker_init(struct worker *worker, struct proxy *proxy, unsigned index, struct loop *loop, struct network *network,
@@ -125,6 +128,9 @@ void worker_fini(struct worker *worker);
 /* Takes over a configuration: listeners that it lacks are stopped, new ones started, the others get their new routers;
  * exchanges parked for a name are routed anew. Frees `config`. From the inbox. */
 void worker_configure(struct worker *worker, struct worker_config *config);
+/* Calls proxy_configured on the control thread, for certain though perhaps later. */
+void worker_acknowledge(struct worker *worker);
+void proxy_configured(struct proxy *proxy); /* proxy.c */
 void worker_router_ref(struct worker_router *router);
 void worker_router_unref(struct worker_router *router);
 
@@ -132,7 +138,7 @@ void worker_router_unref(struct worker_router *router);
 void worker_drain(struct worker *worker);
 /* Closes whatever still runs. */
 void worker_close_all(struct worker *worker);
-/* Everything that the worker has goes; worker->left says how much is left (any thread may look). */
+/* Everything that the worker has goes; worker->left_shutting_down says how much is left (any thread may look). */
 void worker_shut_down(struct worker *worker);
 
 #endif
