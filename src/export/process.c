@@ -11,6 +11,7 @@ enum number {
 	NUMBER_CPUS,
 	NUMBER_MEMORY,
 	NUMBER_HEAP,
+	NUMBER_ALLOCATIONS,
 	NUMBER_THREADS,
 	NUMBER_DESCRIPTORS,
 	NUMBER_DESCRIPTOR_LIMIT,
@@ -24,6 +25,7 @@ static const char *const names[NUMBER_COUNT] = {
 	[NUMBER_CPUS] = "num_cpus",
 	[NUMBER_MEMORY] = "mem/current/used",
 	[NUMBER_HEAP] = "heap/used",
+	[NUMBER_ALLOCATIONS] = "heap/allocations", /* ever; weft's own: none in the steady state but for pages like this */
 	[NUMBER_THREADS] = "thread/count",
 	[NUMBER_DESCRIPTORS] = "fd_count",
 	[NUMBER_DESCRIPTOR_LIMIT] = "fd_limit",
@@ -79,6 +81,7 @@ void process_metrics_refresh(struct process_metrics *process, int64_t now)
 	process->numbers[NUMBER_UPTIME] = (double)((now - process->began) / CLOCK_MS);
 	process->numbers[NUMBER_MEMORY] = (double)usage.resident_bytes;
 	process->numbers[NUMBER_HEAP] = (double)usage.resident_bytes;
+	process->numbers[NUMBER_ALLOCATIONS] = (double)memory_system_calls();
 	process->numbers[NUMBER_THREADS] = usage.threads;
 	process->numbers[NUMBER_DESCRIPTORS] = usage.descriptors;
 	process->numbers[NUMBER_DESCRIPTOR_LIMIT] = usage.descriptor_limit;
