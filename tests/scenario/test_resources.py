@@ -1,0 +1,224 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What weft costs: memory under a slow reader and with many idle callers, and no allocator in the steady state."""
+
+import pathlib
+import resource
+import socket
+import struct
+import subprocess
+import threading
+
+import pytest
+
+from client import request_bytes
+from mesh import PATIENCE, sanitized, wait_until
+
+MIB = 1 << 20
+MOST_RESIDENT = 16 * MIB
+HERE = pathlib.Path(__file__).parent
+
+measured = pytest.mark.skipif(sanitized(), reason="a sanitizer's memory is not weft's")
+
+
+class Flow:
+    """So many bytes that one side sends while the other counts them; both may be asked how far they are."""
+
+    def __init__(self, size):
+        self.size, self.sent, self.arrived = size, 0, 0
+        self.block = bytes(range(256)) * 256
+
+    def send(self, connection):
+        while self.sent < self.size:
+            self.sent += connection.send(self.block[:min(len(self.block), self.size - self.sent)])
+
+    def stalled(self):
+        """True when nothing has moved for a while: what isn't read isn't sent."""
+        state = self.sent
+        return not any(threading.Event().wait(0.02) or self.sent != state for _ in range(10))
+
+
+def watch(weft, seen):
+    seen.append(weft.resident_bytes())
+    assert seen[-1] < MOST_RESIDENT, f"{seen[-1] / MIB:.1f} MiB"
+
+
+@measured
+@pytest.mark.parametrize("size", [pytest.param(128 * MIB, id="128MiB"), pytest.param(1024 * MIB, id="1GiB", marks=pytest.mark.slow)])
+@pytest.mark.parametrize("framing", ["length", "chunked"])
+def test_slow_reader_of_a_large_response(mesh, size, framing):
+    if framing == "chunked" and size > 128 * MIB:
+        size //= 4
+    flow = Flow(size)
+
+    def connected(peer):
+        peer.read()
+        if framing == "length":
+            peer.send(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % size)
+            flow.send(peer.socket)
+        else:
+            peer.send(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n%x\r\n" % size)
+            flow.send(peer.socket)
+            peer.send(b"\r\n0\r\n\r\n")
+        peer.receive()
+
+    mesh.service("web", mesh.origin(connected=connected))
+    weft = mesh.weft()
+    client = mesh.client(weft, receive_buffer=65536)
+    client.send_request(host="web", headers={"Connection": "close"})
+    seen = []
+    wait_until(lambda: flow.sent > 0 and flow.stalled(), "the sender to be held up")
+    watch(weft, seen)
+    assert flow.sent < 64 * MIB
+    arrived, buffer = 0, bytearray(65536)
+    while True:
+        got = client.socket.recv_into(buffer, 4096 if arrived < 2 * MIB else len(buffer))
+        if not got:
+            break
+        arrived += got
+        if arrived // (16 * MIB) != (arrived - got) // (16 * MIB):
+            watch(weft, seen)
+    assert size <= arrived <= size + size // 100
+    watch(weft, seen)
+
+
+@measured
+@pytest.mark.parametrize("size", [pytest.param(128 * MIB, id="128MiB"), pytest.param(1024 * MIB, id="1GiB", marks=pytest.mark.slow)])
+def test_slow_reader_of_a_large_request(mesh, size):
+    flow, go, seen = Flow(size), threading.Event(), []
+
+    def connected(peer):
+        arrived = len(peer.socket.recv(1, socket.MSG_PEEK)) - 1
+        assert go.wait(PATIENCE)
+        buffer, head = bytearray(65536), None
+        while head is None or arrived < head + size:
+            got = peer.socket.recv_into(buffer)
+            assert got
+            if head is None:
+                head = buffer.index(b"\r\n\r\n") + 4
+            arrived += got
+            if arrived // (16 * MIB) != (arrived - got) // (16 * MIB):
+                seen.append(weft.resident_bytes())
+        peer.send(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
+        peer.receive()
+
+    mesh.service("web", mesh.origin(connected=connected))
+    weft = mesh.weft()
+    client = mesh.client(weft)
+    client.send(request_bytes("POST", host="web", headers={"Content-Length": str(size)}))
+    sender = threading.Thread(target=flow.send, args=(client.socket,))
+    sender.start()
+    wait_until(lambda: flow.sent > 0 and flow.stalled(), "the sender to be held up")
+    watch(weft, seen)
+    assert flow.sent < 64 * MIB
+    go.set()
+    assert client.response("POST").body == b"ok"
+    sender.join()
+    watch(weft, seen)
+    assert max(seen) < MOST_RESIDENT, f"{max(seen) / MIB:.1f} MiB"
+
+
+@measured
+def test_idle_connections_cost_little(mesh):
+    """No buffer, no timer: what is left is a session and its socket."""
+    count = 2000
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, max(soft, 3 * count)), hard))
+    mesh.service("web", mesh.origin())
+    weft = mesh.weft()
+    for _ in range(20):
+        assert mesh.client(weft).get("web").status == 200
+    before = weft.resident_bytes()
+    idle = [mesh.client(weft) for _ in range(count)]
+    for client in idle:
+        client.send_request(host="web")
+        assert client.response().status == 200
+    cost = (weft.resident_bytes() - before) / count
+    assert cost < 2048, f"{cost:.0f} bytes for each"
+    assert weft.resident_bytes() < MOST_RESIDENT
+    for client in idle[::100]:
+        assert client.get("web").status == 200
+
+
+class Exchange:
+    """Requests of 1 KiB answers, many at once, cheap enough for thousands."""
+
+    ANSWER = b"HTTP/1.1 200 OK\r\nContent-Length: 1024\r\n\r\n" + b"x" * 1024
+
+    def __init__(self, mesh):
+        self.mesh = mesh
+        mesh.service("web", *(mesh.origin(connected=self._serve) for _ in range(2)))
+
+    def _serve(self, peer):
+        while True:
+            head = peer.read_head()
+            peer.send(self.ANSWER * head.count(b"\r\n\r\n"))
+
+    def run(self, weft, callers=4, times=10000):
+        failures = []
+
+        def call():
+            try:
+                with self.mesh.client(weft) as client:
+                    for _ in range(times // callers // 50):
+                        client.send(request_bytes(host="web", headers={"l5d-ctx-dtab": "/a => /b", "X-Other": "1"}) * 50)
+                        left = 50
+                        seen = b""
+                        while left:
+                            seen += client.receive()
+                            assert seen
+                            done = seen.count(b"\r\n\r\n" + b"x" * 1024)
+                            left -= done
+                            seen = seen[seen.rfind(b"x" * 1024) + 1024:] if done else seen
+            except (AssertionError, OSError) as error:
+                failures.append(error)
+
+        threads = [threading.Thread(target=call) for _ in range(callers)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert not failures
+
+
+ROUTER = {
+    "dtab": "/srv => /#/io.l5d.fs; /host => /srv; /svc => /host", "service": {"responseClassifier": {"kind": "io.l5d.http.retryableRead5XX"}},
+    "client": {"loadBalancer": {"kind": "ewma"}},
+}
+
+
+@pytest.mark.slow
+@measured
+@pytest.mark.parametrize("threads", [1, 2])
+def test_workers_call_no_allocator_in_the_steady_state(mesh, tmp_path, threads):
+    """Counted from outside: nobody's malloc, the C library's and the thread's own included."""
+    library, counts = tmp_path / "count.so", tmp_path / "counts"
+    subprocess.run(["cc", "-shared", "-fPIC", "-O1", "-o", library, HERE / "count_allocations.c"], check=True, timeout=60)
+    counts.write_bytes(bytes(8))
+    exchange = Exchange(mesh)
+    weft = mesh.weft(threads=threads, env={"LD_PRELOAD": str(library), "COUNT_ALLOCATIONS": str(counts)}, **ROUTER)
+
+    def calls():
+        return struct.unpack("L", counts.read_bytes())[0]
+
+    exchange.run(weft)
+    before = calls()
+    assert before > 0  # of the start
+    exchange.run(weft)
+    assert calls() == before
+    assert weft.metric("out/service/svc/web/success") == 20000
+
+
+@pytest.mark.slow
+def test_whole_process_calls_no_allocator_in_the_steady_state(mesh):
+    """Counted by weft itself, but for what the page that tells it needs."""
+    exchange = Exchange(mesh)
+    weft = mesh.weft(**ROUTER)
+
+    def calls():
+        return weft.metric("jvm/heap/allocations")
+
+    exchange.run(weft)
+    calls()
+    first, second = calls(), calls()
+    exchange.run(weft)
+    assert calls() - second <= second - first + 10
