@@ -342,7 +342,7 @@ def test_bytes_that_answer_nothing_close_the_idle_connection(mesh):
     weft = mesh.weft()
     client = mesh.client(weft)
     assert client.get("web").body == b"good"
-    wait_until(lambda: first[0].ended.is_set(), "the poisoned connection to be closed")
+    wait_until(lambda: first and first[0].ended.is_set(), "the poisoned connection to be closed")
     assert client.get("web").body == b"good"
 
 
