@@ -233,6 +233,10 @@ static enum step_result forward(struct exchange *exchange)
 		if (peer_wait(exchange->peer, &exchange->peer_waiter))
 			return STEP_PARK;
 	}
+	if (e == ERROR_CLOSED) {
+		exchange_attempt_failed(exchange, OUTCOME_CONNECT, e);
+		return STEP_END;
+	}
 	if (e) {
 		exchange->flags |= FLAG_OVERLOAD;
 		exchange_attempt_failed(exchange, OUTCOME_OVERLOAD, e);

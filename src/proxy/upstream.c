@@ -42,6 +42,7 @@ static struct peer *peer_at(struct list *link)
 /* ---- peers ---- */
 
 static void retire(struct connection *connection);
+static void peer_unref(struct peer *peer);
 
 static bool is_limited(const struct peer *peer)
 {
@@ -66,6 +67,15 @@ static void wake_one(struct peer *peer)
 	waiter->ready(waiter);
 }
 
+/* Nobody waits for a peer without an attempt on it, so the last one that is woken may be its end. */
+static void wake_all(struct peer *peer)
+{
+	peer->references++;
+	while (!list_empty(&peer->waiting))
+		wake_one(peer);
+	peer_unref(peer);
+}
+
 /* A limit on connections holds for all workers: somebody else may be waiting for what this one doesn't need. */
 static bool wanted_elsewhere(const struct peer *peer)
 {
@@ -80,7 +90,9 @@ static void look_again(void *owner)
 	struct loop *loop = peer->upstream->worker->loop;
 	uint32_t max = peer->upstream->client->policy.connections.max_size;
 
-	if (!list_empty(&peer->waiting)) {
+	if (peer->removed) {
+		wake_all(peer);
+	} else if (!list_empty(&peer->waiting)) {
 		timer_set(loop, &peer->look_again, loop_now(loop) + WAITING_RETRY);
 		if (!max || atomic_load_explicit(&peer->target->health.open, memory_order_relaxed) < max)
 			wake_one(peer);
@@ -147,7 +159,7 @@ static void close_idle(struct peer *peer)
 		retire(session_at(link)->owner);
 }
 
-/* What runs on it goes on; it goes when that is over. */
+/* What runs on it goes on; it goes when that is over. Who waits for a connection to it is told to go elsewhere (peer_open). */
 static void peer_remove(struct peer *peer)
 {
 	peer->removed = true;
@@ -157,8 +169,8 @@ static void peer_remove(struct peer *peer)
 	close_idle(peer);
 	peer->references++;
 	upstream_ref(peer->upstream);    /* until the peer is gone */
-	while (!list_empty(&peer->waiting))
-		wake_one(peer);
+	if (!list_empty(&peer->waiting))   /* not now: the peers that take its place may not be there yet */
+		timer_set(peer->upstream->worker->loop, &peer->look_again, loop_now(peer->upstream->worker->loop));
 	peer_unref(peer);
 }
 
@@ -271,6 +283,8 @@ int peer_open(struct peer *peer, const struct session_limits *limits, const stru
 	struct connection *connection;
 	int e;
 
+	if (peer->removed)             /* while this request waited for a connection */
+		return ERROR_CLOSED;
 	if (link) {
 		connection = session_at(link)->owner;
 	} else {
@@ -294,7 +308,10 @@ bool peer_wait(struct peer *peer, struct peer_waiter *waiter)
 		return false;
 	list_append(&peer->waiting, &waiter->link);
 	atomic_fetch_add_explicit(&peer->target->health.waiting, 1, memory_order_relaxed);
-	timer_set(worker->loop, &peer->look_again, loop_now(worker->loop) + WAITING_RETRY);
+	/* Sooner, never later: or requests that keep coming would put it off for ever. */
+	int64_t look = loop_now(worker->loop) + WAITING_RETRY;
+	if (!timer_is_set(&peer->look_again) || peer->look_again.deadline > look)
+		timer_set(worker->loop, &peer->look_again, look);
 	counter_add(&stats->waiters, 1);
 	counter_add(&stats->waited, 1);
 	return true;

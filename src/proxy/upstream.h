@@ -56,8 +56,8 @@ void upstream_unref(struct upstream *upstream);
 
 /* NULL: there are no endpoints. The peer is counted for the caller, and its attempt has begun. */
 struct peer *upstream_pick(struct upstream *upstream, int64_t now, struct candidate *const *tried, unsigned tried_count, bool *forced);
-/* An exchange on an idle connection, or on a new one, which is made with `limits`. ERROR_BUSY: connections are limited and in use; ERROR_LIMIT,
- * ERROR_NO_MEMORY. */
+/* An exchange on an idle connection, or on a new one, which is made with `limits`. ERROR_BUSY: connections are limited and in use;
+ * ERROR_CLOSED: the target was taken away; ERROR_LIMIT, ERROR_NO_MEMORY. */
 MUST_CHECK int peer_open(struct peer *peer, const struct session_limits *limits, const struct side_events *events, void *exchange, struct side **side);
 /* False when too many wait already. */
 bool peer_wait(struct peer *peer, struct peer_waiter *waiter);
