@@ -222,6 +222,7 @@ static int open_side(struct session *session, const struct side_events *events, 
 	session->exchanges++;
 	h->side = s;
 	h->persistent = true;
+	h->given = false;
 	h->tell_available = false;
 	expiry_cancel(&h->phase);
 	http1_parser_restart(&h->parser);

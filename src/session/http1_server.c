@@ -151,6 +151,11 @@ static bool head(struct http1_session *h)
 
 	if (bytes.length == 0)
 		return false;
+	/* Who asks on and on and doesn't read the answers is not to fill our memory with them. */
+	if (output_backlog(&h->output) >= h->limits.max_waiting_bytes) {
+		h->stalled = true;
+		return false;
+	}
 	s = side_for_parsing(h);
 	if (!s) {
 		refuse(h, 503, "too many requests at once", RESET_OVERLOAD, ERROR_LIMIT);

@@ -111,6 +111,7 @@ static void flush(struct http1_session *h)
 
 	if (output->gathered > 0) {
 		output_flush(output);
+		h->given = true;
 		if (h->side && h->session.connected)
 			h->side->side.wrote = true;
 		if (h->session.counters)
@@ -130,6 +131,14 @@ static void tell_writable(struct http1_session *h)
 	h->blocked = false;
 	if (h->side)
 		h->side->side.events->writable(&h->side->side);
+}
+
+static void go_on_stalled(struct http1_session *h)
+{
+	if (!h->stalled || output_backlog(&h->output) >= h->limits.max_waiting_bytes)
+		return;
+	h->stalled = false;
+	http1_session_touch(h);
 }
 
 static void free_session(struct http1_session *h)
@@ -199,6 +208,7 @@ static void run(void *owner)
 	if (h->closing == CLOSING_NOT) {
 		flush(h);
 		tell_writable(h);
+		go_on_stalled(h);
 	}
 	if (h->closing == CLOSING_NOT && h->tell_available) {
 		h->tell_available = false;
@@ -218,7 +228,8 @@ static void connected(void *owner)
 
 	CHECK_MAGIC(h, HTTP1_SESSION_MAGIC);
 	http1_session_count(h);
-	if (h->side && h->output.waiting > 0)
+	/* The stream may have sent what it was given before it told that it is connected. */
+	if (h->side && h->given)
 		h->side->side.wrote = true;
 	h->tell_available = true;
 	http1_session_touch(h);
@@ -257,8 +268,10 @@ static void drained(void *owner)
 
 	CHECK_MAGIC(h, HTTP1_SESSION_MAGIC);
 	h->output.waiting = 0;
-	if (h->closing == CLOSING_NOT)
+	if (h->closing == CLOSING_NOT) {
 		tell_writable(h);
+		go_on_stalled(h);
+	}
 }
 
 static void failed(void *owner, int error)

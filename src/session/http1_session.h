@@ -108,7 +108,9 @@ struct http1_session {
 	bool reading;           /* the stream is not paused */
 	bool paused;            /* by the exchange */
 	bool blocked;           /* send_body has answered false */
+	bool stalled;           /* server: the next request waits until the client has read more of its responses */
 	bool ended;             /* the peer's FIN was told */
+	bool given;             /* client: some byte of the request was given to the stream */
 	bool heard;             /* client: some byte of the response has arrived */
 	bool persistent;        /* the connection goes on behind this exchange */
 	bool upgrades;          /* the request asks for an upgrade, or is a CONNECT */
