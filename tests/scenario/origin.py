@@ -120,7 +120,7 @@ class Origin:
         self.connected = connected or self._serve
         self.peers, self.requests, self.complaints = [], [], []
         self.lock = threading.Lock()
-        self.listener = socket.create_server((ip, port), backlog=1024, reuse_port=False)
+        self.listener = socket.create_server((ip, port), backlog=1024, family=socket.AF_INET6 if ":" in ip else socket.AF_INET)
         self.address = self.listener.getsockname()[:2]
         self.body = str(self.address[1]).encode() if body is None else body
         self.closing = False

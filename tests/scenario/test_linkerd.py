@@ -220,6 +220,58 @@ def test_names_of_hosts(mesh, tmp_path):
         server.close()
 
 
+def test_addresses_of_hosts_are_followed(mesh, tmp_path):
+    """When their time to live is over they are asked for again; a name server that dies leaves the last good ones."""
+    first = mesh.origin()
+    second = mesh.origin(ip="127.0.0.2", port=first.port, body=b"second")
+    server = NameServer({"web.example": ["127.0.0.1"]})
+    try:
+        weft = mesh.weft(mesh.config(mesh.router(dtab=f"/svc => /$/inet/web.example/{first.port}"),
+                                     dns={"resolvConf": server.resolv_conf(tmp_path / "resolv.conf")}))
+        client = mesh.client(weft)
+        assert client.get("web").text == str(first.port)
+        server.addresses["web.example"] = ["127.0.0.2"]
+        wait_until(lambda: client.get("web").text == "second", "the new address")
+        asked = len(server.asked)
+        server.addresses["web.example"] = None
+        wait_until(lambda: len(server.asked) > asked, "a question that nobody answers")
+        assert client.get("web").text == "second"
+        assert second.requests
+    finally:
+        server.close()
+
+
+def test_body_waits_with_its_parked_request(mesh, tmp_path):
+    body = bytes(range(256)) * 1000
+    origin = mesh.origin(lambda call: call.answer(body=call.message.body))
+    server = NameServer({"slow.example": None})
+    try:
+        weft = mesh.weft(mesh.config(mesh.router(dtab=f"/svc => /$/inet/slow.example/{origin.port}"),
+                                     dns={"resolvConf": server.resolv_conf(tmp_path / "resolv.conf")}))
+        client = mesh.client(weft)
+        sender = threading.Thread(target=client.send, args=(request_bytes("POST", host="web", body=body),))
+        sender.start()
+        wait_until(lambda: server.asked, "the question")
+        server.addresses["slow.example"] = ["127.0.0.1"]
+        assert client.response("POST").body == body
+        sender.join()
+    finally:
+        server.close()
+
+
+def test_ipv6(mesh):
+    if not socket.has_ipv6:
+        pytest.skip("needs IPv6 on loopback")
+    origin = mesh.origin(ip="::1")
+    mesh.service("web", origin)
+    weft = mesh.weft(server={"ip": "::1"})
+    assert weft.address()[0] == "::1"
+    client = mesh.client(weft)
+    assert client.get("web").text == str(origin.port)
+    assert client.get("[::1]:80").status == 502
+    assert weft.metric(f"out/server/::1/{weft.address()[1]}/requests") == 2
+
+
 def test_slow_binding_parks_only_its_own_request(mesh, tmp_path):
     origin = mesh.origin()
     mesh.service("web", origin)

@@ -223,3 +223,22 @@ def test_whole_process_calls_no_allocator_in_the_steady_state(mesh):
     first, second = calls(), calls()
     exchange.run(weft)
     assert calls() - second <= second - first + 10
+
+
+@pytest.mark.slow
+@measured
+def test_names_that_callers_make_up_are_bounded(mesh):
+    """Each is bound, cached and counted for itself, up to a limit; then as overflow."""
+    mesh.service("web", mesh.origin())
+    weft = mesh.weft(dtab="/svc/* => /#/io.l5d.fs/web", bindingCache={"paths": 100, "trees": 100})
+    client = mesh.client(weft)
+    for start in range(0, 6000, 50):
+        client.send(b"".join(request_bytes(host=f"h{i}", headers={"l5d-dtab": f"/x{i} => /y"}) for i in range(start, start + 50)))
+        for _ in range(50):
+            assert client.response().status == 200
+    metrics = weft.metrics()
+    services = {key.split("/")[4] for key in metrics if key.startswith("rt/out/service/svc/") and key.endswith("/requests")}
+    assert 1000 < len(services) <= 4096
+    assert metrics["rt/out/bindcache/path/evicts"] >= 5900
+    assert weft.resident_bytes() < 96 * MIB
+    assert client.get("web").status == 200
