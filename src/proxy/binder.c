@@ -482,10 +482,20 @@ static void publish(struct name *name, struct interest *interest)
 		(struct message){ .deliver = deliver_binding, .a = interest->route, .b = binding });
 }
 
+/* The client that stands for a leaf: the one that the name is bound to already, if it is: while a reload is being taken
+ * over, the binder before it may have made another of the same name. */
 static struct client *client_for(struct name *name, const struct bound_node *leaf)
 {
 	struct client_policy policy;
 
+	for (unsigned i = 0; name->binding && i < name->binding->leaf_count; i++) {
+		struct client *client = name->binding->leaves[i].client;
+
+		if (slice_equal(client->id, leaf->id_text)) {
+			live_ref(&client->object);
+			return client;
+		}
+	}
 	client_policy_resolve(name->router->client_rules, name->router->client_rule_count, &leaf->id, &policy);
 	return live_client(name->binder->options.live, name->router->label, leaf->id_text, &policy);
 }
@@ -701,6 +711,15 @@ void binder_want(struct binder *binder, unsigned worker, struct route *route)
 		publish(name, interest);
 	else if (!found)
 		evaluate(name);
+}
+
+void binder_again(struct binder *binder, unsigned worker, struct route *route)
+{
+	struct interest *interest = route->interest;
+
+	CHECK_MAGIC(binder, BINDER_MAGIC);
+	CHECK(interest->worker == worker);
+	publish(interest->name, interest);
 }
 
 static void free_if_done(struct binder *binder)

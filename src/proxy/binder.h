@@ -41,6 +41,8 @@ struct binder_options {
 /* ERROR_INVALID with *why. Takes a reference of the snapshot. */
 MUST_CHECK int binder_new(const struct binder_options *options, struct snapshot *snapshot, struct binder **binder, struct text *why);
 void binder_want(struct binder *binder, unsigned worker, struct route *route);
+/* The binding was published, and could not be taken: once more. */
+void binder_again(struct binder *binder, unsigned worker, struct route *route);
 void binder_release(struct binder *binder, unsigned worker, struct route *route);
 void binder_retire(struct binder *binder);
 struct snapshot *binder_snapshot(struct binder *binder);

@@ -9,6 +9,10 @@
 
 static struct bound_route *bound_route_new(struct worker *worker, struct binding *binding)
 {
+	/* The targets of each client were published before the binding: an upstream is lacking only when memory was. */
+	for (unsigned i = 0; i < binding->leaf_count; i++)
+		if (!upstream_find(worker, binding->leaves[i].client))
+			return NULL;
 	struct bound_route *bound = pool_get(&worker->bound_routes);
 
 	if (!bound)
@@ -17,11 +21,9 @@ static struct bound_route *bound_route_new(struct worker *worker, struct binding
 	bound->stats = scope_shard(binding->service->scope, worker->index);
 	bound->leaves = binding->leaf_count > 1 ? memory_array(binding->leaf_count, sizeof *bound->leaves) : &bound->first;
 	for (unsigned i = 0; i < binding->leaf_count; i++) {
-		/* The targets of each client were published before the binding; an upstream is lacking only when memory was. */
 		bound->leaves[i].upstream = upstream_find(worker, binding->leaves[i].client);
 		bound->leaves[i].stats = scope_shard(binding->leaves[i].scope, worker->index);
-		if (bound->leaves[i].upstream)
-			upstream_ref(bound->leaves[i].upstream);
+		upstream_ref(bound->leaves[i].upstream);
 	}
 	return bound;
 }
@@ -34,8 +36,7 @@ void bound_route_unref(struct bound_route *bound)
 		return;
 	budget_flush(&bound->binding->service->budget, &bound->share, loop_now(worker->loop));
 	for (unsigned i = 0; i < bound->leaf_count; i++)
-		if (bound->leaves[i].upstream)
-			upstream_unref(bound->leaves[i].upstream);
+		upstream_unref(bound->leaves[i].upstream);
 	if (bound->leaves != &bound->first)
 		memory_free(bound->leaves);
 	live_unref(&bound->binding->object);
@@ -61,6 +62,13 @@ static void deliver_release(const struct message *message)
 	struct route *route = message->a;
 
 	binder_release(route->binder, (unsigned)message->n, route);
+}
+
+static void deliver_again(const struct message *message)
+{
+	struct route *route = message->a;
+
+	binder_again(route->binder, (unsigned)message->n, route);
 }
 
 static int tell_control(struct route *route, void (*deliver)(const struct message *))
@@ -113,12 +121,18 @@ static void route_release(struct route *route)
 		counter_add(&route->router->stats->path_oneshots, 1);
 	route->router = NULL;
 	drop_binding(route);
+	list_remove(&route->link);
 	list_append(&worker->dying_routes, &route->link);
 	route_flush(worker);
 }
 
 void route_flush(struct worker *worker)
 {
+	LIST_EACH_SAFE(&worker->unready_routes, link, after) {
+		if (tell_control(LIST_OF(link, struct route, link), deliver_again))
+			break;
+		list_remove(link);
+	}
 	LIST_EACH_SAFE(&worker->dying_routes, link, after) {
 		struct route *route = LIST_OF(link, struct route, link);
 
@@ -235,10 +249,16 @@ void route_wake(struct route *route)
 void route_publish(struct route *route, struct binding *binding)
 {
 	CHECK_MAGIC(route, ROUTE_MAGIC);
-	struct bound_route *bound = route->state == ROUTE_RELEASED ? NULL : bound_route_new(route->worker, binding);
+	if (route->state == ROUTE_RELEASED) {
+		live_unref(&binding->object);
+		return;
+	}
+	struct bound_route *bound = bound_route_new(route->worker, binding);
 
+	list_remove(&route->link);
 	if (!bound) {
 		live_unref(&binding->object);
+		list_append(&route->worker->unready_routes, &route->link);
 		return;
 	}
 	drop_binding(route);

@@ -32,7 +32,7 @@ struct binder;
 struct interest;
 
 struct bound_leaf {
-	struct upstream *upstream;     /* counted; NULL when there was no memory for it */
+	struct upstream *upstream;     /* counted */
 	struct attempt_stats *stats;
 };
 
@@ -52,7 +52,7 @@ struct route {
 	uint32_t magic;
 	enum route_state state;
 	struct map_entry entry;        /* router->routes; key = local dtab, LF, path */
-	struct list link;              /* worker->dying_routes */
+	struct list link;              /* worker->unready_routes, or dying_routes */
 	struct worker_router *router;  /* NULL once released */
 	struct worker *worker;
 	unsigned path_length;          /* the key's last bytes: "/svc/hello" */
@@ -81,13 +81,14 @@ void route_wait(struct route *route, struct waiter *waiter);
 
 /* All that wait are called although there is no binding yet: the router has been retired. */
 void route_wake(struct route *route);
-/* A binding was published; takes both references. From the worker's inbox. */
+/* A binding was published; takes its reference. When there is no memory for it, it's asked for again later. From the inbox. */
 void route_publish(struct route *route, struct binding *binding);
 /* The control thread has forgotten the route. */
 void route_gone(struct route *route);
 /* Releases what is idle, and with `all` everything. */
 void route_sweep(struct worker_router *router, int64_t now, bool all);
-/* Sends again the releases that found the control thread's queue full. */
+/* Asks again for bindings that there was no memory for, and sends again the releases that found the control thread's queue
+ * full. */
 void route_flush(struct worker *worker);
 
 static inline struct bound_route *bound_route_ref(struct bound_route *bound)

@@ -183,10 +183,6 @@ static enum step_result bind(struct exchange *exchange)
 	exchange->leaf = &binding->leaves[node->leaf];
 	exchange->upstream = exchange->bound->leaves[node->leaf].upstream;
 	exchange->pair_stats = exchange->bound->leaves[node->leaf].stats;
-	if (!exchange->upstream) {
-		exchange->flags |= FLAG_OVERLOAD;
-		return answer_error(exchange, 503, SLICE("too many clients"));
-	}
 	return STEP_NEXT;
 }
 

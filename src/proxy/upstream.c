@@ -405,12 +405,14 @@ void upstream_unref(struct upstream *upstream)
 		upstream->unused_since = loop_now(upstream->worker->loop);
 }
 
-/* Both sequences are in the order of addresses: one pass makes the peers follow the targets. */
+/* Both sequences are in the order of addresses: one pass makes the peers follow the targets. What there is no memory for
+ * comes with the next sweep. */
 static void follow(struct upstream *upstream, const struct targets *targets)
 {
 	struct list *link = upstream->peers.next;
 	unsigned i = 0;
 
+	upstream->incomplete = false;
 	while (i < targets->count || link != &upstream->peers) {
 		struct peer *peer = link == &upstream->peers ? NULL : peer_at(link);
 		struct target *target = i < targets->count ? targets->at[i].target : NULL;
@@ -426,6 +428,8 @@ static void follow(struct upstream *upstream, const struct targets *targets)
 
 			if (added)
 				list_insert_after(link->previous, &added->link);
+			else
+				upstream->incomplete = true;
 		}
 	}
 }
@@ -445,6 +449,8 @@ void upstream_publish(struct worker *worker, struct client *client, struct targe
 	if (!upstream)
 		upstream = upstream_new(worker, client);
 	live_unref(&client->object);
+	if (upstream && upstream->references == 0)
+		upstream->unused_since = loop_now(worker->loop);   /* a binding may follow */
 	if (!upstream || (upstream->targets && upstream->targets->version >= targets->version)) {
 		live_unref(&targets->object);
 		return;
@@ -504,6 +510,8 @@ void upstream_sweep(struct worker *worker, int64_t now, bool all)
 		struct upstream *upstream = MAP_OF(entry, struct upstream, entry);
 		bool unused = upstream->references == 0 && (all || now - upstream->unused_since > UNUSED_NS_SECONDS * CLOCK_SECOND);
 
+		if (upstream->incomplete)
+			follow(upstream, upstream->targets);
 		LIST_EACH(&upstream->peers, link)
 			sweep_idle(peer_at(link), now, all || unused);
 		show_size(upstream);

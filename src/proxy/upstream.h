@@ -41,6 +41,7 @@ struct upstream {
 	struct list peers;
 	uint32_t references;           /* bound routes and attempts */
 	int64_t unused_since;          /* when references fell to 0 */
+	bool incomplete;               /* there was no memory for some of the peers */
 };
 
 struct peer_waiter {

@@ -177,6 +177,7 @@ int worker_init(struct worker *worker, struct proxy *proxy, unsigned index, stru
 	pool_init(&worker->peers, "peer", sizeof(struct peer), MAX_PEERS);
 	pool_init(&worker->connections, "connection", upstream_connection_size(), MAX_CONNECTIONS);
 	list_init(&worker->listeners);
+	list_init(&worker->unready_routes);
 	list_init(&worker->dying_routes);
 	list_init(&worker->dying_routers);
 	timer_init(&worker->look, look, worker);

@@ -103,6 +103,7 @@ struct worker {
 	struct worker_router **routers;
 	unsigned router_count;
 	struct map upstreams_by_client;
+	struct list unready_routes;    /* a binding was published that there was no memory for */
 	struct list dying_routes;      /* released; the control thread has not been told yet */
 	struct list dying_routers;     /* the same */
 	uint32_t configured;           /* configurations taken over that the control thread doesn't know of yet */
