@@ -563,6 +563,20 @@ def test_heads_that_grow_too_long_on_the_way(mesh, side):
     del origin
 
 
+@pytest.mark.parametrize("side", ["request", "response"])
+def test_heads_that_get_too_many_fields_on_the_way(mesh, side):
+    count = 0
+    _, weft, _ = pair(mesh, lambda call: call.answer(headers=[("X", "1")] * count if side == "response" else ()),
+                      router={"client": {"failureAccrual": {"kind": "none"}}})
+    found = []
+    for count in (10, 80, *range(100, 135), 300):
+        with mesh.client(weft) as client:
+            found.append(client.get("web", headers=[("X", "1")] * count if side == "request" else ()).status)
+    assert set(found) == {200, 431 if side == "request" else 502}, found
+    assert found[:2] == [200] * 2
+    assert found == sorted(found)
+
+
 def test_http_client_of_the_standard_library(mesh):
     _, weft, _ = pair(mesh, lambda call: call.answer(body=call.message.body, headers=[("X-A", "b")]))
     connection = http.client.HTTPConnection(*weft.address(), timeout=PATIENCE)

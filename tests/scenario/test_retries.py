@@ -105,6 +105,34 @@ def test_body_in_pieces_is_sent_again(mesh):
     assert bodies == [b"0123456789"]
 
 
+def test_request_that_expects_continue_is_retried_before_its_body(mesh):
+    """The first attempt fails at once; the caller is asked for the body only by the second."""
+    bodies = []
+
+    def connected(peer):
+        peer.read_head()
+        if len(origin.peers) == 1:
+            peer.send(b"HTTP/1.1 503 Busy\r\nContent-Length: 0\r\n\r\n")
+            assert peer.receive() == b""
+            return
+        peer.send(b"HTTP/1.1 100 Continue\r\n\r\n")
+        bodies.append(peer.receive())
+        peer.send(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+        peer.receive()
+
+    origin = mesh.origin(connected=connected)
+    mesh.service("web", origin)
+    client = mesh.client(mesh.weft(service={"responseClassifier": ALL}))
+    client.send(request_bytes("PUT", host="web", headers={"Expect": "100-continue", "Content-Length": "5"}))
+    seen = b""
+    while b"\r\n\r\n" not in seen:
+        seen += client.receive()
+    assert seen.startswith(b"HTTP/1.1 100 ")
+    client.send(b"hello")
+    assert client.response("PUT").status == 200
+    assert bodies == [b"hello"]
+
+
 @pytest.mark.parametrize("options", [{"chunks": [b"hello"]}, {"body": b"x" * 200000}], ids=["chunked", "large"])
 def test_what_can_not_be_sent_again_is_not(mesh, options):
     origin, weft, client = start(mesh, failing_first(), service={"responseClassifier": ALL})
