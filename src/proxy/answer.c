@@ -19,15 +19,11 @@ enum step_result answer_status(struct exchange *exchange, unsigned status)
 
 enum step_result answer_unidentified(struct exchange *exchange, const struct identifier *last)
 {
-	struct address local, remote;
 	char from[ADDRESS_TEXT];
 	struct head *request = exchange->request;
 	struct text text = { 0 };
 
-	local = exchange->down->session->local;
-	remote = exchange->down->session->remote;
-	(void)local;
-	address_format(&remote, from);
+	address_format(&exchange->down->session->remote, from);
 	text_format(&text, "Unknown destination: Request(\"%.*s %.*s\", from %s) / %.*s header is absent", SLICE_ARGS(request->method_text),
 	            SLICE_ARGS(request->target), from, SLICE_ARGS(last->header));
 	exchange_answer(exchange, 400, text_slice(&text), false);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* proxy/worker.h: what one worker has: its loop, pools, listeners, routes and upstreams.
  *
- * Everything here belongs to the worker's thread. The control thread reaches it by messages (proxy/publish.h) and by the live
+ * Everything here belongs to the worker's thread. The control thread reaches it by messages (io/channel.h) and by the live
  * objects that it publishes (proxy/live.h).
  */
 #ifndef PROXY_WORKER_H
@@ -53,7 +53,8 @@ struct worker_listener {
 	struct server_stats *stats;
 	struct session_limits limits;
 	struct list sessions;          /* by session->link */
-	bool stopped;                  /* not configured any more; gone with its last session */
+	uint32_t exchanges;            /* that refer to it: one may outlive its session */
+	bool stopped;                  /* not configured any more; gone with its last session and exchange */
 };
 
 /* A router on this worker, for one snapshot. The control thread makes it and frees it. */

@@ -16,7 +16,6 @@
 
 #include "base/counter.h"
 #include "base/list.h"
-#include "base/list.h"
 #include "io/address.h"
 #include "io/loop.h"
 #include "io/stream.h"
