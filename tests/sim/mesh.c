@@ -270,6 +270,7 @@ static void heal(struct mesh *mesh)
 		for (unsigned b = 0; b < MESH_NODES; b++)
 			*sim_link(mesh->nodes[a].host, mesh->nodes[b].host) = SIM_LINK_ORDINARY;
 	}
+	sim_mend(sim);
 	for (unsigned i = 0; i < MESH_SERVICES; i++)
 		mesh->services[i].manners = calm_service;
 	heal_memory(mesh);

@@ -273,7 +273,8 @@ static bool bytes_arrive(struct pipe *pipe, struct segment *segment)
 {
 	struct connection *connection = pipe->connection;
 	struct end *to = &connection->ends[!pipe->from];
-	if (segment->to > pipe->vanishes_at) {
+	bool fated = connection->id > connection->sim->mended;
+	if (fated && segment->to > pipe->vanishes_at) {
 		world_event(connection->sim, EVENT_FAULT, connection->id, 1, pipe->vanishes_at);
 		connection->sim->totals.half_open++;
 		connection->vanished = true;
@@ -285,7 +286,7 @@ static bool bytes_arrive(struct pipe *pipe, struct segment *segment)
 		send_reset(&connection->pipes[!pipe->from]);
 		return true;
 	}
-	bool breaks = segment->to > pipe->breaks_at;
+	bool breaks = fated && segment->to > pipe->breaks_at;
 	if (segment->to > pipe->arrived)
 		pipe->arrived = breaks && pipe->breaks_at > pipe->arrived ? pipe->breaks_at
 			: breaks                                          ? pipe->arrived

@@ -117,6 +117,9 @@ const struct address *sim_host_address(const struct network *host);
 void sim_host_enter(struct network *host);
 /* The direction from one host to the other (or to itself); may be written at any time. */
 struct sim_link *sim_link(struct network *from, struct network *to);
+/* The connections that there are will not break at the byte that was drawn for them when they were made; those that nothing gets
+ * through any more stay so. Links keep their chances for new ones. */
+void sim_mend(struct sim *sim);
 /* Both directions: partitioned, or healed. */
 void sim_partition(struct network *a, struct network *b, bool apart);
 

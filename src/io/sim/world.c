@@ -159,6 +159,11 @@ bool world_fails(struct sim *sim, enum sim_call call)
 	return true;
 }
 
+void sim_mend(struct sim *sim)
+{
+	sim->mended = sim->connection_count;
+}
+
 void sim_fail_nth(struct sim *sim, enum sim_call call, uint64_t nth)
 {
 	sim->fail_at[call] = nth ? sim->calls[call] + nth : 0;

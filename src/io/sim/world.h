@@ -63,6 +63,7 @@ struct sim {
 	struct list hosts, loops, plans, packets;
 	uint32_t host_count, loop_count, process_count;
 	uint64_t connection_count;
+	uint64_t mended; /* connections up to this one don't break any more by what was drawn for them */
 	struct sim_process *current;
 	struct loop *turning;
 	uint64_t hash, turns;
