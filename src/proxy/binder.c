@@ -755,6 +755,11 @@ void binder_unhold(struct binder *binder)
 	free_if_done(binder);
 }
 
+bool binder_is_held(const struct binder *binder)
+{
+	return binder->holds > 0;
+}
+
 void binder_retire(struct binder *binder)
 {
 	binder->retired = true;

@@ -50,6 +50,7 @@ struct loop *binder_loop(struct binder *binder);
 /* A retired binder is kept while somebody holds it. */
 void binder_hold(struct binder *binder);
 void binder_unhold(struct binder *binder);
+bool binder_is_held(const struct binder *binder);
 
 /* The client ids that names are bound to at present; one may come several times. */
 void binder_each_client(struct binder *binder, void (*visit)(void *owner, struct slice id), void *owner);

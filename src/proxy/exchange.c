@@ -5,6 +5,7 @@
 #include "base/check.h"
 #include "proxy/answer.h"
 #include "proxy/l5d.h"
+#include "proxy/listener.h"
 
 void exchange_move(struct exchange *exchange, enum exchange_state state)
 {
@@ -58,6 +59,7 @@ void exchange_open(struct worker_listener *listener, struct side *down)
 	exchange->magic = EXCHANGE_MAGIC;
 	exchange->worker = worker;
 	exchange->listener = listener;
+	listener->exchanges++;
 	exchange->down = down;
 	exchange->request = down->head;
 	exchange->method = down->head->method;
@@ -250,6 +252,11 @@ static uint16_t kib(uint64_t bytes)
 	return bytes / 1024 > UINT16_MAX ? UINT16_MAX : (uint16_t)(bytes / 1024);
 }
 
+static uint32_t microseconds(int64_t ns)
+{
+	return ns / 1000 > UINT32_MAX ? UINT32_MAX : (uint32_t)(ns / 1000);
+}
+
 static void record(struct exchange *exchange, int64_t now)
 {
 	struct worker *worker = exchange->worker;
@@ -259,8 +266,8 @@ static void record(struct exchange *exchange, int64_t now)
 		.trace_id = exchange->trace.id,
 		.service = exchange->bound ? exchange->bound->binding->service->hash : 0,
 		.client = exchange->leaf ? exchange->leaf->client->hash : 0,
-		.duration_us = (uint32_t)((now - exchange->began) / 1000),
-		.upstream_us = (uint32_t)(exchange->attempt_ns / 1000),
+		.duration_us = microseconds(now - exchange->began),
+		.upstream_us = microseconds(exchange->attempt_ns),
 		.flags = exchange->flags,
 		.status = exchange->status,
 		.endpoint_port = exchange->last_address.port,
@@ -299,6 +306,7 @@ static void count_finish(struct exchange *exchange, int64_t now)
 void exchange_finish(struct exchange *exchange)
 {
 	struct worker *worker = exchange->worker;
+	struct worker_listener *listener = exchange->listener;
 	int64_t now;
 
 	exchange_move(exchange, EXCHANGE_FINISHED);
@@ -320,6 +328,8 @@ void exchange_finish(struct exchange *exchange)
 	arena_reset(&exchange->arena);
 	exchange->magic = 0;
 	pool_put(&worker->exchanges, exchange);
+	listener->exchanges--;
+	listener_free_if_done(listener);
 }
 
 void exchange_slim(struct exchange *exchange)

@@ -28,9 +28,9 @@ static struct slice refused(void *owner, struct session *session, unsigned statu
 	return listener->policy->clear_context ? (struct slice){ 0 } : slice_of(reason);
 }
 
-static void free_if_done(struct worker_listener *listener)
+void listener_free_if_done(struct worker_listener *listener)
 {
-	if (listener->listener || !listener->stopped || !list_empty(&listener->sessions))
+	if (listener->listener || !listener->stopped || listener->exchanges || !list_empty(&listener->sessions))
 		return;
 	list_remove(&listener->link);
 	worker_router_unref(listener->router);
@@ -46,7 +46,7 @@ static void closed(void *owner, struct session *session, int error)
 	list_remove(&session->link);
 	counter_sub(&listener->stats->connections, 1);
 	histogram_record(&listener->stats->connection_duration, (uint64_t)(loop_now(session->loop) - session->began) / 1000);
-	free_if_done(listener);
+	listener_free_if_done(listener);
 }
 
 static const struct session_events listener_events = {
@@ -122,7 +122,7 @@ void listener_stop(struct worker_listener *listener)
 {
 	listener_drain(listener);
 	listener->stopped = true;
-	free_if_done(listener);
+	listener_free_if_done(listener);
 }
 
 void listener_close_sessions(struct worker_listener *listener)

@@ -19,6 +19,8 @@ void listener_route(struct worker_listener *listener, struct worker_router *rout
 void listener_stop(struct worker_listener *listener);
 void listener_drain(struct worker_listener *listener);
 void listener_close_sessions(struct worker_listener *listener);
+/* After its last session, or its last exchange, went. */
+void listener_free_if_done(struct worker_listener *listener);
 struct worker_listener *listener_find(struct worker *worker, const struct port *port);
 
 #endif

@@ -483,6 +483,8 @@ void proxy_free(struct proxy *proxy)
 			ring_free(proxy->recents[i]);
 	}
 	channel_free(proxy->control);
+	if (proxy->binders > 1 || (proxy->binder && binder_is_held(proxy->binder)))
+		return;                /* the same: a delegation was asked for that has no answer yet */
 	proxy->generation++;
 	LIST_EACH_SAFE(&proxy->ports, link, after)
 		port_free(port_at(link));
