@@ -335,7 +335,23 @@ void found_fini(struct found *found)
 
 static struct bound_node *bind_tree(struct name *name, struct bound *bound, const struct name_tree *tree, struct arena *arena, unsigned depth);
 
-static struct bound_node *bind_leaf(struct bound *bound, const struct found *found)
+/* Whether the client was known with endpoints before: then the last good ones stay in use while asking fails. */
+static bool has_targets(const struct name *name, struct path id)
+{
+	struct text shown = { 0 };
+	bool has = false;
+
+	path_show_text(&shown, id);
+	for (unsigned i = 0; name->binding && i < name->binding->leaf_count; i++) {
+		const struct client *client = name->binding->leaves[i].client;
+
+		has = has || (slice_equal(client->id, text_slice(&shown)) && client->targets->count > 0);
+	}
+	text_free(&shown);
+	return has;
+}
+
+static struct bound_node *bind_leaf(const struct name *name, struct bound *bound, const struct found *found)
 {
 	struct bound_node *node;
 
@@ -346,6 +362,8 @@ static struct bound_node *bind_leaf(struct bound *bound, const struct found *fou
 	}
 	if (found->endpoints->state == ENDPOINTS_PENDING)
 		return bound_state(bound, BOUND_PENDING);
+	if (found->endpoints->state == ENDPOINTS_FAILED && !has_targets(name, found->id))
+		return bound_error(bound, found->endpoints->message);
 	return bound_leaf(bound, found->id, found->answer->residual, found->endpoints);
 }
 
@@ -360,7 +378,7 @@ static struct bound_node *bind_found(struct name *name, struct bound *bound, str
 		return bound_state(bound, BOUND_NEG);
 	switch (found.answer->state) {
 	case NAMER_LEAF:
-		node = bind_leaf(bound, &found);
+		node = bind_leaf(name, bound, &found);
 		break;
 	case NAMER_TREE:
 		node = bind_tree(name, bound, found.answer->tree, arena, depth + 1);
