@@ -12,7 +12,7 @@ import pytest
 from client import BadMessage, CutShort, request_bytes
 from mesh import wait_until
 
-CALLERS, ACTIONS = 8, 60
+CALLERS, ACTIONS = 8, 40
 
 
 def answer_somehow(seed):
