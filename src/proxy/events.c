@@ -207,6 +207,7 @@ static bool requeue(struct exchange *exchange, struct upstream *upstream)
 		return false;
 	}
 	exchange->requeues++;
+	exchange->requeued = true;
 	counter_add(&upstream->stats->requeues, 1);
 	return true;
 }

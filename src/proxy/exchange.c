@@ -114,7 +114,9 @@ void exchange_begin_attempt(struct exchange *exchange)
 	counter_add(&exchange->pair_stats->requests, 1);
 	counter_add(&exchange->pair_stats->pending, 1);
 	exchange->last_address = exchange->peer->target->address;
-	budget_deposit(&exchange->leaf->client->requeue_budget, &exchange->upstream->share, exchange->attempt_began);
+	if (!exchange->requeued)
+		budget_deposit(&exchange->leaf->client->requeue_budget, &exchange->upstream->share, exchange->attempt_began);
+	exchange->requeued = false;
 	if (timeout) {
 		timer_init(&exchange->attempt_timer, attempt_timeout, exchange);
 		timer_set(exchange->worker->loop, &exchange->attempt_timer, clock_after(loop_now(exchange->worker->loop), timeout));

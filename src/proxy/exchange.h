@@ -45,6 +45,7 @@ struct exchange {
 	bool request_sent;             /* the request's end was sent upstream */
 	bool response_ended;           /* the response's end was sent downstream */
 	bool body_paused;              /* the downstream side is paused */
+	bool requeued;                 /* the attempt to come is a requeue: no new call in the requeue budget's eyes */
 	bool prepared;                 /* what all attempts share was written into the request's head */
 	bool admitted;                 /* holds a place among the listener's concurrent requests */
 	bool served;                   /* counted as pending for its service */

@@ -38,7 +38,7 @@ struct proxy {
 	unsigned generation;
 	bool shutting_down;
 	int64_t drain_end;
-	unsigned listening;            /* draining: workers that may still accept */
+	bool listening;                /* draining: some worker may still accept */
 	void (*drained)(void *owner, bool in_time);
 	void *drain_owner;
 	bool in_time;
@@ -390,15 +390,14 @@ no_channel:
 	return e;
 }
 
-/* No worker accepts any more: from now on callers are refused at once and can go elsewhere, instead of waiting in a queue
- * that nobody empties. */
-static void drain_begun(const struct message *message)
+/* Once no worker accepts any more, callers are refused at once and can go elsewhere, instead of waiting in a queue that nobody
+ * empties. */
+static void close_ports(struct proxy *proxy)
 {
-	struct proxy *proxy = message->owner;
-
-	CHECK_MAGIC(proxy, PROXY_MAGIC);
-	if (--proxy->listening)
-		return;
+	for (unsigned i = 0; i < proxy->options.worker_count; i++)
+		if (atomic_load_explicit(&proxy->workers[i].left_draining, memory_order_acquire) == UINT32_MAX)
+			return;
+	proxy->listening = false;
 	LIST_EACH(&proxy->ports, link) {
 		listen_close(port_at(link)->set);
 		port_at(link)->set = NULL;
@@ -407,11 +406,7 @@ static void drain_begun(const struct message *message)
 
 static void deliver_drain(const struct message *message)
 {
-	struct worker *worker = message->owner;
-
-	worker_drain(worker);
-	if (channel_post(worker->control, (struct message){ .deliver = drain_begun, .owner = worker->proxy }))
-		LOG(LOG_ERROR, "proxy", "the control thread's queue is full");
+	worker_drain(message->owner);
 }
 
 static void deliver_shut_down(const struct message *message)
@@ -444,6 +439,8 @@ static void drain_look(void *owner)
 	bool quiet = workers_are_quiet(proxy);
 
 	CHECK_MAGIC(proxy, PROXY_MAGIC);
+	if (proxy->listening)
+		close_ports(proxy);
 	if (!proxy->shutting_down && (quiet || now >= proxy->drain_end)) {
 		proxy->in_time = quiet;
 		proxy->shutting_down = true;
@@ -464,7 +461,7 @@ void proxy_drain(struct proxy *proxy, int64_t grace_ns, void (*drained)(void *ow
 	proxy->drained = drained;
 	proxy->drain_owner = owner;
 	proxy->drain_end = clock_after(loop_now(proxy->options.control), grace_ns);
-	proxy->listening = proxy->options.worker_count;
+	proxy->listening = true;
 	tell_workers(proxy, deliver_drain);
 	timer_set(proxy->options.control, &proxy->drain_timer, loop_now(proxy->options.control) + DRAIN_LOOK);
 }

@@ -304,7 +304,7 @@ bool peer_wait(struct peer *peer, struct peer_waiter *waiter)
 	struct client_stats *stats = peer->upstream->stats;
 	uint32_t max = peer->upstream->client->policy.connections.max_waiters;
 
-	if (max && counter_read(&stats->waiters) >= max)
+	if (max && atomic_load_explicit(&peer->target->health.waiting, memory_order_relaxed) >= max)
 		return false;
 	list_append(&peer->waiting, &waiter->link);
 	atomic_fetch_add_explicit(&peer->target->health.waiting, 1, memory_order_relaxed);

@@ -104,7 +104,7 @@ static void documented_keys_are_refused_by_name(void **state)
 		{ "routers[0]",
 		  { "announcers", "httpAccessLog", "httpAccessLogRollPolicy", "httpAccessLogAppend", "httpAccessLogRotateCount",
 		    "streamAfterContentLengthKB", "streamingEnabled", "compressionLevel", "tracePropagator" } },
-		{ "routers[0].servers[0]", { "tls", "announce", "addForwardedHeader" } },
+		{ "routers[0].servers[0]", { "tls", "announce" } },
 		{ "routers[0].client",
 		  { "tls", "failFast", "clientSession", "socketOptions", "forwardClientCert", "requestAuthorizers",
 		    "windowUpdateRatio", "headerTableBytes", "initialStreamWindowBytes", "maxFrameBytes", "maxHeaderListBytes" } },

@@ -46,7 +46,7 @@ static void test_this_process(void **state)
 	(void)state;
 	process_metrics_refresh(process, 7 * CLOCK_SECOND);
 	metrics_read(metrics, visit, &found);
-	assert_int_equal(found.count, 9);
+	assert_int_equal(found.count, 10);
 	assert_true(found.uptime == 2000);
 	assert_true(found.cpus >= 1);
 	assert_true(found.memory > 100000);
