@@ -552,7 +552,7 @@ def test_heads_that_grow_too_long_on_the_way(mesh, side):
     """The proxy adds fields; where they don't fit any more it says so, and nobody gets half a head."""
     size = 0
     origin, weft, _ = pair(mesh, lambda call: call.answer(headers=[("X-Long", "v" * size)] if side == "response" else ()),
-                           router={"maxHeadersKB": 63})
+                           router={"maxHeadersKB": 15})
     found = []
     for size in (100, 12000, 15000, 15500, 15800, *range(15900, 16400, 25), 17000):
         with mesh.client(weft) as client:

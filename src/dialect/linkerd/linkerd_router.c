@@ -7,7 +7,7 @@
 
 #define AT(member) offsetof(struct router, member)
 
-enum { MOST_HEAD_KB = 63, MOST_ERROR_KB = 65536 };
+enum { MOST_HEAD_KB = 15, MOST_ERROR_KB = 65536 };
 
 /* ---- names ---- */
 
@@ -184,8 +184,8 @@ static const struct linkerd_key router_keys[] = {
 	{ "client", LINKERD_READ, 0, .read = linkerd_read_client, .choice = &linkerd_client, .says = "the endpoints behind a name" },
 	{ "bindingTimeoutMs", LINKERD_MS, AT(binding_timeout_ns), 1, .says = "how long a request waits for its name; 10000" },
 	{ "bindingCache", LINKERD_BLOCK, 0, .block = &cache_block, .says = "what is remembered of names" },
-	{ "maxHeadersKB", LINKERD_KB, AT(max_head_bytes), 1, MOST_HEAD_KB, .says = "of a message; 8, at most 63" },
-	{ "maxInitialLineKB", LINKERD_KB, AT(max_line_bytes), 1, MOST_HEAD_KB, .says = "request and status line; 4, at most 63" },
+	{ "maxHeadersKB", LINKERD_KB, AT(max_head_bytes), 1, MOST_HEAD_KB, .says = "of a message; 8, at most 15" },
+	{ "maxInitialLineKB", LINKERD_KB, AT(max_line_bytes), 1, MOST_HEAD_KB, .says = "request and status line; 4, at most 15" },
 	{ "maxErrResponseKB", LINKERD_KB, AT(max_error_bytes), 1, MOST_ERROR_KB, .says = "of errors' bodies; 5120" },
 	{ "originator", LINKERD_BOOL, AT(originator), .says = "adds the gauge rt/LABEL/originator; false" },
 	{ "experimental", LINKERD_BOOL, LINKERD_NOWHERE, .says = "no effect: nothing here is experimental; false" },
