@@ -1,17 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "support/pair.h"
 
-#include <stdio.h>
-#include <stdlib.h>
-
 #include "base/check.h"
 #include "base/memory.h"
 #include "support/contract.h"
 #include "support/filter.h"
 #include "support/multiplex.h"
-#include "wire/http1.h"
 
-enum { HEAD_TEXT = 4096, PATTERN_PIECE = 4096, PORT = 8080 };
+enum { PORT = 8080 };
 
 const struct pair_codec codec_http1 = { "http1", http1_server_new, http1_client_new, 1 };
 const struct pair_codec codec_multiplex = { "multiplex", multiplex_server_new, multiplex_client_new, MULTIPLEX_EXCHANGES };
@@ -19,239 +15,16 @@ const struct pair_codec codec_multiplex = { "multiplex", multiplex_server_new, m
 static const struct session_events server_events, client_events;
 static const struct stream_events raw_events;
 
-/* --- calls --- */
-
-static struct call *call_new(struct pair *pair, call_script *script)
-{
-	struct call *call = memory_new(sizeof *call);
-
-	call->pair = pair;
-	call->script = script;
-	call->next = pair->calls;
-	pair->calls = call;
-	return call;
-}
-
-static void play(struct call *call, enum call_event event)
-{
-	if (call->script)
-		call->script(call, event);
-	/* An exchange that is over, or was reset, releases its side unless its script has other plans. */
-	if (call->side && !call->keeps_side && call->was_reset)
-		call_release(call, RESET_NONE);
-}
-
-static void told_informational(struct side *side, struct head *head)
-{
-	struct call *call = side->exchange;
-
-	call->informational++;
-	call->last_informational = head->status;
-	play(call, CALL_INFORMATIONAL);
-}
-
-static void told_head(struct side *side, struct head *head)
-{
-	struct call *call = side->exchange;
-
-	call->head = *head;
-	call->has_head = true;
-	call->status = head->status;
-	play(call, CALL_HEAD);
-}
-
-static void told_body(struct side *side, struct piece piece)
-{
-	struct call *call = side->exchange;
-
-	call->pieces++;
-	call->body_length += piece.length;
-	if (!call->body_most || call->body.length < call->body_most)
-		text_append(&call->body, slice_make(piece.at, piece.length));
-	piece_release(&piece);
-	play(call, CALL_BODY);
-}
-
-static void told_trailers(struct side *side, const struct fields *fields)
-{
-	struct call *call = side->exchange;
-
-	for (unsigned i = 0; i < fields->count; i++)
-		text_append(&call->trailers, slice_make(fields->at[i].line, fields->at[i].line_length));
-	call->ended = true;
-	play(call, CALL_TRAILERS);
-}
-
-static void told_end(struct side *side)
-{
-	struct call *call = side->exchange;
-
-	call->ended = true;
-	play(call, CALL_END);
-}
-
-static void told_reset(struct side *side, enum reset why, int error)
-{
-	struct call *call = side->exchange;
-
-	call->was_reset = true;
-	call->why = why;
-	call->error = error;
-	play(call, CALL_RESET);
-}
-
-static void told_writable(struct side *side)
-{
-	struct call *call = side->exchange;
-
-	call->writables++;
-	play(call, CALL_WRITABLE);
-}
-
-static const struct side_events side_events = {
-	.informational = told_informational,
-	.head = told_head,
-	.body = told_body,
-	.trailers = told_trailers,
-	.end = told_end,
-	.reset = told_reset,
-	.writable = told_writable,
-};
-
-/* --- what scripts do --- */
-
-/* Both parsers, so that a head looks as if it had been received. The text must live as long as the head: it is static here. */
-static void make_head(struct call *call, const char *text, bool response, struct head *head, char *room)
-{
-	struct http1_limits limits = { 0 };
-	struct http1_parser parser;
-	size_t length = strlen(text), consumed;
-	int e;
-
-	(void)call;
-	CHECK(length < HEAD_TEXT);
-	memcpy(room, text, length + 1);
-	http1_parser_init(&parser, &limits);
-	if (response)
-		e = http1_parse_response(&parser, room, length, METHOD_GET, head, &consumed);
-	else
-		e = http1_parse_request(&parser, room, length, head, &consumed);
-	if (e || consumed != length) {
-		fprintf(stderr, "a test's head can't be parsed: %s\n", text);
-		abort();
-	}
-}
-
-static bool is_served(const struct call *call)
-{
-	return call->has_head && !call->head.is_response;
-}
-
-void call_send_head(struct call *call, const char *text, bool end)
-{
-	struct head head;
-	char room[HEAD_TEXT];
-
-	make_head(call, text, strncmp(text, "HTTP/", 5) == 0, &head, room);
-	side_send_head(call->side, &head, end);
-}
-
-void call_send_informational(struct call *call, const char *text)
-{
-	struct head head;
-	char room[HEAD_TEXT];
-
-	make_head(call, text, true, &head, room);
-	side_send_informational(call->side, &head);
-}
-
-bool call_send(struct call *call, const char *text, bool end)
-{
-	struct piece piece = { NULL, text, strlen(text) };
-
-	call->sent += piece.length;
-	return side_send_body(call->side, piece, end);
-}
-
-static char pattern_at(size_t position)
-{
-	return (char)('a' + (position * 7 + position / 251) % 26);
-}
-
-/* In pieces of the loop's buffers, as if it had been received. */
-bool call_send_pattern(struct call *call, size_t length, bool end)
-{
-	struct loop *loop = is_served(call) ? call->pair->server_loop : call->pair->client_loop;
-	bool more = true;
-
-	do {
-		size_t part = length < PATTERN_PIECE ? length : PATTERN_PIECE;
-		struct buffer *buffer = buffer_get(loop_buffers(loop));
-		struct piece piece;
-
-		CHECK(buffer);
-		for (size_t i = 0; i < part; i++)
-			buffer->bytes[i] = pattern_at(call->sent + i);
-		buffer->filled = (uint32_t)part;
-		piece = piece_of(buffer, buffer->bytes, part);
-		buffer_unref(buffer);
-		call->sent += part;
-		length -= part;
-		more = side_send_body(call->side, piece, end && length == 0);
-	} while (length > 0);
-	return more;
-}
-
-bool call_is_pattern(const struct call *call)
-{
-	for (size_t i = 0; i < call->body.length; i++) {
-		if (call->body.bytes[i] != pattern_at(i))
-			return false;
-	}
-	return true;
-}
-
-void call_send_trailers(struct call *call, const char *name, const char *value)
-{
-	char line[256];
-	int length = snprintf(line, sizeof line, "%s: %s\r\n", name, value);
-	struct field field = {
-		.line = line,
-		.line_length = (uint32_t)length,
-		.name_length = (uint16_t)strlen(name),
-		.value_offset = (uint16_t)(strlen(name) + 2),
-		.value_length = (uint32_t)strlen(value),
-		.id = (uint8_t)field_identify(slice_of(name)),
-	};
-	struct fields fields = { 1, &field };
-
-	side_send_trailers(call->side, &fields);
-}
-
-void call_release(struct call *call, enum reset why)
-{
-	struct side *side = call->side;
-
-	call->side = NULL;
-	if (side)
-		side_release(side, why);
-}
-
 /* --- sessions --- */
 
 static void server_opened(void *owner, struct session *session, struct side *side)
 {
 	struct pair *pair = owner;
-	struct call *call = call_new(pair, pair->options.serve);
 
 	CHECK(!contract_in_call());
 	CHECK(session == side->session);
 	pair->opened++;
-	pair->served = call;
-	call->head = *side->head;
-	call->has_head = true;
-	call->side = contract_wrap(side, CONTRACT_DOWNSTREAM, &side_events, call);
-	play(call, CALL_OPENED);
+	pair->served = call_serve(&pair->calls, pair->server_loop, side, pair->options.serve, pair);
 }
 
 static struct slice server_refused(void *owner, struct session *session, unsigned status, const char *reason)
@@ -436,14 +209,12 @@ void pair_connect(struct pair *pair)
 
 struct call *pair_call(struct pair *pair, const char *head, bool end, call_script *script)
 {
-	struct call *call = call_new(pair, script);
-	int e;
+	struct call *call;
 
 	if (!pair->client)
 		pair_connect(pair);
-	e = contract_open(pair->client, &side_events, call, &call->side);
-	CHECK(e == 0);
-	call_send_head(call, head, end);
+	call = call_begin(&pair->calls, pair->client, head, end, script, pair);
+	CHECK(call);
 	return call;
 }
 
@@ -481,19 +252,6 @@ struct pair *pair_new(const struct pair_options *options)
 	return pair;
 }
 
-static void free_calls(struct pair *pair)
-{
-	while (pair->calls) {
-		struct call *call = pair->calls;
-
-		pair->calls = call->next;
-		call_release(call, RESET_CANCEL);
-		text_free(&call->body);
-		text_free(&call->trailers);
-		memory_free(call);
-	}
-}
-
 static bool sessions_are_gone(struct pair *pair)
 {
 	return list_empty(&pair->servers) && !pair->client;
@@ -508,7 +266,7 @@ void pair_free(struct pair *pair)
 	pair_close_raw(pair);
 	CHECK(pair_run_until(pair, sessions_are_gone));
 	sim_run_for(pair->sim, 10 * CLOCK_SECOND);
-	free_calls(pair);
+	calls_free(&pair->calls);
 	contract_check_finished();
 	CHECK(counter_read(&pair->server_counters.connects) == counter_read(&pair->server_counters.closes));
 	CHECK(counter_read(&pair->client_counters.connects) == counter_read(&pair->client_counters.closes));

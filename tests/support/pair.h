@@ -17,8 +17,7 @@
 #include "io/network.h"
 #include "io/sim/sim.h"
 #include "session/session.h"
-
-struct call;
+#include "support/call.h"
 
 /* Makes a session; as http1_server_new. */
 typedef int make_session(struct session_pools *pools, struct stream *stream, const struct session_limits *limits,
@@ -32,39 +31,6 @@ struct pair_codec {
 };
 
 extern const struct pair_codec codec_http1, codec_multiplex;
-
-enum call_event {
-	CALL_OPENED, /* the server's side of an exchange */
-	CALL_INFORMATIONAL,
-	CALL_HEAD,
-	CALL_BODY,
-	CALL_TRAILERS,
-	CALL_END,
-	CALL_RESET,
-	CALL_WRITABLE,
-};
-
-typedef void call_script(struct call *call, enum call_event event);
-
-/* One side of an exchange, and what was told on it. Freed with the pair. */
-struct call {
-	struct pair *pair;
-	struct side *side; /* NULL: released */
-	call_script *script;
-	struct call *next;
-	struct head head;  /* a copy; its slices live as long as the side's head */
-	bool has_head, ended, was_reset, keeps_side;
-	unsigned status, informational, last_informational, pieces, writables;
-	struct text body, trailers; /* trailers: the lines */
-	size_t body_most;           /* not kept beyond; 0: all */
-	size_t body_length;
-	enum reset why;
-	int error;
-	unsigned step;              /* for the script */
-	size_t sent, to_send;       /* for the script */
-	struct call *other;
-	void *mine;
-};
 
 struct pair_options {
 	const struct pair_codec *codec;
@@ -114,15 +80,6 @@ void pair_send_raw_text(struct pair *pair, const char *text);
 /* A raw server: the next connection of the client's session is to it; `pair->raw` when accepted. To be called first. */
 void pair_serve_raw(struct pair *pair);
 void pair_close_raw(struct pair *pair); /* allowed when it is closed */
-
-/* What scripts do. Heads are texts as HTTP/1 sends them; a response's needs no framing fields beyond its own. */
-void call_send_head(struct call *call, const char *text, bool end);
-void call_send_informational(struct call *call, const char *text);
-bool call_send(struct call *call, const char *text, bool end);
-bool call_send_pattern(struct call *call, size_t length, bool end); /* bytes that follow from call->sent */
-void call_send_trailers(struct call *call, const char *name, const char *value);
-void call_release(struct call *call, enum reset why); /* allowed when released */
-bool call_is_pattern(const struct call *call);        /* what was received is what call_send_pattern sends */
 
 /* Each runs the world until that is so, for at most a minute of its time; false: it did not come to be. */
 bool pair_run_until_over(struct pair *pair, const struct call *call);       /* ended or reset */

@@ -37,9 +37,9 @@ static void served(struct call *call, enum call_event event)
 	assert_null(servers[number]);
 	servers[number] = call;
 	call->mine = &servers[number];
-	if (draw(call->pair, 3) == 0)
+	if (draw(call->owner, 3) == 0)
 		side_pause(call->side);
-	if (draw(call->pair, 3) == 0)
+	if (draw(call->owner, 3) == 0)
 		side_forget_head(call->side);
 }
 
@@ -53,8 +53,8 @@ static void send_response_head(struct call *call)
 {
 	char head[128];
 
-	call->to_send = draw(call->pair, LARGEST);
-	switch (draw(call->pair, 4)) {
+	call->to_send = draw(call->owner, LARGEST);
+	switch (draw(call->owner, 4)) {
 	case 0:
 		call->to_send = 0;
 		call_send_head(call, "HTTP/1.1 204 No Content\r\n\r\n", true);
@@ -75,7 +75,7 @@ static void send_response_head(struct call *call)
 static void send_some(struct call *call)
 {
 	size_t left = call->to_send - call->sent;
-	size_t part = left ? 1 + draw(call->pair, (uint32_t)(left < 9000 ? left : 9000)) : 0;
+	size_t part = left ? 1 + draw(call->owner, (uint32_t)(left < 9000 ? left : 9000)) : 0;
 	bool counted = call->mine == call;
 
 	if (part > left)
@@ -84,7 +84,7 @@ static void send_some(struct call *call)
 		call_send_pattern(call, part, false);
 		return;
 	}
-	if (!counted && draw(call->pair, 3) == 0) {
+	if (!counted && draw(call->owner, 3) == 0) {
 		if (part > 0)
 			call_send_pattern(call, part, false);
 		call_send_trailers(call, "X-Last", "1");
@@ -102,7 +102,7 @@ static bool is_finished(const struct call *call)
 /* One step of a side, whatever is allowed. */
 static void act(struct call *call, bool server)
 {
-	struct pair *pair = call->pair;
+	struct pair *pair = call->owner;
 
 	if (is_finished(call) || draw(pair, 300) == 0) {
 		call_release(call, RESET_CANCEL);
