@@ -316,11 +316,6 @@ no_binder:
 	return e;
 }
 
-struct snapshot *proxy_snapshot(struct proxy *proxy)
-{
-	return snapshot_ref(proxy->snapshot);
-}
-
 void proxy_each_listener(struct proxy *proxy, void (*visit)(void *owner, struct slice label, const struct address *bound), void *owner)
 {
 	for (unsigned i = 0; i < proxy->snapshot->router_count; i++) {
@@ -517,9 +512,4 @@ struct ring *proxy_recents(struct proxy *proxy, unsigned worker)
 struct channel *proxy_channel(struct proxy *proxy)
 {
 	return proxy->control;
-}
-
-struct loop *proxy_loop(struct proxy *proxy)
-{
-	return proxy->options.control;
 }

@@ -42,8 +42,6 @@ MUST_CHECK int proxy_new(const struct proxy_options *options, struct proxy **pro
 /* Opens what is new, keeps what is the same (listening sockets, connections, health, budgets, caches of clients), drains what
  * is gone. *why: which address could not be listened on, and why. */
 MUST_CHECK int proxy_apply(struct proxy *proxy, struct snapshot *snapshot, struct text *why);
-/* The snapshot that runs; a reference to give back. */
-struct snapshot *proxy_snapshot(struct proxy *proxy);
 
 void proxy_each_listener(struct proxy *proxy, void (*visit)(void *owner, struct slice label, const struct address *bound), void *owner);
 
@@ -60,6 +58,5 @@ struct ring *proxy_records(struct proxy *proxy, unsigned worker);
 struct ring *proxy_recents(struct proxy *proxy, unsigned worker);
 /* A channel into the control loop, for other threads' questions. */
 struct channel *proxy_channel(struct proxy *proxy);
-struct loop *proxy_loop(struct proxy *proxy);
 
 #endif
