@@ -23,9 +23,10 @@ struct contract {
 	struct contract *buried; /* the next of those released, kept so that a late event is noticed */
 	enum contract_role role;
 	enum progress told, sent;
-	bool reset, paused, blocked, upgraded, forgotten;
-	struct head *head;
-	uint64_t head_hash;
+	bool reset, paused, blocked;
+	struct slice *kept;      /* the texts of the head that was told, until it is released or forgotten */
+	unsigned kept_count;
+	uint64_t kept_hash;
 };
 
 static unsigned alive, calls;
@@ -69,26 +70,34 @@ static struct contract *of_codec(struct side *side)
 	return c;
 }
 
-static uint64_t hash_head(const struct head *head)
+static uint64_t hash_kept(const struct contract *c)
 {
-	uint64_t hash = slice_hash(head->target, 1) ^ slice_hash(head->method_text, 2) ^ slice_hash(head->reason, 3);
+	uint64_t hash = 0;
 
-	for (unsigned i = 0; i < head->field_count; i++)
-		hash = hash * 31 + slice_hash(slice_make(head->fields[i].line, head->fields[i].line_length), 4);
+	for (unsigned i = 0; i < c->kept_count; i++)
+		hash = hash * 31 + slice_hash(c->kept[i], i + 1);
 	return hash;
 }
 
-static void keep_head(struct contract *c, struct head *head)
+/* Where the head's texts lie; what the exchange does with the struct is its own affair. */
+static void keep_head(struct contract *c, const struct head *head)
 {
-	c->head = head;
-	c->head_hash = hash_head(head);
+	c->kept = memory_array(3u + head->field_count, sizeof *c->kept);
+	c->kept[0] = head->target;
+	c->kept[1] = head->method_text;
+	c->kept[2] = head->reason;
+	for (unsigned i = 0; i < head->field_count; i++)
+		c->kept[3 + i] = slice_make(head->fields[i].line, head->fields[i].line_length);
+	c->kept_count = 3u + head->field_count;
+	c->kept_hash = hash_kept(c);
 }
 
 static void check_head(struct contract *c)
 {
-	if (c->head && !c->forgotten)
-		RULE(hash_head(c->head) == c->head_hash, "a head changed while it was held");
-	c->head = NULL;
+	if (c->kept)
+		RULE(hash_kept(c) == c->kept_hash, "a head changed while it was held");
+	memory_free(c->kept);
+	c->kept = NULL;
 }
 
 static struct contract *wrap(enum contract_role role, const struct side_events *exchange_events, void *exchange)
@@ -346,7 +355,6 @@ static void forget_head(struct side *side)
 
 	RULE(c->role == CONTRACT_DOWNSTREAM, "forget_head is for a request's head");
 	check_head(c);
-	c->forgotten = true;
 	c->inner->ops->forget_head(c->inner);
 	leave(c);
 }

@@ -34,6 +34,7 @@ struct filter {
 
 static const struct stream_ops ops;
 static const struct stream_events below_events;
+static void below_failed(void *owner, int error);
 
 static size_t held_length(const struct held *held)
 {
@@ -136,7 +137,10 @@ static void deliver(void *owner)
 		return;
 	if (length > 0) {
 		buffer = buffer_get(loop_buffers(f->stream.loop));
-		CHECK(buffer);
+		if (!buffer) {
+			below_failed(f, ERROR_LIMIT);
+			return;
+		}
 		length = draw_length(f, length);
 		memcpy(buffer->bytes, f->in.bytes.bytes + f->in.at, length);
 		buffer->filled = (uint32_t)length;
@@ -234,7 +238,10 @@ static void push(void *owner)
 		return;
 	}
 	buffer = buffer_get(loop_buffers(f->stream.loop));
-	CHECK(buffer);
+	if (!buffer) {
+		below_failed(f, ERROR_LIMIT);
+		return;
+	}
 	length = draw_length(f, length);
 	memcpy(buffer->bytes, f->out.bytes.bytes + f->out.at, length);
 	buffer->filled = (uint32_t)length;

@@ -133,6 +133,16 @@ static void put_window(struct multiplex *m, uint32_t id, size_t more)
 	put_frame(m, FRAME_WINDOW, id, slice_make(payload, 4));
 }
 
+/* Without memory the session ends. */
+static struct buffer *get_buffer(struct multiplex *m)
+{
+	struct buffer *buffer = buffer_get(loop_buffers(m->session.loop));
+
+	if (!buffer)
+		end_session(m, CLOSING_NOW, RESET_OVERLOAD, ERROR_NO_MEMORY);
+	return buffer;
+}
+
 static void flush(struct multiplex *m)
 {
 	size_t at = 0;
@@ -142,10 +152,13 @@ static void flush(struct multiplex *m)
 		unsigned count = 0;
 
 		for (; count < PIECES_AT_ONCE && at < m->out.length; count++) {
-			struct buffer *buffer = buffer_get(loop_buffers(m->session.loop));
+			struct buffer *buffer = get_buffer(m);
 			size_t length = m->out.length - at < BUFFER_CAPACITY ? m->out.length - at : BUFFER_CAPACITY;
 
-			CHECK(buffer);
+			if (!buffer) {
+				at = m->out.length;
+				break;
+			}
 			memcpy(buffer->bytes, m->out.bytes + at, length);
 			pieces[count] = (struct piece){ buffer, buffer->bytes, length };
 			at += length;
@@ -385,11 +398,12 @@ static const struct side_ops side_ops = {
 
 static void tell_body(struct multiplex *m, struct multiplex_side *s)
 {
-	struct buffer *buffer = buffer_get(loop_buffers(m->session.loop));
+	struct buffer *buffer = get_buffer(m);
 	size_t length = s->in_body.length < BUFFER_CAPACITY ? s->in_body.length : BUFFER_CAPACITY;
 	struct text rest = { 0 };
 
-	CHECK(buffer);
+	if (!buffer)
+		return;
 	memcpy(buffer->bytes, s->in_body.bytes, length);
 	text_append(&rest, slice_from(text_slice(&s->in_body), length));
 	text_free(&s->in_body);

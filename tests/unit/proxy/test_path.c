@@ -1,0 +1,560 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Requests through the whole of the proxy, the same tests over every codec, with and without a filter below, with one worker and
+ * with two, on several seeds of the network: what HTTP/2 and TLS will meet there. The proxy's sides are checked by
+ * support/contract.h all the time, and chain_free checks that all was given back and that the numbers add up. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+#include <cmocka.h>
+
+#include "support/chain.h"
+
+enum { SEEDS = 3, MANY = 300 * 1000, VERY_MANY = 3 * 1000 * 1000 };
+
+#define GET "GET /path?query HTTP/1.1\r\nHost: web\r\nX-Test: 1\r\n\r\n"
+#define GET_LATE "GET / HTTP/1.1\r\nHost: late.name\r\n\r\n"
+#define POST_CHUNKED "POST /in HTTP/1.1\r\nHost: web\r\nTransfer-Encoding: chunked\r\n\r\n"
+#define POST_MANY "POST /in HTTP/1.1\r\nHost: web\r\nContent-Length: 300000\r\n\r\n"
+#define POST_FIVE "POST /in HTTP/1.1\r\nHost: web\r\nContent-Length: 5\r\n\r\n"
+#define OK_HELLO "HTTP/1.1 200 OK\r\nX-Answer: yes\r\nContent-Length: 5\r\n\r\n"
+#define OK_CHUNKED "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+#define OK_MANY "HTTP/1.1 200 OK\r\nContent-Length: 300000\r\n\r\n"
+#define UNAVAILABLE "HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\n\r\n"
+
+#define SERVICE "rt/out/service/svc/web"
+
+#define RETRYABLE \
+	"  service:\n    responseClassifier:\n      kind: io.l5d.http.retryableRead5XX\n"
+#define NARROW \
+	"  client:\n    hostConnectionPool:\n      maxSize: 1\n"
+#define SHORT_IDLE \
+	"  client:\n    hostConnectionPool:\n      idleTimeMs: 1500\n"
+#define SHORT_BINDING \
+	"  bindingTimeoutMs: 500\n"
+
+typedef void variant_test(struct chain_options options);
+
+static void every_variant(void **state)
+{
+	variant_test *test = *(variant_test **)*state;
+
+	for (unsigned i = 0; i < TEST_CODECS; i++)
+		for (uint64_t seed = 1; seed <= SEEDS; seed++)
+			test((struct chain_options){ .codec = &test_codecs[i], .seed = seed, .workers = 1 + seed % 2 });
+}
+
+static bool is_over(enum call_event event)
+{
+	return event == CALL_END || event == CALL_TRAILERS;
+}
+
+static void release_when_over(struct call *call, enum call_event event)
+{
+	if (is_over(event))
+		call_release(call, RESET_NONE);
+}
+
+static void answer_hello(struct call *call, enum call_event event)
+{
+	if (!is_over(event))
+		return;
+	call_send_head(call, OK_HELLO, false);
+	call_send(call, "hello", true);
+	call_release(call, RESET_NONE);
+}
+
+static void serve(struct chain *chain, call_script *script)
+{
+	for (unsigned i = 0; i < chain->options.origins; i++)
+		chain->origins[i]->serve = script;
+}
+
+/* On that connection if it is still there, else on a new one. */
+static struct call *begin(struct chain *chain, struct caller **caller, const char *head, bool end, call_script *script)
+{
+	if (!*caller || !(*caller)->session || session_capacity((*caller)->session) == 0)
+		*caller = chain_connect(chain);
+	return caller_begin(*caller, head, end, script);
+}
+
+static void check_hello(const struct call *call)
+{
+	assert_true(call->ended);
+	assert_int_equal(200, call->status);
+	assert_string_equal("hello", call->body.bytes);
+}
+
+static void expect_hello(struct chain *chain, struct caller *caller)
+{
+	struct call *call;
+
+	serve(chain, answer_hello);
+	call = begin(chain, &caller, GET, true, release_when_over);
+	assert_true(chain_run_until_over(chain, call));
+	check_hello(call);
+}
+
+/* --- whole exchanges --- */
+
+static void calls_go_through(struct chain_options options)
+{
+	struct chain *chain = chain_new(&options);
+	struct caller *caller = chain_connect(chain);
+
+	for (unsigned i = 0; i < 5; i++) {
+		expect_hello(chain, caller);
+		sim_run_for(chain->sim, 50 * CLOCK_MS);
+	}
+	assert_int_equal(5, chain_opened(chain));
+	assert_int_equal(1, chain_connections(chain));
+	assert_int_equal(5, (int)chain_metric(chain, SERVICE, "requests"));
+	assert_int_equal(5, (int)chain_metric(chain, SERVICE, "success"));
+	chain_free(chain);
+}
+
+static void check_get(struct call *call, enum call_event event)
+{
+	struct head *head = &call->head;
+
+	if (event != CALL_OPENED)
+		return;
+	assert_true(slice_equal(SLICE("/path?query"), head->target));
+	assert_true(slice_equal(SLICE("web"), head->authority));
+	assert_true(slice_equal(SLICE("1"), field_value(head_find_name(head, SLICE("x-test")))));
+	assert_true(slice_equal(SLICE("/svc/web"), field_value(head_find(head, FIELD_L5D_DST_SERVICE))));
+	call_send_head(call, "HTTP/1.1 204 No Content\r\nX-Answer: yes\r\n\r\n", true);
+	call->script = release_when_over;
+}
+
+static void check_no_content(struct call *call, enum call_event event)
+{
+	if (event == CALL_HEAD)
+		assert_true(slice_equal(SLICE("yes"), field_value(head_find_name(&call->head, SLICE("x-answer")))));
+	release_when_over(call, event);
+}
+
+static void heads_arrive_with_what_the_proxy_adds(struct chain_options options)
+{
+	struct chain *chain;
+	struct caller *caller = NULL;
+	struct call *call;
+
+	options.serve = check_get;
+	chain = chain_new(&options);
+	call = begin(chain, &caller, GET, true, check_no_content);
+	assert_true(chain_run_until_over(chain, call));
+	assert_true(call->ended);
+	assert_int_equal(204, call->status);
+	expect_hello(chain, caller);
+	chain_free(chain);
+}
+
+/* Sends back what comes in, as far as there is room. */
+static void echo(struct call *call, enum call_event event)
+{
+	bool more = true;
+
+	if (event == CALL_OPENED)
+		call_send_head(call, OK_CHUNKED, false);
+	if (event == CALL_BODY || event == CALL_WRITABLE) {
+		if (call->body_length > call->sent)
+			more = call_send_pattern(call, call->body_length - call->sent, false);
+		if (event == CALL_WRITABLE && more)
+			side_resume(call->side);
+		else if (!more)
+			side_pause(call->side);
+	}
+	if (event == CALL_END) {
+		call_send_pattern(call, 0, true);
+		call_release(call, RESET_NONE);
+	}
+	if (event == CALL_TRAILERS) {
+		call_send_trailers(call, "x-echo", "done");
+		call_release(call, RESET_NONE);
+	}
+}
+
+/* Sends call->to_send bytes of pattern, waiting when it should. */
+static void send_more(struct call *call)
+{
+	while (call->sent < call->to_send) {
+		size_t left = call->to_send - call->sent, part = left < 9000 ? left : 9000;
+
+		if (!call_send_pattern(call, part, part == left))
+			return;
+	}
+}
+
+static void upload(struct call *call, enum call_event event)
+{
+	if (event == CALL_WRITABLE)
+		send_more(call);
+	release_when_over(call, event);
+}
+
+static struct call *begin_upload(struct chain *chain, struct caller **caller, const char *head, size_t length)
+{
+	struct call *call = begin(chain, caller, head, false, upload);
+
+	call->to_send = length;
+	send_more(call);
+	return call;
+}
+
+static void bodies_both_ways(struct chain_options options)
+{
+	static const char *const heads[] = { POST_MANY, POST_CHUNKED };
+
+	for (unsigned i = 0; i < 2; i++) {
+		struct chain *chain;
+		struct caller *caller = NULL;
+		struct call *call;
+
+		options.serve = echo;
+		chain = chain_new(&options);
+		call = begin_upload(chain, &caller, heads[i], MANY);
+		assert_true(chain_run_until_over(chain, call));
+		assert_true(call->ended);
+		assert_int_equal(MANY, call->body_length);
+		assert_true(call_is_pattern(call));
+		assert_true(call_is_pattern(chain->origins[0]->served));
+		expect_hello(chain, caller);
+		chain_free(chain);
+	}
+}
+
+static void pause_at_head(struct call *call, enum call_event event)
+{
+	if (event == CALL_HEAD)
+		side_pause(call->side);
+	release_when_over(call, event);
+}
+
+static void download(struct call *call, enum call_event event)
+{
+	if (event == CALL_OPENED) {
+		call_send_head(call, "HTTP/1.1 200 OK\r\nContent-Length: 3000000\r\n\r\n", false);
+		call->to_send = VERY_MANY;
+	}
+	if (event == CALL_OPENED || event == CALL_WRITABLE)
+		send_more(call);
+}
+
+static uint32_t buffers_held(const struct chain *chain)
+{
+	uint32_t held = 0;
+
+	for (unsigned i = 0; i < chain->options.workers; i++)
+		held += loop_buffers(chain->workers[i])->in_use;
+	return held;
+}
+
+/* Who doesn't read isn't sent to, nor is anything read for him; on a shared connection others go on. */
+static void a_slow_reader_stops_the_origin(struct chain_options options)
+{
+	struct chain *chain;
+	struct caller *caller = NULL;
+	struct call *slow, *quick;
+
+	options.serve = download;
+	chain = chain_new(&options);
+	slow = begin(chain, &caller, GET, true, pause_at_head);
+	slow->body_most = 1;
+	sim_run_for(chain->sim, CLOCK_SECOND);
+	assert_int_equal(200, slow->status);
+	assert_true(chain->origins[0]->served->sent < VERY_MANY / 2);
+	assert_true(buffers_held(chain) < 32);
+	struct call *served = chain->origins[0]->served;
+	serve(chain, answer_hello);
+	quick = begin(chain, &caller, GET, true, release_when_over);
+	assert_true(chain_run_until_over(chain, quick));
+	check_hello(quick);
+	side_resume(slow->side);
+	assert_true(chain_run_until_over(chain, slow));
+	assert_int_equal(VERY_MANY, slow->body_length);
+	call_release(served, RESET_NONE);
+	chain_free(chain);
+}
+
+static void stop_reading(struct call *call, enum call_event event)
+{
+	if (event == CALL_OPENED)
+		side_pause(call->side);
+	answer_hello(call, event);
+}
+
+static void a_slow_origin_stops_the_caller(struct chain_options options)
+{
+	struct chain *chain;
+	struct caller *caller = NULL;
+	struct call *call;
+
+	options.serve = stop_reading;
+	chain = chain_new(&options);
+	call = begin_upload(chain, &caller, "POST / HTTP/1.1\r\nHost: web\r\nContent-Length: 3000000\r\n\r\n", VERY_MANY);
+	sim_run_for(chain->sim, CLOCK_SECOND);
+	assert_true(call->sent < VERY_MANY / 2);
+	assert_true(buffers_held(chain) < 32);
+	chain->origins[0]->served->body_most = 1;
+	side_resume(chain->origins[0]->served->side);
+	assert_true(chain_run_until_over(chain, call));
+	check_hello(call);
+	assert_int_equal(VERY_MANY, chain->origins[0]->served->body_length);
+	chain_free(chain);
+}
+
+static void trailers_both_ways(struct chain_options options)
+{
+	struct chain *chain;
+	struct caller *caller = NULL;
+	struct call *call;
+
+	options.serve = echo;
+	chain = chain_new(&options);
+	for (unsigned i = 0; i < 2; i++) {
+		call = begin(chain, &caller, POST_CHUNKED, false, release_when_over);
+		if (i == 0)
+			call_send_pattern(call, 10, false);
+		call_send_trailers(call, "X-Sum", "42");
+		assert_true(chain_run_until_over(chain, call));
+		assert_string_equal("X-Sum: 42\r\n", chain->origins[0]->served->trailers.bytes);
+		assert_string_equal("x-echo: done\r\n", call->trailers.bytes);
+		assert_int_equal(i == 0 ? 10 : 0, call->body_length);
+	}
+	expect_hello(chain, caller);
+	chain_free(chain);
+}
+
+static void send_informationals(struct call *call, enum call_event event)
+{
+	if (event == CALL_OPENED) {
+		call_send_informational(call, "HTTP/1.1 103 Early Hints\r\nLink: </style>\r\n\r\n");
+		call_send_informational(call, "HTTP/1.1 102 Processing\r\n\r\n");
+	}
+	answer_hello(call, event);
+}
+
+static void informational_heads_come_first(struct chain_options options)
+{
+	struct chain *chain;
+	struct caller *caller = NULL;
+	struct call *call;
+
+	options.serve = send_informationals;
+	chain = chain_new(&options);
+	call = begin(chain, &caller, GET, true, release_when_over);
+	assert_true(chain_run_until_over(chain, call));
+	assert_int_equal(2, call->informational);
+	assert_int_equal(102, call->last_informational);
+	check_hello(call);
+	chain_free(chain);
+}
+
+/* --- responses that end before their requests --- */
+
+static void answer_at_once(struct call *call, enum call_event event)
+{
+	if (event != CALL_OPENED)
+		return;
+	call_send_head(call, OK_HELLO, false);
+	call_send(call, "hello", true);
+	call_release(call, RESET_NONE);
+}
+
+static void a_response_that_ends_before_its_request(struct chain_options options)
+{
+	struct chain *chain;
+	struct caller *caller = NULL;
+	struct call *call, *other = NULL;
+
+	options.serve = answer_at_once;
+	chain = chain_new(&options);
+	call = begin(chain, &caller, POST_CHUNKED, false, NULL);
+	call_send_pattern(call, 100, false);
+	assert_true(chain_run_until_over(chain, call));
+	check_hello(call);
+	assert_false(call->was_reset);
+	if (options.codec->multiplexed) { /* the connection is still good, and this exchange is nothing to it */
+		other = caller_begin(caller, GET, true, release_when_over);
+		call_send_pattern(call, 10, true);
+	}
+	call_release(call, RESET_NONE);
+	if (other) {
+		assert_true(chain_run_until_over(chain, other));
+		check_hello(other);
+		assert_ptr_equal(caller->session, other->side ? other->side->session : caller->session);
+	}
+	expect_hello(chain, caller);
+	assert_int_equal(0, (int)chain_metric(chain, SERVICE, "failures"));
+	chain_free(chain);
+}
+
+/* --- resets --- */
+
+enum phase { AT_OPEN, AT_BODY, BEHIND_HEAD, BEHIND_BODY, PHASES };
+
+static enum phase phase;
+
+static void break_off(struct call *call, enum call_event event)
+{
+	if (phase == BEHIND_HEAD && event == CALL_OPENED)
+		call_send_head(call, OK_MANY, false);
+	if (phase == BEHIND_BODY && event == CALL_OPENED) {
+		call_send_head(call, OK_MANY, false);
+		call_send_pattern(call, 5000, false);
+	}
+	if (event == (phase == AT_OPEN ? CALL_OPENED : CALL_BODY))
+		call_release(call, RESET_CANCEL);
+}
+
+static void origins_that_break_off(struct chain_options options)
+{
+	for (phase = AT_OPEN; phase < PHASES; phase++) {
+		struct chain *chain;
+		struct caller *caller = NULL;
+		struct call *call;
+
+		options.serve = break_off;
+		chain = chain_new(&options);
+		call = begin(chain, &caller, POST_CHUNKED, false, NULL);
+		call_send_pattern(call, 5000, false);
+		assert_true(chain_run_until_over(chain, call));
+		if (phase < BEHIND_HEAD) {
+			assert_int_equal(502, call->status);
+			assert_true(call->ended);
+		} else {
+			assert_true(call->was_reset);   /* it is seen to be cut short */
+			assert_false(call->ended);
+		}
+		assert_int_equal(1, chain_opened(chain));
+		call_release(call, RESET_NONE);
+		expect_hello(chain, caller);
+		assert_int_equal(1, (int)chain_metric(chain, SERVICE, "failures"));
+		chain_free(chain);
+	}
+}
+
+static bool served_was_reset(struct chain *chain)
+{
+	return chain->origins[0]->served->was_reset;
+}
+
+static void begin_to_answer(struct call *call, enum call_event event)
+{
+	if (phase == BEHIND_HEAD && event == CALL_OPENED)
+		call_send_head(call, OK_MANY, false);
+	if (phase == BEHIND_BODY && event == CALL_OPENED) {
+		call_send_head(call, OK_MANY, false);
+		call_send_pattern(call, 5000, false);
+	}
+}
+
+static bool caller_saw_enough(struct chain *chain)
+{
+	const struct call *served = chain->origins[0]->served;
+
+	if (!served || (phase == AT_BODY && served->body_length == 0))
+		return false;
+	return (phase != BEHIND_HEAD || chain->calls->has_head) && (phase != BEHIND_BODY || chain->calls->body_length > 0);
+}
+
+static void callers_that_break_off(struct chain_options options)
+{
+	for (phase = AT_OPEN; phase < PHASES; phase++) {
+		struct chain *chain;
+		struct caller *caller = NULL;
+		struct call *call;
+
+		options.serve = begin_to_answer;
+		chain = chain_new(&options);
+		call = begin(chain, &caller, POST_CHUNKED, false, NULL);
+		call_send_pattern(call, 5000, false);
+		assert_true(chain_run_until(chain, caller_saw_enough));
+		call_release(call, RESET_CANCEL);
+		assert_true(chain_run_until(chain, served_was_reset));
+		if (options.codec->multiplexed)
+			assert_non_null(caller->session);
+		expect_hello(chain, caller);
+		chain_free(chain);
+	}
+}
+
+/* --- trying again --- */
+
+static void answer_503(struct call *call, enum call_event event)
+{
+	if (!is_over(event))
+		return;
+	call_send_head(call, UNAVAILABLE, true);
+	call_release(call, RESET_NONE);
+}
+
+static void answer_503_twice(struct call *call, enum call_event event)
+{
+	struct origin *origin = call->owner;
+
+	if (chain_opened(origin->chain) > 2)
+		answer_hello(call, event);
+	else
+		answer_503(call, event);
+}
+
+static void failures_are_retried(struct chain_options options)
+{
+	struct chain *chain;
+	struct caller *caller = NULL;
+	struct call *call;
+
+	options.policy = RETRYABLE;
+	options.origins = 3;
+	options.serve = answer_503_twice;
+	chain = chain_new(&options);
+	call = begin(chain, &caller, GET, true, release_when_over);
+	assert_true(chain_run_until_over(chain, call));
+	check_hello(call);
+	assert_int_equal(3, chain_opened(chain));
+	assert_int_equal(2, (int)chain_metric(chain, SERVICE, "retries/total"));
+	assert_int_equal(1, (int)chain_metric(chain, SERVICE, "success"));
+	chain_free(chain);
+}
+
+/* minRetriesPerSec is 10, for ttlSecs of 10: a hundred can be had. */
+static void the_budget_ends(struct chain_options options)
+{
+	struct chain *chain;
+	struct caller *caller = NULL;
+	struct call *call;
+
+	options.policy = RETRYABLE "    retries:\n      budget:\n        minRetriesPerSec: 1\n        percentCanRetry: 0\n        ttlSecs: 5\n";
+	options.serve = answer_503;
+	chain = chain_new(&options);
+	call = begin(chain, &caller, GET, true, release_when_over);
+	assert_true(chain_run_until_over(chain, call));
+	assert_int_equal(503, call->status);
+	assert_int_equal(6, chain_opened(chain));
+	assert_int_equal(5, (int)chain_metric(chain, SERVICE, "retries/total"));
+	assert_int_equal(1, (int)chain_metric(chain, SERVICE, "retries/budget_exhausted"));
+	chain_free(chain);
+}
+
+int main(void)
+{
+#define EVERY_VARIANT(test) { #test, every_variant, NULL, NULL, &(variant_test *){ test } }
+	const struct CMUnitTest tests[] = {
+		EVERY_VARIANT(calls_go_through),
+		EVERY_VARIANT(heads_arrive_with_what_the_proxy_adds),
+		EVERY_VARIANT(bodies_both_ways),
+		EVERY_VARIANT(a_slow_reader_stops_the_origin),
+		EVERY_VARIANT(a_slow_origin_stops_the_caller),
+		EVERY_VARIANT(trailers_both_ways),
+		EVERY_VARIANT(informational_heads_come_first),
+		EVERY_VARIANT(a_response_that_ends_before_its_request),
+		EVERY_VARIANT(origins_that_break_off),
+		EVERY_VARIANT(callers_that_break_off),
+		EVERY_VARIANT(failures_are_retried),
+		EVERY_VARIANT(the_budget_ends),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
