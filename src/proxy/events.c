@@ -139,6 +139,9 @@ static void down_trailers(struct side *side, const struct fields *trailers)
 	CHECK_MAGIC(exchange, EXCHANGE_MAGIC);
 	exchange->request_ended = true;
 	if (exchange->up) {
+		/* If it may have to be sent again, then with them. */
+		if (exchange->replay.possible && keep_trailers(exchange, trailers))
+			replay_drop(&exchange->replay);
 		exchange->request_sent = true;
 		side_send_trailers(exchange->up, trailers);
 		return;
@@ -428,7 +431,7 @@ static void up_reset(struct side *side, enum reset why, int error)
 
 	CHECK_MAGIC(exchange, EXCHANGE_MAGIC);
 	enum outcome outcome = outcome_of_reset(why, side);
-	if (outcome == OUTCOME_REFUSED && may_be_processed(exchange, side))
+	if (outcome == OUTCOME_REFUSED && error && may_be_processed(exchange, side))
 		outcome = OUTCOME_RESET;
 
 	if (exchange->state == EXCHANGE_SENT) {

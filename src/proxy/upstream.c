@@ -17,7 +17,7 @@ struct connection {
 	struct session *session;
 	struct peer *peer;             /* counted */
 	struct timer connecting;       /* set until it is connected */
-	int64_t began, idle_since;
+	int64_t began, idle_since;     /* idle_since: when an exchange on it last began or ended */
 	bool idle;
 };
 
@@ -181,7 +181,8 @@ static void connect_timeout(void *owner)
 	struct connection *connection = owner;
 
 	CHECK_MAGIC(connection, CONNECTION_MAGIC);
-	session_close(connection->session, RESET_CONNECT);
+	if (!connection->session->connected)   /* one that drains doesn't say when it is */
+		session_close(connection->session, RESET_CONNECT);
 }
 
 static bool take_place(struct peer *peer)
@@ -206,19 +207,21 @@ static void available(void *owner, struct session *session)
 	struct peer *peer = connection->peer;
 
 	CHECK_MAGIC(connection, CONNECTION_MAGIC);
-	if (timer_is_set(&connection->connecting)) {
+	if (session->connected && timer_is_set(&connection->connecting)) {
 		timer_cancel(session->loop, &connection->connecting);
 		histogram_record(&peer->upstream->stats->connect_latency, (uint64_t)(loop_now(session->loop) - connection->began) / 1000);
 	}
-	if (connection->idle || session_capacity(session) == 0)
+	if (session_capacity(session) == 0)
 		return;
 	if (peer->removed || peer->upstream->worker->draining || wanted_elsewhere(peer)) {
 		retire(connection);
 		return;
 	}
 	connection->idle_since = loop_now(session->loop);
-	place(connection, true);
-	wake_one(peer);
+	if (!connection->idle)
+		place(connection, true);
+	while (connection->idle && !list_empty(&peer->waiting))
+		wake_one(peer);
 }
 
 static void closed(void *owner, struct session *session, int error)
@@ -277,21 +280,35 @@ no_connection:
 	return e;
 }
 
+/* The most recently used one. Those whose peer has said meanwhile that it takes no more are busy until they close. */
+static struct connection *idle_connection(struct peer *peer)
+{
+	struct list *link;
+
+	while ((link = list_first(&peer->idle))) {
+		struct connection *connection = session_at(link)->owner;
+
+		if (session_capacity(connection->session) > 0)
+			return connection;
+		place(connection, false);
+	}
+	return NULL;
+}
+
 int peer_open(struct peer *peer, const struct session_limits *limits, const struct side_events *events, void *exchange, struct side **side)
 {
-	struct list *link = list_first(&peer->idle);
 	struct connection *connection;
 	int e;
 
 	if (peer->removed)             /* while this request waited for a connection */
 		return ERROR_CLOSED;
-	if (link) {
-		connection = session_at(link)->owner;
-	} else {
+	connection = idle_connection(peer);
+	if (!connection) {
 		e = connection_new(peer, limits, &connection);
 		if (e)
 			return e;
 	}
+	connection->idle_since = loop_now(connection->session->loop);
 	e = session_open(connection->session, events, exchange, side);
 	if (connection->idle != (session_capacity(connection->session) > 0))
 		place(connection, !connection->idle);

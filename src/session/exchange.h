@@ -45,7 +45,8 @@ enum reset {
 	RESET_NONE,
 	RESET_PEER,       /* the peer reset the exchange, or closed or broke the connection in the middle */
 	RESET_CONNECT,    /* the connection could not be made (nothing was sent) */
-	RESET_REFUSED,    /* the peer says that it did not process it: may be sent again (REFUSED_STREAM, GOAWAY, a stale connection) */
+	RESET_REFUSED,    /* the peer says that it did not process it: may be sent again (REFUSED_STREAM, GOAWAY). With an error: it says
+	                   * nothing, but the connection was stale, most likely */
 	RESET_PROTOCOL,   /* the peer sent what its protocol forbids */
 	RESET_TIMEOUT,    /* our deadline */
 	RESET_CANCEL,     /* the other side of the exchange went away */

@@ -191,9 +191,9 @@ static void name_asked(void *owner, struct sim_service *service, const struct ad
 	struct chain *chain = owner;
 	struct reply *reply = memory_new(sizeof *reply);
 	const uint8_t *query = (const uint8_t *)bytes.at;
-	unsigned type = (unsigned)query[bytes.length - 3]; /* of a query without further records */
+	unsigned type = (unsigned)query[12 + sizeof "\4late\4name" + 1]; /* nothing else is asked for */
 
-	CHECK(bytes.length > 12);
+	CHECK(bytes.length > 12 + sizeof "\4late\4name" + 1 && memcmp(query + 12, "\4late\4name", sizeof "\4late\4name") == 0);
 	*reply = (struct reply){ .chain = chain, .service = service, .to = *from };
 	dns_message_start(&reply->message, (uint16_t)(query[0] << 8 | query[1]), 0x8180);
 	dns_message_question(&reply->message, "late.name", type);
@@ -306,6 +306,12 @@ static void drained(void *owner, bool in_time)
 	chain->in_time = in_time;
 }
 
+void chain_drain(struct chain *chain)
+{
+	sim_process_enter(chain->process);
+	proxy_drain(chain->proxy, GRACE, drained, chain);
+}
+
 static bool has_drained(struct chain *chain)
 {
 	return chain->drained;
@@ -315,8 +321,7 @@ static void stop_proxy(struct chain *chain)
 {
 	struct sim_open open;
 
-	sim_process_enter(chain->process);
-	proxy_drain(chain->proxy, GRACE, drained, chain);
+	chain_drain(chain);
 	CHECK(chain_run_until(chain, has_drained));
 	CHECK(chain->in_time);
 	sim_process_enter(chain->process);

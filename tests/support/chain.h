@@ -81,6 +81,8 @@ struct caller *chain_connect(struct chain *chain);
 struct call *caller_begin(struct caller *caller, const char *head, bool end, call_script *script);
 void caller_close(struct caller *caller); /* allowed when it is gone */
 
+/* Begins to; chain_free does, too. */
+void chain_drain(struct chain *chain);
 void origin_crash(struct origin *origin);
 
 /* Runs the world until that is so, for at most a minute of its time; false: it did not come to be. */
