@@ -109,6 +109,8 @@ static void flush(struct http1_session *h)
 {
 	struct output *output = &h->output;
 
+	if (h->closing == CLOSING_NOT && !h->finish_stream && output_may_gather(output))
+		return;
 	if (output->gathered > 0) {
 		output_flush(output);
 		h->given = true;
@@ -268,6 +270,8 @@ static void drained(void *owner)
 
 	CHECK_MAGIC(h, HTTP1_SESSION_MAGIC);
 	h->output.waiting = 0;
+	if (h->output.gathered > 0)
+		http1_session_touch(h);
 	if (h->closing == CLOSING_NOT) {
 		tell_writable(h);
 		go_on_stalled(h);

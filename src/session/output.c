@@ -81,7 +81,8 @@ void output_piece(struct output *output, struct piece piece)
 		piece_release(&piece);
 		return;
 	}
-	if (piece.length <= OUTPUT_COPY && piece.length <= output_room_left(output)) {
+	if (piece.length <= OUTPUT_COPY &&
+	    (piece.length <= output_room_left(output) || (output->waiting > 0 && output_room(output, piece.length)))) {
 		memcpy(output->buffer->bytes + output->buffer->filled, piece.at, piece.length);
 		output_wrote(output, piece.length);
 		piece_release(&piece);
@@ -90,6 +91,11 @@ void output_piece(struct output *output, struct piece piece)
 	seal_and_make_place(output);
 	output->pieces[output->count++] = piece;
 	output->gathered += piece.length;
+}
+
+bool output_may_gather(const struct output *output)
+{
+	return output->waiting > 0 && output->count == 0 && output_room_left(output) > 0;
 }
 
 void output_flush(struct output *output)

@@ -41,6 +41,9 @@ size_t output_room_left(const struct output *output);
 void output_wrote(struct output *output, size_t length);
 /* Owns the piece. */
 void output_piece(struct output *output, struct piece piece);
+/* Whether the stream has enough to send, so that what little was gathered had better wait for more of it: given away
+ * bit by bit it would take up a buffer for each. Until the stream has drained. */
+bool output_may_gather(const struct output *output);
 void output_flush(struct output *output);
 void output_drop(struct output *output); /* what is not taken yet */
 

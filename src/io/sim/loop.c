@@ -273,10 +273,12 @@ int64_t loop_next(const struct loop *loop)
 	return next < loop->process->stalled_until ? loop->process->stalled_until : next;
 }
 
-void sim_fail_memory(struct loop *loop, uint64_t nth)
+uint64_t sim_fail_memory(struct loop *loop, uint64_t nth)
 {
 	CHECK_MAGIC(loop, LOOP_MAGIC);
+	uint64_t left = loop->memory_fails;
 	loop->memory_fails = nth;
+	return left;
 }
 
 static void run_turn(struct loop *loop)

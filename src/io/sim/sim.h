@@ -165,8 +165,9 @@ enum sim_call {
 
 void sim_fail_nth(struct sim *sim, enum sim_call call, uint64_t nth);
 /* The same for allocations that may fail (base/memory.h), counted in this loop's turns only: so that a worker can be meant,
- * and not the control thread, which may not run out of memory. memory_fail_nth itself means every loop. */
-void sim_fail_memory(struct loop *loop, uint64_t nth);
+ * and not the control thread, which may not run out of memory. memory_fail_nth itself means every loop. Returns how many were
+ * still to come before the one that was to fail; 0: it has failed, or none was to. */
+uint64_t sim_fail_memory(struct loop *loop, uint64_t nth);
 /* How often each was called so far: what to try n up to. */
 uint64_t sim_calls(const struct sim *sim, enum sim_call call);
 

@@ -165,6 +165,38 @@ static void a_slow_origin_stops_the_caller(struct chain_options options)
 	chain_free(chain);
 }
 
+/* Bytes that come one by one, for an origin that doesn't read, are kept in few buffers, not in one each. */
+static void a_trickle_that_nobody_reads(struct chain_options options)
+{
+	enum { BYTES = 2000 };
+	static const char *const heads[] = { POST_CHUNKED, "POST /in HTTP/1.1\r\nHost: web\r\nContent-Length: 2000\r\n\r\n" };
+
+	for (unsigned i = 0; i < 2; i++) {
+		struct chain *chain;
+		struct caller *caller = NULL;
+		struct call *call;
+
+		options.serve = stop_reading;
+		options.calm = true;
+		chain = chain_new(&options);
+		*sim_link(chain->proxy_host, chain->origins[0]->host) = SIM_LINK_CALM;
+		sim_link(chain->proxy_host, chain->origins[0]->host)->window_most = 512;
+		sim_link(chain->proxy_host, chain->origins[0]->host)->window_least = 512;
+		call = begin(chain, &caller, heads[i], false, release_when_over);
+		for (unsigned n = 1; n <= BYTES; n++) {
+			call_send_pattern(call, 1, n == BYTES);
+			sim_run_for(chain->sim, CLOCK_MS);
+		}
+		assert_true(buffers_held(chain) < 80);
+		side_resume(chain->origins[0]->served->side);
+		assert_true(chain_run_until_over(chain, call));
+		check_hello(call);
+		assert_int_equal(BYTES, chain->origins[0]->served->body_length);
+		assert_true(call_is_pattern(chain->origins[0]->served));
+		chain_free(chain);
+	}
+}
+
 static void trailers_both_ways(struct chain_options options)
 {
 	struct chain *chain;
@@ -349,6 +381,7 @@ int main(int argc, char **argv)
 		EVERY_VARIANT(bodies_both_ways),
 		EVERY_VARIANT(a_slow_reader_stops_the_origin),
 		EVERY_VARIANT(a_slow_origin_stops_the_caller),
+		EVERY_CODEC(a_trickle_that_nobody_reads),
 		EVERY_VARIANT(trailers_both_ways),
 		EVERY_VARIANT(informational_heads_come_first),
 		EVERY_VARIANT(a_response_that_ends_before_its_request),
