@@ -308,6 +308,7 @@ static void drained(void *owner, bool in_time)
 
 void chain_drain(struct chain *chain)
 {
+	chain->draining = true;
 	sim_process_enter(chain->process);
 	proxy_drain(chain->proxy, GRACE, drained, chain);
 }

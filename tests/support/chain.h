@@ -71,7 +71,7 @@ struct chain {
 	struct origin *origins[CHAIN_ORIGINS];
 	struct caller *callers;
 	struct call *calls;
-	bool drained, in_time;
+	bool draining, drained, in_time;
 };
 
 struct chain *chain_new(const struct chain_options *options);

@@ -29,6 +29,10 @@ void every_variant(void **state);
 int say_variant(void **state); /* the one that failed */
 #define EVERY_VARIANT(test) { #test, every_variant, NULL, say_variant, &(variant_test *){ test } }
 
+/* One seed each, for what takes long. */
+void every_codec(void **state);
+#define EVERY_CODEC(test) { #test, every_codec, NULL, say_variant, &(variant_test *){ test } }
+
 bool is_over(enum call_event event);
 
 /* Scripts. */
