@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* `client`: how the endpoints behind a bound name are used. */
 #include "dialect/linkerd/linkerd_parts.h"
-#include "model/matcher.h"
 
 #define AT(member) offsetof(struct client_policy, member)
 
@@ -160,36 +159,17 @@ static const struct linkerd_block config_block = {
 	.name = "configs[]", .keys = prefix_keys, .also = &policy_block,
 };
 
-static void read_config(struct linkerd_load *load, const struct document_node *node, void *out)
-{
-	struct client_rule *rule = out;
-
-	rule->policy = client_policy_default();
-	linkerd_read_block(load, node, &config_block, &rule->policy);
-	rule->matcher = linkerd_read_matcher(load, node);
-}
-
-static void read_configs(struct linkerd_load *load, const struct document_node *list, void *out)
-{
-	struct router *router = out;
-
-	router->client_rules =
-		linkerd_read_list(load, list, sizeof(struct client_rule), read_config, &router->client_rule_count);
-}
-
 static const struct linkerd_key static_keys[] = {
 	LINKERD_KEY_KIND,
-	{ "configs", LINKERD_READ, 0, .required = true, .read = read_configs, .block = &config_block,
+	{ "configs", LINKERD_APART, .required = true, .block = &config_block,
 	  .says = "each matching one applies, in this order; a later one wins, key by key" },
 	{ 0 },
 };
 static const struct linkerd_block static_block = { .name = "static", .keys = static_keys };
 
-enum { GLOBAL, STATIC };
-
 static const struct linkerd_kind client_kinds[] = {
-	{ "io.l5d.global", GLOBAL, &global_block, "the same for all clients; the default" },
-	{ "io.l5d.static", STATIC, &static_block, "by prefix of the client's id" },
+	{ "io.l5d.global", LINKERD_RULES_GLOBAL, &global_block, "the same for all clients; the default" },
+	{ "io.l5d.static", LINKERD_RULES_STATIC, &static_block, "by prefix of the client's id" },
 	{ 0 },
 };
 
@@ -199,20 +179,17 @@ const struct linkerd_choice linkerd_client = {
 
 void linkerd_read_client(struct linkerd_load *load, const struct document_node *node, void *out)
 {
-	const struct linkerd_kind *kind = linkerd_read_kind(load, node, &linkerd_client);
+	const struct client_policy usual = client_policy_default();
+	const struct linkerd_rules rules = {
+		.choice = &linkerd_client,
+		.config = &config_block,
+		.rule_size = sizeof(struct client_rule),
+		.matcher_offset = offsetof(struct client_rule, matcher),
+		.policy_offset = offsetof(struct client_rule, policy),
+		.policy_size = sizeof usual,
+		.usual = &usual,
+	};
 	struct router *router = out;
 
-	if (!kind)
-		return;
-	if (kind->value == STATIC) {
-		linkerd_read_block(load, node, kind->block, router);
-		return;
-	}
-
-	struct client_rule *rule = linkerd_memory(load, sizeof *rule);
-
-	rule->policy = client_policy_default();
-	linkerd_read_block(load, node, kind->block, &rule->policy);
-	router->client_rules = rule;
-	router->client_rule_count = 1;
+	router->client_rules = linkerd_read_rules(load, node, &rules, &router->client_rule_count);
 }

@@ -60,8 +60,19 @@ extern const struct linkerd_block linkerd_budget;  /* struct budget_policy */
 extern const struct linkerd_choice linkerd_backoff;
 void linkerd_read_budget(struct linkerd_load *load, const struct document_node *node, void *out);
 void linkerd_read_backoff(struct linkerd_load *load, const struct document_node *node, void *out); /* struct backoff */
-/* The `prefix` of one of `configs`, onto a matcher on the heap; NULL when it is a problem or not there. */
-struct matcher *linkerd_read_matcher(struct linkerd_load *load, const struct document_node *config);
+
+/* linkerd_rules.c: one policy for all names (io.l5d.global), or several by prefix (io.l5d.static). */
+enum { LINKERD_RULES_GLOBAL, LINKERD_RULES_STATIC }; /* values of the choice's kinds */
+struct linkerd_rules {
+	const struct linkerd_choice *choice;
+	const struct linkerd_block *config;       /* one of `configs`: the policy, and `prefix` apart */
+	size_t rule_size, matcher_offset;         /* struct service_rule, struct client_rule */
+	size_t policy_offset, policy_size;
+	const void *usual;                        /* the policy that is read over */
+};
+/* The rules, in the snapshot's arena; their matchers are on the heap. NULL and 0 when there are none. */
+void *linkerd_read_rules(struct linkerd_load *load, const struct document_node *node, const struct linkerd_rules *rules,
+                         unsigned *count);
 
 /* linkerd_check.c: what only the whole file shows */
 void linkerd_check(struct linkerd_load *load, const struct document_node *root);

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What `service` and `client` both have: budgets, back-offs, and the prefixes of `configs`. */
+/* What `service` and `client` both have: budgets and back-offs. */
 #include "dialect/linkerd/linkerd_parts.h"
-#include "model/matcher.h"
 
 #define AT(member) offsetof(struct budget_policy, member)
 
@@ -60,17 +59,4 @@ void linkerd_read_backoff(struct linkerd_load *load, const struct document_node 
 		linkerd_problem(load, document_get(node, "minMs"), "is more than maxMs");
 	if (kind->value == BACKOFF_CONSTANT)
 		backoff->max_ns = backoff->min_ns;
-}
-
-struct matcher *linkerd_read_matcher(struct linkerd_load *load, const struct document_node *config)
-{
-	const struct document_node *node = document_get(config, "prefix");
-	struct matcher *matcher = NULL;
-	struct slice text, why;
-
-	if (!document_read_text(node, &text, load->problems))
-		return NULL;
-	if (matcher_new(text, &matcher, &why))
-		linkerd_problem(load, node, "%.*s", SLICE_ARGS(why));
-	return matcher;
 }

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* `service`: how calls to a logical name are retried and judged. */
 #include "dialect/linkerd/linkerd_parts.h"
-#include "model/matcher.h"
 
 #define AT(member) offsetof(struct service_policy, member)
 
@@ -71,36 +70,17 @@ static const struct linkerd_block config_block = {
 	.name = "configs[]", .keys = prefix_keys, .also = &policy_block,
 };
 
-static void read_config(struct linkerd_load *load, const struct document_node *node, void *out)
-{
-	struct service_rule *rule = out;
-
-	rule->policy = service_policy_default();
-	linkerd_read_block(load, node, &config_block, &rule->policy);
-	rule->matcher = linkerd_read_matcher(load, node);
-}
-
-static void read_configs(struct linkerd_load *load, const struct document_node *list, void *out)
-{
-	struct router *router = out;
-
-	router->service_rules =
-		linkerd_read_list(load, list, sizeof(struct service_rule), read_config, &router->service_rule_count);
-}
-
 static const struct linkerd_key static_keys[] = {
 	LINKERD_KEY_KIND,
-	{ "configs", LINKERD_READ, 0, .required = true, .read = read_configs, .block = &config_block,
+	{ "configs", LINKERD_APART, .required = true, .block = &config_block,
 	  .says = "each matching one applies, in this order; a later one wins, key by key" },
 	{ 0 },
 };
 static const struct linkerd_block static_block = { .name = "static", .keys = static_keys };
 
-enum { GLOBAL, STATIC };
-
 static const struct linkerd_kind service_kinds[] = {
-	{ "io.l5d.global", GLOBAL, &global_block, "the same for all names; the default" },
-	{ "io.l5d.static", STATIC, &static_block, "by prefix of the logical name" },
+	{ "io.l5d.global", LINKERD_RULES_GLOBAL, &global_block, "the same for all names; the default" },
+	{ "io.l5d.static", LINKERD_RULES_STATIC, &static_block, "by prefix of the logical name" },
 	{ 0 },
 };
 
@@ -110,20 +90,17 @@ const struct linkerd_choice linkerd_service = {
 
 void linkerd_read_service(struct linkerd_load *load, const struct document_node *node, void *out)
 {
-	const struct linkerd_kind *kind = linkerd_read_kind(load, node, &linkerd_service);
+	const struct service_policy usual = service_policy_default();
+	const struct linkerd_rules rules = {
+		.choice = &linkerd_service,
+		.config = &config_block,
+		.rule_size = sizeof(struct service_rule),
+		.matcher_offset = offsetof(struct service_rule, matcher),
+		.policy_offset = offsetof(struct service_rule, policy),
+		.policy_size = sizeof usual,
+		.usual = &usual,
+	};
 	struct router *router = out;
 
-	if (!kind)
-		return;
-	if (kind->value == STATIC) {
-		linkerd_read_block(load, node, kind->block, router);
-		return;
-	}
-
-	struct service_rule *rule = linkerd_memory(load, sizeof *rule);
-
-	rule->policy = service_policy_default();
-	linkerd_read_block(load, node, kind->block, &rule->policy);
-	router->service_rules = rule;
-	router->service_rule_count = 1;
+	router->service_rules = linkerd_read_rules(load, node, &rules, &router->service_rule_count);
 }
