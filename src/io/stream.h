@@ -28,7 +28,10 @@ struct loop;
 struct stream;
 
 struct stream_events {
-	/* The connection is made (only for streams from network_connect). */
+	/* The connection is made. A stream from network_connect tells it, and a stream secured by a filter (TLS), an accepted one
+	 * too, once its handshake is done: from then on stream_security has its facts, the agreed protocol (ALPN) among them. An
+	 * accepted stream in plain text never tells it. Nothing is received before it. Who must know the ALPN before it chooses a
+	 * codec owns the stream until then and passes it on: stream_own may be called again, also from inside an event. */
 	void (*connected)(void *owner);
 	/* Bytes arrived: the buffer's whole filled part; the receiver owns one reference, and may write behind `filled` when it
 	 * holds the only one. Never called while paused. */
@@ -37,8 +40,24 @@ struct stream_events {
 	void (*ended)(void *owner);
 	/* All that was taken has been sent; called only after a take that left something waiting. */
 	void (*drained)(void *owner);
-	/* The connection is broken, or could not be made: ERROR_RESET, _REFUSED, _UNREACHABLE, _TIMEOUT, _IO, _LIMIT. */
+	/* The connection is broken, or could not be made: ERROR_RESET, _REFUSED, _UNREACHABLE, _TIMEOUT, _IO, _LIMIT; of a secured
+	 * stream also ERROR_DENIED (one side does not trust the other's certificate, or lacks one), _UNSUPPORTED (no common version,
+	 * cipher or protocol), _SYNTAX (bytes that are not what the filter speaks). */
 	void (*failed)(void *owner, int error);
+};
+
+/* What secures a stream, as its handshake settled it. All slices are the stream's; empty: not there. */
+struct stream_security {
+	struct slice version;      /* "TLSv1.3" */
+	struct slice cipher;       /* OpenSSL's name: "TLS_AES_128_GCM_SHA256" */
+	struct slice alpn;         /* what both sides agreed to speak: "h2" */
+	struct slice server_name;  /* what the client asked for (SNI) */
+	/* The peer's certificate, as far as it was verified; all empty without one. */
+	struct slice peer_uri;     /* its first URI SAN: a SPIFFE ID */
+	struct slice peer_dns;     /* its DNS SANs, separated by commas */
+	struct slice peer_subject; /* RFC 2253: "CN=web,O=Example" */
+	struct slice peer_hash;    /* SHA-256 of its DER, 64 lower-case hex digits */
+	bool resumed;              /* the handshake went on with an earlier session */
 };
 
 struct stream_ops {
@@ -49,6 +68,8 @@ struct stream_ops {
 	void (*close)(struct stream *stream, bool linger);
 	/* What the peer and we are called; family ADDRESS_NONE when not known. */
 	void (*addresses)(const struct stream *stream, struct address *local, struct address *remote);
+	/* NULL, or answers NULL: plain text, or the handshake isn't done. */
+	const struct stream_security *(*security)(const struct stream *stream);
 };
 
 /* Embedded at the start of every implementation. */
@@ -104,6 +125,12 @@ static inline void stream_linger(struct stream *stream)
 static inline void stream_addresses(const struct stream *stream, struct address *local, struct address *remote)
 {
 	stream->ops->addresses(stream, local, remote);
+}
+
+/* What secures it: NULL for plain text, and before `connected` was told. Valid until the stream is closed. */
+static inline const struct stream_security *stream_security(const struct stream *stream)
+{
+	return stream->ops->security ? stream->ops->security(stream) : NULL;
 }
 
 #endif

@@ -229,6 +229,9 @@ static void connected(void *owner)
 	struct http1_session *h = owner;
 
 	CHECK_MAGIC(h, HTTP1_SESSION_MAGIC);
+	/* A server's connection was made before; here its handshake is done. */
+	if (h->session.connected)
+		return;
 	http1_session_count(h);
 	/* The stream may have sent what it was given before it told that it is connected. */
 	if (h->side && h->given)

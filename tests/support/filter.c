@@ -348,6 +348,14 @@ static void addresses(const struct stream *stream, struct address *local, struct
 	stream_addresses(f->below, local, remote);
 }
 
+static const struct stream_security *security(const struct stream *stream)
+{
+	const struct filter *f = (const struct filter *)(const void *)stream;
+
+	CHECK_MAGIC(f, MAGIC);
+	return stream_security(f->below);
+}
+
 static const struct stream_ops ops = {
 	.take = take,
 	.pause = pause_stream,
@@ -355,6 +363,7 @@ static const struct stream_ops ops = {
 	.finish = finish,
 	.close = close_stream,
 	.addresses = addresses,
+	.security = security,
 };
 
 struct stream *filter_new(struct stream *below, struct loop *loop)

@@ -694,6 +694,8 @@ static void connected(void *owner)
 {
 	struct multiplex *m = owner;
 
+	if (m->session.connected) /* a server's: its handshake is done */
+		return;
 	count(m);
 	LIST_EACH(&m->sides, link)
 		LIST_OF(link, struct multiplex_side, link)->side.wrote = true;

@@ -5,7 +5,7 @@
 
 # Debian's packages, by what they are for.
 declare -A packages=(
-	[build]='gcc libc6-dev meson ninja-build pkg-config libyaml-dev python3'
+	[build]='gcc libc6-dev meson ninja-build pkg-config libyaml-dev libssl-dev python3'
 	[demo]='python3 curl'
 	[unit]='libcmocka-dev'
 	[clang]='clang libclang-rt-14-dev llvm-14'

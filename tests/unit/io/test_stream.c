@@ -168,6 +168,8 @@ static void echoes(void **state)
 	connect_two(&two, &defaults);
 	stream_addresses(two.client.stream, &client_local, &client_remote);
 	stream_addresses(two.server.stream, &server_local, &server_remote);
+	assert_null(stream_security(two.client.stream));
+	assert_null(stream_security(two.server.stream));
 	assert_true(address_equal(&client_local, &server_remote));
 	assert_true(address_equal(&client_remote, &server_local));
 	assert_true(address_equal(&client_remote, &two.rig->address));
