@@ -5,7 +5,7 @@
  * Made and configured on the control thread; main runs the loop in a thread. What only the control thread knows is asked for by
  * messages, and the page is answered when the answer has come.
  *
- *	admin_new(&options, &snapshot->admin.address, &admin, &why);    // listens
+ *	admin_new(&options, &snapshot->admin, &admin, &why);            // where to listen
  *	admin_configure(admin, snapshot);                               // now and after each reload
  *	admin_address(admin, &bound);
  *	... loop_run(options.loop) in a thread; loop_stop; join ...
@@ -29,16 +29,17 @@ struct admin_options {
 	struct proxy *proxy;
 	struct metrics *metrics;
 	unsigned worker_count;
-	struct listen_options listen;  /* of the listening socket */
 	/* Somebody has asked for /admin/shutdown; on the control thread. */
 	void (*shut_down)(void *owner);
 	void *owner;
 };
 
-MUST_CHECK int admin_new(const struct admin_options *options, const struct address *address, struct admin **admin, struct text *why);
-/* Takes a reference of its own. Control thread. A changed address takes effect at the next start only (logged). */
+MUST_CHECK int admin_new(const struct admin_options *options, const struct admin_policy *policy, struct admin **admin, struct text *why);
+/* Takes a reference of its own. Control thread. Changed addresses take effect at the next start only. */
 void admin_configure(struct admin *admin, struct snapshot *snapshot);
 void admin_address(const struct admin *admin, struct address *bound);
+/* False: there is no httpIdentifierPort. */
+bool admin_identifier_address(const struct admin *admin, struct address *bound);
 /* After the loop has stopped. */
 void admin_free(struct admin *admin);
 

@@ -135,13 +135,6 @@ void request_abandon(struct request *request)
 
 /* ---- what the client sends ---- */
 
-static void ready(struct request *request)
-{
-	struct admin *admin = request->admin;
-
-	server_dispatch(admin, request);
-}
-
 static void body(struct side *side, struct piece piece)
 {
 	struct request *request = side->exchange;
@@ -165,7 +158,7 @@ static void end(struct side *side)
 	if (request->too_large)
 		request_answer_error(request, 413, "the request's body is too large");
 	else
-		ready(request);
+		request->show(request);
 }
 
 static void trailers(struct side *side, const struct fields *fields)
@@ -200,7 +193,7 @@ static const struct side_events request_events = {
 	.writable = writable,
 };
 
-void request_open(struct admin *admin, struct side *side)
+void request_open(struct admin *admin, struct side *side, void (*show)(struct request *request))
 {
 	struct request *request = memory_new(sizeof *request);
 	struct head *head = side->head;
@@ -210,6 +203,7 @@ void request_open(struct admin *admin, struct side *side)
 	request->magic = REQUEST_MAGIC;
 	request->admin = admin;
 	request->side = side;
+	request->show = show;
 	request->method = (enum method)head->method;
 	decode(&request->path, slice_make(head->target.at, query), false);
 	if (query < head->target.length)
@@ -221,6 +215,6 @@ void request_open(struct admin *admin, struct side *side)
 	/* A request without a body is answered now; its `end` is never told then. */
 	if (head->body == BODY_NONE) {
 		request->complete = true;
-		ready(request);
+		request->show(request);
 	}
 }

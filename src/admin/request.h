@@ -26,11 +26,12 @@ struct request {
 	struct text body;
 	struct text content_type;
 	enum method method;
+	void (*show)(struct request *request);
 	bool complete, too_large, answered;
 };
 
-/* For session_events.opened. The page is looked up (server_dispatch) when the body is complete. */
-void request_open(struct admin *admin, struct side *side);
+/* For session_events.opened. `show` is called when the body is complete; while request->side is there, so is its head. */
+void request_open(struct admin *admin, struct side *side, void (*show)(struct request *request));
 void request_answer(struct request *request, unsigned status, const char *content_type, struct slice body);
 void request_answer_error(struct request *request, unsigned status, const char *message);
 /* A parameter of the query string, or of a form's body; decoded onto `value`. False when it is absent. */

@@ -22,8 +22,10 @@ struct list *server_requests(struct admin *admin)
 
 static void opened(void *owner, struct session *session, struct side *side)
 {
+	struct door *door = owner;
+
 	(void)session;
-	request_open(owner, side);
+	request_open(door->admin, side, door->show);
 }
 
 static void closed(void *owner, struct session *session, int error)
@@ -40,10 +42,11 @@ static const struct session_events admin_events = {
 
 static void accepted(void *owner, struct stream *stream)
 {
-	struct admin *admin = owner;
+	struct door *door = owner;
+	struct admin *admin = door->admin;
 	struct session *session;
 
-	if (http1_server_new(admin->sessions, stream, &admin->limits, &admin_events, admin, NULL, &session) == 0)
+	if (http1_server_new(admin->sessions, stream, &admin->limits, &admin_events, door, NULL, &session) == 0)
 		list_append(&admin->connections, &session->link);
 }
 
@@ -61,8 +64,9 @@ static bool allows(const struct page *page, const struct request *request)
 	return name && strstr(page->methods, name);
 }
 
-void server_dispatch(struct admin *admin, struct request *request)
+void server_dispatch(struct request *request)
 {
+	struct admin *admin = request->admin;
 	struct slice path = text_slice(&request->path);
 	const struct page *page = page_for_path(admin, path);
 
@@ -77,6 +81,58 @@ void server_dispatch(struct admin *admin, struct request *request)
 		page->show(request);
 }
 
+/* ---- doors ---- */
+
+static int door_open(struct door *door, struct admin *admin, const struct admin_policy *policy, uint16_t port,
+                     void (*show)(struct request *request), struct text *why)
+{
+	const struct listen_options options = {
+		.backlog = policy->backlog,
+		.exclusive = policy->exclusive,
+		.socket = { .keep_alive = policy->keep_alive, .delay = policy->delay },
+	};
+	struct address address = policy->address;
+	char text[ADDRESS_TEXT];
+	int e;
+
+	address.port = port;
+	e = listen_open(admin->options.network, &address, 1, &options, &door->set);
+	if (e) {
+		address_format(&address, text);
+		text_format(why, "cannot listen on %s (admin): %s", text, e == ERROR_EXISTS ? "the address is in use" : error_text(e));
+		return e;
+	}
+	door->admin = admin;
+	door->show = show;
+	listen_address(door->set, &door->bound);
+	return 0;
+}
+
+static void door_start(struct door *door)
+{
+	if (door->set && !door->listener)
+		door->listener = listen_start(door->set, 0, door->admin->options.loop, accepted, door);
+}
+
+static void door_close(struct door *door)
+{
+	if (door->listener)
+		listen_stop(door->listener);
+	listen_close(door->set);
+}
+
+static int doors_open(struct admin *admin, const struct admin_policy *policy, struct text *why)
+{
+	int e = door_open(&admin->pages, admin, policy, policy->address.port, server_dispatch, why);
+
+	if (e || !(policy->set & ADMIN_IDENTIFIER))
+		return e;
+	e = door_open(&admin->identifier, admin, policy, policy->identifier_port, identifier_show, why);
+	if (e)
+		door_close(&admin->pages);
+	return e;
+}
+
 /* ---- life ---- */
 
 static void deliver_snapshot(const struct message *message)
@@ -87,8 +143,8 @@ static void deliver_snapshot(const struct message *message)
 		snapshot_unref(admin->snapshot);
 	admin->snapshot = message->a;
 	/* It listens only now: without a snapshot there would be nothing to show. */
-	if (!admin->listener)
-		admin->listener = listen_start(admin->set, 0, admin->options.loop, accepted, admin);
+	door_start(&admin->pages);
+	door_start(&admin->identifier);
 }
 
 void admin_configure(struct admin *admin, struct snapshot *snapshot)
@@ -101,10 +157,9 @@ void admin_configure(struct admin *admin, struct snapshot *snapshot)
 	}
 }
 
-int admin_new(const struct admin_options *options, const struct address *address, struct admin **out, struct text *why)
+int admin_new(const struct admin_options *options, const struct admin_policy *policy, struct admin **out, struct text *why)
 {
 	struct admin *admin = memory_new(sizeof *admin);
-	char text[ADDRESS_TEXT];
 	int e;
 
 	admin->magic = ADMIN_MAGIC;
@@ -112,13 +167,9 @@ int admin_new(const struct admin_options *options, const struct address *address
 	admin->limits = (struct session_limits){ .max_line_bytes = 8192, .idle_ns = 60 * CLOCK_SECOND };
 	list_init(&admin->connections);
 	list_init(&admin->requests);
-	e = listen_open(options->network, address, 1, &options->listen, &admin->set);
-	if (e) {
-		address_format(address, text);
-		text_format(why, "cannot listen on %s (admin): %s", text, e == ERROR_EXISTS ? "the address is in use" : error_text(e));
-		goto no_set;
-	}
-	listen_address(admin->set, &admin->bound);
+	e = doors_open(admin, policy, why);
+	if (e)
+		goto no_doors;
 	e = channel_new(options->loop, INBOX, &admin->inbox);
 	if (e)
 		goto no_channel;
@@ -132,24 +183,30 @@ int admin_new(const struct admin_options *options, const struct address *address
 no_sessions:
 	channel_free(admin->inbox);
 no_channel:
-	listen_close(admin->set);
-no_set:
+	door_close(&admin->identifier);
+	door_close(&admin->pages);
+no_doors:
 	memory_free(admin);
 	return e;
 }
 
 void admin_address(const struct admin *admin, struct address *bound)
 {
-	*bound = admin->bound;
+	*bound = admin->pages.bound;
+}
+
+bool admin_identifier_address(const struct admin *admin, struct address *bound)
+{
+	*bound = admin->identifier.bound;
+	return admin->identifier.set != NULL;
 }
 
 void admin_free(struct admin *admin)
 {
 	CHECK_MAGIC(admin, ADMIN_MAGIC);
 	channel_free(admin->inbox);
-	if (admin->listener)
-		listen_stop(admin->listener);
-	listen_close(admin->set);
+	door_close(&admin->identifier);
+	door_close(&admin->pages);
 	LIST_EACH_SAFE(&admin->requests, link, after)
 		request_abandon(LIST_OF(link, struct request, link));
 	LIST_EACH_SAFE(&admin->connections, link, after)

@@ -10,19 +10,26 @@
 
 enum { ADMIN_MAGIC = 0x61646d69 };
 
+/* An address that the admin server listens on. */
+struct door {
+	struct admin *admin;
+	struct listen_set *set;        /* NULL: not configured */
+	struct listener *listener;     /* NULL: not started */
+	struct address bound;
+	void (*show)(struct request *request); /* answers what comes in */
+};
+
 struct admin {
 	uint32_t magic;
 	struct admin_options options;
 	struct channel *inbox;         /* from the control thread */
-	struct listen_set *set;
-	struct listener *listener;
+	struct door pages, identifier; /* the latter only when httpIdentifierPort is configured */
 	struct session_pools *sessions;
 	struct list connections;       /* sessions, by link */
 	struct list requests;
 	struct snapshot *snapshot;     /* counted; the admin thread's */
 	struct session_limits limits;
 	struct process_metrics *process;
-	struct address bound;
 };
 
 /* Which of admin.security's switches governs a page. */
@@ -41,8 +48,8 @@ struct page {
 };
 
 struct list *server_requests(struct admin *admin);
-/* Finds the page and shows it, or answers 404, 405 or 403. */
-void server_dispatch(struct admin *admin, struct request *request);
+/* Finds the page and shows it, or answers 404 or 405. */
+void server_dispatch(struct request *request);
 
 /* pages.c: the table; ends in a page without a path. */
 extern const struct page pages[];
@@ -53,5 +60,9 @@ const struct page *page_for_path(const struct admin *admin, struct slice path);
 void page_delegator(struct request *request);
 void page_bound_names(struct request *request);
 void page_shutdown(struct request *request);
+
+/* identifier.c: answers with the names that the routers' identifiers give the request itself: {"ROUTER": {"path": …, "dtab": …}}, or
+ * {"ROUTER": {"error": …}}. */
+void identifier_show(struct request *request);
 
 #endif

@@ -130,19 +130,17 @@ static int make_proxy(struct process *process)
 
 static int make_admin(struct process *process, struct text *why)
 {
-	const struct admin_policy *policy = &process->first->admin;
 	const struct admin_options options = {
 		.network = network_host(),
 		.loop = process->admin_loop,
 		.proxy = process->proxy,
 		.metrics = process->metrics,
 		.worker_count = process->threads,
-		.listen = { .backlog = policy->backlog, .socket = { .keep_alive = policy->keep_alive, .delay = policy->delay } },
 		.shut_down = begin_ending,
 		.owner = process,
 	};
 
-	return admin_new(&options, &policy->address, &process->admin, why);
+	return admin_new(&options, &process->first->admin, &process->admin, why);
 }
 
 /* *why stays empty when the error says all. */
@@ -212,6 +210,10 @@ static void show_admin(struct process *process)
 	admin_address(process->admin, &bound);
 	address_format(&bound, text);
 	cli_say("admin on %s", text);
+	if (!admin_identifier_address(process->admin, &bound))
+		return;
+	address_format(&bound, text);
+	cli_say("identifiers on %s", text);
 }
 
 /* What only begins once everything is made. */

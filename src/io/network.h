@@ -36,6 +36,7 @@ struct socket_options {
 
 struct listen_options {
 	int backlog; /* 0: 4096 */
+	bool exclusive; /* ERROR_EXISTS also while connections of a listener that was there before are not forgotten */
 	struct socket_options socket;
 };
 

@@ -55,6 +55,7 @@ struct listener_policy {
 	int backlog;                     /* 0: default */
 	bool keep_alive;                 /* SO_KEEPALIVE */
 	bool delay;                      /* Nagle's algorithm on */
+	bool exclusive;                  /* without SO_REUSEADDR */
 	bool add_forwarded;              /* requests get a Forwarded field */
 	struct forwarded_label forwarded_by, forwarded_for;
 	bool clear_context;              /* callers are not trusted: l5d-* are stripped */

@@ -32,11 +32,17 @@ struct namer_policy {
 	unsigned transformer_count;
 };
 
+enum admin_field {
+	ADMIN_IDENTIFIER = 1 << 0,          /* identifier_port */
+};
+
 struct admin_policy {
+	unsigned set;                       /* enum admin_field */
 	struct address address;
+	uint16_t identifier_port;           /* of the same IP address: requests to it are told how they are named; 0: any */
 	int64_t shutdown_grace_ns;
 	int backlog;                        /* 0: default */
-	bool keep_alive, delay;             /* SO_KEEPALIVE; Nagle's algorithm on */
+	bool keep_alive, delay, exclusive;  /* SO_KEEPALIVE; Nagle's algorithm on; without SO_REUSEADDR */
 	bool ui, control, diagnostics;      /* which categories of pages are enabled */
 	const struct slice *allow, *deny;   /* regular expressions (pathWhitelist, pathBlacklist) */
 	unsigned allow_count, deny_count;

@@ -3,6 +3,7 @@
 
 #include "base/text.h"
 #include "model/dtab.h"
+#include "proxy/identify.h"
 #include "proxy/l5d.h"
 
 enum step_result answer_error(struct exchange *exchange, unsigned status, struct slice text)
@@ -17,15 +18,16 @@ enum step_result answer_status(struct exchange *exchange, unsigned status)
 	return STEP_END;
 }
 
-enum step_result answer_unidentified(struct exchange *exchange, const struct identifier *last)
+enum step_result answer_unidentified(struct exchange *exchange)
 {
 	char from[ADDRESS_TEXT];
 	struct head *request = exchange->request;
 	struct text text = { 0 };
 
 	address_format(&exchange->down->session->remote, from);
-	text_format(&text, "Unknown destination: Request(\"%.*s %.*s\", from %s) / %.*s header is absent", SLICE_ARGS(request->method_text),
-	            SLICE_ARGS(request->target), from, SLICE_ARGS(last->header));
+	text_format(&text, "Unknown destination: Request(\"%.*s %.*s\", from %s) / ", SLICE_ARGS(request->method_text),
+	            SLICE_ARGS(request->target), from);
+	identify_why(exchange->listener->router->router, &text);
 	exchange_answer(exchange, 400, text_slice(&text), false);
 	text_free(&text);
 	return STEP_END;

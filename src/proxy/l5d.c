@@ -4,8 +4,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "model/dtab.h"
 #include "proxy/forwarded.h"
+#include "proxy/identify.h"
 
 #define VIA_HERE "1.1 linkerd"
 
@@ -18,23 +18,11 @@ static bool is_l5d(const struct field *field)
 
 static int read_dtabs(struct exchange *exchange, struct slice *why)
 {
-	static const enum field_id ids[] = { FIELD_L5D_CTX_DTAB, FIELD_L5D_DTAB };
-	struct dtab all = { 0 };
-	struct slice reason;
+	struct dtab all;
+	int e = identify_dtab(exchange->request, &exchange->arena, &all, why);
 
-	for (unsigned i = 0; i < 2; i++) {
-		for (struct field *f = head_find(exchange->request, ids[i]); f; f = head_find_next(exchange->request, f)) {
-			struct dtab more;
-			int e = dtab_parse(field_value(f), &exchange->arena, &more, &reason, NULL);
-
-			if (!e)
-				e = dtab_concat(&exchange->arena, &all, &more, &all);
-			if (e) {
-				*why = e == ERROR_SYNTAX ? reason : slice_of(error_text(e));
-				return e;
-			}
-		}
-	}
+	if (e)
+		return e;
 	exchange->local_dtab = dtab_show(&exchange->arena, &all);
 	return exchange->local_dtab.at ? 0 : ERROR_NO_MEMORY;
 }

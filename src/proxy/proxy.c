@@ -142,7 +142,11 @@ static struct scope *server_scope(struct proxy *proxy, struct slice label, const
 static int port_open(struct proxy *proxy, struct slice label, const struct listener_policy *policy, struct port **out, struct text *why)
 {
 	struct port *port = memory_new(sizeof *port);
-	struct listen_options options = { .backlog = policy->backlog, .socket = { .keep_alive = policy->keep_alive, .delay = policy->delay } };
+	struct listen_options options = {
+		.backlog = policy->backlog,
+		.exclusive = policy->exclusive,
+		.socket = { .keep_alive = policy->keep_alive, .delay = policy->delay },
+	};
 	int e = listen_open(proxy->options.network, &policy->address, proxy->options.worker_count, &options, &port->set);
 
 	if (e) {

@@ -5,23 +5,10 @@
 #include "base/check.h"
 #include "model/dtab.h"
 #include "proxy/answer.h"
+#include "proxy/identify.h"
 #include "proxy/l5d.h"
 
 /* ---- identify: what is asked for ---- */
-
-/* The header's value under dst_prefix as one segment: "/svc/hello". */
-static struct slice token(struct exchange *exchange, const struct identifier *identifier)
-{
-	struct head *request = exchange->request;
-	struct slice value = request->authority;
-
-	if (!slice_equal(identifier->header, SLICE("host"))) {
-		struct field *f = head_find_name(request, identifier->header);
-
-		value = f ? field_value(f) : (struct slice){ 0 };
-	}
-	return value;
-}
 
 static enum step_result identify(struct exchange *exchange)
 {
@@ -31,16 +18,10 @@ static enum step_result identify(struct exchange *exchange)
 
 	if (e)
 		return answer_error(exchange, e == ERROR_SYNTAX ? 400 : 503, why);
-	for (unsigned i = 0; i < router->identifier_count; i++) {
-		struct slice value = token(exchange, &router->identifiers[i]);
-
-		if (value.length == 0)
-			continue;
-		exchange->token = value;
+	if (identify_request(router, exchange->request, &exchange->token))
 		return STEP_NEXT;
-	}
 	counter_add(&exchange->listener->router->stats->unidentified, 1);
-	return answer_unidentified(exchange, &router->identifiers[router->identifier_count - 1]);
+	return answer_unidentified(exchange);
 }
 
 /* ---- admit: whether it may come in ---- */

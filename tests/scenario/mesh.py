@@ -97,13 +97,20 @@ class Weft:
                 found.setdefault(match[3], []).append((match[1].strip("[]"), int(match[2])))
         return found
 
-    @property
-    def admin_address(self):
+    def _told(self, what):
         for line in list(self.lines):
-            match = re.fullmatch(r"admin on (\S+):(\d+)", line)
+            match = re.fullmatch(what + r" on (\S+):(\d+)", line)
             if match:
                 return match[1], int(match[2])
         return None
+
+    @property
+    def admin_address(self):
+        return self._told("admin")
+
+    @property
+    def identifier_address(self):
+        return wait_until(lambda: self._told("identifiers"), "the address of httpIdentifierPort")
 
     def address(self, label=None, which=0):
         addresses = self.addresses

@@ -71,6 +71,45 @@ def test_bound_names(mesh):
     assert weft.admin("/bound-names.json").json() == ["/#/io.l5d.fs/web"]
 
 
+# ---- httpIdentifierPort ----
+
+def test_identifiers_name_the_request_itself(mesh):
+    routers = [mesh.router("out", "/svc => /#/io.l5d.fs ; /a=>/b"),
+               mesh.router("tokens", "", dstPrefix="/t", identifier={"kind": "io.l5d.header.token", "header": "X-Name"})]
+    weft = mesh.weft(mesh.config(*routers, admin={"httpIdentifierPort": 0}))
+    client = mesh.client(weft.identifier_address)
+    base = "/svc=>/#/io.l5d.fs;/a=>/b"
+
+    answer = client.get("web:80", "/any/path")
+    assert answer.status == 200
+    assert answer.header("content-type") == "application/json"
+    assert json.loads(answer.body) == {"out": {"path": "/svc/web:80", "dtab": base}, "tokens": {"error": "x-name header is absent"}}
+
+    headers = {"X-Name": "some/name", "l5d-dtab": "/svc/web => /svc/other;"}
+    assert json.loads(client.get("web", headers=headers).body) == {
+        "out": {"path": "/svc/web", "dtab": base + ";/svc/web=>/svc/other"},
+        "tokens": {"path": "/t/some\\x2fname", "dtab": "/svc/web=>/svc/other"}}
+
+    told = json.loads(client.get("web", headers={"l5d-dtab": "/svc => ?"}).body)
+    assert set(told["out"]) == {"error"} and told["out"] == told["tokens"]
+    assert json.loads(client.request("POST", host="web", body=b"x" * 1000).body)["out"]["path"] == "/svc/web"
+
+
+def test_identifiers_are_those_that_run(mesh):
+    config = mesh.config(mesh.router("out", "/svc => /a"), admin={"httpIdentifierPort": 0})
+    weft = mesh.weft(config)
+    client = mesh.client(weft.identifier_address)
+    assert json.loads(client.get("web").body) == {"out": {"path": "/svc/web", "dtab": "/svc=>/a"}}
+    config["routers"] = [mesh.router("later", "/svc => /b")]
+    weft.reload(config)
+    wait_until(lambda: json.loads(client.get("web").body) == {"later": {"path": "/svc/web", "dtab": "/svc=>/b"}}, "the new router")
+
+
+def test_without_the_key_there_is_no_identifier_port(mesh):
+    weft = start(mesh)
+    assert not any(line.startswith("identifiers") for line in weft.lines)
+
+
 def test_recent_requests(mesh):
     weft = start(mesh, telemetry=[{"kind": "io.l5d.recentRequests", "sampleRate": 1.0, "capacity": 5}])
     traffic(mesh, weft, good=7, bad=0)

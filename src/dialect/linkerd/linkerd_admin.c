@@ -47,6 +47,7 @@ static void read_socket(struct linkerd_load *load, const struct document_node *n
 	admin->delay = !socket.no_delay;
 	admin->keep_alive = socket.keep_alive;
 	admin->backlog = (int)socket.backlog;
+	admin->exclusive = !socket.reuse_address;
 }
 
 static const struct linkerd_key admin_keys[] = {
@@ -56,12 +57,13 @@ static const struct linkerd_key admin_keys[] = {
 	{ "workerThreads", LINKERD_COUNT, LINKERD_NOWHERE, 1, .says = "no effect: the admin server has one thread; 2" },
 	{ "security", LINKERD_BLOCK, 0, .block = &security_block, .says = "which pages there are" },
 	{ "socketOptions", LINKERD_READ, 0, .read = read_socket, .block = &linkerd_socket, .says = "of the listening socket" },
+	{ "httpIdentifierPort", LINKERD_PORT, AT(identifier_port), .sets = ADMIN_IDENTIFIER,
+	  .says = "where any request is told how the routers would name it; 0: any free one; none" },
 	LINKERD_KEY_LATER("tls"),
-	LINKERD_KEY_LATER("httpIdentifierPort"),
 	{ 0 },
 };
 
-const struct linkerd_block linkerd_admin = { .name = "admin", .keys = admin_keys };
+const struct linkerd_block linkerd_admin = { .name = "admin", .keys = admin_keys, .set_offset = AT(set) };
 
 struct admin_policy linkerd_admin_default(void)
 {

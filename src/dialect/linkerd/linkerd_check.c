@@ -55,27 +55,49 @@ static void check_address(struct linkerd_load *load, const struct place *places,
 	}
 }
 
+/* The addresses that are listened on so far, each compared with those before it. `all` has room for all. */
+struct places {
+	struct place *all;
+	unsigned count;
+};
+
+static void add_place(struct linkerd_load *load, struct places *places, const struct place *new)
+{
+	check_address(load, places->all, places->count, new);
+	places->all[places->count++] = *new;
+}
+
+static void add_admin(struct linkerd_load *load, struct places *places, const struct document_node *node)
+{
+	const struct admin_policy *admin = &load->snapshot->admin;
+	struct place place = { admin->address, node, "admin" };
+
+	add_place(load, places, &place);
+	if (!(admin->set & ADMIN_IDENTIFIER))
+		return;
+	place = (struct place){ admin->address, document_get(node, "httpIdentifierPort"), "admin.httpIdentifierPort" };
+	place.address.port = admin->identifier_port;
+	add_place(load, places, &place);
+}
+
 /* Routers of a protocol that isn't supported have no servers here, so there is nothing to compare. */
 static void check_addresses(struct linkerd_load *load, const struct document_node *root)
 {
 	const struct document_node *routers = document_get(root, "routers");
 	const struct snapshot *snapshot = load->snapshot;
-	unsigned most = 1, count = 0;
+	unsigned most = 2; /* admin's */
 
 	for (unsigned i = 0; i < snapshot->router_count; i++)
 		most += snapshot->routers[i].listener_count;
 
-	struct place *places = linkerd_memory(load, most * sizeof *places);
+	struct places places = { linkerd_memory(load, most * sizeof *places.all), 0 };
 
-	places[count++] = (struct place){ snapshot->admin.address, document_get(root, "admin"), "admin" };
+	add_admin(load, &places, document_get(root, "admin"));
 	for (unsigned i = 0; i < snapshot->router_count; i++) {
 		const struct document_node *servers = document_get(item(routers, i), "servers");
 
-		for (unsigned k = 0; k < snapshot->routers[i].listener_count; k++) {
-			places[count] = (struct place){ snapshot->routers[i].listeners[k].address, item(servers, k), "another server" };
-			check_address(load, places, count, &places[count]);
-			count++;
-		}
+		for (unsigned k = 0; k < snapshot->routers[i].listener_count; k++)
+			add_place(load, &places, &(struct place){ snapshot->routers[i].listeners[k].address, item(servers, k), "another server" });
 	}
 }
 

@@ -20,7 +20,7 @@ void linkerd_read_telemetry(struct linkerd_load *load, const struct document_nod
 
 /* linkerd_socket.c: `socketOptions` */
 struct linkerd_socket {
-	bool no_delay, keep_alive;
+	bool no_delay, keep_alive, reuse_address;
 	uint32_t backlog;
 };
 extern const struct linkerd_block linkerd_socket;

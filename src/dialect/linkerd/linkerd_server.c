@@ -22,6 +22,7 @@ static void read_socket(struct linkerd_load *load, const struct document_node *n
 	server->delay = !socket.no_delay;
 	server->keep_alive = socket.keep_alive;
 	server->backlog = (int)socket.backlog;
+	server->exclusive = !socket.reuse_address;
 }
 
 static bool is_field_name(struct slice name)

@@ -43,7 +43,7 @@ static int set_option(int fd, int level, int name)
 static int set_options(int fd, const struct address *address, bool shared, const struct listen_options *options)
 {
 	int zero = 0;
-	int e = set_option(fd, SOL_SOCKET, SO_REUSEADDR);
+	int e = options->exclusive ? 0 : set_option(fd, SOL_SOCKET, SO_REUSEADDR);
 	if (!e && shared)
 		e = set_option(fd, SOL_SOCKET, SO_REUSEPORT);
 	if (!e && !options->socket.delay)

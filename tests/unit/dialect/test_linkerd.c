@@ -115,10 +115,10 @@ static void admin_is_read(void **state)
 {
 	(void)state;
 	struct snapshot *s = load(
-		"admin:\n  ip: 127.0.2.1\n  port: 0\n  shutdownGraceMs: 250\n  workerThreads: 4\n"
+		"admin:\n  ip: 127.0.2.1\n  port: 0\n  shutdownGraceMs: 250\n  workerThreads: 4\n  httpIdentifierPort: 8090\n"
 		"  security:\n    uiEnabled: false\n    controlEnabled: false\n    diagnosticsEnabled: false\n"
 		"    pathWhitelist: ['^/a', /b]\n    pathBlacklist: [^/c$]\n"
-		"  socketOptions: {noDelay: false, keepAlive: true, backlog: 7, reuseAddr: true, reusePort: true}\n"
+		"  socketOptions: {noDelay: false, keepAlive: true, backlog: 7, reuseAddr: false, reusePort: true}\n"
 		"usage: {enabled: true, orgId: me}\n"
 		"telemetry:\n- {kind: io.l5d.prometheus, path: /metrics, prefix: l5d_}\n"
 		"- {kind: io.l5d.recentRequests, sampleRate: 0.25, capacity: 3, experimental: true}\n"
@@ -133,7 +133,9 @@ static void admin_is_read(void **state)
 	assert_slice(s->admin.allow[1], "/b");
 	assert_int_equal(s->admin.deny_count, 1);
 	assert_slice(s->admin.deny[0], "^/c$");
-	assert_true(s->admin.delay && s->admin.keep_alive);
+	assert_true(s->admin.delay && s->admin.keep_alive && s->admin.exclusive);
+	assert_true(s->admin.set & ADMIN_IDENTIFIER);
+	assert_int_equal(s->admin.identifier_port, 8090);
 	assert_int_equal(s->admin.backlog, 7);
 	assert_true(s->telemetry.prometheus && s->telemetry.recent_requests);
 	assert_slice(s->telemetry.prometheus_path, "/metrics");

@@ -99,7 +99,7 @@ static void documented_keys_are_refused_by_name(void **state)
 	static const struct {
 		const char *where, *keys[20];
 	} blocks[] = {
-		{ "admin", { "tls", "httpIdentifierPort" } },
+		{ "admin", { "tls" } },
 		{ "admin.socketOptions", { "readTimeoutMs", "writeTimeoutMs" } },
 		{ "routers[0]",
 		  { "announcers", "httpAccessLog", "httpAccessLogRollPolicy", "httpAccessLogAppend", "httpAccessLogRotateCount",
@@ -182,8 +182,8 @@ static void values_are_checked(void **state)
 		  "f:2:26: `shutdownGraceMs` is `-1`, but must be an integer from 0 to 2147483647\n" },
 		{ ROUTER "admin: {security: {uiEnabled: maybe}}\n", "f:2:31: `uiEnabled` is `maybe`, but must be true or false\n" },
 		{ ROUTER "admin: {security: {pathWhitelist: a}}\n", "f:2:35: `pathWhitelist` is `a`, but must be a sequence\n" },
-		{ ROUTER "admin: {socketOptions: {reuseAddr: false}}\n",
-		  "f:2:36: admin.socketOptions.reuseAddr: false is not yet supported by weft (known from Linkerd 1.x)\n" },
+		{ ROUTER "admin: {httpIdentifierPort: 70000}\n",
+		  "f:2:29: `httpIdentifierPort` is `70000`, but must be an integer from 0 to 65535\n" },
 		{ ROUTER "usage: {enabled: 3}\n", "f:2:18: `enabled` is `3`, but must be true or false\n" },
 		{ ROUTER "telemetry: [{kind: io.l5d.recentRequests}]\n",
 		  "f:2:13: telemetry[0]: the key `sampleRate` is missing\n" },
@@ -257,6 +257,10 @@ static void labels_and_addresses_must_differ(void **state)
 		  "f:5:5: routers[0].servers[1]: conflicts with another server: 127.0.0.1:80 is listened on already (line 4)\n" },
 		{ "routers: [{protocol: http, servers: [{port: 9990}]}]\n",
 		  "f:1:38: routers[0].servers[0]: conflicts with admin: 127.0.0.1:9990 is listened on already\n" },
+		{ "admin: {httpIdentifierPort: 4140}\n" ROUTER,
+		  "f:2:38: routers[0].servers[0]: conflicts with admin.httpIdentifierPort: 127.0.0.1:4140 is listened on already (line 1)\n" },
+		{ "admin: {httpIdentifierPort: 9990}\n" ROUTER,
+		  "f:1:29: admin.httpIdentifierPort: conflicts with admin: 127.0.0.1:9990 is listened on already (line 1)\n" },
 		{ "admin: {port: 4140}\n" ROUTER,
 		  "f:2:38: routers[0].servers[0]: conflicts with admin: 127.0.0.1:4140 is listened on already (line 1)\n" },
 	};

@@ -195,6 +195,37 @@ static void accepted_streams_do_not_delay(void **state)
 	}
 }
 
+static int listen_again(struct rig *rig, bool exclusive)
+{
+	int e = listen_open(network_host(), &rig->address, 1, &(struct listen_options){ .exclusive = exclusive }, &rig->set);
+
+	if (e)
+		rig->set = NULL;
+	return e;
+}
+
+/* A connection that was closed from here stays with the kernel for a minute (TIME_WAIT): only who shares the address may
+ * listen there meanwhile. */
+static void an_exclusive_address_waits_for_old_connections(void **state)
+{
+	(void)state;
+	struct rig *rig = rig_new(&defaults);
+	rig_listen(rig);
+	int client = raw_connect(&rig->address);
+	rig_accept(rig, 1);
+	close_accepted(rig);
+	rig_turns(rig, 2);
+	char byte;
+	assert_int_equal(recv(client, &byte, 1, 0), 0);
+	close(client);
+	listen_stop(rig->listener);
+	listen_close(rig->set);
+	rig->listener = NULL;
+	assert_int_equal(listen_again(rig, true), ERROR_EXISTS);
+	assert_int_equal(listen_again(rig, false), 0);
+	rig_free(rig);
+}
+
 int main(void)
 {
 	process_start();
@@ -206,6 +237,7 @@ int main(void)
 		cmocka_unit_test(accepting_waits_for_streams),
 		cmocka_unit_test(accepting_waits_for_descriptors),
 		cmocka_unit_test(accepted_streams_do_not_delay),
+		cmocka_unit_test(an_exclusive_address_waits_for_old_connections),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
