@@ -13,7 +13,7 @@
  *	stream_resume(stream);                           // streams begin paused: nothing is read before this
  *	size_t waiting = stream_take(stream, pieces, 2); // > 0: the peer is slow; wait for `drained`
  *	stream_finish(stream);                           // FIN behind all that was taken
- *	stream_close(stream);                            // what is not sent yet is dropped, unless stream_linger was chosen
+ *	stream_close(stream);                            // what is not sent yet is dropped; or stream_linger, or stream_reset
  */
 #ifndef IO_STREAM_H
 #define IO_STREAM_H
@@ -60,12 +60,18 @@ struct stream_security {
 	bool resumed;              /* the handshake went on with an earlier session */
 };
 
+enum stream_closing {
+	STREAM_CLOSE,
+	STREAM_LINGER,
+	STREAM_RESET,
+};
+
 struct stream_ops {
 	size_t (*take)(struct stream *stream, const struct piece *pieces, unsigned count);
 	void (*pause)(struct stream *stream);
 	void (*resume)(struct stream *stream);
 	void (*finish)(struct stream *stream);
-	void (*close)(struct stream *stream, bool linger);
+	void (*close)(struct stream *stream, enum stream_closing how);
 	/* What the peer and we are called; family ADDRESS_NONE when not known. */
 	void (*addresses)(const struct stream *stream, struct address *local, struct address *remote);
 	/* NULL, or answers NULL: plain text, or the handshake isn't done. */
@@ -112,14 +118,21 @@ static inline void stream_finish(struct stream *stream)
 /* The stream is gone for its owner. Unsent bytes are dropped. */
 static inline void stream_close(struct stream *stream)
 {
-	stream->ops->close(stream, false);
+	stream->ops->close(stream, STREAM_CLOSE);
 }
 
 /* The same, but what was taken is still sent, then FIN, and what the peer still sends is read and dropped for at most one
  * second and 64 KiB, so that a last response is not destroyed by a reset (RFC 9112 section 9.6). */
 static inline void stream_linger(struct stream *stream)
 {
-	stream->ops->close(stream, true);
+	stream->ops->close(stream, STREAM_LINGER);
+}
+
+/* The same as stream_close, but the peer is told that the connection broke, whether or not something was waiting: for a message
+ * whose only end is the connection's, and that is cut short. What was sent just before may be lost with it. */
+static inline void stream_reset(struct stream *stream)
+{
+	stream->ops->close(stream, STREAM_RESET);
 }
 
 static inline void stream_addresses(const struct stream *stream, struct address *local, struct address *remote)

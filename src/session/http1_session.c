@@ -54,11 +54,20 @@ void http1_session_touch(struct http1_session *h)
 	task_set(h->session.loop, &h->task);
 }
 
+/* In the middle of a message that ends with the connection: a connection that ends in order would make it look whole. Of a
+ * tunnel whose peer has ended there is no more to say. */
+static bool cuts_open_end(const struct http1_session *h)
+{
+	if (h->sending == SENDING_OPAQUE)
+		return h->receiving != RECEIVING_DONE;
+	return h->sending == SENDING_BODY && h->framing == BODY_UNTIL_CLOSE;
+}
+
 void http1_session_end(struct http1_session *h, enum closing how, enum reset why, int error)
 {
 	if (h->closing != CLOSING_NOT)
 		return;
-	h->closing = (uint8_t)how;
+	h->closing = (uint8_t)(cuts_open_end(h) ? CLOSING_RESET : how);
 	h->why = (uint8_t)why;
 	h->error = error;
 	http1_session_touch(h);
@@ -159,8 +168,13 @@ static void close_stream(struct http1_session *h, enum closing how)
 		flush(h);
 		stream_linger(stream);
 	} else {
+		bool cut = how == CLOSING_RESET || h->output.gathered > 0;
+
 		output_drop(&h->output);
-		stream_close(stream);
+		if (cut)
+			stream_reset(stream);
+		else
+			stream_close(stream);
 	}
 	h->session.stream = NULL;
 }

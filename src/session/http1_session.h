@@ -34,7 +34,7 @@
  *	OPAQUE    upgraded                                               DONE
  *	DONE      ended                                                  HEAD (the side is released)
  *
- * Closing (moved by http1_session_end): OPEN → NOW or LINGER → GONE (the stream is closed, all resets were told, `closed` was
+ * Closing (moved by http1_session_end): OPEN → NOW, LINGER or RESET → GONE (the stream is closed, all resets were told, `closed` was
  * told; the memory stays until the side is released).
  */
 #ifndef SESSION_HTTP1_SESSION_H
@@ -67,6 +67,7 @@ enum closing {
 	CLOSING_NOT,
 	CLOSING_NOW,    /* unsent bytes are dropped */
 	CLOSING_LINGER, /* what was sent still gets there */
+	CLOSING_RESET,  /* the peer must see that it is cut: as NOW, but never with an orderly end */
 	CLOSING_GONE,
 };
 

@@ -70,12 +70,13 @@ static void write_request(struct client *client)
 	request->piece_most =
 		chance(client, manners->slow_chance) ? 1 + (uint32_t)draw_below(&client->random, 3000) : 0;
 	bool chunked = has_body && chance(client, manners->chunked_chance);
+	bool old = !chunked && client->asked == 1 && chance(client, manners->old_chance);
 	sender_begin(request, SALT_REQUEST, id, record->length, chunked, has_body,
-		"%s /job/%" PRIu64 " HTTP/1.1\r\nHost: %s\r\nX-Reply: %" PRIu64 "\r\n%s",
+		"%s /job/%" PRIu64 " HTTP/1.%c\r\nHost: %s\r\nX-Reply: %" PRIu64 "\r\n%s",
 		has_body          ? "POST"
 			: to_head ? "HEAD"
 				  : "GET",
-		id, client->routes[client->route].name, record->reply,
+		id, old ? '0' : '1', client->routes[client->route].name, record->reply,
 		has_body && chance(client, manners->expect_chance) ? "Expect: 100-continue\r\n" : "");
 	client->sending = true;
 }

@@ -22,6 +22,7 @@ struct client_manners {
 	uint64_t body_most, reply_most;
 	uint32_t chunked_chance, expect_chance;
 	uint32_t pipeline_chance;   /* several GETs at once */
+	uint32_t old_chance;        /* an HTTP/1.0 request, whose answer may end with the connection */
 	uint32_t leave_chance;      /* goes away at a drawn moment */
 	uint32_t close_chance;      /* does not keep the connection */
 	uint32_t half_close_chance; /* sends FIN behind its last request on a connection */

@@ -42,6 +42,7 @@ static const struct client_manners ordinary_client = {
 	.chunked_chance = 400000,
 	.expect_chance = 100000,
 	.pipeline_chance = 150000,
+	.old_chance = 100000,
 	.leave_chance = 50000,
 	.close_chance = 100000,
 	.half_close_chance = 30000,
@@ -56,6 +57,7 @@ static const struct client_manners calm_client = {
 	.body_most = 300000,
 	.reply_most = 200000,
 	.chunked_chance = 400000,
+	.old_chance = 100000,
 	.pause_chance = 100000,
 };
 

@@ -70,7 +70,7 @@ static bool read_start(struct message *message, char *line)
 	if (message->salt == SALT_RESPONSE)
 		return sscanf(line, "HTTP/1.1 %3u", &message->status) == 1;
 	return sscanf(line, "%15s %127s %15s", message->method, message->target, version) == 3 &&
-		strcmp(version, "HTTP/1.1") == 0;
+		(strcmp(version, "HTTP/1.1") == 0 || strcmp(version, "HTTP/1.0") == 0);
 }
 
 static void begin_body(struct message *message)

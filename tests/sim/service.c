@@ -26,6 +26,7 @@ struct conversation {
 	bool answering, blocked, answer_done, hanging;
 	bool must_close; /* after this answer */
 	bool silently;   /* without having said so */
+	bool open_ended; /* this answer ends with the connection */
 	bool counted;    /* this answer says what the service was asked for */
 };
 
@@ -38,7 +39,10 @@ static void conversation_end(struct conversation *c, bool linger)
 	timer_cancel(service->loop, &c->reading);
 	if (c->rest)
 		buffer_unref(c->rest);
-	if (linger)
+	/* Cut short, such an answer would look whole if the connection ended in order. */
+	if (c->answering && c->open_ended)
+		stream_reset(c->stream);
+	else if (linger)
 		stream_linger(c->stream);
 	else
 		stream_close(c->stream);
@@ -107,7 +111,8 @@ static void answer_begin(struct conversation *c, unsigned status, uint64_t lengt
 	if (until_close && !to_head)
 		c->answer.length = length;
 	c->answer.trailers = chance(c, manners->trailers_chance);
-	if (!until_close && chance(c, manners->cut_chance))
+	c->open_ended = until_close;
+	if (chance(c, manners->cut_chance))
 		c->answer.cut_at =
 			(uint64_t)draw_below(&c->random, (int64_t)(c->answer.head_length + c->answer.length));
 	c->silently = !closes && chance(c, manners->drop_chance);

@@ -333,6 +333,25 @@ static void closing_with_unread_bytes_resets(void **state)
 	pair_free(&pair);
 }
 
+/* Nothing waits and nothing is unread; what was sent arrives before it. */
+static void resetting_resets(void **state)
+{
+	(void)state;
+	struct pair pair;
+	pair_open(&pair, 17, NULL);
+	pair.server.to_send = 1000;
+	send_more(&pair.server);
+	sim_run_for(pair.sim, CLOCK_SECOND);
+	stream_reset(pair.server.stream);
+	pair.server.stream = NULL;
+	sim_run_for(pair.sim, CLOCK_SECOND);
+	assert_int_equal(pair.client.received, 1000);
+	assert_int_equal(pair.client.failures, 1);
+	assert_int_equal(pair.client.error, ERROR_RESET);
+	assert_int_equal(pair.client.ended, 0);
+	pair_free(&pair);
+}
+
 static void sending_to_a_closed_end_is_reset(void **state)
 {
 	(void)state;
@@ -560,6 +579,7 @@ int main(void)
 		cmocka_unit_test(a_paused_reader_holds_the_sender),
 		cmocka_unit_test(half_close_leaves_the_other_way_open),
 		cmocka_unit_test(closing_with_unread_bytes_resets),
+		cmocka_unit_test(resetting_resets),
 		cmocka_unit_test(sending_to_a_closed_end_is_reset),
 		cmocka_unit_test(linger_delivers_all_although_the_peer_still_sends),
 		cmocka_unit_test(a_broken_connection_fails_both_ends),

@@ -78,11 +78,11 @@ static struct filter *of_stream(struct stream *stream)
 	return f;
 }
 
-static void close_below(struct filter *f, bool linger)
+static void close_below(struct filter *f, enum stream_closing how)
 {
 	if (!f->below)
 		return;
-	f->below->ops->close(f->below, linger);
+	f->below->ops->close(f->below, how);
 	f->below = NULL;
 }
 
@@ -196,7 +196,7 @@ static void below_failed(void *owner, int error)
 	timer_cancel(f->stream.loop, &f->in_timer);
 	timer_cancel(f->stream.loop, &f->out_timer);
 	if (f->lingering) {
-		close_below(f, false);
+		close_below(f, STREAM_CLOSE);
 		bury(f);
 	} else {
 		f->stream.events->failed(f->stream.owner, error);
@@ -209,7 +209,7 @@ static void below_failed(void *owner, int error)
 static void out_is_empty(struct filter *f)
 {
 	if (f->lingering) {
-		close_below(f, true);
+		close_below(f, STREAM_LINGER);
 		bury(f);
 		return;
 	}
@@ -265,7 +265,7 @@ static void linger_over(void *owner)
 {
 	struct filter *f = owner;
 
-	close_below(f, false);
+	close_below(f, STREAM_CLOSE);
 	bury(f);
 }
 
@@ -323,12 +323,12 @@ static void finish(struct stream *stream)
 		delay(f, &f->out_timer);
 }
 
-static void close_stream(struct stream *stream, bool linger)
+static void close_stream(struct stream *stream, enum stream_closing how)
 {
 	struct filter *f = of_stream(stream);
 
-	if (!linger || f->failed) {
-		close_below(f, false);
+	if (how != STREAM_LINGER || f->failed) {
+		close_below(f, how);
 		bury(f);
 		return;
 	}

@@ -467,14 +467,16 @@ static void on_linger_over(void *owner)
 	bury(owner);
 }
 
-static void tcp_close(struct stream *stream, bool linger)
+static void tcp_close(struct stream *stream, enum stream_closing how)
 {
 	struct tcp *tcp = (struct tcp *)stream;
 	CHECK(tcp->state == CONNECTING || tcp->state == OPEN || tcp->state == FAILED);
 	stream->events = NULL;
 	task_cancel(stream->loop, &tcp->notice);
 	list_remove(&tcp->source.link);
-	if (!linger || tcp->state != OPEN || tcp->broken || (tcp->ended && !tcp->first)) {
+	if (how == STREAM_RESET)
+		set_reset_on_close(tcp);
+	if (how != STREAM_LINGER || tcp->state != OPEN || tcp->broken || (tcp->ended && !tcp->first)) {
 		bury(tcp);
 		return;
 	}

@@ -412,20 +412,20 @@ static bool has_unread(struct sim_stream *s)
 	return pipe_available(pipe_in(s)) > 0;
 }
 
-static void close_now(struct sim_stream *s)
+static void close_now(struct sim_stream *s, bool reset)
 {
 	/* As kernels do: what the peer sent and nobody read, or what we took and did not send, makes it a reset. */
 	if (s->connection)
-		leave(s, has_unread(s) || s->waiting > 0);
+		leave(s, reset || has_unread(s) || s->waiting > 0);
 	retire(s);
 }
 
-static void close_stream(struct stream *stream, bool linger)
+static void close_stream(struct stream *stream, enum stream_closing how)
 {
 	struct sim_stream *s = sim_stream(stream);
 	bool lost = !s->connection || s->failed || end_of(s)->failure;
-	if (!linger || lost || s->connecting) {
-		close_now(s);
+	if (how != STREAM_LINGER || lost || s->connecting) {
+		close_now(s, how == STREAM_RESET);
 		return;
 	}
 	s->lingering = true;
@@ -447,7 +447,7 @@ static void lingered(struct sim_stream *s)
 	pipe_take(in, NULL, length);
 	bool done = in->fin_arrived && pipe_out(s)->finished && s->waiting == 0;
 	if (end_of(s)->failure || s->dropped > LINGER_MOST || done)
-		close_now(s);
+		close_now(s, false);
 }
 
 static void linger_over(void *owner)
@@ -459,7 +459,7 @@ static void linger_over(void *owner)
 		timers_set(&sim_of(s)->events, &s->linger, sim_of(s)->now + CLOCK_SECOND);
 		return;
 	}
-	close_now(s);
+	close_now(s, false);
 }
 
 static const struct stream_ops ops = {

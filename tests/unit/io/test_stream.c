@@ -716,6 +716,47 @@ static void closing_with_bytes_waiting_resets(void **state)
 	free_raw(&raw);
 }
 
+/* Nothing waits, and the peer has read all: still it is a reset for it, also when it has ended already, and behind the bytes. */
+static void resetting_resets(void **state)
+{
+	(void)state;
+	for (int ended = 0; ended < 2; ended++) {
+		struct raw raw;
+		char text[100] = "";
+		bool clean = true;
+		connect_raw(&raw, &defaults);
+		stream_resume(raw.end.stream);
+		if (ended) {
+			assert_int_equal(shutdown(raw.fd, SHUT_WR), 0);
+			assert_true(rig_until(raw.rig, &raw.end.ended));
+		}
+		send_text(&raw.end, "part");
+		rig_turns(raw.rig, 2);
+		stream_reset(raw.end.stream);
+		raw.end.stream = NULL;
+		rig_turns(raw.rig, 2);
+		assert_int_equal(raw_read_all(raw.fd, text, sizeof text - 1, &clean), 4);
+		assert_int_equal(errno, ECONNRESET);
+		assert_false(clean);
+		free_raw(&raw);
+	}
+}
+
+/* Whoever waits for the connection to be made may give it up so, too. */
+static void a_connecting_stream_may_be_reset(void **state)
+{
+	(void)state;
+	struct rig *rig = rig_new(&defaults);
+	struct stream *stream;
+	rig_listen(rig);
+	assert_int_equal(network_connect(network_host(), rig->loop, &rig->address, NULL, &stream), 0);
+	stream_reset(stream);
+	rig_accept(rig, 1);
+	rig_turns(rig, 2);
+	stream_close(rig->accepted[0]);
+	rig_free(rig);
+}
+
 /* With all buffers in use reading waits, and goes on when they come back. */
 static void reading_waits_for_buffers(void **state)
 {
@@ -811,6 +852,8 @@ int main(void)
 		cmocka_unit_test(linger_sends_what_waits),
 		cmocka_unit_test(linger_ends_after_its_bytes),
 		cmocka_unit_test(closing_with_bytes_waiting_resets),
+		cmocka_unit_test(resetting_resets),
+		cmocka_unit_test(a_connecting_stream_may_be_reset),
 		cmocka_unit_test(reading_waits_for_buffers),
 		cmocka_unit_test(full_buffers_are_followed_by_the_rest),
 		cmocka_unit_test(the_steady_state_allocates_nothing),

@@ -442,6 +442,78 @@ static void cut_responses_can_be_told(void **state)
 	expect(o, "GET / HTTP/1.1\r\nHost: a\r\n\r\n", "HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\npart", true);
 }
 
+static void answer_and_stay(struct call *call, enum call_event event)
+{
+	if (event != CALL_OPENED)
+		return;
+	call_send_head(call, "HTTP/1.1 200 OK\r\n\r\n", false);
+	call_send(call, "part", false);
+}
+
+static void release_served(struct pair *pair)
+{
+	call_release(pair->served, RESET_PEER);
+}
+
+static void close_server(struct pair *pair)
+{
+	session_close(pair->server, RESET_SHUTDOWN);
+}
+
+static void end_stream(struct pair *pair)
+{
+	stream_finish(pair->raw);
+}
+
+/* A response that ends with the connection and is cut short ends with a reset, whatever the reason: an end in order would be taken
+ * for its own. */
+static void cut_open_ended_responses_are_reset(void **state)
+{
+	static const struct {
+		const char *request;
+		void (*cut)(struct pair *pair);
+	} cases[] = {
+		{ "GET / HTTP/1.0\r\n\r\n", release_served },
+		{ "GET / HTTP/1.0\r\n\r\n", close_server },
+		{ "POST / HTTP/1.0\r\nContent-Length: 9\r\n\r\nbo", end_stream },
+	};
+
+	(void)state;
+	for (unsigned i = 0; i < 2 * sizeof cases / sizeof cases[0]; i++) {
+		struct pair_options o = { .calm = true, .serve = answer_and_stay, .filter = i % 2 };
+		struct pair *pair = talk(o, cases[i / 2].request);
+
+		assert_string_equal("HTTP/1.1 200 OK\r\nConnection: close\r\n\r\npart", answer_of(pair));
+		cases[i / 2].cut(pair);
+		pair_settle(pair);
+		assert_true(pair->raw_failed);
+		assert_false(pair->raw_ended);
+		assert_int_equal(ERROR_RESET, pair->raw_error);
+		pair_free(pair);
+	}
+}
+
+/* What is sent by the event that also closes is not sent after all: that must not look like an end, either. */
+static void answer_and_close(struct call *call, enum call_event event)
+{
+	if (event != CALL_OPENED)
+		return;
+	call_send_head(call, "HTTP/1.1 200 OK\r\n\r\n", false);
+	call_send(call, "all", true);
+	session_close(call->side->session, RESET_SHUTDOWN);
+}
+
+static void what_was_gathered_and_dropped_is_no_end(void **state)
+{
+	struct pair_options o = { .calm = true, .serve = answer_and_close };
+	struct pair *pair = talk(o, "GET / HTTP/1.0\r\n\r\n");
+
+	(void)state;
+	assert_true(pair->raw_failed);
+	assert_false(pair->raw_ended);
+	pair_free(pair);
+}
+
 /* --- upgrades --- */
 
 static void answer_upgrade(struct call *call, enum call_event event)
@@ -862,6 +934,8 @@ int main(void)
 		cmocka_unit_test(final_answer_instead_of_continue),
 		cmocka_unit_test(rests_are_dropped_or_close),
 		cmocka_unit_test(cut_responses_can_be_told),
+		cmocka_unit_test(cut_open_ended_responses_are_reset),
+		cmocka_unit_test(what_was_gathered_and_dropped_is_no_end),
 		cmocka_unit_test(upgraded_connections_are_opaque),
 		cmocka_unit_test(refused_upgrades_are_requests),
 		cmocka_unit_test(upgrades_taken_out_are_requests),
