@@ -10,12 +10,13 @@ static void write_value(struct json_writer *json, struct slice key, struct slice
 	json_write_text(json, value);
 }
 
-static void write_name(struct json_writer *json, const struct router *router, struct slice token, const struct dtab *dtab, struct arena *arena)
+static void write_name(struct json_writer *json, const struct router *router, const struct identified *found, const struct dtab *dtab,
+                       struct arena *arena)
 {
 	struct text prefix = { 0 }, shown = { 0 };
 
 	path_show_text(&prefix, *router->dst_prefix);
-	write_value(json, SLICE("path"), path_show_under(arena, text_slice(&prefix), token));
+	write_value(json, SLICE("path"), identify_path(arena, text_slice(&prefix), found));
 	dtab_show_text(&shown, dtab);
 	write_value(json, SLICE("dtab"), text_slice(&shown));
 	text_free(&prefix);
@@ -26,20 +27,18 @@ static void write_name(struct json_writer *json, const struct router *router, st
 static void write_router(struct json_writer *json, const struct router *router, struct head *head, struct arena *arena)
 {
 	struct dtab local, all;
-	struct slice token, why;
-	struct text reason = { 0 };
+	struct identified found;
+	struct slice why;
 
 	if (identify_dtab(head, arena, &local, &why)) {
 		write_value(json, SLICE("error"), why);
 	} else if (dtab_concat(arena, router->dtab, &local, &all)) {
 		write_value(json, SLICE("error"), SLICE("out of memory"));
-	} else if (!identify_request(router, head, &token)) {
-		identify_why(router, &reason);
-		write_value(json, SLICE("error"), text_slice(&reason));
+	} else if (!identify_request(router, head, arena, &found, &why)) {
+		write_value(json, SLICE("error"), why);
 	} else {
-		write_name(json, router, token, &all, arena);
+		write_name(json, router, &found, &all, arena);
 	}
-	text_free(&reason);
 }
 
 void identifier_show(struct request *request)

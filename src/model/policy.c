@@ -17,6 +17,20 @@ struct service_policy service_policy_default(void)
 		.budget = default_budget,
 		.backoff = { .kind = BACKOFF_CONSTANT },
 		.classifier = CLASSIFIER_NON_RETRYABLE_5XX,
+		.success_statuses = STATUSES_OK,
+		.classification_ns = 100 * CLOCK_MS,
+		.buffers = { .request_bytes = 16383, .response_bytes = 16383 },
+	};
+}
+
+struct http2_policy http2_policy_default(void)
+{
+	return (struct http2_policy){
+		.header_table_bytes = 4096,
+		.stream_window_bytes = 65535,
+		.max_frame_bytes = 16384,
+		.max_streams = 1000,
+		.window_update_ratio = 0.99,
 	};
 }
 
@@ -30,6 +44,8 @@ struct client_policy client_policy_default(void)
 			.backoff = { .kind = BACKOFF_EQUAL, .min_ns = 5 * CLOCK_SECOND, .max_ns = 300 * CLOCK_SECOND },
 		},
 		.requeue_budget = default_budget,
+		.protocol = UPSTREAM_HTTP1,
+		.http2 = http2_policy_default(),
 	};
 }
 
@@ -53,14 +69,35 @@ void service_policy_resolve(const struct service_rule *rules, unsigned count, co
 			policy->budget = rule->budget;
 		if (rule->set & SERVICE_BACKOFF)
 			policy->backoff = rule->backoff;
-		if (rule->set & SERVICE_CLASSIFIER)
+		if (rule->set & SERVICE_CLASSIFIER) {
 			policy->classifier = rule->classifier;
+			policy->success_statuses = rule->success_statuses;
+			policy->retryable_statuses = rule->retryable_statuses;
+		}
+		if (rule->set & SERVICE_CLASSIFICATION_TIMEOUT)
+			policy->classification_ns = rule->classification_ns;
+		if (rule->set & SERVICE_RETRY_BUFFERS)
+			policy->buffers = rule->buffers;
 		policy->set |= rule->set;
 	}
 }
 
-void client_policy_resolve(const struct client_rule *rules, unsigned count, const struct path *id,
-                           struct client_policy *policy)
+static void resolve_http2(const struct client_policy *rule, struct http2_policy *http2)
+{
+	if (rule->set & CLIENT_HEADER_TABLE)
+		http2->header_table_bytes = rule->http2.header_table_bytes;
+	if (rule->set & CLIENT_STREAM_WINDOW)
+		http2->stream_window_bytes = rule->http2.stream_window_bytes;
+	if (rule->set & CLIENT_MAX_FRAME)
+		http2->max_frame_bytes = rule->http2.max_frame_bytes;
+	if (rule->set & CLIENT_MAX_HEADERS)
+		http2->max_header_bytes = rule->http2.max_header_bytes;
+	if (rule->set & CLIENT_WINDOW_RATIO)
+		http2->window_update_ratio = rule->http2.window_update_ratio;
+}
+
+void client_policy_resolve(
+	const struct client_rule *rules, unsigned count, const struct path *id, struct client_policy *policy)
 {
 	*policy = client_policy_default();
 	for (unsigned i = 0; i < count; i++) {
@@ -78,6 +115,11 @@ void client_policy_resolve(const struct client_rule *rules, unsigned count, cons
 			policy->connections = rule->connections;
 		if (rule->set & CLIENT_REQUEUE_BUDGET)
 			policy->requeue_budget = rule->requeue_budget;
+		if (rule->set & CLIENT_PROTOCOL)
+			policy->protocol = rule->protocol;
+		if (rule->set & CLIENT_SESSION)
+			policy->life = rule->life;
+		resolve_http2(rule, &policy->http2);
 		policy->set |= rule->set;
 	}
 }

@@ -38,20 +38,41 @@ struct budget_policy {
 	int64_t ttl_ns;
 };
 
-/* What a response means (Linkerd's five kinds for HTTP). 5xx are failures in all but ALL_SUCCESSFUL. */
+/* What a response means. Linkerd's five kinds for HTTP and HTTP/2: 5xx are failures in all but ALL_SUCCESSFUL. Its kinds for gRPC:
+ * the status in the trailers decides, and what has none is UNKNOWN; COMPLIANT takes what gRPC's specification says in its place. */
 enum classifier {
 	CLASSIFIER_NON_RETRYABLE_5XX,
 	CLASSIFIER_RETRYABLE_READ_5XX,       /* GET HEAD OPTIONS TRACE */
 	CLASSIFIER_RETRYABLE_IDEMPOTENT_5XX, /* and PUT DELETE */
 	CLASSIFIER_RETRYABLE_ALL_5XX,        /* and POST PATCH */
 	CLASSIFIER_ALL_SUCCESSFUL,
+	CLASSIFIER_GRPC,
+	CLASSIFIER_GRPC_COMPLIANT,
 };
+
+static inline bool classifier_is_grpc(enum classifier classifier)
+{
+	return classifier >= CLASSIFIER_GRPC;
+}
+
+/* Sets of gRPC's statuses, a bit for each (0 to 16). */
+#define STATUSES_NONE 0u
+#define STATUSES_ALL 0x1ffffu
+#define STATUSES_OK (1u << 0)
+#define STATUSES_UNAVAILABLE (1u << 14)
 
 enum service_field {
 	SERVICE_TOTAL_TIMEOUT = 1 << 0,
 	SERVICE_BUDGET = 1 << 1,
 	SERVICE_BACKOFF = 1 << 2,
 	SERVICE_CLASSIFIER = 1 << 3,
+	SERVICE_CLASSIFICATION_TIMEOUT = 1 << 4,
+	SERVICE_RETRY_BUFFERS = 1 << 5,
+};
+
+/* What is kept of a stream so that it can be sent again, or so that it is not answered before it is classified. */
+struct retry_buffers {
+	uint32_t request_bytes, response_bytes;
 };
 
 struct service_policy {
@@ -60,6 +81,10 @@ struct service_policy {
 	struct budget_policy budget;
 	struct backoff backoff;      /* between attempts */
 	enum classifier classifier;
+	uint32_t success_statuses; /* of gRPC classifiers */
+	uint32_t retryable_statuses;
+	int64_t classification_ns;    /* how long a response is held back for its status */
+	struct retry_buffers buffers; /* of routers for HTTP/2 */
 };
 
 enum balancer_kind {
@@ -92,12 +117,42 @@ struct connection_policy {
 	int64_t idle_ns;         /* then closed; 0: never */
 };
 
+/* HTTP/2's numbers for one end of a connection (RFC 9113 section 6.5.2). */
+struct http2_policy {
+	uint32_t header_table_bytes;  /* HPACK's table, for what the peer sends */
+	uint32_t stream_window_bytes; /* what the peer may send on a stream before it is consumed */
+	uint32_t max_frame_bytes;     /* 16384 to 16777215 */
+	uint32_t max_header_bytes; /* a head as SETTINGS_MAX_HEADER_LIST_SIZE counts; 0: as the router's maxHeadersKB */
+	uint32_t max_streams;      /* servers: on a connection at a time */
+	double window_update_ratio; /* the peer is told of new room when less than that share of the window is left */
+};
+
+/* What is spoken with endpoints. */
+enum upstream_protocol {
+	UPSTREAM_HTTP1,
+	UPSTREAM_HTTP2, /* in cleartext with prior knowledge */
+	UPSTREAM_AUTO,  /* as TLS agrees on (ALPN); HTTP/1 in cleartext */
+};
+
 enum client_field {
 	CLIENT_BALANCER = 1 << 0,
 	CLIENT_ACCRUAL = 1 << 1,
 	CLIENT_ATTEMPT_TIMEOUT = 1 << 2,
 	CLIENT_CONNECTIONS = 1 << 3,
 	CLIENT_REQUEUE_BUDGET = 1 << 4,
+	CLIENT_PROTOCOL = 1 << 5,
+	CLIENT_SESSION = 1 << 6,
+	CLIENT_HEADER_TABLE = 1 << 7,
+	CLIENT_STREAM_WINDOW = 1 << 8,
+	CLIENT_MAX_FRAME = 1 << 9,
+	CLIENT_MAX_HEADERS = 1 << 10,
+	CLIENT_WINDOW_RATIO = 1 << 11,
+};
+
+/* How long a connection to an endpoint lives. */
+struct life_policy {
+	int64_t life_ns; /* then it takes no more requests, and ends with the last; 0: the protocol's default */
+	int64_t idle_ns; /* without a request, then closed; 0: never */
 };
 
 struct client_policy {
@@ -107,6 +162,9 @@ struct client_policy {
 	int64_t attempt_timeout_ns; /* one attempt, connecting included; 0: none */
 	struct connection_policy connections;
 	struct budget_policy requeue_budget;
+	enum upstream_protocol protocol;
+	struct http2_policy http2;
+	struct life_policy life;
 };
 
 struct service_rule {
@@ -122,6 +180,7 @@ struct client_rule {
 /* Linkerd 1.x's defaults; `set` is 0. */
 struct service_policy service_policy_default(void);
 struct client_policy client_policy_default(void);
+struct http2_policy http2_policy_default(void);
 
 void service_policy_resolve(const struct service_rule *rules, unsigned count, const struct path *name, struct service_policy *policy);
 void client_policy_resolve(const struct client_rule *rules, unsigned count, const struct path *id, struct client_policy *policy);

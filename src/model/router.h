@@ -19,15 +19,25 @@ struct path;
 
 enum protocol {
 	PROTOCOL_HTTP,
+	PROTOCOL_H2, /* HTTP/2 and gRPC: streams are classified and retried as such */
 };
 
 enum identifier_kind {
-	IDENTIFIER_HEADER_TOKEN, /* dst_prefix + the header's value as one segment */
+	IDENTIFIER_HEADER_TOKEN,    /* the header's value as one segment */
+	IDENTIFIER_HEADER,          /* the header's value is a path */
+	IDENTIFIER_HEADER_PATH,     /* the first `segments` of the header's value, a URL's path; all of them: 0 */
+	IDENTIFIER_PATH,            /* the first `segments` of the URL's path, taken out of it with `consume` */
+	IDENTIFIER_METHOD_AND_HOST, /* version, method, host, and the URL's path `with_uri` */
+	IDENTIFIER_STATIC,          /* always `path` */
 };
 
+/* What stands behind dst_prefix in a request's name. */
 struct identifier {
 	enum identifier_kind kind;
-	struct slice header;     /* lower case; "host" is the authority */
+	struct slice header; /* lower case; "host" and ":authority" are the authority, ":path" is the target */
+	uint32_t segments;
+	bool consume, with_uri;
+	const struct path *path;
 };
 
 /* What stands for a node in a Forwarded field (RFC 7239 section 6). */
@@ -61,6 +71,8 @@ struct listener_policy {
 	bool clear_context;              /* callers are not trusted: l5d-* are stripped */
 	bool timestamp;                  /* a header of that name gets the arrival time, ms since 1970 */
 	struct slice timestamp_header;
+	struct http2_policy http2;
+	bool grpc_web; /* callers may speak gRPC-Web: translated */
 };
 
 enum transformer_kind {

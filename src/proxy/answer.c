@@ -18,16 +18,15 @@ enum step_result answer_status(struct exchange *exchange, unsigned status)
 	return STEP_END;
 }
 
-enum step_result answer_unidentified(struct exchange *exchange)
+enum step_result answer_unidentified(struct exchange *exchange, struct slice why)
 {
 	char from[ADDRESS_TEXT];
 	struct head *request = exchange->request;
 	struct text text = { 0 };
 
 	address_format(&exchange->down->session->remote, from);
-	text_format(&text, "Unknown destination: Request(\"%.*s %.*s\", from %s) / ", SLICE_ARGS(request->method_text),
-	            SLICE_ARGS(request->target), from);
-	identify_why(exchange->listener->router->router, &text);
+	text_format(&text, "Unknown destination: Request(\"%.*s %.*s\", from %s) / %.*s", SLICE_ARGS(request->method_text),
+	            SLICE_ARGS(request->target), from, SLICE_ARGS(why));
 	exchange_answer(exchange, 400, text_slice(&text), false);
 	text_free(&text);
 	return STEP_END;

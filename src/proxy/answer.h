@@ -9,7 +9,7 @@
 
 /* Text and l5d-err as given. */
 enum step_result answer_error(struct exchange *exchange, unsigned status, struct slice text);
-enum step_result answer_unidentified(struct exchange *exchange);
+enum step_result answer_unidentified(struct exchange *exchange, struct slice why);
 enum step_result answer_too_deep(struct exchange *exchange, unsigned limit);
 /* Nothing is bound to the name, or what is bound has no endpoints; `why`: a namer's message, or empty. */
 enum step_result answer_unbound(struct exchange *exchange, struct slice why);

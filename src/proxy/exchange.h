@@ -14,6 +14,7 @@
 #define PROXY_EXCHANGE_H
 
 #include "observe/record.h"
+#include "proxy/identify.h"
 #include "proxy/outcome.h"
 #include "proxy/replay.h"
 #include "proxy/route.h"
@@ -77,7 +78,7 @@ struct exchange {
 	uint16_t base_fields;          /* the request's head before an attempt added its own fields */
 	uint64_t base_present;
 	struct trace trace;
-	struct slice token;            /* what the identifier found */
+	struct identified identified;  /* the request's name below dst_prefix */
 	struct slice path;             /* "/svc/hello" */
 	struct slice local_dtab;       /* the request's own, "" for none */
 	struct replay replay;

@@ -2,23 +2,31 @@
 /* proxy/identify.h: which logical name a request asks for: a router's identifiers, and the dtabs that the request brings. Any thread;
  * nothing is kept.
  *
- *	if (identify_request(router, head, &token))
- *		path = path_show_under(&arena, dst_prefix, token);     // "/svc/hello"
+ *	struct identified found;
+ *	if (identify_request(router, head, &arena, &found, &why))
+ *		path = identify_path(&arena, dst_prefix, &found);      // "/svc/hello"
  *	else
- *		identify_why(router, &text);                           // "Host header is absent"
+ *		text_append(&text, why);                               // "host header is absent"
  */
 #ifndef PROXY_IDENTIFY_H
 #define PROXY_IDENTIFY_H
 
-#include "base/text.h"
+#include "base/arena.h"
 #include "model/dtab.h"
 #include "model/router.h"
 #include "wire/head.h"
 
-/* The first identifier that has an answer gives it: one segment to come below the router's dst_prefix; in the head. */
-bool identify_request(const struct router *router, struct head *request, struct slice *token);
-/* Why identify_request had no answer: the last identifier's reason. */
-void identify_why(const struct router *router, struct text *out);
+/* What is to come below the router's dst_prefix; in the head or the arena. */
+struct identified {
+	struct slice token;   /* one segment, as it is; or several as they are shown, "/a/b" */
+	bool is_path;         /* the latter */
+	struct slice target;  /* of the head that is sent on */
+};
+
+/* The first identifier that has an answer gives it. False: none has; *why is the last one's reason (in the arena, or static). */
+bool identify_request(const struct router *router, struct head *request, struct arena *arena, struct identified *found, struct slice *why);
+/* "/svc/hello", from the shown dst_prefix "/svc"; {NULL, 0}: no room in the arena. */
+struct slice identify_path(struct arena *arena, struct slice dst_prefix, const struct identified *found);
 /* The entries of l5d-ctx-dtab, then those of l5d-dtab, which win; in the arena. ERROR_SYNTAX with *why (in the arena);
  * ERROR_NO_MEMORY, ERROR_LIMIT with *why static. */
 MUST_CHECK int identify_dtab(struct head *request, struct arena *arena, struct dtab *dtab, struct slice *why);

@@ -205,18 +205,32 @@ static bool same_budget(const struct budget_policy *a, const struct budget_polic
 
 static bool same_service_policy(const struct service_policy *a, const struct service_policy *b)
 {
-	return a->total_timeout_ns == b->total_timeout_ns && a->classifier == b->classifier && same_budget(&a->budget, &b->budget) &&
-	       same_backoff(&a->backoff, &b->backoff);
+	return a->total_timeout_ns == b->total_timeout_ns && a->classifier == b->classifier &&
+		same_budget(&a->budget, &b->budget) && same_backoff(&a->backoff, &b->backoff) &&
+		a->success_statuses == b->success_statuses && a->retryable_statuses == b->retryable_statuses &&
+		a->classification_ns == b->classification_ns && a->buffers.request_bytes == b->buffers.request_bytes &&
+		a->buffers.response_bytes == b->buffers.response_bytes;
+}
+
+static bool same_http2_policy(const struct http2_policy *a, const struct http2_policy *b)
+{
+	return a->header_table_bytes == b->header_table_bytes && a->stream_window_bytes == b->stream_window_bytes &&
+		a->max_frame_bytes == b->max_frame_bytes && a->max_header_bytes == b->max_header_bytes &&
+		a->max_streams == b->max_streams && a->window_update_ratio == b->window_update_ratio;
 }
 
 static bool same_client_policy(const struct client_policy *a, const struct client_policy *b)
 {
 	return a->balancer.kind == b->balancer.kind && a->balancer.max_effort == b->balancer.max_effort &&
-	       a->balancer.decay_ns == b->balancer.decay_ns && a->accrual.kind == b->accrual.kind &&
-	       a->accrual.failures == b->accrual.failures && same_backoff(&a->accrual.backoff, &b->accrual.backoff) &&
-	       a->attempt_timeout_ns == b->attempt_timeout_ns && a->connections.min_size == b->connections.min_size &&
-	       a->connections.max_size == b->connections.max_size && a->connections.max_waiters == b->connections.max_waiters &&
-	       a->connections.idle_ns == b->connections.idle_ns && same_budget(&a->requeue_budget, &b->requeue_budget);
+		a->balancer.decay_ns == b->balancer.decay_ns && a->accrual.kind == b->accrual.kind &&
+		a->accrual.failures == b->accrual.failures && same_backoff(&a->accrual.backoff, &b->accrual.backoff) &&
+		a->attempt_timeout_ns == b->attempt_timeout_ns && a->connections.min_size == b->connections.min_size &&
+		a->connections.max_size == b->connections.max_size &&
+		a->connections.max_waiters == b->connections.max_waiters &&
+		a->connections.idle_ns == b->connections.idle_ns &&
+		same_budget(&a->requeue_budget, &b->requeue_budget) && a->protocol == b->protocol &&
+		a->life.life_ns == b->life.life_ns && a->life.idle_ns == b->life.idle_ns &&
+		same_http2_policy(&a->http2, &b->http2);
 }
 
 static double read_service_budget(void *owner)

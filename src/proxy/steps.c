@@ -18,10 +18,12 @@ static enum step_result identify(struct exchange *exchange)
 
 	if (e)
 		return answer_error(exchange, e == ERROR_SYNTAX ? 400 : 503, why);
-	if (identify_request(router, exchange->request, &exchange->token))
-		return STEP_NEXT;
-	counter_add(&exchange->listener->router->stats->unidentified, 1);
-	return answer_unidentified(exchange);
+	if (!identify_request(router, exchange->request, &exchange->arena, &exchange->identified, &why)) {
+		counter_add(&exchange->listener->router->stats->unidentified, 1);
+		return answer_unidentified(exchange, why);
+	}
+	exchange->request->target = exchange->identified.target;
+	return STEP_NEXT;
 }
 
 /* ---- admit: whether it may come in ---- */
@@ -91,8 +93,7 @@ static enum step_result route(struct exchange *exchange)
 
 	if (router->retired)
 		return answer_error(exchange, 503, SLICE("this listener is no longer configured"));
-	struct slice path = path_show_under(&exchange->arena, router->dst_prefix, exchange->token);
-	struct slice key;
+	struct slice path = identify_path(&exchange->arena, router->dst_prefix, &exchange->identified), key;
 	struct route *found;
 
 	if (!path.at)

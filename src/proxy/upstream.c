@@ -11,6 +11,7 @@ enum {
 #define CONNECT_TIMEOUT CLOCK_SECOND   /* Finagle's */
 #define WAITING_RETRY (5 * CLOCK_MS)
 #define LENDING_LOOK (20 * CLOCK_MS)
+#define HTTP2_LIFE (30 * CLOCK_MINUTE) /* of a connection that many requests share, unless the policy says another */
 
 struct connection {
 	uint32_t magic;
@@ -243,8 +244,23 @@ static void closed(void *owner, struct session *session, int error)
 	peer_unref(peer);
 }
 
+/* What the client's policy says of its connections. They don't all end at once: up to a tenth sooner. */
+static struct session_limits connection_limits(const struct upstream *upstream, const struct session_limits *limits)
+{
+	const struct client_policy *policy = &upstream->client->policy;
+	struct session_limits own = *limits;
+	int64_t life = policy->life.life_ns;
+
+	if (!life && policy->protocol == UPSTREAM_HTTP2)
+		life = HTTP2_LIFE;
+	own.life_ns = life - (int64_t)((double)life / 10 * random_unit(loop_random(upstream->worker->loop)));
+	own.idle_ns = policy->life.idle_ns;
+	return own;
+}
+
 static int connection_new(struct peer *peer, const struct session_limits *limits, struct connection **out)
 {
+	const struct session_limits own = connection_limits(peer->upstream, limits);
 	struct worker *worker = peer->upstream->worker;
 	struct stream *stream;
 	int e;
@@ -260,8 +276,8 @@ static int connection_new(struct peer *peer, const struct session_limits *limits
 	e = network_connect(worker->network, worker->loop, &peer->target->address, &(struct socket_options){ 0 }, &stream);
 	if (e)
 		goto no_stream;
-	e = worker->codec->client(worker->sessions, stream, limits, &connection_events, connection,
-	                     &peer->upstream->stats->sessions, &connection->session);
+	e = worker->codec->client(worker->sessions, stream, &own, &connection_events, connection,
+		&peer->upstream->stats->sessions, &connection->session);
 	if (e)
 		goto no_stream;
 	timer_init(&connection->connecting, connect_timeout, connection);

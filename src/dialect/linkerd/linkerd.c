@@ -48,7 +48,7 @@ int linkerd_load(struct slice name, struct slice bytes, struct problems *problem
 		return e;
 
 	struct snapshot *made = snapshot_new();
-	struct linkerd_load load = { made, problems };
+	struct linkerd_load load = { .snapshot = made, .problems = problems };
 	const struct document_node *root = document_root(document);
 
 	made->source = linkerd_copy(&load, name);

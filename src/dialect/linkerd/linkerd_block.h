@@ -24,6 +24,7 @@
 struct linkerd_load {
 	struct snapshot *snapshot;
 	struct problems *problems;
+	enum protocol protocol; /* of the router that is being read */
 };
 
 enum linkerd_type {

@@ -117,6 +117,28 @@ static void read_pool(struct linkerd_load *load, const struct document_node *nod
 		linkerd_problem(load, document_get(node, "minSize"), "is more than maxSize");
 }
 
+/* ---- protocol, clientSession ---- */
+
+static void read_upstream_protocol(struct linkerd_load *load, const struct document_node *node, void *out)
+{
+	static const char *const names[] = { "http", "h2", "auto", NULL };
+	static const enum upstream_protocol protocols[] = { UPSTREAM_HTTP1, UPSTREAM_HTTP2, UPSTREAM_AUTO };
+	int which = 0;
+
+	if (document_read_choice(node, names, &which, load->problems))
+		*(enum upstream_protocol *)out = protocols[which];
+}
+
+#define LIFE(member) offsetof(struct life_policy, member)
+
+static const struct linkerd_key session_keys[] = {
+	{ "lifeTimeMs", LINKERD_MS, LIFE(life_ns), 1,
+		.says = "then a connection takes no more requests; no limit, for h2 30 minutes" },
+	{ "idleTimeMs", LINKERD_MS, LIFE(idle_ns), 1, .says = "then an idle connection is closed; never" },
+	{ 0 },
+};
+static const struct linkerd_block session_block = { .name = "clientSession", .keys = session_keys };
+
 /* ---- client ---- */
 
 static const struct linkerd_key kind_alone[] = { LINKERD_KEY_KIND, { 0 } };
@@ -129,20 +151,28 @@ static const struct linkerd_key policy_keys[] = {
 	{ "requestAttemptTimeoutMs", LINKERD_MS, AT(attempt_timeout_ns), 1, .sets = CLIENT_ATTEMPT_TIMEOUT,
 	  .says = "for each attempt; none" },
 	{ "requeueBudget", LINKERD_READ, AT(requeue_budget), .sets = CLIENT_REQUEUE_BUDGET, .read = linkerd_read_budget,
-	  .block = &linkerd_budget, .says = "for requests that are known not to have been sent" },
-	{ "hostConnectionPool", LINKERD_READ, AT(connections), .sets = CLIENT_CONNECTIONS, .read = read_pool, .block = &pool_block,
-	  .says = "connections to an endpoint" },
+		.block = &linkerd_budget, .says = "for requests that are known not to have been sent" },
+	{ "hostConnectionPool", LINKERD_READ, AT(connections), .sets = CLIENT_CONNECTIONS, .read = read_pool,
+		.block = &pool_block, .says = "connections to an endpoint" },
+	{ "protocol", LINKERD_READ, AT(protocol), .sets = CLIENT_PROTOCOL, .read = read_upstream_protocol,
+		.says = "what endpoints speak: http, h2 or auto (weft's own key); the router's" },
+	{ "clientSession", LINKERD_BLOCK, AT(life), .sets = CLIENT_SESSION, .block = &session_block,
+		.says = "how long connections live" },
+	{ "windowUpdateRatio", LINKERD_SHARE, AT(http2.window_update_ratio), .sets = CLIENT_WINDOW_RATIO,
+		.says = LINKERD_WINDOW_UPDATE_SAYS },
+	{ "headerTableBytes", LINKERD_COUNT, AT(http2.header_table_bytes), 0, LINKERD_MOST_TABLE,
+		.sets = CLIENT_HEADER_TABLE, .says = LINKERD_HEADER_TABLE_SAYS },
+	{ "initialStreamWindowBytes", LINKERD_COUNT, AT(http2.stream_window_bytes), 1, LINKERD_MOST_WINDOW,
+		.sets = CLIENT_STREAM_WINDOW, .says = LINKERD_WINDOW_SAYS },
+	{ "maxFrameBytes", LINKERD_COUNT, AT(http2.max_frame_bytes), LINKERD_LEAST_FRAME, LINKERD_MOST_FRAME,
+		.sets = CLIENT_MAX_FRAME, .says = LINKERD_FRAME_SAYS },
+	{ "maxHeaderListBytes", LINKERD_COUNT, AT(http2.max_header_bytes), 1, LINKERD_MOST_HEAD_BYTES,
+		.sets = CLIENT_MAX_HEADERS, .says = LINKERD_HEADER_LIST_SAYS },
 	LINKERD_KEY_LATER("tls"),
 	LINKERD_KEY_LATER("failFast"),
-	LINKERD_KEY_LATER("clientSession"),
 	LINKERD_KEY_LATER("socketOptions"),
 	LINKERD_KEY_LATER("forwardClientCert"),
 	LINKERD_KEY_LATER("requestAuthorizers"),
-	LINKERD_KEY_LATER("windowUpdateRatio"),
-	LINKERD_KEY_LATER("headerTableBytes"),
-	LINKERD_KEY_LATER("initialStreamWindowBytes"),
-	LINKERD_KEY_LATER("maxFrameBytes"),
-	LINKERD_KEY_LATER("maxHeaderListBytes"),
 	LINKERD_KEY_LATER("thriftFramed"),
 	LINKERD_KEY_LATER("attemptTTwitterUpgrade"),
 	{ 0 },

@@ -42,13 +42,28 @@ void linkerd_read_prefix(struct linkerd_load *load, const struct document_node *
 /* linkerd_router.c, linkerd_server.c */
 extern const struct linkerd_block linkerd_router, linkerd_server;
 void linkerd_read_routers(struct linkerd_load *load, const struct document_node *list, void *out); /* struct snapshot */
-struct listener_policy linkerd_server_default(void);
-void linkerd_read_server(struct linkerd_load *load, const struct document_node *node, void *out); /* struct listener_policy */
+struct listener_policy linkerd_server_default(enum protocol protocol);
+void linkerd_read_server(
+	struct linkerd_load *load, const struct document_node *node, void *out); /* struct listener_policy */
 /* linkerd_forwarded.c: onto struct listener_policy */
 extern const struct linkerd_block linkerd_forwarded;
 void linkerd_read_forwarded(struct linkerd_load *load, const struct document_node *node, void *out);
 /* A header's name (RFC 9110 section 5.1), as written: struct slice. */
 void linkerd_read_field_name(struct linkerd_load *load, const struct document_node *node, void *out);
+
+/* HTTP/2's numbers, which servers and clients both have. A window is what a stream may make the proxy keep. */
+enum {
+	LINKERD_MOST_TABLE = 65536,
+	LINKERD_MOST_WINDOW = 16 << 20,
+	LINKERD_LEAST_FRAME = 16384, /* RFC 9113 section 6.5.2 */
+	LINKERD_MOST_FRAME = 16777215,
+	LINKERD_MOST_HEAD_BYTES = 15 * 1024, /* as for maxHeadersKB */
+};
+#define LINKERD_WINDOW_UPDATE_SAYS "HTTP/2 grants more when less than this share of a window is left; 0.99"
+#define LINKERD_HEADER_TABLE_SAYS "HPACK's table, up to 65536; 4096"
+#define LINKERD_WINDOW_SAYS "what may come on an HTTP/2 stream before it is passed on, up to 16 MiB; 65535"
+#define LINKERD_FRAME_SAYS "of HTTP/2, from 16384; 16384"
+#define LINKERD_HEADER_LIST_SAYS "of a head by HTTP/2, up to 15360; the router's maxHeadersKB"
 
 /* linkerd_service.c, linkerd_client.c: `service` and `client`, of a struct router */
 extern const struct linkerd_choice linkerd_service, linkerd_client;

@@ -50,26 +50,105 @@ static void read_dst_prefix(struct linkerd_load *load, const struct document_nod
 
 /* ---- identifier ---- */
 
+#define IDENTIFIER(member) offsetof(struct identifier, member)
+
+/* Which of HTTP/2's pseudo-headers may be named; HTTP/1 has them elsewhere. */
+static void read_header(
+	struct linkerd_load *load, const struct document_node *node, struct slice pseudo, struct slice *out)
+{
+	struct slice name;
+
+	if (!document_read_text(node, &name, load->problems))
+		return;
+	if (slice_equal(name, pseudo))
+		*out = pseudo;
+	else
+		linkerd_read_field_name(load, node, out);
+}
+
+static void read_path_header(struct linkerd_load *load, const struct document_node *node, void *out)
+{
+	read_header(load, node, SLICE(":path"), out);
+}
+
+static void read_token_header(struct linkerd_load *load, const struct document_node *node, void *out)
+{
+	read_header(load, node, SLICE(":authority"), out);
+}
+
 static const struct linkerd_key token_keys[] = {
 	LINKERD_KEY_KIND,
-	{ "header", LINKERD_READ, offsetof(struct identifier, header), .read = linkerd_read_field_name,
-	  .says = "its value is one segment behind dstPrefix; Host" },
+	{ "header", LINKERD_READ, IDENTIFIER(header), .read = read_token_header,
+		.says = "its value is one segment behind dstPrefix; Host, for h2 :authority" },
 	{ 0 },
 };
 static const struct linkerd_block token_block = { .name = "io.l5d.header.token", .keys = token_keys };
 
+static const struct linkerd_key header_keys[] = {
+	LINKERD_KEY_KIND,
+	{ "header", LINKERD_READ, IDENTIFIER(header), .read = linkerd_read_field_name,
+		.says = "its value is a path, /a/b, behind dstPrefix; l5d-name" },
+	{ 0 },
+};
+static const struct linkerd_block header_block = { .name = "io.l5d.header", .keys = header_keys };
+
+static const struct linkerd_key header_path_keys[] = {
+	LINKERD_KEY_KIND,
+	{ "header", LINKERD_READ, IDENTIFIER(header), .read = read_path_header,
+		.says = "whose value is a URL's path; :path" },
+	{ "segments", LINKERD_COUNT, IDENTIFIER(segments), 1, .says = "how many of them, 1 or more; all" },
+	{ 0 },
+};
+static const struct linkerd_block header_path_block = { .name = "io.l5d.header.path", .keys = header_path_keys };
+
+static const struct linkerd_key path_keys[] = {
+	LINKERD_KEY_KIND,
+	{ "segments", LINKERD_COUNT, IDENTIFIER(segments), 1, .says = "of the URL's path; 1" },
+	{ "consume", LINKERD_BOOL, IDENTIFIER(consume), .says = "they are taken out of the URL; false" },
+	{ 0 },
+};
+static const struct linkerd_block path_block = { .name = "io.l5d.path", .keys = path_keys };
+
+static const struct linkerd_key method_keys[] = {
+	LINKERD_KEY_KIND,
+	{ "httpUriInDst", LINKERD_BOOL, IDENTIFIER(with_uri), .says = "the URL's path is part of the name; false" },
+	{ 0 },
+};
+static const struct linkerd_block method_block = { .name = "io.l5d.methodAndHost", .keys = method_keys };
+
+static const struct linkerd_key constant_keys[] = {
+	LINKERD_KEY_KIND,
+	{ "path", LINKERD_READ, IDENTIFIER(path), .required = true, .read = read_dst_prefix,
+		.says = "all requests are called so" },
+	{ 0 },
+};
+static const struct linkerd_block constant_block = { .name = "io.l5d.static", .keys = constant_keys };
+
 static const struct linkerd_kind identifier_kinds[] = {
 	{ "io.l5d.header.token", IDENTIFIER_HEADER_TOKEN, &token_block, "the value of a header; the default" },
-	LINKERD_KIND_LATER("io.l5d.header"),
-	LINKERD_KIND_LATER("io.l5d.header.path"),
-	LINKERD_KIND_LATER("io.l5d.methodAndHost"),
-	LINKERD_KIND_LATER("io.l5d.path"),
-	LINKERD_KIND_LATER("io.l5d.static"),
+	{ "io.l5d.header", IDENTIFIER_HEADER, &header_block, "a path that a header names" },
+	{ "io.l5d.header.path", IDENTIFIER_HEADER_PATH, &header_path_block,
+		"segments of :path: gRPC's service and method" },
+	{ "io.l5d.methodAndHost", IDENTIFIER_METHOD_AND_HOST, &method_block, "/1.1/METHOD/HOST" },
+	{ "io.l5d.path", IDENTIFIER_PATH, &path_block, "the first segments of the URL's path" },
+	{ "io.l5d.static", IDENTIFIER_STATIC, &constant_block, "always the same" },
 	LINKERD_KIND_LATER("io.l5d.ingress"),
 	LINKERD_KIND_LATER("io.l5d.k8s.istio"),
 	{ 0 },
 };
 static const struct linkerd_choice identifier_choice = { .name = "identifier", .kinds = identifier_kinds };
+
+static struct slice usual_header(enum identifier_kind kind)
+{
+	switch (kind) {
+	case IDENTIFIER_HEADER:
+		return SLICE("l5d-name");
+	case IDENTIFIER_HEADER_PATH:
+		return SLICE(":path");
+	default:
+		return SLICE("host");
+	}
+}
 
 static void read_identifier(struct linkerd_load *load, const struct document_node *node, void *out)
 {
@@ -80,7 +159,8 @@ static void read_identifier(struct linkerd_load *load, const struct document_nod
 	if (!kind)
 		return;
 	identifier->kind = (enum identifier_kind)kind->value;
-	identifier->header = SLICE("host");
+	identifier->header = usual_header(identifier->kind);
+	identifier->segments = identifier->kind == IDENTIFIER_PATH;
 	linkerd_read_block(load, node, kind->block, identifier);
 
 	struct slice header = identifier->header;
@@ -172,7 +252,7 @@ static void read_servers(struct linkerd_load *load, const struct document_node *
 }
 
 static const struct linkerd_key router_keys[] = {
-	{ "protocol", LINKERD_APART, .required = true, .says = "http; not yet: h2, thrift, mux, thriftmux" },
+	{ "protocol", LINKERD_APART, .required = true, .says = "http or h2; not yet: thrift, mux, thriftmux" },
 	{ "label", LINKERD_TEXT, AT(label), .says = "in metrics; the protocol" },
 	{ "servers", LINKERD_READ, 0, .required = true, .read = read_servers, .block = &linkerd_server, .says = "where it listens" },
 	{ "dtab", LINKERD_READ, AT(dtab), .read = read_dtab, .says = "how names are rewritten; empty" },
@@ -218,10 +298,24 @@ static bool read_protocol(struct linkerd_load *load, const struct document_node 
 
 	if (value && !document_read_choice(value, names, &which, load->problems))
 		return false;
-	*protocol = PROTOCOL_HTTP;
-	if (which > 0)
+	*protocol = which == 1 ? PROTOCOL_H2 : PROTOCOL_HTTP;
+	if (which > 1)
 		linkerd_problem(load, value, "%s is not yet supported by weft (known from Linkerd 1.x)", names[which]);
-	return which == 0;
+	return which <= 1;
+}
+
+/* The first rule of a router for HTTP/2: that is what its clients speak, unless another says otherwise. */
+static void speak_http2(struct linkerd_load *load, struct router *router)
+{
+	struct client_rule *rules = linkerd_memory(load, (router->client_rule_count + 1) * sizeof *rules);
+
+	rules[0].policy = client_policy_default();
+	rules[0].policy.protocol = UPSTREAM_HTTP2;
+	rules[0].policy.set = CLIENT_PROTOCOL;
+	for (unsigned i = 0; i < router->client_rule_count; i++)
+		rules[i + 1] = router->client_rules[i];
+	router->client_rules = rules;
+	router->client_rule_count++;
 }
 
 static void read_router(struct linkerd_load *load, const struct document_node *node, void *out)
@@ -229,7 +323,8 @@ static void read_router(struct linkerd_load *load, const struct document_node *n
 	static const struct slice svc = { "svc", 3 };
 	static const struct path default_prefix = { &svc, 1 };
 	static const struct dtab no_dtab;
-	static const struct identifier default_identifier = { IDENTIFIER_HEADER_TOKEN, { "host", 4 } };
+	static const struct identifier default_identifier = { .kind = IDENTIFIER_HEADER_TOKEN,
+		.header = { "host", 4 } };
 	struct router *router = out;
 
 	*router = (struct router){
@@ -253,7 +348,12 @@ static void read_router(struct linkerd_load *load, const struct document_node *n
 		router->label = SLICE(""); /* not read, so not to be compared */
 		return;
 	}
+	load->protocol = router->protocol;
+	if (router->protocol == PROTOCOL_H2)
+		router->label = SLICE("h2");
 	linkerd_read_block(load, node, &linkerd_router, router);
+	if (router->protocol == PROTOCOL_H2)
+		speak_http2(load, router);
 
 	struct listener_policy *listeners = linkerd_memory(load, router->listener_count * sizeof *listeners);
 

@@ -5,7 +5,7 @@
 
 #define AT(member) offsetof(struct listener_policy, member)
 
-enum { DEFAULT_PORT = 4140, DEFAULT_CALL_DEPTH = 1000 };
+enum { HTTP_PORT = 4140, H2_PORT = 4142, HTTP_CALL_DEPTH = 1000, H2_CALL_DEPTH = 10 };
 
 static const struct linkerd_key session_keys[] = {
 	{ "idleTimeMs", LINKERD_MS, AT(idle_ns), 1, .says = "then an idle connection is closed; never" },
@@ -70,38 +70,48 @@ static void read_timestamp_header(struct linkerd_load *load, const struct docume
 
 static const struct linkerd_key server_keys[] = {
 	{ "ip", LINKERD_IP, AT(address), .says = "to listen on; 127.0.0.1" },
-	{ "port", LINKERD_PORT, AT(address.port), .says = "0: any free one; 4140" },
+	{ "port", LINKERD_PORT, AT(address.port), .says = "0: any free one; 4140, for h2 4142" },
 	{ "label", LINKERD_TEXT, AT(label), .says = "the router's" },
 	{ "maxConcurrentRequests", LINKERD_COUNT, AT(max_concurrent), 1, .says = "more are rejected; no limit" },
 	{ "timeoutMs", LINKERD_MS, AT(timeout_ns), 1, .says = "for a whole request; none" },
 	{ "clearContext", LINKERD_BOOL, AT(clear_context),
-	  .says = "callers are not trusted: l5d-* headers are taken out of requests and responses; false" },
-	{ "maxCallDepth", LINKERD_COUNT, AT(max_call_depth), 1, .says = "proxies in Via; 1000" },
+		.says = "callers are not trusted: l5d-* headers are taken out of requests and responses; false" },
+	{ "maxCallDepth", LINKERD_COUNT, AT(max_call_depth), 1, .says = "proxies in Via; 1000, for h2 10" },
 	{ "timestampHeader", LINKERD_READ, AT(timestamp_header), .read = read_timestamp_header,
 	  .says = "gets the arrival time in milliseconds since 1970; none" },
 	{ "addForwardedHeader", LINKERD_READ, 0, .read = linkerd_read_forwarded, .block = &linkerd_forwarded,
 	  .says = "requests get a Forwarded field (RFC 7239); no" },
 	{ "serverSession", LINKERD_BLOCK, 0, .block = &session_block, .says = "how long connections live" },
-	{ "socketOptions", LINKERD_READ, 0, .read = read_socket, .block = &linkerd_socket, .says = "of the listening socket" },
+	{ "socketOptions", LINKERD_READ, 0, .read = read_socket, .block = &linkerd_socket,
+		.says = "of the listening socket" },
+	{ "windowUpdateRatio", LINKERD_SHARE, AT(http2.window_update_ratio), .says = LINKERD_WINDOW_UPDATE_SAYS },
+	{ "headerTableBytes", LINKERD_COUNT, AT(http2.header_table_bytes), 0, LINKERD_MOST_TABLE,
+		.says = LINKERD_HEADER_TABLE_SAYS },
+	{ "initialStreamWindowBytes", LINKERD_COUNT, AT(http2.stream_window_bytes), 1, LINKERD_MOST_WINDOW,
+		.says = LINKERD_WINDOW_SAYS },
+	{ "maxConcurrentStreamsPerConnection", LINKERD_COUNT, AT(http2.max_streams), 1, .says = "of HTTP/2; 1000" },
+	{ "maxFrameBytes", LINKERD_COUNT, AT(http2.max_frame_bytes), LINKERD_LEAST_FRAME, LINKERD_MOST_FRAME,
+		.says = LINKERD_FRAME_SAYS },
+	{ "maxHeaderListBytes", LINKERD_COUNT, AT(http2.max_header_bytes), 1, LINKERD_MOST_HEAD_BYTES,
+		.says = LINKERD_HEADER_LIST_SAYS },
+	{ "grpcWeb", LINKERD_BOOL, AT(grpc_web),
+		.says = "gRPC-Web from browsers is translated to gRPC (weft's own key); false" },
 	LINKERD_KEY_LATER("tls"),
 	LINKERD_KEY_LATER("announce"),
-	LINKERD_KEY_LATER("windowUpdateRatio"),
-	LINKERD_KEY_LATER("headerTableBytes"),
-	LINKERD_KEY_LATER("initialStreamWindowBytes"),
-	LINKERD_KEY_LATER("maxConcurrentStreamsPerConnection"),
-	LINKERD_KEY_LATER("maxFrameBytes"),
-	LINKERD_KEY_LATER("maxHeaderListBytes"),
 	LINKERD_KEY_LATER("thriftFramed"),
 	{ 0 },
 };
 
 const struct linkerd_block linkerd_server = { .name = "servers[]", .keys = server_keys };
 
-struct listener_policy linkerd_server_default(void)
+struct listener_policy linkerd_server_default(enum protocol protocol)
 {
 	return (struct listener_policy){
-		.address = { .family = ADDRESS_IP4, .port = DEFAULT_PORT, .ip = { 127, 0, 0, 1 } },
-		.max_call_depth = DEFAULT_CALL_DEPTH,
+		.address = { .family = ADDRESS_IP4,
+			.port = protocol == PROTOCOL_H2 ? H2_PORT : HTTP_PORT,
+			.ip = { 127, 0, 0, 1 } },
+		.max_call_depth = protocol == PROTOCOL_H2 ? H2_CALL_DEPTH : HTTP_CALL_DEPTH,
+		.http2 = http2_policy_default(),
 	};
 }
 
@@ -109,7 +119,7 @@ void linkerd_read_server(struct linkerd_load *load, const struct document_node *
 {
 	struct listener_policy *server = out;
 
-	*server = linkerd_server_default();
+	*server = linkerd_server_default(load->protocol);
 	linkerd_read_block(load, node, &linkerd_server, server);
 	server->timestamp = server->timestamp_header.length > 0;
 }

@@ -106,9 +106,8 @@ static void documented_keys_are_refused_by_name(void **state)
 		    "streamAfterContentLengthKB", "streamingEnabled", "compressionLevel", "tracePropagator" } },
 		{ "routers[0].servers[0]", { "tls", "announce" } },
 		{ "routers[0].client",
-		  { "tls", "failFast", "clientSession", "socketOptions", "forwardClientCert", "requestAuthorizers",
-		    "windowUpdateRatio", "headerTableBytes", "initialStreamWindowBytes", "maxFrameBytes", "maxHeaderListBytes" } },
-		{ "routers[0].service", { "classificationTimeoutMs", "retryBufferSize" } },
+			{ "tls", "failFast", "socketOptions", "forwardClientCert", "requestAuthorizers", "thriftFramed",
+				"attemptTTwitterUpgrade" } },
 	};
 
 	for (unsigned i = 0; i < sizeof blocks / sizeof *blocks; i++) {
@@ -148,9 +147,11 @@ static void kinds_are_known_not_yet_or_unknown(void **state)
 		{ ROUTER "telemetry: [{kind: io.l5d.zipkin}]\n",
 		  "f:2:20: telemetry[0].kind: io.l5d.zipkin is not yet supported by weft (known from Linkerd 1.x)\n" },
 		{ HTTP "  interpreter: {kind: io.l5d.namerd}\n",
-		  "f:4:23: routers[0].interpreter.kind: io.l5d.namerd is not yet supported by weft (known from Linkerd 1.x)\n" },
-		{ HTTP "  identifier: {kind: io.l5d.path}\n",
-		  "f:4:22: routers[0].identifier.kind: io.l5d.path is not yet supported by weft (known from Linkerd 1.x)\n" },
+			"f:4:23: routers[0].interpreter.kind: io.l5d.namerd is not yet supported by weft (known from "
+			"Linkerd 1.x)\n" },
+		{ HTTP "  identifier: {kind: io.l5d.ingress}\n",
+			"f:4:22: routers[0].identifier.kind: io.l5d.ingress is not yet supported by weft (known from "
+			"Linkerd 1.x)\n" },
 		{ HTTP "  identifier: {header: a}\n", "f:4:15: routers[0].identifier: the key `kind` is missing\n" },
 		{ HTTP "  identifier: []\n", "f:4:15: routers[0].identifier: must not be empty\n" },
 		{ HTTP "  client: {loadBalancer: {kind: aperture}}\n",
@@ -158,13 +159,18 @@ static void kinds_are_known_not_yet_or_unknown(void **state)
 		{ HTTP "  client: {failureAccrual: {kind: io.l5d.successRate}}\n",
 		  "f:4:35: routers[0].client.failureAccrual.kind: io.l5d.successRate is not yet supported by weft (known from Linkerd 1.x)\n" },
 		{ HTTP "  client: {kind: io.l5d.globl}\n",
-		  "f:4:18: routers[0].client.kind: unknown kind `io.l5d.globl`; did you mean `io.l5d.global`?\n" },
-		{ HTTP "  service: {responseClassifier: {kind: io.l5d.h2.grpc.default}}\n",
-		  "f:4:40: routers[0].service.responseClassifier.kind: io.l5d.h2.grpc.default is not yet supported by weft (known from Linkerd 1.x)\n" },
+			"f:4:18: routers[0].client.kind: unknown kind `io.l5d.globl`; did you mean "
+			"`io.l5d.global`?\n" },
+		{ HTTP "  service: {responseClassifier: {kind: io.l5d.h2.grpc.defalt}}\n",
+			"f:4:40: routers[0].service.responseClassifier.kind: unknown kind `io.l5d.h2.grpc.defalt`; did "
+			"you mean `io.l5d.h2.grpc.default`?\n" },
 		{ HTTP "  interpreter: {transformers: [{kind: io.l5d.k8s.daemonset}]}\n",
-		  "f:4:39: routers[0].interpreter.transformers[0].kind: io.l5d.k8s.daemonset is not yet supported by weft (known from Linkerd 1.x)\n" },
-		{ "routers: [{protocol: h2, servers: [{}], h2AccessLog: a}, {protocol: http, servers: [{}]}]\n",
-		  "f:1:22: routers[0].protocol: h2 is not yet supported by weft (known from Linkerd 1.x)\n" },
+			"f:4:39: routers[0].interpreter.transformers[0].kind: io.l5d.k8s.daemonset is not yet "
+			"supported by weft (known from Linkerd 1.x)\n" },
+		{ "routers: [{protocol: mux, servers: [{}], h2AccessLog: a}, {protocol: http, servers: [{}]}]\n",
+			"f:1:22: routers[0].protocol: mux is not yet supported by weft (known from Linkerd 1.x)\n" },
+		{ "routers: [{protocol: h2, servers: [{}], h2AccessLog: a}]\n",
+			"f:1:41: routers[0].h2AccessLog: not yet supported by weft (known from Linkerd 1.x)\n" },
 		{ "routers: [{protocol: htp, servers: [{}]}]\n",
 		  "f:1:22: `protocol` is `htp`, but must be one of http, h2, thrift, mux, thriftmux; did you mean `http`?\n" },
 	};
