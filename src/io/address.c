@@ -164,6 +164,8 @@ int address_format_ip(const struct address *a, char text[ADDRESS_TEXT])
 		return snprintf(text, ADDRESS_TEXT, "%u.%u.%u.%u", a->ip[0], a->ip[1], a->ip[2], a->ip[3]);
 	case ADDRESS_IP6:
 		return format_ip6(a, text, ADDRESS_TEXT);
+	case ADDRESS_UNIX:
+		return snprintf(text, ADDRESS_TEXT, "unix");
 	default:
 		return snprintf(text, ADDRESS_TEXT, "-");
 	}
@@ -173,8 +175,8 @@ int address_format(const struct address *address, char text[ADDRESS_TEXT])
 {
 	char ip[ADDRESS_TEXT];
 	int n = address_format_ip(address, ip);
-	if (address->family == ADDRESS_NONE)
-		return snprintf(text, ADDRESS_TEXT, "-");
+	if (address->family == ADDRESS_NONE || address->family == ADDRESS_UNIX)
+		return snprintf(text, ADDRESS_TEXT, "%s", ip);
 	if (address->family == ADDRESS_IP6)
 		return snprintf(text, ADDRESS_TEXT, "[%.*s]:%u", n, ip, address->port);
 	return snprintf(text, ADDRESS_TEXT, "%.*s:%u", n, ip, address->port);
@@ -193,7 +195,7 @@ bool address_equal(const struct address *a, const struct address *b)
 bool address_is_any(const struct address *address)
 {
 	static const uint8_t zero[IP6_BYTES];
-	return address->family != ADDRESS_NONE && memcmp(address->ip, zero, sizeof zero) == 0;
+	return address->family != ADDRESS_NONE && address->family != ADDRESS_UNIX && memcmp(address->ip, zero, sizeof zero) == 0;
 }
 
 bool address_is_loopback(const struct address *address)

@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* io/address.h: where a socket is: an IP address and a port, as plain bytes. Pure, passed by value or pointer, any thread.
  *
+ * A Unix socket has a path instead, which io/network.h takes by itself: addresses lie in many tables, and a path is six times as
+ * long. Such a stream is called ADDRESS_UNIX, without more.
+ *
  *	struct address a;
  *	if (address_parse(slice_of("127.0.1.1"), 4140, &a)) ...
  *	char text[ADDRESS_TEXT];  address_format(&a, text);   // "127.0.1.1:4140", "[::1]:80"
@@ -20,6 +23,7 @@ enum address_family {
 	ADDRESS_NONE,
 	ADDRESS_IP4,
 	ADDRESS_IP6,
+	ADDRESS_UNIX,
 };
 
 struct address {

@@ -23,6 +23,15 @@ MUST_CHECK int file_read(const char *path, size_t max, struct slice *bytes);
 /* Replaces the file in one step (temporary file, fsync, rename). */
 MUST_CHECK int file_write(const char *path, struct slice bytes, unsigned mode);
 
+/* Makes the directory, not those above it. ERROR_EXISTS, ERROR_NOT_FOUND, ERROR_DENIED. */
+MUST_CHECK int file_make_directory(const char *path, unsigned mode);
+
+/* Only one holder at a time, of all processes: the file `path` (made when missing, and left) stands for it. Ends with the
+ * process, however that ends. Never waits: ERROR_BUSY; ERROR_NOT_FOUND (the directory), ERROR_DENIED. */
+struct file_lock;
+MUST_CHECK int file_lock_take(const char *path, struct file_lock **lock);
+void file_lock_release(struct file_lock *lock); /* NULL is allowed */
+
 /* Watches the directory `path` (not below it). `changed` gets the name inside it, or an empty name when anything may have
  * changed (events were lost, or the directory itself came or went). A directory that does not exist is waited for. Events are
  * gathered for some milliseconds so that a burst of writes is one call for each name. */

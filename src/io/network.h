@@ -43,6 +43,11 @@ struct listen_options {
 /* ERROR_EXISTS: address in use; ERROR_DENIED; ERROR_UNREACHABLE: not an address of this host. Main or control thread. */
 MUST_CHECK int listen_open(struct network *network, const struct address *address, unsigned sockets,
                            const struct listen_options *options, struct listen_set **set);
+/* A Unix stream socket at `path`; `mode` (e.g. 0660) says who may connect. What an ended process left there is replaced.
+ * ERROR_EXISTS: somebody listens there, or it is no socket; ERROR_INVALID: longer than 107 bytes; ERROR_NOT_FOUND (its
+ * directory), ERROR_DENIED. One socket; listen_close removes it. */
+MUST_CHECK int listen_open_unix(struct network *network, const char *path, unsigned mode, const struct listen_options *options,
+                                struct listen_set **set);
 void listen_address(const struct listen_set *set, struct address *bound);
 void listen_close(struct listen_set *set); /* every listener must be stopped */
 
@@ -56,6 +61,9 @@ void listen_stop(struct listener *listener);
  * `connected`. */
 MUST_CHECK int network_connect(struct network *network, struct loop *loop, const struct address *address,
                                const struct socket_options *options, struct stream **stream);
+
+/* The same over the Unix socket at `path`; ERROR_INVALID when that is longer than 107 bytes. */
+MUST_CHECK int network_connect_unix(struct network *network, struct loop *loop, const char *path, struct stream **stream);
 
 /* UDP, for DNS and statsd. Datagrams up to 4096 bytes are delivered; truncated is set for larger ones. */
 struct datagram_events {

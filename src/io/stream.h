@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* io/stream.h: a byte stream in both directions: a TCP connection, or a filter (TLS, a test's) stacked on one.
+/* io/stream.h: a byte stream in both directions: a TCP or Unix connection, or a filter (TLS, a test's) stacked on one.
  *
  * Completion-shaped: a stream delivers buffers that it filled, and takes pieces to send, owning them until they are sent.
  * One thread (its loop's). No call here calls back; events come from the loop.
@@ -42,7 +42,8 @@ struct stream_events {
 	void (*drained)(void *owner);
 	/* The connection is broken, or could not be made: ERROR_RESET, _REFUSED, _UNREACHABLE, _TIMEOUT, _IO, _LIMIT; of a secured
 	 * stream also ERROR_DENIED (one side does not trust the other's certificate, or lacks one), _UNSUPPORTED (no common version,
-	 * cipher or protocol), _SYNTAX (bytes that are not what the filter speaks). */
+	 * cipher or protocol), _SYNTAX (bytes that are not what the filter speaks); of a Unix socket also _NOT_FOUND (nobody has listened
+	 * there), _DENIED, _BUSY (its backlog is full). */
 	void (*failed)(void *owner, int error);
 };
 
@@ -58,6 +59,12 @@ struct stream_security {
 	struct slice peer_subject; /* RFC 2253: "CN=web,O=Example" */
 	struct slice peer_hash;    /* SHA-256 of its DER, 64 lower-case hex digits */
 	bool resumed;              /* the handshake went on with an earlier session */
+};
+
+/* Who connected, or listens, at the other end of a Unix socket: as the kernel knows it, not as the peer says. */
+struct stream_peer {
+	uint32_t uid, gid; /* effective */
+	uint32_t pid;
 };
 
 enum stream_closing {
@@ -76,6 +83,8 @@ struct stream_ops {
 	void (*addresses)(const struct stream *stream, struct address *local, struct address *remote);
 	/* NULL, or answers NULL: plain text, or the handshake isn't done. */
 	const struct stream_security *(*security)(const struct stream *stream);
+	/* NULL: it can't be known. */
+	int (*peer)(const struct stream *stream, struct stream_peer *peer);
 };
 
 /* Embedded at the start of every implementation. */
@@ -144,6 +153,12 @@ static inline void stream_addresses(const struct stream *stream, struct address 
 static inline const struct stream_security *stream_security(const struct stream *stream)
 {
 	return stream->ops->security ? stream->ops->security(stream) : NULL;
+}
+
+/* ERROR_UNSUPPORTED: no Unix socket. */
+MUST_CHECK static inline int stream_peer(const struct stream *stream, struct stream_peer *peer)
+{
+	return stream->ops->peer ? stream->ops->peer(stream, peer) : ERROR_UNSUPPORTED;
 }
 
 #endif

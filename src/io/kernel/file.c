@@ -6,6 +6,7 @@
 #include <libgen.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -114,6 +115,44 @@ int file_write(const char *path, struct slice bytes, unsigned mode)
 		sync_folder(path);
 	memory_free(temporary);
 	return e;
+}
+
+int file_make_directory(const char *path, unsigned mode)
+{
+	if (mkdir(path, (mode_t)mode))
+		return kernel_error(errno);
+	if (chmod(path, (mode_t)mode))
+		return kernel_error(errno);
+	sync_folder(path);
+	return 0;
+}
+
+struct file_lock {
+	int fd;
+};
+
+int file_lock_take(const char *path, struct file_lock **result)
+{
+	int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOCTTY, 0600);
+	if (fd < 0)
+		return kernel_error(errno);
+	if (flock(fd, LOCK_EX | LOCK_NB)) {
+		int e = kernel_error(errno);
+		close(fd);
+		return e;
+	}
+	struct file_lock *lock = memory_new(sizeof *lock);
+	lock->fd = fd;
+	*result = lock;
+	return 0;
+}
+
+void file_lock_release(struct file_lock *lock)
+{
+	if (!lock)
+		return;
+	close(lock->fd);
+	memory_free(lock);
 }
 
 void file_print(bool error, struct slice bytes)

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <netinet/in.h>
 #include <string.h>
+#include <sys/un.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -99,6 +100,18 @@ socklen_t kernel_sockaddr(const struct address *address, struct sockaddr_storage
 	return sizeof *four;
 }
 
+int kernel_sockaddr_unix(const char *path, struct sockaddr_storage *result, socklen_t *length)
+{
+	struct sockaddr_un *name = (struct sockaddr_un *)result;
+	memset(result, 0, sizeof *result);
+	if (!*path || strlen(path) >= sizeof name->sun_path)
+		return ERROR_INVALID;
+	name->sun_family = AF_UNIX;
+	memcpy(name->sun_path, path, strlen(path) + 1);
+	*length = sizeof *name;
+	return 0;
+}
+
 /* An IPv4 peer of a socket that serves both families is called by its IPv4 address. */
 void kernel_address(const struct sockaddr_storage *from, struct address *result)
 {
@@ -117,12 +130,14 @@ void kernel_address(const struct sockaddr_storage *from, struct address *result)
 			memcpy(result->ip, six->sin6_addr.s6_addr + 12, 4);
 		else
 			memcpy(result->ip, &six->sin6_addr, sizeof six->sin6_addr);
+	} else if (from->ss_family == AF_UNIX) {
+		result->family = ADDRESS_UNIX;
 	}
 }
 
 int kernel_socket(const struct address *address, int type, int *fd)
 {
-	int family = address->family == ADDRESS_IP6 ? AF_INET6 : AF_INET;
+	int family = address->family == ADDRESS_IP6 ? AF_INET6 : address->family == ADDRESS_UNIX ? AF_UNIX : AF_INET;
 	if (address->family == ADDRESS_NONE)
 		return ERROR_INVALID;
 	*fd = socket(family, type | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);

@@ -97,6 +97,8 @@ int64_t kernel_clock(void);
 int kernel_error(int number);
 void kernel_close(int fd);
 socklen_t kernel_sockaddr(const struct address *address, struct sockaddr_storage *result);
+/* ERROR_INVALID: the path is too long. */
+MUST_CHECK int kernel_sockaddr_unix(const char *path, struct sockaddr_storage *result, socklen_t *length);
 void kernel_address(const struct sockaddr_storage *from, struct address *result);
 /* A non-blocking socket. ERROR_LIMIT, ERROR_NO_MEMORY, ERROR_UNSUPPORTED (the family). */
 MUST_CHECK int kernel_socket(const struct address *address, int type, int *fd);

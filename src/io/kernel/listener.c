@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/check.h"
@@ -20,6 +21,7 @@ static const int64_t accept_pause = 100 * CLOCK_MS;
 
 struct listen_set {
 	struct address bound;
+	char *path; /* of a Unix socket */
 	unsigned count, started;
 	int fds[];
 };
@@ -121,6 +123,69 @@ int listen_open(struct network *network, const struct address *address, unsigned
 	return 0;
 }
 
+/* Whether what is at the path is a socket that nobody listens on any more. */
+static bool is_left_over(const char *path, const struct sockaddr_storage *name, socklen_t length)
+{
+	static const struct address local = { .family = ADDRESS_UNIX };
+	struct stat about;
+	int fd;
+	bool dead;
+	if (lstat(path, &about) || !S_ISSOCK(about.st_mode) || kernel_socket(&local, SOCK_STREAM, &fd))
+		return false;
+	dead = connect(fd, (const struct sockaddr *)name, length) && errno == ECONNREFUSED;
+	close(fd);
+	return dead;
+}
+
+/* The mode is set before binding, when umask may still narrow it, and as it is to be behind that: never is it wider. */
+static int bind_unix(int fd, const char *path, unsigned mode)
+{
+	struct sockaddr_storage name;
+	socklen_t length;
+	int e = kernel_sockaddr_unix(path, &name, &length);
+	if (e)
+		return e;
+	if (fchmod(fd, (mode_t)mode))
+		return kernel_error(errno);
+	if (bind(fd, (const struct sockaddr *)&name, length)) {
+		if (errno != EADDRINUSE || !is_left_over(path, &name, length))
+			return kernel_error(errno);
+		unlink(path);
+		if (bind(fd, (const struct sockaddr *)&name, length))
+			return kernel_error(errno);
+	}
+	return chmod(path, (mode_t)mode) ? kernel_error(errno) : 0;
+}
+
+int listen_open_unix(struct network *network, const char *path, unsigned mode, const struct listen_options *options,
+                     struct listen_set **result)
+{
+	(void)network;
+	struct listen_set *set = memory_new(sizeof *set + sizeof *set->fds);
+	set->bound = (struct address){ .family = ADDRESS_UNIX };
+	int fd, e = kernel_socket(&set->bound, SOCK_STREAM, &fd);
+	if (e)
+		goto no_socket;
+	e = bind_unix(fd, path, mode);
+	if (e)
+		goto not_bound;
+	if (listen(fd, options->backlog ? options->backlog : DEFAULT_BACKLOG)) {
+		e = kernel_error(errno);
+		unlink(path);
+		goto not_bound;
+	}
+	set->path = memory_text(slice_of(path));
+	set->fds[set->count++] = fd;
+	*result = set;
+	return 0;
+
+not_bound:
+	close(fd);
+no_socket:
+	memory_free(set);
+	return e;
+}
+
 void listen_address(const struct listen_set *set, struct address *bound)
 {
 	*bound = set->bound;
@@ -133,6 +198,9 @@ void listen_close(struct listen_set *set)
 	CHECK(__atomic_load_n(&set->started, __ATOMIC_ACQUIRE) == 0);
 	for (unsigned i = 0; i < set->count; i++)
 		close(set->fds[i]);
+	if (set->path)
+		unlink(set->path);
+	memory_free(set->path);
 	memory_free(set);
 }
 

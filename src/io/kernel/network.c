@@ -39,6 +39,24 @@ int network_connect(struct network *network, struct loop *loop, const struct add
 	return tcp_connecting(loop, fd, address, stream);
 }
 
+int network_connect_unix(struct network *network, struct loop *loop, const char *path, struct stream **stream)
+{
+	(void)network;
+	static const struct address local = { .family = ADDRESS_UNIX };
+	struct sockaddr_storage name;
+	socklen_t length;
+	int fd, answer = 0, e = kernel_sockaddr_unix(path, &name, &length);
+	if (e)
+		return e;
+	e = kernel_socket(&local, SOCK_STREAM, &fd);
+	if (e)
+		return e == ERROR_NO_MEMORY ? e : ERROR_LIMIT;
+	/* It is made at once or not at all. */
+	if (connect(fd, (const struct sockaddr *)&name, length))
+		answer = kernel_error(errno);
+	return tcp_started(loop, fd, &local, answer, stream);
+}
+
 unsigned network_local_addresses(struct network *network, struct address *addresses, unsigned max)
 {
 	(void)network;

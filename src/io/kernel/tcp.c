@@ -543,6 +543,19 @@ static void tcp_addresses(const struct stream *stream, struct address *local, st
 	}
 }
 
+static int tcp_peer(const struct stream *stream, struct stream_peer *peer)
+{
+	const struct tcp *tcp = (const struct tcp *)stream;
+	struct ucred who;
+	socklen_t length = sizeof who;
+	if (tcp->remote.family != ADDRESS_UNIX)
+		return ERROR_UNSUPPORTED;
+	if (getsockopt(tcp->source.fd, SOL_SOCKET, SO_PEERCRED, &who, &length))
+		return kernel_error(errno);
+	*peer = (struct stream_peer){ .uid = who.uid, .gid = who.gid, .pid = (uint32_t)who.pid };
+	return 0;
+}
+
 static const struct stream_ops tcp_ops = {
 	.take = tcp_take,
 	.pause = tcp_pause,
@@ -550,6 +563,7 @@ static const struct stream_ops tcp_ops = {
 	.finish = tcp_finish,
 	.close = tcp_close,
 	.addresses = tcp_addresses,
+	.peer = tcp_peer,
 };
 
 static int tcp_new(struct loop *loop, int fd, const struct address *remote, enum tcp_state state, struct tcp **result)
@@ -605,8 +619,12 @@ static int start_connect(int fd, const struct address *remote)
 
 int tcp_connecting(struct loop *loop, int fd, const struct address *remote, struct stream **stream)
 {
+	return tcp_started(loop, fd, remote, start_connect(fd, remote), stream);
+}
+
+int tcp_started(struct loop *loop, int fd, const struct address *remote, int answer, struct stream **stream)
+{
 	struct tcp *tcp;
-	int answer = start_connect(fd, remote);
 	int e = tcp_new(loop, fd, remote, answer == 0 ? OPEN : CONNECTING, &tcp);
 	if (e) {
 		close(fd);

@@ -11,6 +11,7 @@
 #define IO_SIM_CONNECTION_H
 
 #include "io/sim/world.h"
+#include "io/stream.h"
 
 struct sim_stream;
 struct socket;
@@ -45,6 +46,7 @@ struct pipe {
 struct end {
 	struct network *host; /* end 1: NULL when there is no such host */
 	struct address address;
+	struct stream_peer who;    /* of a Unix socket: its process */
 	struct sim_stream *stream; /* NULL before it is accepted, and after it is closed */
 	int failure;               /* known to this end's kernel */
 	bool gone;

@@ -271,6 +271,65 @@ int file_write(const char *path, struct slice bytes, unsigned mode)
 	return 0;
 }
 
+int file_make_directory(const char *path, unsigned mode)
+{
+	(void)path;
+	(void)mode;
+	return 0;
+}
+
+/* --- locks --- */
+
+struct file_lock {
+	struct list link; /* in its process */
+	char *path;       /* clean */
+};
+
+static bool is_locked(struct network *host, const char *clean)
+{
+	LIST_EACH(&host->processes, at) {
+		struct sim_process *process = LIST_OF(at, struct sim_process, link);
+		if (process->crashed)
+			continue;
+		LIST_EACH(&process->file_locks, link) {
+			if (strcmp(LIST_OF(link, struct file_lock, link)->path, clean) == 0)
+				return true;
+		}
+	}
+	return false;
+}
+
+int file_lock_take(const char *path, struct file_lock **result)
+{
+	struct sim_process *process = process_current();
+	char *clean = path_clean(path);
+	if (is_locked(process->host, clean)) {
+		memory_free(clean);
+		return ERROR_BUSY;
+	}
+	struct file_lock *lock = memory_new(sizeof(*lock));
+	lock->path = clean;
+	list_append(&process->file_locks, &lock->link);
+	*result = lock;
+	return 0;
+}
+
+void file_lock_release(struct file_lock *lock)
+{
+	if (!lock)
+		return;
+	list_remove(&lock->link);
+	memory_free(lock->path);
+	memory_free(lock);
+}
+
+/* What a crashed process held. */
+void file_locks_forget(struct sim_process *process)
+{
+	LIST_EACH_SAFE(&process->file_locks, link, after)
+		file_lock_release(LIST_OF(link, struct file_lock, link));
+}
+
 void file_print(bool error, struct slice bytes)
 {
 	(void)error;

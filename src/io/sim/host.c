@@ -52,6 +52,8 @@ bool host_has(const struct network *host, const struct address *address)
 
 struct network *host_find(struct network *from, const struct address *address)
 {
+	if (address->family == ADDRESS_UNIX)
+		return from;
 	LIST_EACH(&from->sim->hosts, link) {
 		struct network *host = LIST_OF(link, struct network, link);
 		if (host_has(host, address))
@@ -134,6 +136,7 @@ struct sim_process *sim_process_new(struct network *host, const char *name)
 	list_init(&process->watches);
 	list_init(&process->signals);
 	list_init(&process->environment);
+	list_init(&process->file_locks);
 	list_append(&host->processes, &process->link);
 	return process;
 }
@@ -152,7 +155,9 @@ void process_free(struct sim_process *process)
 		CHECK(open.watches == 0);
 		CHECK(open.signals == 0);
 		CHECK(open.locks == 0);
+		CHECK(list_empty(&process->file_locks));
 	}
+	file_locks_forget(process);
 	environment_free(process);
 	list_remove(&process->link);
 	memory_free(process->name);
@@ -189,6 +194,13 @@ void sim_host_enter(struct network *host)
 		}
 	}
 	sim_process_enter(sim_process_new(host, "process"));
+}
+
+void sim_process_user(struct sim_process *process, uint32_t uid, uint32_t gid)
+{
+	CHECK_MAGIC(process, PROCESS_MAGIC);
+	process->uid = uid;
+	process->gid = gid;
 }
 
 struct network *sim_process_host(const struct sim_process *process)

@@ -34,8 +34,19 @@ struct listener {
 
 /* --- listening --- */
 
+/* The name of a Unix socket on its host. Only in here has it more than a family. */
+static struct address unix_name(const char *path)
+{
+	struct address name = { .family = ADDRESS_UNIX, .port = 1 };
+	uint64_t hash[2] = { slice_hash(slice_of(path), 1), slice_hash(slice_of(path), 2) };
+	memcpy(name.ip, hash, sizeof name.ip);
+	return name;
+}
+
 static bool set_matches(const struct listen_set *set, const struct address *address)
 {
+	if (set->address.family == ADDRESS_UNIX || address->family == ADDRESS_UNIX)
+		return address_equal(&set->address, address);
 	return set->address.port == address->port &&
 		(address_is_any(&set->address) || address_is_any(address) || address_same_ip(&set->address, address));
 }
@@ -85,9 +96,17 @@ int listen_open(struct network *host, const struct address *address, unsigned so
 	return 0;
 }
 
+int listen_open_unix(struct network *host, const char *path, unsigned mode, const struct listen_options *options,
+	struct listen_set **set)
+{
+	const struct address name = unix_name(path);
+	(void)mode;
+	return listen_open(host, &name, 1, options, set);
+}
+
 void listen_address(const struct listen_set *set, struct address *bound)
 {
-	*bound = set->address;
+	*bound = set->address.family == ADDRESS_UNIX ? (struct address){ .family = ADDRESS_UNIX } : set->address;
 }
 
 void socket_forget(struct connection *connection)
@@ -255,6 +274,11 @@ static void refuse(struct connection *connection)
 	again_after(connection, connection_delay(connection, 1));
 }
 
+static struct stream_peer who_is(const struct sim_process *process)
+{
+	return (struct stream_peer){ .uid = process->uid, .gid = process->gid, .pid = process->id };
+}
+
 static void syn_arrives(void *owner)
 {
 	struct connection *connection = owner;
@@ -278,6 +302,7 @@ static void syn_arrives(void *owner)
 		return;
 	}
 	connection->phase = PHASE_ANSWER;
+	server->who = who_is(set->process);
 	connection->socket = socket;
 	socket->backlog_count++;
 	list_append(&socket->backlog, &connection->backlog);
@@ -300,6 +325,8 @@ void handshake_begin(struct connection *connection)
 static struct address local_for(struct network *host, const struct address *remote)
 {
 	struct address local = host->addresses[0];
+	if (remote->family == ADDRESS_UNIX)
+		return (struct address){ .family = ADDRESS_UNIX };
 	for (unsigned i = 0; i < host->address_count; i++) {
 		if (address_same_ip(&host->addresses[i], remote))
 			local = host->addresses[i];
@@ -328,6 +355,7 @@ int network_connect(struct network *host, struct loop *loop, const struct addres
 	if (to && address_is_loopback(address) && !host_has(to, address))
 		local.port = host_port(host);
 	struct connection *connection = connection_new(host, to, &local, address);
+	connection->ends[0].who = who_is(loop->process);
 	struct sim_stream *s = stream_new(loop, connection, 0);
 	if (!s) {
 		connection_leave(connection, 0, true);
@@ -336,4 +364,10 @@ int network_connect(struct network *host, struct loop *loop, const struct addres
 	world_event(sim, EVENT_CONNECT, connection_name(connection, 0), address_hash(address, 0), loop->id);
 	*stream = stream_base(s);
 	return 0;
+}
+
+int network_connect_unix(struct network *host, struct loop *loop, const char *path, struct stream **stream)
+{
+	const struct address name = unix_name(path);
+	return network_connect(host, loop, &name, NULL, stream);
 }

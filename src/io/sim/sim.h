@@ -140,6 +140,8 @@ void sim_process_crash(struct sim_process *process, enum sim_crash how);
 bool sim_process_crashed(const struct sim_process *process);
 void sim_process_signal(struct sim_process *process, enum process_signal which);
 void sim_process_environment(struct sim_process *process, const char *name, const char *value); /* value NULL: unset */
+/* Who its user is, for the peers of its Unix sockets; at first root. */
+void sim_process_user(struct sim_process *process, uint32_t uid, uint32_t gid);
 /* Loops do not run for so long (a stopped process, a long garbage collection of the machine's). */
 void sim_process_stall(struct sim_process *process, int64_t ns);
 

@@ -75,6 +75,12 @@ void streams_pool_init(struct pool *pool, uint32_t max)
 	pool_init(pool, "stream", sizeof(struct sim_stream), max);
 }
 
+/* What a Unix socket's address has besides its family is the network's own. */
+static struct address shown(const struct address *address)
+{
+	return address->family == ADDRESS_UNIX ? (struct address){ .family = ADDRESS_UNIX } : *address;
+}
+
 struct sim_stream *stream_new(struct loop *loop, struct connection *connection, unsigned side)
 {
 	struct sim_stream *s = pool_get(&loop->streams);
@@ -89,8 +95,8 @@ struct sim_stream *stream_new(struct loop *loop, struct connection *connection, 
 		.ready = { .tell = tell },
 		.paused = true,
 		.connecting = side == 0,
-		.local = connection->ends[side].address,
-		.remote = connection->ends[!side].address,
+		.local = shown(&connection->ends[side].address),
+		.remote = shown(&connection->ends[!side].address),
 	};
 	list_init(&s->ready.link);
 	timer_init(&s->stall, stall_over, s);
@@ -405,6 +411,18 @@ static void addresses(const struct stream *stream, struct address *local, struct
 	*remote = s->remote;
 }
 
+static int peer(const struct stream *stream, struct stream_peer *who)
+{
+	const struct sim_stream *s = (const struct sim_stream *)(const void *)stream;
+	CHECK_MAGIC(s, STREAM_MAGIC);
+	if (s->remote.family != ADDRESS_UNIX)
+		return ERROR_UNSUPPORTED;
+	if (!s->connection)
+		return ERROR_RESET;
+	*who = s->connection->ends[!s->side].who;
+	return 0;
+}
+
 /* --- closing --- */
 
 static bool has_unread(struct sim_stream *s)
@@ -469,4 +487,5 @@ static const struct stream_ops ops = {
 	.finish = finish,
 	.close = close_stream,
 	.addresses = addresses,
+	.peer = peer,
 };

@@ -96,7 +96,8 @@ struct sim_process {
 	char *name;
 	bool crashed;
 	int64_t stalled_until;
-	struct list loops, watches, signals, environment;
+	struct list loops, watches, signals, environment, file_locks;
+	uint32_t uid, gid;
 	unsigned sets, locks_made, locks_held;
 };
 
@@ -178,6 +179,7 @@ void datagrams_forget(struct network *host, const struct sim_process *process);
 void services_free(struct network *host);
 void packets_free(struct sim *sim);
 void files_free(struct network *host);
+void file_locks_forget(struct sim_process *process);
 void environment_free(struct sim_process *process);
 
 #endif

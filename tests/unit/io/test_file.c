@@ -225,6 +225,32 @@ static void watches_share_a_directory(void **state)
 	rig_free(rig);
 }
 
+static void a_directory_is_made_once_with_its_mode(void **state)
+{
+	(void)state;
+	struct stat about;
+	assert_int_equal(file_make_directory(path_of("new"), 0700), 0);
+	assert_int_equal(stat(path_of("new"), &about), 0);
+	assert_int_equal(about.st_mode & 0777, 0700);
+	assert_int_equal(file_make_directory(path_of("new"), 0700), ERROR_EXISTS);
+	assert_int_equal(file_make_directory(path_of("b/new"), 0700), ERROR_NOT_FOUND);
+}
+
+static void a_lock_has_one_holder(void **state)
+{
+	(void)state;
+	struct file_lock *first, *second;
+	assert_int_equal(file_lock_take(path_of("a"), &first), 0);
+	assert_int_equal(file_lock_take(path_of("a"), &second), ERROR_BUSY);
+	assert_int_equal(file_lock_take(path_of("b"), &second), 0);
+	file_lock_release(second);
+	file_lock_release(first);
+	assert_int_equal(file_lock_take(path_of("a"), &first), 0);
+	file_lock_release(first);
+	assert_int_equal(file_lock_take(path_of("c/a"), &first), ERROR_NOT_FOUND);
+	file_lock_release(NULL);
+}
+
 int main(void)
 {
 	process_start();
@@ -236,6 +262,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(a_replaced_file_is_told_by_its_name, make_folder, remove_folder),
 		cmocka_unit_test_setup_teardown(a_missing_directory_is_waited_for, make_folder, remove_folder),
 		cmocka_unit_test_setup_teardown(directories_made_at_once_are_found, make_folder, remove_folder),
+		cmocka_unit_test_setup_teardown(a_directory_is_made_once_with_its_mode, make_folder, remove_folder),
+		cmocka_unit_test_setup_teardown(a_lock_has_one_holder, make_folder, remove_folder),
 		cmocka_unit_test_setup_teardown(watches_share_a_directory, make_folder, remove_folder),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
