@@ -97,6 +97,7 @@ struct balancer_policy {
 	enum balancer_kind kind;
 	uint32_t max_effort;   /* picks tried for an available endpoint */
 	int64_t decay_ns;      /* EWMA's time constant */
+	bool probation;        /* endpoints that discovery takes away stay while they are healthy */
 };
 
 enum accrual_kind {

@@ -2,35 +2,21 @@
 #include "proxy/binder.h"
 
 #include "base/check.h"
-#include "base/log.h"
 #include "base/memory.h"
-#include "discover/fs.h"
-#include "discover/system.h"
 #include "io/loop.h"
-#include "io/network.h"
-#include "model/dtab.h"
+#include "proxy/evaluation.h"
 #include "proxy/route.h"
 
 enum {
 	BINDER_MAGIC = 0x62696e64,
 	NAME_MAGIC = 0x6e616d65,
-	MAX_DEPTH = 100,               /* delegations on the way of one name, as in Finagle */
-	MAX_LOOKUPS = 10000,           /* for one name: a dtab can double them at each step */
-	MAX_LOCAL_ADDRESSES = 64,
-};
-
-struct transformers {
-	struct transformer **list;
-	unsigned count;
 };
 
 struct binder {
 	uint32_t magic;
 	struct binder_options options;
 	struct snapshot *snapshot;
-	struct namers namers;
-	struct transformers *by_namer;  /* parallel to namers.list */
-	struct transformers *by_router;
+	struct sources *sources;
 	struct map names;
 	unsigned holds;                /* delegations that are being written */
 	bool retired;
@@ -46,7 +32,6 @@ struct name {
 	struct arena arena;            /* path, dtab */
 	struct path path;
 	struct dtab dtab;
-	unsigned lookups;              /* in the evaluation that runs */
 	struct watches watches;
 	struct task again;
 	struct list interests;
@@ -62,139 +47,34 @@ struct interest {
 	unsigned worker;
 };
 
-struct name_watch {
-	struct list link;
-	struct namer *namer;
-	struct slice path;             /* heap */
-	struct namer_watch *watch;
-	bool used;
-};
-
 /* ---- making a binder ---- */
 
-static struct transformer *transformer_make(struct binder *binder, const struct transformer_policy *policy, struct arena *arena)
+int binder_new(const struct binder_options *options, struct snapshot *snapshot, struct binder **out, struct text *why)
 {
-	struct path prefix = PATH_EMPTY;
-	struct slice why;
+	const struct source_options sources = { options->loop, options->network, options->resolver };
+	struct binder *binder = memory_new(sizeof *binder);
+	int e = sources_new(&sources, snapshot, &binder->sources, why);
 
-	/* The dialect has seen to it that a configured prefix parses. */
-	if (policy->prefix.length)
-		CHECK(path_parse(arena_join(arena, SLICE("/"), policy->prefix), arena, &prefix, &why) == 0);
-	switch (policy->kind) {
-	case TRANSFORMER_PORT:
-		return transformer_new_port(policy->port, prefix);
-	case TRANSFORMER_SPECIFIC_HOST:
-		return transformer_new_specific_host(&policy->host, prefix);
-	case TRANSFORMER_LOCALHOST: {
-		struct address local[MAX_LOCAL_ADDRESSES];
-		unsigned count = network_local_addresses(binder->options.network, local, MAX_LOCAL_ADDRESSES);
-
-		return transformer_new_localhost(local, count, prefix);
-	}
-	}
-	check_failed("a transformer's kind", __FILE__, __LINE__);
-}
-
-static struct transformers transformers_make(struct binder *binder, const struct transformer_policy *policies, unsigned count)
-{
-	struct transformers all = { memory_array(count ? count : 1, sizeof(struct transformer *)), count };
-	struct arena arena;
-
-	arena_init(&arena, NULL, 0);
-	for (unsigned i = 0; i < count; i++)
-		all.list[i] = transformer_make(binder, &policies[i], &arena);
-	arena_reset(&arena);
-	return all;
-}
-
-static void transformers_free(struct transformers *all)
-{
-	for (unsigned i = 0; i < all->count; i++)
-		transformer_free(all->list[i]);
-	memory_free(all->list);
-}
-
-static int namer_make(struct binder *binder, const struct namer_policy *policy, struct namer **namer, struct text *why)
-{
-	struct discover discover = { binder->options.loop, binder->options.resolver };
-	struct arena arena;
-	struct path prefix;
-	struct slice reason;
-	struct text shown = { 0 };
-	int e;
-
-	arena_init(&arena, NULL, 0);
-	text_format(&shown, "/#/%.*s", SLICE_ARGS(policy->prefix));
-	e = path_parse(text_slice(&shown), &arena, &prefix, &reason);
 	if (e) {
-		text_format(why, "namer prefix %.*s: %.*s", SLICE_ARGS(policy->prefix), SLICE_ARGS(reason));
-	} else {
-		char *root = arena_text(&arena, policy->root_dir);
-
-		e = fs_new(&(struct fs_options){ .discover = discover, .prefix = prefix, .root = root }, namer);
-		if (e)
-			text_format(why, "namer %.*s: %s", SLICE_ARGS(policy->prefix), error_text(e));
+		memory_free(binder);
+		return e;
 	}
-	text_free(&shown);
-	arena_reset(&arena);
-	return e;
-}
-
-/* Namers are asked from the last to the first: /$ comes first here, then the configuration's in reverse. */
-static int namers_make(struct binder *binder, struct text *why)
-{
-	const struct snapshot *snapshot = binder->snapshot;
-	struct discover discover = { binder->options.loop, binder->options.resolver };
-
-	binder->by_namer = memory_array(snapshot->namer_count + 1, sizeof *binder->by_namer);
-	namers_add(&binder->namers, system_new(&discover));
-	for (unsigned i = snapshot->namer_count; i-- > 0;) {
-		const struct namer_policy *policy = &snapshot->namers[i];
-		struct namer *namer;
-		int e = namer_make(binder, policy, &namer, why);
-
-		if (e)
-			return e;
-		binder->by_namer[binder->namers.count] = transformers_make(binder, policy->transformers, policy->transformer_count);
-		namers_add(&binder->namers, namer);
-	}
+	binder->magic = BINDER_MAGIC;
+	binder->options = *options;
+	binder->snapshot = snapshot_ref(snapshot);
+	map_init(&binder->names, 0);
+	*out = binder;
 	return 0;
 }
 
 static void binder_free(struct binder *binder)
 {
 	CHECK(binder->names.count == 0);
-	for (unsigned i = 0; i <= binder->snapshot->namer_count; i++)
-		transformers_free(&binder->by_namer[i]);
-	for (unsigned i = 0; i < binder->snapshot->router_count; i++)
-		transformers_free(&binder->by_router[i]);
-	memory_free(binder->by_namer);
-	memory_free(binder->by_router);
-	namers_free(&binder->namers);
+	sources_free(binder->sources);
 	map_fini(&binder->names);
 	snapshot_unref(binder->snapshot);
+	binder->magic = 0;
 	memory_free(binder);
-}
-
-int binder_new(const struct binder_options *options, struct snapshot *snapshot, struct binder **out, struct text *why)
-{
-	struct binder *binder = memory_new(sizeof *binder);
-	int e;
-
-	binder->magic = BINDER_MAGIC;
-	binder->options = *options;
-	binder->snapshot = snapshot_ref(snapshot);
-	map_init(&binder->names, 0);
-	binder->by_router = memory_array(snapshot->router_count ? snapshot->router_count : 1, sizeof *binder->by_router);
-	e = namers_make(binder, why);
-	if (e) {
-		binder_free(binder);
-		return e;
-	}
-	for (unsigned i = 0; i < snapshot->router_count; i++)
-		binder->by_router[i] = transformers_make(binder, snapshot->routers[i].transformers, snapshot->routers[i].transformer_count);
-	*out = binder;
-	return 0;
 }
 
 struct loop *binder_loop(struct binder *binder)
@@ -207,263 +87,12 @@ struct snapshot *binder_snapshot(struct binder *binder)
 	return binder->snapshot;
 }
 
-/* ---- watches ---- */
-
-void watches_init(struct watches *watches, struct binder *binder, void (*changed)(void *owner), void *owner)
+struct sources *binder_sources(struct binder *binder)
 {
-	*watches = (struct watches){ .binder = binder, .changed = changed, .owner = owner };
-	list_init(&watches->list);
-}
-
-static void watch_drop(struct name_watch *watch)
-{
-	list_remove(&watch->link);
-	namer_cancel(watch->watch);
-	memory_free((void *)(uintptr_t)watch->path.at);
-	memory_free(watch);
-}
-
-void watches_fini(struct watches *watches)
-{
-	LIST_EACH_SAFE(&watches->list, link, after)
-		watch_drop(LIST_OF(link, struct name_watch, link));
-}
-
-void watches_begin(struct watches *watches)
-{
-	LIST_EACH(&watches->list, link)
-		LIST_OF(link, struct name_watch, link)->used = false;
-}
-
-void watches_end(struct watches *watches)
-{
-	LIST_EACH_SAFE(&watches->list, link, after) {
-		struct name_watch *watch = LIST_OF(link, struct name_watch, link);
-
-		if (!watch->used)
-			watch_drop(watch);
-	}
-}
-
-static const struct namer_answer *watch_for(struct watches *watches, struct namer *namer, struct path path)
-{
-	struct text shown = { 0 };
-
-	path_show_text(&shown, path);
-	LIST_EACH(&watches->list, link) {
-		struct name_watch *watch = LIST_OF(link, struct name_watch, link);
-
-		if (watch->namer == namer && slice_equal(watch->path, text_slice(&shown))) {
-			text_free(&shown);
-			watch->used = true;
-			return namer_answer(watch->watch);
-		}
-	}
-	struct name_watch *watch = memory_new(sizeof *watch);
-	watch->namer = namer;
-	watch->path = text_slice(&shown);
-	watch->used = true;
-	watch->watch = namer_lookup(namer, path_from(path, namer->prefix.count), watches->changed, watches->owner);
-	list_append(&watches->list, &watch->link);
-	return namer_answer(watch->watch);
-}
-
-static int transform(const struct transformers *all, struct arena *arena, struct path *id, struct endpoints **endpoints)
-{
-	for (unsigned i = 0; i < all->count; i++) {
-		struct endpoints *seen = transformer_apply(all->list[i], *endpoints);
-		int e = transformer_id(all->list[i], *id, arena, id);
-
-		endpoints_unref(*endpoints);
-		*endpoints = seen;
-		if (e)
-			return e;
-	}
-	return 0;
-}
-
-static const struct transformers *transformers_of(const struct binder *binder, const struct namer *namer)
-{
-	for (unsigned i = 0; i < binder->namers.count; i++)
-		if (binder->namers.list[i] == namer)
-			return &binder->by_namer[i];
-	check_failed("a namer of this binder", __FILE__, __LINE__);
-}
-
-int watches_ask(struct watches *watches, unsigned router_index, struct path path, struct arena *arena, struct found *found)
-{
-	struct binder *binder = watches->binder;
-	uint32_t cursor = binder->namers.count;
-	struct namer *namer;
-	int e;
-
-	*found = (struct found){ 0 };
-	while ((namer = namers_next(&binder->namers, path, &cursor)) != NULL) {
-		const struct namer_answer *answer = watch_for(watches, namer, path);
-
-		if (answer->state == NAMER_NEG)
-			continue;
-		found->answer = answer;
-		if (answer->state != NAMER_LEAF || answer->status)
-			return 0;
-		found->id = answer->id;
-		found->endpoints = endpoints_ref(answer->endpoints);
-		e = transform(transformers_of(binder, namer), arena, &found->id, &found->endpoints);
-		if (e)
-			break;
-		found->before = found->id;
-		found->found = endpoints_ref(found->endpoints);
-		e = transform(&binder->by_router[router_index], arena, &found->id, &found->endpoints);
-		if (e)
-			break;
-		return 0;
-	}
-	if (!namer)
-		return 0;
-	found_fini(found);
-	return e;
-}
-
-void found_fini(struct found *found)
-{
-	endpoints_unref(found->endpoints);
-	endpoints_unref(found->found);
-	found->endpoints = found->found = NULL;
-}
-
-/* ---- evaluation: a name to a destination ---- */
-
-static struct bound_node *bind_tree(struct name *name, struct bound *bound, const struct name_tree *tree, struct arena *arena, unsigned depth);
-
-/* Whether the client was known with endpoints before: then the last good ones stay in use while asking fails. */
-static bool has_targets(const struct name *name, struct path id)
-{
-	struct text shown = { 0 };
-	bool has = false;
-
-	path_show_text(&shown, id);
-	for (unsigned i = 0; name->binding && i < name->binding->leaf_count; i++) {
-		const struct client *client = name->binding->leaves[i].client;
-
-		has = has || (slice_equal(client->id, text_slice(&shown)) && client->targets->count > 0);
-	}
-	text_free(&shown);
-	return has;
-}
-
-static struct bound_node *bind_leaf(const struct name *name, struct bound *bound, const struct found *found)
-{
-	struct bound_node *node;
-
-	if (found->answer->status) {
-		node = bound_leaf(bound, found->answer->id, found->answer->residual, found->answer->endpoints);
-		node->status = found->answer->status;
-		return node;
-	}
-	if (found->endpoints->state == ENDPOINTS_PENDING)
-		return bound_state(bound, BOUND_PENDING);
-	if (found->endpoints->state == ENDPOINTS_FAILED && !has_targets(name, found->id))
-		return bound_error(bound, found->endpoints->message);
-	return bound_leaf(bound, found->id, found->answer->residual, found->endpoints);
-}
-
-static struct bound_node *bind_found(struct name *name, struct bound *bound, struct path path, struct arena *arena, unsigned depth)
-{
-	struct found found;
-	struct bound_node *node;
-
-	if (watches_ask(&name->watches, name->router_index, path, arena, &found))
-		return bound_error(bound, SLICE("out of memory"));
-	if (!found.answer)
-		return bound_state(bound, BOUND_NEG);
-	switch (found.answer->state) {
-	case NAMER_LEAF:
-		node = bind_leaf(name, bound, &found);
-		break;
-	case NAMER_TREE:
-		node = bind_tree(name, bound, found.answer->tree, arena, depth + 1);
-		break;
-	case NAMER_FAILED:
-		node = bound_error(bound, found.answer->message);
-		break;
-	case NAMER_PENDING:
-		node = bound_state(bound, BOUND_PENDING);
-		break;
-	default:
-		node = bound_state(bound, BOUND_NEG);
-		break;
-	}
-	found_fini(&found);
-	return node;
-}
-
-static struct bound_node *bind_path(struct name *name, struct bound *bound, struct path path, struct arena *arena, unsigned depth)
-{
-	const struct name_tree *tree;
-
-	if (depth > MAX_DEPTH)
-		return bound_error(bound, SLICE("more than 100 delegations: the dtab goes in circles"));
-	if (++name->lookups > MAX_LOOKUPS)
-		return bound_error(bound, SLICE("more than 10000 lookups for one name"));
-	if (dtab_lookup(&name->dtab, path, arena, &tree))
-		return bound_error(bound, SLICE("out of memory"));
-	if (tree->kind != NAME_TREE_NEG)
-		return bind_tree(name, bound, tree, arena, depth + 1);
-	return bind_found(name, bound, path, arena, depth);
-}
-
-/* The first branch that is not neg; later ones are not even asked for. */
-static struct bound_node *bind_alternatives(struct name *name, struct bound *bound, const struct name_tree *tree, struct arena *arena,
-                                            unsigned depth)
-{
-	struct bound_node *node = NULL;
-
-	for (uint32_t i = 0; i < tree->count; i++) {
-		node = bind_tree(name, bound, tree->branches[i].tree, arena, depth);
-		if (bound_choose(node)->kind != BOUND_NEG)
-			return node;
-	}
-	return node ? node : bound_state(bound, BOUND_NEG);
-}
-
-static struct bound_node *bind_union(struct name *name, struct bound *bound, const struct name_tree *tree, struct arena *arena,
-                                     unsigned depth)
-{
-	struct bound_node *node = bound_branches(bound, BOUND_UNION, tree->count);
-	bool pending = false;
-
-	for (uint32_t i = 0; i < tree->count; i++) {
-		struct bound_node *branch = bind_tree(name, bound, tree->branches[i].tree, arena, depth);
-
-		pending = pending || branch->kind == BOUND_PENDING;
-		node->branches[i].weight = tree->branches[i].weight;
-		node->branches[i].node = branch;
-	}
-	return pending ? bound_state(bound, BOUND_PENDING) : node;
-}
-
-static struct bound_node *bind_tree(struct name *name, struct bound *bound, const struct name_tree *tree, struct arena *arena, unsigned depth)
-{
-	switch (tree->kind) {
-	case NAME_TREE_LEAF:
-		return bind_path(name, bound, tree->path, arena, depth);
-	case NAME_TREE_ALT:
-		return bind_alternatives(name, bound, tree, arena, depth);
-	case NAME_TREE_UNION:
-		return bind_union(name, bound, tree, arena, depth);
-	case NAME_TREE_FAIL:
-		return bound_state(bound, BOUND_FAIL);
-	case NAME_TREE_EMPTY:
-		return bound_state(bound, BOUND_EMPTY);
-	case NAME_TREE_NEG:
-		break;
-	}
-	return bound_state(bound, BOUND_NEG);
+	return binder->sources;
 }
 
 /* ---- publishing ---- */
-
-static void publish_targets(struct binder *binder, unsigned worker, struct client *client);
 
 static void deliver_binding(const struct message *message)
 {
@@ -488,6 +117,12 @@ static void publish_targets(struct binder *binder, unsigned worker, struct clien
 		(struct message){ .deliver = deliver_targets, .owner = &binder->options.workers[worker], .a = client, .b = client->targets });
 }
 
+static void publish_everywhere(struct binder *binder, struct client *client)
+{
+	for (unsigned i = 0; i < binder->options.worker_count; i++)
+		publish_targets(binder, i, client);
+}
+
 static void publish(struct name *name, struct interest *interest)
 {
 	struct binder *binder = name->binder;
@@ -500,22 +135,38 @@ static void publish(struct name *name, struct interest *interest)
 		(struct message){ .deliver = deliver_binding, .a = interest->route, .b = binding });
 }
 
-/* The client that stands for a leaf: the one that the name is bound to already, if it is: while a reload is being taken
- * over, the binder before it may have made another of the same name. */
-static struct client *client_for(struct name *name, const struct bound_node *leaf)
+/* The leaf's client among those that the name is bound to; leaves seldom change places. */
+static struct client *client_before(const struct name *name, struct slice id, unsigned place)
 {
+	unsigned count = name->binding ? name->binding->leaf_count : 0;
+
+	for (unsigned i = 0; i < count; i++) {
+		struct client *client = name->binding->leaves[(place + i) % count].client;
+
+		if (slice_equal(client->id, id))
+			return client;
+	}
+	return NULL;
+}
+
+/* The client that stands for the nth leaf, counted: the one that the name is bound to already, if it is: while a reload is being
+ * taken over, the binder before it may have made another of the same name. */
+static struct client *client_for(const struct name *name, const struct bound_node *leaf, unsigned place)
+{
+	struct live *live = name->binder->options.live;
+	uint64_t generation = name->binder->snapshot->generation;
+	struct client *client = client_before(name, leaf->id_text, place);
 	struct client_policy policy;
 
-	for (unsigned i = 0; name->binding && i < name->binding->leaf_count; i++) {
-		struct client *client = name->binding->leaves[i].client;
-
-		if (slice_equal(client->id, leaf->id_text)) {
-			live_ref(&client->object);
-			return client;
-		}
+	if (client) {
+		live_ref(&client->object);
+		return client;
 	}
+	client = live_client_find(live, name->router->label, leaf->id_text, generation);
+	if (client)
+		return client;
 	client_policy_resolve(name->router->client_rules, name->router->client_rule_count, &leaf->id, &policy);
-	return live_client(name->binder->options.live, name->router->label, leaf->id_text, &policy);
+	return live_client(live, name->router->label, leaf->id_text, generation, &policy);
 }
 
 static struct slice residual_line(struct slice residual)
@@ -539,8 +190,8 @@ static void compile(struct name *name, struct binding *binding, const struct bou
 			return;
 		}
 		*to = (struct binding_node){ .kind = BINDING_LEAF, .leaf = binding->leaf_count };
-		struct binding_leaf *leaf = &binding->leaves[binding->leaf_count++];
-		leaf->client = client_for(name, node);
+		struct binding_leaf *leaf = &binding->leaves[binding->leaf_count];
+		leaf->client = client_for(name, node, binding->leaf_count++);
 		leaf->scope = live_pair_scope(name->binder->options.live, name->router->label, leaf->client, binding->service);
 		leaf->residual_line = residual_line(node->residual_text);
 		return;
@@ -590,31 +241,44 @@ static struct binding *binding_make(struct name *name, const struct bound *bound
 /* The endpoints of each leaf, to the client that stands for it; told to all workers when they have changed. */
 static void update_clients(struct name *name, const struct bound *bound)
 {
-	struct binder *binder = name->binder;
+	unsigned place = 0;
 
 	for (const struct bound_node *leaf = bound->leaves; leaf; leaf = leaf->next_leaf) {
 		if (leaf->status)
 			continue;
-		struct client *client = client_for(name, leaf);
+		struct client *client = client_for(name, leaf, place++);
 
 		if (live_client_update(client, leaf->endpoints))
-			for (unsigned i = 0; i < binder->options.worker_count; i++)
-				publish_targets(binder, i, client);
+			publish_everywhere(name->binder, client);
 		live_unref(&client->object);
 	}
 }
 
+
+/* Whether the client was known with endpoints before: then the last good ones stay in use while asking fails. */
+static bool has_endpoints(void *owner, struct path id)
+{
+	const struct name *name = owner;
+	struct text shown = { 0 };
+	struct client *client;
+
+	path_show_text(&shown, id);
+	client = client_before(name, text_slice(&shown), 0);
+	text_free(&shown);
+	return client && client->targets->count > 0;
+}
+
 static void evaluate(struct name *name)
 {
-	struct arena arena;
-	struct bound *bound = bound_new();
+	struct evaluation evaluation = {
+		.watches = &name->watches,
+		.router_index = name->router_index,
+		.dtab = &name->dtab,
+		.has_endpoints = has_endpoints,
+		.owner = name,
+	};
+	struct bound *bound = evaluation_run(&evaluation, name->path);
 
-	arena_init(&arena, NULL, 0);
-	name->lookups = 0;
-	watches_begin(&name->watches);
-	bound_finish(bound, bind_path(name, bound, name->path, &arena, 0));
-	watches_end(&name->watches);
-	arena_reset(&arena);
 	if (bound_choose(bound->root)->kind == BOUND_PENDING) {
 		bound_unref(bound);
 		return;
@@ -686,7 +350,7 @@ static struct name *name_new(struct binder *binder, const struct route *route, s
 	name->router = &binder->snapshot->routers[route->router_index];
 	arena_init(&name->arena, NULL, 0);
 	list_init(&name->interests);
-	watches_init(&name->watches, binder, name_changed, name);
+	watches_init(&name->watches, binder->sources, name_changed, name);
 	task_init(&name->again, name_again, name);
 	map_insert(&binder->names, &name->entry, key);
 	int e = name_parse(name, slice_from(key, slice_find(key, ' ') + 1));
@@ -782,6 +446,19 @@ void binder_retire(struct binder *binder)
 {
 	binder->retired = true;
 	free_if_done(binder);
+}
+
+void binder_end_probation(struct binder *binder)
+{
+	if (!live_on_probation(binder->options.live))
+		return;
+	MAP_EACH(&binder->names, entry) {
+		const struct binding *binding = MAP_OF(entry, struct name, entry)->binding;
+
+		for (unsigned i = 0; binding && i < binding->leaf_count; i++)
+			if (live_client_end_probation(binding->leaves[i].client))
+				publish_everywhere(binder, binding->leaves[i].client);
+	}
 }
 
 void binder_each_client(struct binder *binder, void (*visit)(void *owner, struct slice id), void *owner)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* proxy/binder.h: where names meet the world: dtab lookups (model/dtab.h) over namers (discover/), kept up to date.
+/* proxy/binder.h: where names meet the world: what workers want is evaluated (proxy/evaluation.h), published, and kept up to date.
  *
  * One binder for each snapshot, on the control thread. Workers want names; a name is bound for as long as somebody wants it. Each change
  * of what it is bound to is published to all who want it, endpoints of a client are published alone. A retired binder
@@ -14,15 +14,15 @@
 #define PROXY_BINDER_H
 
 #include "base/text.h"
-#include "discover/namer.h"
-#include "discover/transformer.h"
 #include "io/channel.h"
-#include "model/bound.h"
 #include "model/snapshot.h"
 #include "proxy/live.h"
 
 struct binder;
+struct network;
+struct resolver;
 struct route;
+struct sources;
 struct worker;
 
 struct binder_options {
@@ -55,31 +55,10 @@ bool binder_is_held(const struct binder *binder);
 /* The client ids that names are bound to at present; one may come several times. */
 void binder_each_client(struct binder *binder, void (*visit)(void *owner, struct slice id), void *owner);
 
-/* ---- for binding by hand: the delegator (proxy/delegate.c) ---- */
+/* The namers and transformers, for binding by hand: the delegator (proxy/delegate.c). */
+struct sources *binder_sources(struct binder *binder);
 
-/* Names that are watched together, and let go together. `changed` comes from the loop when any answer has changed. */
-struct watches {
-	struct binder *binder;
-	struct list list;
-	void (*changed)(void *owner);
-	void *owner;
-};
-
-void watches_init(struct watches *watches, struct binder *binder, void (*changed)(void *owner), void *owner);
-void watches_fini(struct watches *watches);
-/* Before and after an evaluation: what was not asked for between the two is let go. */
-void watches_begin(struct watches *watches);
-void watches_end(struct watches *watches);
-/* The present answer of the first namer for `path` that is not neg, NULL when all are, or there is none; *transformed is the leaf's id and
- * *endpoints (a reference to give back) its endpoints behind the namer's and the router's transformers. */
-struct found {
-	const struct namer_answer *answer;
-	struct path id;                /* in the arena */
-	struct endpoints *endpoints;   /* counted; NULL unless a leaf */
-	struct path before;            /* the id before the router's transformers */
-	struct endpoints *found;       /* counted; the endpoints before them */
-};
-MUST_CHECK int watches_ask(struct watches *watches, unsigned router_index, struct path path, struct arena *arena, struct found *found);
-void found_fini(struct found *found);
+/* Lets go of endpoints that were kept although discovery has taken them away (enableProbation), and are not healthy any more. */
+void binder_end_probation(struct binder *binder);
 
 #endif

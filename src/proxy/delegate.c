@@ -6,6 +6,7 @@
 #include "doc/json_write.h"
 #include "io/loop.h"
 #include "model/dtab.h"
+#include "proxy/watches.h"
 
 enum {
 	DELEGATION_MAGIC = 0x64656c65,
@@ -353,7 +354,7 @@ void delegate_start(struct binder *binder, unsigned router_index, const struct s
 	delegation->owner = owner;
 	binder_hold(binder);
 	arena_init(&delegation->arena, NULL, 0);
-	watches_init(&delegation->watches, binder, changed, delegation);
+	watches_init(&delegation->watches, binder_sources(binder), changed, delegation);
 	task_init(&delegation->again, evaluate, delegation);
 	timer_init(&delegation->limit, too_late, delegation);
 	timer_set(delegation->loop, &delegation->limit, loop_now(delegation->loop) + DELEGATE_WAIT);

@@ -95,6 +95,7 @@ static void client_free(struct live *live, struct client *client)
 	forget(&live->clients, &client->entry);
 	metrics_gauge_remove(live->metrics, client);
 	scope_unref(client->scope);
+	live->probation -= client->probation;
 	live_unref(&client->targets->object);
 	free_text(client->id);
 	free_text(client->request_lines);
@@ -222,7 +223,8 @@ static bool same_http2_policy(const struct http2_policy *a, const struct http2_p
 static bool same_client_policy(const struct client_policy *a, const struct client_policy *b)
 {
 	return a->balancer.kind == b->balancer.kind && a->balancer.max_effort == b->balancer.max_effort &&
-		a->balancer.decay_ns == b->balancer.decay_ns && a->accrual.kind == b->accrual.kind &&
+		a->balancer.decay_ns == b->balancer.decay_ns && a->balancer.probation == b->balancer.probation &&
+		a->accrual.kind == b->accrual.kind &&
 		a->accrual.failures == b->accrual.failures && same_backoff(&a->accrual.backoff, &b->accrual.backoff) &&
 		a->attempt_timeout_ns == b->attempt_timeout_ns && a->connections.min_size == b->connections.min_size &&
 		a->connections.max_size == b->connections.max_size &&
@@ -279,7 +281,28 @@ static struct targets *targets_new(struct live *live, unsigned count)
 	return targets;
 }
 
-struct client *live_client(struct live *live, struct slice label, struct slice id, const struct client_policy *policy)
+/* The client in the table, counted; NULL: none, or one that has died already. */
+static struct client *client_find(struct live *live, struct slice key)
+{
+	struct map_entry *found = map_find(&live->clients, key);
+
+	return found && ref_unless_dead(&client_at(found)->object) ? client_at(found) : NULL;
+}
+
+struct client *live_client_find(struct live *live, struct slice label, struct slice id, uint64_t generation)
+{
+	struct slice key = table_key(label, id);
+	struct client *client = client_find(live, key);
+
+	free_text(key);
+	if (client && client->generation != generation) {
+		live_unref(&client->object);
+		return NULL;
+	}
+	return client;
+}
+
+struct client *live_client(struct live *live, struct slice label, struct slice id, uint64_t generation, const struct client_policy *policy)
 {
 	struct slice key = table_key(label, id);
 	struct map_entry *found = map_find(&live->clients, key);
@@ -288,6 +311,7 @@ struct client *live_client(struct live *live, struct slice label, struct slice i
 		struct client *client = client_at(found);
 
 		if (same_client_policy(&client->policy, policy) && ref_unless_dead(&client->object)) {
+			client->generation = generation;
 			free_text(key);
 			return client;
 		}
@@ -298,6 +322,7 @@ struct client *live_client(struct live *live, struct slice label, struct slice i
 	client->id = copy(id);
 	client->hash = slice_hash(id, 0);
 	client->request_lines = header_line("l5d-dst-client", id);
+	client->generation = generation;
 	client->policy = *policy;
 	client->targets = targets_new(live, 0);
 	budget_init(&client->requeue_budget, &policy->requeue_budget);
@@ -319,24 +344,6 @@ struct scope *live_pair_scope(struct live *live, struct slice label, const struc
 	return metrics_scope(live->metrics, &pair_kind, at, 3);
 }
 
-static struct target *target_find(const struct targets *targets, const struct address *address)
-{
-	unsigned low = 0, high = targets->count;
-
-	while (low < high) {
-		unsigned middle = (low + high) / 2;
-		int order = address_compare(&targets->at[middle].target->address, address);
-
-		if (order == 0)
-			return targets->at[middle].target;
-		if (order < 0)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return NULL;
-}
-
 static struct target *target_new(struct live *live, const struct address *address)
 {
 	struct target *target = memory_new_aligned(sizeof *target, _Alignof(struct target));
@@ -353,34 +360,94 @@ static bool same_targets(const struct targets *a, const struct targets *b)
 	if (a->count != b->count)
 		return false;
 	for (unsigned i = 0; i < a->count; i++)
-		if (a->at[i].target != b->at[i].target || a->at[i].weight != b->at[i].weight)
+		if (a->at[i].target != b->at[i].target || a->at[i].weight != b->at[i].weight || a->at[i].probation != b->at[i].probation)
 			return false;
+	return true;
+}
+
+/* Takes a reference of the target's. */
+static void add_target(struct targets *targets, struct target *target, double weight, bool probation)
+{
+	targets->at[targets->count].target = target;
+	targets->at[targets->count].weight = weight;
+	targets->at[targets->count++].probation = probation;
+}
+
+/* What discovery does not name any more. */
+static void add_kept(const struct client *client, struct targets *fresh, unsigned index)
+{
+	struct target *target = client->targets->at[index].target;
+
+	if (!client->policy.balancer.probation || health_state(&target->health) != HEALTH_ALIVE)
+		return;
+	live_ref(&target->object);
+	add_target(fresh, target, client->targets->at[index].weight, true);
+}
+
+/* The endpoints, and what is kept of the targets so far: both are in the order of addresses. */
+static struct targets *merge(struct client *client, const struct endpoints *endpoints)
+{
+	const struct targets *old = client->targets;
+	struct targets *fresh = targets_new(client->object.live, endpoints->count + old->count);
+	unsigned i = 0, k = 0;
+
+	while (i < endpoints->count || k < old->count) {
+		int order = i == endpoints->count ? 1 : k == old->count ? -1 : address_compare(&endpoints->list[i].address, &old->at[k].target->address);
+
+		if (order > 0) {
+			add_kept(client, fresh, k++);
+			continue;
+		}
+		struct target *target = order == 0 ? old->at[k++].target : target_new(client->object.live, &endpoints->list[i].address);
+
+		if (order == 0)
+			live_ref(&target->object);
+		add_target(fresh, target, endpoints->list[i++].weight, false);
+	}
+	return fresh;
+}
+
+/* Owns `fresh`. False: it is what there is already. */
+static bool replace_targets(struct client *client, struct targets *fresh)
+{
+	unsigned probation = 0;
+
+	if (same_targets(client->targets, fresh)) {
+		live_unref(&fresh->object);
+		return false;
+	}
+	for (unsigned i = 0; i < fresh->count; i++)
+		probation += fresh->at[i].probation;
+	client->object.live->probation += probation - client->probation;
+	client->probation = probation;
+	fresh->version = client->targets->version + 1;
+	live_unref(&client->targets->object);
+	client->targets = fresh;
 	return true;
 }
 
 bool live_client_update(struct client *client, const struct endpoints *endpoints)
 {
-	struct live *live = client->object.live;
-
 	if (endpoints->state == ENDPOINTS_FAILED || endpoints->state == ENDPOINTS_PENDING)
 		return false;
-	struct targets *fresh = targets_new(live, endpoints->count);
-	for (unsigned i = 0; i < endpoints->count; i++) {
-		struct target *target = target_find(client->targets, &endpoints->list[i].address);
+	return replace_targets(client, merge(client, endpoints));
+}
 
-		if (target)
-			live_ref(&target->object);
-		else
-			target = target_new(live, &endpoints->list[i].address);
-		fresh->at[fresh->count].target = target;
-		fresh->at[fresh->count++].weight = endpoints->list[i].weight;
-	}
-	if (same_targets(client->targets, fresh)) {
-		live_unref(&fresh->object);
+bool live_client_end_probation(struct client *client)
+{
+	const struct targets *old = client->targets;
+	struct targets *fresh;
+
+	if (!client->probation)
 		return false;
+	fresh = targets_new(client->object.live, old->count);
+	for (unsigned i = 0; i < old->count; i++) {
+		if (old->at[i].probation) {
+			add_kept(client, fresh, i);
+		} else {
+			live_ref(&old->at[i].target->object);
+			add_target(fresh, old->at[i].target, old->at[i].weight, false);
+		}
 	}
-	fresh->version = client->targets->version + 1;
-	live_unref(&client->targets->object);
-	client->targets = fresh;
-	return true;
+	return replace_targets(client, fresh);
 }

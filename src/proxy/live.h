@@ -71,6 +71,7 @@ struct targets {
 	struct {
 		struct target *target; /* counted */
 		double weight;
+		bool probation;        /* discovery has taken it away; stays while it is healthy */
 	} at[];
 };
 
@@ -85,6 +86,8 @@ struct client {
 	struct scope *scope;         /* struct client_stats */
 	/* control thread only */
 	struct targets *targets;     /* counted; never NULL */
+	uint64_t generation;         /* of the snapshot whose rules gave the policy last */
+	unsigned probation;          /* how many of `targets` are on it */
 };
 
 enum binding_kind {
@@ -128,6 +131,7 @@ struct binding {
 struct live {
 	struct metrics *metrics;
 	struct map services, clients;
+	unsigned probation;          /* targets that are on it, of all clients */
 	struct live_object *_Atomic graveyard;
 };
 
@@ -144,10 +148,20 @@ void live_bury(struct live *live);
 /* Find or make, with a reference; control thread. An object with the same name but another policy is let go under its name and a
  * new one made: calls that run keep the old one. */
 struct service *live_service(struct live *live, struct slice label, struct slice name, const struct service_policy *policy);
-struct client *live_client(struct live *live, struct slice label, struct slice id, const struct client_policy *policy);
-/* Replaces the client's targets; those whose address was there before keep their health. Returns false when nothing has
- * changed, also when `endpoints` says only that asking failed: the last good ones stay. */
+struct client *live_client(struct live *live, struct slice label, struct slice id, uint64_t generation, const struct client_policy *policy);
+/* Without having resolved its policy: NULL unless the rules of that snapshot have made the client already. */
+struct client *live_client_find(struct live *live, struct slice label, struct slice id, uint64_t generation);
+/* Replaces the client's targets; those whose address was there before keep their health, and with the policy's probation those stay
+ * that are healthy. Returns false when nothing has changed, also when `endpoints` says only that asking failed: the last good ones
+ * stay. */
 bool live_client_update(struct client *client, const struct endpoints *endpoints);
+/* Lets go of targets on probation that are not healthy any more; true when there were such. */
+bool live_client_end_probation(struct client *client);
+static inline bool live_on_probation(const struct live *live)
+{
+	return live->probation > 0;
+}
+
 /* The metric scope of calls to `service` through `client`; a reference. */
 struct scope *live_pair_scope(struct live *live, struct slice label, const struct client *client, const struct service *service);
 

@@ -339,6 +339,8 @@ static void housekeeping(void *owner)
 	struct proxy *proxy = owner;
 
 	CHECK_MAGIC(proxy, PROXY_MAGIC);
+	if (proxy->binder)
+		binder_end_probation(proxy->binder);
 	live_bury(&proxy->live);
 	free_old_ports(proxy);
 	timer_set(proxy->options.control, &proxy->house_timer, loop_now(proxy->options.control) + HOUSEKEEPING);

@@ -331,6 +331,30 @@ def test_failing_endpoint_is_taken_out(mesh, threads):
     assert weft.metric(CLIENT + "loadbalancer/size") == 2
 
 
+def test_probation_keeps_what_discovery_takes_away(mesh):
+    stays, leaves = mesh.origin(), mesh.origin()
+    mesh.service("web", stays, leaves)
+    client = accrual(60000, failures=2)
+    client["loadBalancer"]["enableProbation"] = True
+    weft = mesh.weft(client=client)
+    caller = mesh.client(weft)
+    assert [caller.get("web").status for _ in range(4)] == [200] * 4
+    updates = weft.metric(CLIENT + "loadbalancer/updates")
+
+    mesh.service("web", stays)
+    wait_until(lambda: weft.metric(CLIENT + "loadbalancer/updates") > updates, "the change")
+    before = len(leaves.requests)
+    assert [caller.get("web").status for _ in range(6)] == [200] * 6
+    assert len(leaves.requests) - before == 3
+    assert weft.metric(CLIENT + "loadbalancer/size") == 2
+
+    leaves.handler = lambda call: call.answer(500)
+    wait_until(lambda: caller.get("web").status and weft.metric(CLIENT + "loadbalancer/size") == 1, "the end of its probation")
+    before = len(leaves.requests)
+    assert [caller.get("web").status for _ in range(6)] == [200] * 6
+    assert len(leaves.requests) == before
+
+
 def test_success_in_between_resets_the_count(mesh):
     flaky, good = mesh.origin(lambda call: call.answer(200 if call.number % 5 == 4 else 500)), mesh.origin()
     mesh.service("web", flaky, good)

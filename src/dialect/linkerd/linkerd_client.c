@@ -6,22 +6,13 @@
 
 /* ---- loadBalancer ---- */
 
-/* Endpoints that discovery has taken away are let go at once, so there is nothing to be probed. */
-static void read_probation(struct linkerd_load *load, const struct document_node *node, void *out)
-{
-	bool wanted = false;
-
-	(void)out;
-	if (document_read_bool(node, &wanted, load->problems) && wanted)
-		linkerd_problem(load, node, "true is not yet supported by weft (known from Linkerd 1.x)");
-}
-
 #define BALANCER(member) offsetof(struct balancer_policy, member)
 
 static const struct linkerd_key balancer_keys[] = {
 	LINKERD_KEY_KIND,
 	{ "maxEffort", LINKERD_COUNT, BALANCER(max_effort), 1, .says = "picks tried for an available endpoint; 5" },
-	{ "enableProbation", LINKERD_READ, LINKERD_NOWHERE, .read = read_probation, .says = "only `false`; false" },
+	{ "enableProbation", LINKERD_BOOL, BALANCER(probation),
+	  .says = "endpoints that discovery takes away stay while they are healthy; false" },
 	{ 0 },
 };
 static const struct linkerd_key ewma_keys[] = {

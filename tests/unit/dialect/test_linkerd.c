@@ -353,10 +353,10 @@ static void classifiers_and_balancers_have_their_names(void **state)
 		const char *text;
 		struct balancer_policy policy;
 	} balancers[] = {
-		{ "{}", { BALANCER_P2C, 5, 10 * CLOCK_SECOND } },
-		{ "{kind: p2c, maxEffort: 2, enableProbation: false}", { BALANCER_P2C, 2, 10 * CLOCK_SECOND } },
-		{ "{kind: ewma, maxEffort: 3, decayTimeMs: 20}", { BALANCER_EWMA, 3, 20 * CLOCK_MS } },
-		{ "{kind: roundRobin}", { BALANCER_ROUND_ROBIN, 5, 10 * CLOCK_SECOND } },
+		{ "{}", { BALANCER_P2C, 5, 10 * CLOCK_SECOND, false } },
+		{ "{kind: p2c, maxEffort: 2, enableProbation: true}", { BALANCER_P2C, 2, 10 * CLOCK_SECOND, true } },
+		{ "{kind: ewma, maxEffort: 3, decayTimeMs: 20, enableProbation: false}", { BALANCER_EWMA, 3, 20 * CLOCK_MS, false } },
+		{ "{kind: roundRobin}", { BALANCER_ROUND_ROBIN, 5, 10 * CLOCK_SECOND, false } },
 	};
 	char text[256];
 
@@ -373,6 +373,7 @@ static void classifiers_and_balancers_have_their_names(void **state)
 		struct balancer_policy found = client_of(s, "/#/a").balancer;
 
 		assert_int_equal(found.kind, balancers[i].policy.kind);
+		assert_int_equal(found.probation, balancers[i].policy.probation);
 		assert_int_equal(found.max_effort, balancers[i].policy.max_effort);
 		assert_int_equal(found.decay_ns, balancers[i].policy.decay_ns);
 		snapshot_unref(s);

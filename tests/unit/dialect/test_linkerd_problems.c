@@ -226,8 +226,8 @@ static void values_are_checked(void **state)
 		  "f:4:28: routers[0].client.failureAccrual: the key `failures` is missing\n" },
 		{ HTTP "  client: {hostConnectionPool: {minSize: 3, maxSize: 2}}\n",
 		  "f:4:42: routers[0].client.hostConnectionPool.minSize: is more than maxSize\n" },
-		{ HTTP "  client: {loadBalancer: {enableProbation: true}}\n",
-		  "f:4:44: routers[0].client.loadBalancer.enableProbation: true is not yet supported by weft (known from Linkerd 1.x)\n" },
+		{ HTTP "  client: {loadBalancer: {enableProbation: 1}}\n",
+		  "f:4:44: `enableProbation` is `1`, but must be true or false\n" },
 		{ HTTP "  client: {kind: io.l5d.static}\n", "f:4:11: routers[0].client: the key `configs` is missing\n" },
 		{ HTTP "  client: {kind: io.l5d.static, configs: [{}, {prefix: a}, {prefix: '/{x'}]}\n",
 		  "f:4:43: routers[0].client.configs[0]: the key `prefix` is missing\n"
