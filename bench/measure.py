@@ -1,13 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """One measurement: a load of some seconds, the CPU that the measured process used for it, and how quiet it was."""
-import json
 import os
-import subprocess
 import time
-from pathlib import Path
 
 TICKS = os.sysconf("SC_CLK_TCK")
-HERE = Path(__file__).resolve().parent
 # Above this share of a core, other processes' work shows in the figures.
 QUIET = 0.08
 
@@ -40,29 +36,11 @@ def all_cpu(but):
     return used
 
 
-def one_load(url_port, connections, seconds, core):
-    """wrk with one thread against a port; what bench/report.lua says."""
-    command = ["wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "-H", "Host: bench", "-s", str(HERE / "report.lua"),
-               f"http://127.0.0.1:{url_port}/"]
-    wrk = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-                           preexec_fn=lambda: os.sched_setaffinity(0, {core}))
-    try:
-        output, _ = wrk.communicate(timeout=seconds + 30)
-    finally:
-        if wrk.poll() is None:
-            wrk.kill()
-            wrk.wait()
-    for line in output.splitlines():
-        if line.startswith("REPORT "):
-            return json.loads(line.removeprefix("REPORT "))
-    raise Failure(f"wrk failed: {output.strip()[-300:]}")
-
-
-def measure(pid, ours, port, connections, seconds, core):
-    """A row's figures for one load on port, the CPU being that of process pid. ours: the pids of this bench."""
+def measure(pid, ours, load):
+    """A row's figures for one load(), the CPU being that of process pid. ours: the pids of this bench."""
     others = all_cpu(ours)
     before, started = cpu_seconds(pid), time.monotonic()
-    report = one_load(port, connections, seconds, core)
+    report = load()
     used, elapsed = cpu_seconds(pid) - before, time.monotonic() - started
     after = all_cpu(ours)
     noise = sum(max(after[other] - others.get(other, 0), 0) for other in after) / elapsed

@@ -13,7 +13,7 @@ declare -A packages=(
 	[fmt]='clang-format'
 	[python]='python3 python3-venv'
 	[scenario]='curl'
-	[bench]='wrk haproxy nginx-light python3 util-linux'
+	[bench]='wrk haproxy nginx-light h2o nghttp2-client nghttp2-proxy openssl libssl-dev curl gcc libc6-dev python3 util-linux'
 )
 
 venv=.venv
@@ -41,7 +41,7 @@ install_packages() {
 	fi
 	echo "installing $*" >&2
 	log=$(mktemp)
-	# RUNLEVEL=1 keeps the peers' packages (haproxy, nginx) from starting a server.
+	# RUNLEVEL=1 keeps the peers' packages (haproxy, nginx, nghttpx, h2o) from starting a server.
 	if ! { "${root[@]}" apt-get update -q &&
 		"${root[@]}" env DEBIAN_FRONTEND=noninteractive RUNLEVEL=1 apt-get install -qy --no-install-recommends "$@"; } \
 		>"$log" 2>&1 </dev/null; then
