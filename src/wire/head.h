@@ -112,6 +112,7 @@ struct field {
 	uint32_t value_length; /* trimmed */
 	uint8_t id;            /* enum field_id */
 	uint8_t dropped;       /* not forwarded */
+	uint8_t never_indexed; /* HTTP/2: its sender wants no compression to remember it (RFC 7541 section 7.1.3) */
 };
 
 enum { HEAD_MAX_FIELDS = 128 };
@@ -119,9 +120,10 @@ enum { HEAD_MAX_FIELDS = 128 };
 struct head {
 	/* requests */
 	struct slice method_text;
-	struct slice scheme;    /* of an absolute-form target, else empty */
+	struct slice scheme;    /* of an absolute-form target, or :scheme, else empty */
 	struct slice authority; /* of an absolute- or authority-form target, or :authority, else the Host field's value */
 	struct slice target;    /* what is sent upstream: path and query (origin-form), "*", or an authority for CONNECT */
+	struct slice protocol;  /* :protocol of an extended CONNECT (see session/exchange.h), else empty */
 	/* responses */
 	struct slice reason;
 	uint64_t body_length;

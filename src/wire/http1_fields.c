@@ -113,7 +113,7 @@ bool http1_persistent(const struct head *head)
 }
 
 /* RFC 9110 section 6.5.1: framing, routing, request modifiers, authentication, response control, and content's format. */
-static bool is_forbidden_in_trailers(const struct field *field)
+bool http1_forbidden_in_trailers(const struct field *field)
 {
 	static const uint64_t by_id = BIT(FIELD_CONNECTION) | BIT(FIELD_CONTENT_LENGTH) | BIT(FIELD_CONTENT_TYPE) |
 		BIT(FIELD_COOKIE) | BIT(FIELD_DATE) | BIT(FIELD_EXPECT) | BIT(FIELD_FORWARDED) | BIT(FIELD_HOST) |
@@ -168,7 +168,7 @@ int http1_parse_trailers(struct http1_parser *parser, const char *bytes, size_t 
 			return e;
 		if (++count > parser->limits.max_fields)
 			return http1_refuse(parser, 431, "too many trailers");
-		if (is_forbidden_in_trailers(&field))
+		if (http1_forbidden_in_trailers(&field))
 			continue;
 		if (kept == capacity)
 			return http1_refuse(parser, 431, "too many trailers");

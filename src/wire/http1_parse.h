@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* wire/http1_parse.h: what the files of the HTTP/1 codec share with each other, and with nobody else.
+/* wire/http1_parse.h: what the files of the HTTP/1 codec share with each other, and with HTTP/2's.
  *
  * Functions that look at bytes which may still be incomplete answer ERROR_INCOMPLETE only if no byte so far is wrong, so that
  * a message is refused for the same reason however it arrives in pieces.
@@ -74,6 +74,9 @@ const char *http1_target(struct head *head, struct slice target);
 
 /* head->body and ->body_length from what the fields say (RFC 9112 section 6). 0 or ERROR_SYNTAX. */
 int http1_framing(struct http1_parser *parser, struct head *head);
+
+/* What may not be in a trailer section, of either version. */
+bool http1_forbidden_in_trailers(const struct field *field);
 
 /* Digits only, at most 2^63 - 1. */
 bool http1_decimal(struct slice digits, uint64_t *value);

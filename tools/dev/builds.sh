@@ -67,7 +67,7 @@ build_directory() {
 		CC=clang configure "$1" -Db_sanitize=thread -Db_lundef=false -Doptimization=1 -Dwerror=true
 		;;
 	build-fuzz)
-		need build clang
+		need build unit clang
 		CC=clang configure "$1" -Dfuzz=true -Dtests=false -Db_sanitize=address,undefined -Db_lundef=false
 		;;
 	esac

@@ -7,7 +7,7 @@
 declare -A packages=(
 	[build]='gcc libc6-dev meson ninja-build pkg-config libyaml-dev libssl-dev python3'
 	[demo]='python3 curl'
-	[unit]='libcmocka-dev'
+	[unit]='libcmocka-dev libnghttp2-dev'
 	[clang]='clang libclang-rt-14-dev llvm-14'
 	[lint]='python3 binutils shellcheck'
 	[fmt]='clang-format'
