@@ -164,7 +164,12 @@ int admin_new(const struct admin_options *options, const struct admin_policy *po
 
 	admin->magic = ADMIN_MAGIC;
 	admin->options = *options;
-	admin->limits = (struct session_limits){ .max_line_bytes = 8192, .idle_ns = 60 * CLOCK_SECOND };
+	admin->limits = (struct session_limits){
+		.max_line_bytes = 8192,
+		.idle_ns = 60 * CLOCK_SECOND,
+		.read_stall_ns = policy->read_timeout_ns,
+		.write_stall_ns = policy->write_timeout_ns,
+	};
 	list_init(&admin->connections);
 	list_init(&admin->requests);
 	e = doors_open(admin, policy, why);

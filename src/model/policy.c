@@ -119,6 +119,8 @@ void client_policy_resolve(
 			policy->protocol = rule->protocol;
 		if (rule->set & CLIENT_SESSION)
 			policy->life = rule->life;
+		if (rule->set & CLIENT_SOCKET)
+			policy->socket = rule->socket;
 		resolve_http2(rule, &policy->http2);
 		policy->set |= rule->set;
 	}

@@ -148,12 +148,20 @@ enum client_field {
 	CLIENT_MAX_FRAME = 1 << 9,
 	CLIENT_MAX_HEADERS = 1 << 10,
 	CLIENT_WINDOW_RATIO = 1 << 11,
+	CLIENT_SOCKET = 1 << 12,
 };
 
 /* How long a connection to an endpoint lives. */
 struct life_policy {
 	int64_t life_ns; /* then it takes no more requests, and ends with the last; 0: the protocol's default */
 	int64_t idle_ns; /* without a request, then closed; 0: never */
+};
+
+/* Of connections to endpoints. */
+struct socket_policy {
+	bool delay, keep_alive;     /* Nagle's algorithm on; SO_KEEPALIVE */
+	int64_t read_timeout_ns;    /* a response, or more of it, doesn't come for so long: closed; 0: never */
+	int64_t write_timeout_ns;   /* the endpoint takes nothing for so long: closed; 0: never */
 };
 
 struct client_policy {
@@ -166,6 +174,7 @@ struct client_policy {
 	enum upstream_protocol protocol;
 	struct http2_policy http2;
 	struct life_policy life;
+	struct socket_policy socket;
 };
 
 struct service_rule {

@@ -66,6 +66,8 @@ struct listener_policy {
 	bool keep_alive;                 /* SO_KEEPALIVE */
 	bool delay;                      /* Nagle's algorithm on */
 	bool exclusive;                  /* without SO_REUSEADDR */
+	int64_t read_timeout_ns;         /* a request, or more of it, doesn't come for so long: closed; 0: never */
+	int64_t write_timeout_ns;        /* the caller takes nothing for so long: closed; 0: never */
 	bool add_forwarded;              /* requests get a Forwarded field */
 	struct forwarded_label forwarded_by, forwarded_for;
 	bool clear_context;              /* callers are not trusted: l5d-* are stripped */

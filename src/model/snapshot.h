@@ -43,6 +43,7 @@ struct admin_policy {
 	int64_t shutdown_grace_ns;
 	int backlog;                        /* 0: default */
 	bool keep_alive, delay, exclusive;  /* SO_KEEPALIVE; Nagle's algorithm on; without SO_REUSEADDR */
+	int64_t read_timeout_ns, write_timeout_ns; /* as in struct listener_policy */
 	bool ui, control, diagnostics;      /* which categories of pages are enabled */
 	const struct slice *allow, *deny;   /* regular expressions (pathWhitelist, pathBlacklist) */
 	unsigned allow_count, deny_count;

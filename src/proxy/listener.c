@@ -91,6 +91,8 @@ void listener_route(struct worker_listener *listener, struct worker_router *rout
 		.max_head_bytes = router->router->max_head_bytes,
 		.idle_ns = policy->idle_ns,
 		.life_ns = policy->life_ns,
+		.read_stall_ns = policy->read_timeout_ns,
+		.write_stall_ns = policy->write_timeout_ns,
 	};
 }
 

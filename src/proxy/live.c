@@ -220,6 +220,12 @@ static bool same_http2_policy(const struct http2_policy *a, const struct http2_p
 		a->max_streams == b->max_streams && a->window_update_ratio == b->window_update_ratio;
 }
 
+static bool same_socket_policy(const struct socket_policy *a, const struct socket_policy *b)
+{
+	return a->delay == b->delay && a->keep_alive == b->keep_alive && a->read_timeout_ns == b->read_timeout_ns &&
+	       a->write_timeout_ns == b->write_timeout_ns;
+}
+
 static bool same_client_policy(const struct client_policy *a, const struct client_policy *b)
 {
 	return a->balancer.kind == b->balancer.kind && a->balancer.max_effort == b->balancer.max_effort &&
@@ -232,7 +238,7 @@ static bool same_client_policy(const struct client_policy *a, const struct clien
 		a->connections.idle_ns == b->connections.idle_ns &&
 		same_budget(&a->requeue_budget, &b->requeue_budget) && a->protocol == b->protocol &&
 		a->life.life_ns == b->life.life_ns && a->life.idle_ns == b->life.idle_ns &&
-		same_http2_policy(&a->http2, &b->http2);
+		same_http2_policy(&a->http2, &b->http2) && same_socket_policy(&a->socket, &b->socket);
 }
 
 static double read_service_budget(void *owner)

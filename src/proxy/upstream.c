@@ -255,12 +255,16 @@ static struct session_limits connection_limits(const struct upstream *upstream, 
 		life = HTTP2_LIFE;
 	own.life_ns = life - (int64_t)((double)life / 10 * random_unit(loop_random(upstream->worker->loop)));
 	own.idle_ns = policy->life.idle_ns;
+	own.read_stall_ns = policy->socket.read_timeout_ns;
+	own.write_stall_ns = policy->socket.write_timeout_ns;
 	return own;
 }
 
 static int connection_new(struct peer *peer, const struct session_limits *limits, struct connection **out)
 {
 	const struct session_limits own = connection_limits(peer->upstream, limits);
+	const struct socket_policy *policy = &peer->upstream->client->policy.socket;
+	const struct socket_options options = { .keep_alive = policy->keep_alive, .delay = policy->delay };
 	struct worker *worker = peer->upstream->worker;
 	struct stream *stream;
 	int e;
@@ -273,7 +277,7 @@ static int connection_new(struct peer *peer, const struct session_limits *limits
 		goto no_connection;
 	}
 	*connection = (struct connection){ .magic = CONNECTION_MAGIC, .peer = peer, .began = loop_now(worker->loop) };
-	e = network_connect(worker->network, worker->loop, &peer->target->address, &(struct socket_options){ 0 }, &stream);
+	e = network_connect(worker->network, worker->loop, &peer->target->address, &options, &stream);
 	if (e)
 		goto no_stream;
 	e = worker->codec->client(worker->sessions, stream, &own, &connection_events, connection,

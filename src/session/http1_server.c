@@ -386,6 +386,7 @@ static const struct http1_role role = {
 	.released = released,
 	.failed = failed,
 	.expired = expired,
+	.is_server = true,
 };
 
 int http1_server_new(struct session_pools *pools, struct stream *stream, const struct session_limits *limits,

@@ -114,6 +114,44 @@ static void set_reading(struct http1_session *h)
 		stream_pause(h->session.stream);
 }
 
+/* Whether it is the peer's turn. Not while a request is worked on here, or a connection to a server idles. */
+static bool waits_for_peer(const struct http1_session *h)
+{
+	switch ((enum receiving)h->receiving) {
+	case RECEIVING_HEAD:
+		return h->role->is_server || (h->side && h->sending == SENDING_DONE);
+	case RECEIVING_BODY:
+	case RECEIVING_TRAILERS:
+	case RECEIVING_OPAQUE:
+		return !h->paused;
+	case RECEIVING_HELD:
+	case RECEIVING_END:
+	case RECEIVING_DONE:
+		break;
+	}
+	return false;
+}
+
+/* `anew`: something has come. */
+static void watch_silence(struct http1_session *h, bool anew)
+{
+	if (h->limits.read_stall_ns == 0)
+		return;
+	if (!waits_for_peer(h))
+		expiry_cancel(&h->silence);
+	else if (anew || !expiry_is_set(&h->silence))
+		expiry_set(&h->pools->expiries, &h->silence, h->limits.read_stall_ns);
+}
+
+/* Behind stream_finish the stream doesn't tell how much is on its way; it closes by itself. */
+static void watch_stall(struct http1_session *h)
+{
+	if (h->limits.write_stall_ns == 0 || h->output.waiting == 0 || h->finished_stream || expiry_is_set(&h->stall))
+		return;
+	h->sent_before = h->output.given - h->output.waiting;
+	expiry_set(&h->pools->expiries, &h->stall, h->limits.write_stall_ns);
+}
+
 static void flush(struct http1_session *h)
 {
 	struct output *output = &h->output;
@@ -128,6 +166,7 @@ static void flush(struct http1_session *h)
 		if (h->session.counters)
 			counter_add(&h->session.counters->sent_bytes, output->taken);
 		output->taken = 0;
+		watch_stall(h);
 	}
 	if (h->finish_stream && !h->finished_stream) {
 		h->finished_stream = true;
@@ -199,6 +238,8 @@ static void take_down(struct http1_session *h)
 	task_cancel(session->loop, &h->task);
 	expiry_cancel(&h->phase);
 	expiry_cancel(&h->life);
+	expiry_cancel(&h->silence);
+	expiry_cancel(&h->stall);
 	input_drop(&h->input);
 	if (h->parsing)
 		pool_put(&h->pools->sides, h->parsing);
@@ -230,10 +271,12 @@ static void run(void *owner)
 		h->tell_available = false;
 		h->session.events->available(h->session.owner, &h->session);
 	}
-	if (h->closing == CLOSING_NOT)
+	if (h->closing == CLOSING_NOT) {
 		set_reading(h);
-	else
+		watch_silence(h, false);
+	} else {
 		take_down(h);
+	}
 }
 
 /* --- the stream's events --- */
@@ -267,8 +310,10 @@ static void received(void *owner, struct buffer *buffer)
 	}
 	input_add(&h->input, buffer);
 	http1_receive(h);
-	if (h->closing == CLOSING_NOT)
-		set_reading(h);
+	if (h->closing != CLOSING_NOT)
+		return;
+	set_reading(h);
+	watch_silence(h, true);
 }
 
 static void ended(void *owner)
@@ -287,6 +332,7 @@ static void drained(void *owner)
 
 	CHECK_MAGIC(h, HTTP1_SESSION_MAGIC);
 	h->output.waiting = 0;
+	expiry_cancel(&h->stall);
 	if (h->output.gathered > 0)
 		http1_session_touch(h);
 	if (h->closing == CLOSING_NOT) {
@@ -323,6 +369,33 @@ static void phase_over(void *owner)
 	CHECK_MAGIC(h, HTTP1_SESSION_MAGIC);
 	if (h->closing == CLOSING_NOT)
 		h->role->expired(h);
+}
+
+static void silence_over(void *owner)
+{
+	struct http1_session *h = owner;
+
+	CHECK_MAGIC(h, HTTP1_SESSION_MAGIC);
+	if (h->closing != CLOSING_NOT)
+		return;
+	if (h->receiving == RECEIVING_HEAD)
+		h->role->expired(h);
+	else
+		http1_session_end(h, CLOSING_NOW, RESET_TIMEOUT, ERROR_TIMEOUT);
+}
+
+/* Some of it may have left although not all has. */
+static void stall_over(void *owner)
+{
+	struct http1_session *h = owner;
+
+	CHECK_MAGIC(h, HTTP1_SESSION_MAGIC);
+	if (h->closing != CLOSING_NOT || h->finished_stream)
+		return;
+	if (output_sent(&h->output) == h->sent_before)
+		http1_session_end(h, CLOSING_NOW, RESET_TIMEOUT, ERROR_TIMEOUT);
+	else
+		watch_stall(h);
 }
 
 static void life_over(void *owner)
@@ -391,12 +464,15 @@ int http1_session_new(struct session_pools *pools, struct stream *stream, const 
 	task_init(&new->task, run, new);
 	expiry_init(&new->phase, phase_over, new);
 	expiry_init(&new->life, life_over, new);
+	expiry_init(&new->silence, silence_over, new);
+	expiry_init(&new->stall, stall_over, new);
 	stream_own(stream, &stream_events, new);
 	if (new->limits.idle_ns > 0)
 		expiry_set(&pools->expiries, &new->phase, new->limits.idle_ns);
 	if (new->limits.life_ns > 0)
 		expiry_set(&pools->expiries, &new->life, new->limits.life_ns);
 	set_reading(new);
+	watch_silence(new, false);
 	*h = new;
 	return 0;
 }

@@ -91,8 +91,9 @@ struct http1_role {
 	void (*released)(struct http1_session *h, enum reset why);
 	/* The connection is broken. */
 	void (*failed)(struct http1_session *h, int error);
-	/* The phase's time is over: idle, or a head that doesn't come to its end. */
+	/* The phase's time is over: idle, or a head that doesn't come to its end; or nothing has come for too long. */
 	void (*expired)(struct http1_session *h);
+	bool is_server;
 };
 
 struct http1_session {
@@ -134,6 +135,9 @@ struct http1_session {
 	struct output output;
 	struct task task;
 	struct expiry phase, life;
+	struct expiry silence;  /* set while something is waited for, with limits.read_stall_ns */
+	struct expiry stall;    /* set while something is on its way, with limits.write_stall_ns */
+	uint64_t sent_before;   /* when `stall` was set */
 };
 
 enum {

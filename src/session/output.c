@@ -13,7 +13,7 @@ void output_init(struct output *output, struct stream *stream, struct pool *buff
 	output->sealed = 0;
 	output->count = 0;
 	output->gathered = output->waiting = 0;
-	output->taken = 0;
+	output->taken = output->given = 0;
 }
 
 static void take(struct output *output)
@@ -21,6 +21,7 @@ static void take(struct output *output)
 	output->waiting = stream_take(output->stream, output->pieces, output->count);
 	output->count = 0;
 	output->taken += output->gathered;
+	output->given += output->gathered;
 	output->gathered = 0;
 }
 
@@ -108,6 +109,12 @@ void output_flush(struct output *output)
 		output->buffer = NULL;
 		output->sealed = 0;
 	}
+}
+
+uint64_t output_sent(struct output *output)
+{
+	output->waiting = stream_take(output->stream, NULL, 0);
+	return output->given - output->waiting;
 }
 
 void output_drop(struct output *output)

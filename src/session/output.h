@@ -30,6 +30,7 @@ struct output {
 	size_t gathered;       /* bytes not taken by the stream yet */
 	size_t waiting;        /* bytes that the stream has taken and not sent */
 	uint64_t taken;        /* bytes taken by the stream since the owner looked */
+	uint64_t given;        /* the same, in all */
 	struct piece pieces[OUTPUT_PIECES];
 };
 
@@ -46,6 +47,9 @@ void output_piece(struct output *output, struct piece piece);
 bool output_may_gather(const struct output *output);
 void output_flush(struct output *output);
 void output_drop(struct output *output); /* what is not taken yet */
+
+/* How many bytes of what the stream was given have left. */
+uint64_t output_sent(struct output *output);
 
 /* Bytes on their way that have not left. */
 static inline size_t output_backlog(const struct output *output)

@@ -48,6 +48,8 @@ static void read_socket(struct linkerd_load *load, const struct document_node *n
 	admin->keep_alive = socket.keep_alive;
 	admin->backlog = (int)socket.backlog;
 	admin->exclusive = !socket.reuse_address;
+	admin->read_timeout_ns = socket.read_timeout_ns;
+	admin->write_timeout_ns = socket.write_timeout_ns;
 }
 
 static const struct linkerd_key admin_keys[] = {

@@ -130,6 +130,21 @@ static const struct linkerd_key session_keys[] = {
 };
 static const struct linkerd_block session_block = { .name = "clientSession", .keys = session_keys };
 
+/* ---- socketOptions ---- */
+
+static void read_socket(struct linkerd_load *load, const struct document_node *node, void *out)
+{
+	struct linkerd_socket socket = linkerd_read_socket(load, node);
+	struct socket_policy *policy = out;
+
+	*policy = (struct socket_policy){
+		.delay = !socket.no_delay,
+		.keep_alive = socket.keep_alive,
+		.read_timeout_ns = socket.read_timeout_ns,
+		.write_timeout_ns = socket.write_timeout_ns,
+	};
+}
+
 /* ---- client ---- */
 
 static const struct linkerd_key kind_alone[] = { LINKERD_KEY_KIND, { 0 } };
@@ -159,9 +174,10 @@ static const struct linkerd_key policy_keys[] = {
 		.sets = CLIENT_MAX_FRAME, .says = LINKERD_FRAME_SAYS },
 	{ "maxHeaderListBytes", LINKERD_COUNT, AT(http2.max_header_bytes), 1, LINKERD_MOST_HEAD_BYTES,
 		.sets = CLIENT_MAX_HEADERS, .says = LINKERD_HEADER_LIST_SAYS },
+	{ "socketOptions", LINKERD_READ, AT(socket), .sets = CLIENT_SOCKET, .read = read_socket, .block = &linkerd_socket,
+	  .says = "of connections; what only listening sockets have, has no effect here" },
 	LINKERD_KEY_LATER("tls"),
 	LINKERD_KEY_LATER("failFast"),
-	LINKERD_KEY_LATER("socketOptions"),
 	LINKERD_KEY_LATER("forwardClientCert"),
 	LINKERD_KEY_LATER("requestAuthorizers"),
 	LINKERD_KEY_LATER("thriftFramed"),

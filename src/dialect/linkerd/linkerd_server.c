@@ -23,6 +23,8 @@ static void read_socket(struct linkerd_load *load, const struct document_node *n
 	server->keep_alive = socket.keep_alive;
 	server->backlog = (int)socket.backlog;
 	server->exclusive = !socket.reuse_address;
+	server->read_timeout_ns = socket.read_timeout_ns;
+	server->write_timeout_ns = socket.write_timeout_ns;
 }
 
 static bool is_field_name(struct slice name)

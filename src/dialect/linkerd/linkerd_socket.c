@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* `socketOptions`, of admin and of servers. */
+/* `socketOptions`, of admin, servers and clients. */
 #include "dialect/linkerd/linkerd_parts.h"
 
 #define AT(member) offsetof(struct linkerd_socket, member)
@@ -11,8 +11,10 @@ static const struct linkerd_key keys[] = {
 	{ "reuseAddr", LINKERD_BOOL, AT(reuse_address),
 	  .says = "may listen although connections of a process before it are not forgotten yet; true" },
 	{ "reusePort", LINKERD_BOOL, LINKERD_NOWHERE, .says = "no effect: each worker has a socket of its own anyway; false" },
-	LINKERD_KEY_LATER("readTimeoutMs"),
-	LINKERD_KEY_LATER("writeTimeoutMs"),
+	{ "readTimeoutMs", LINKERD_MS, AT(read_timeout_ns), 1,
+	  .says = "a connection on which what is waited for doesn't come for so long is closed; none" },
+	{ "writeTimeoutMs", LINKERD_MS, AT(write_timeout_ns), 1,
+	  .says = "a connection whose peer takes nothing for so long is closed; none" },
 	{ 0 },
 };
 

@@ -118,7 +118,8 @@ static void admin_is_read(void **state)
 		"admin:\n  ip: 127.0.2.1\n  port: 0\n  shutdownGraceMs: 250\n  workerThreads: 4\n  httpIdentifierPort: 8090\n"
 		"  security:\n    uiEnabled: false\n    controlEnabled: false\n    diagnosticsEnabled: false\n"
 		"    pathWhitelist: ['^/a', /b]\n    pathBlacklist: [^/c$]\n"
-		"  socketOptions: {noDelay: false, keepAlive: true, backlog: 7, reuseAddr: false, reusePort: true}\n"
+		"  socketOptions: {noDelay: false, keepAlive: true, backlog: 7, reuseAddr: false, reusePort: true,\n"
+		"    readTimeoutMs: 20, writeTimeoutMs: 30}\n"
 		"usage: {enabled: true, orgId: me}\n"
 		"telemetry:\n- {kind: io.l5d.prometheus, path: /metrics, prefix: l5d_}\n"
 		"- {kind: io.l5d.recentRequests, sampleRate: 0.25, capacity: 3, experimental: true}\n"
@@ -137,6 +138,8 @@ static void admin_is_read(void **state)
 	assert_true(s->admin.set & ADMIN_IDENTIFIER);
 	assert_int_equal(s->admin.identifier_port, 8090);
 	assert_int_equal(s->admin.backlog, 7);
+	assert_int_equal(s->admin.read_timeout_ns, 20 * CLOCK_MS);
+	assert_int_equal(s->admin.write_timeout_ns, 30 * CLOCK_MS);
 	assert_true(s->telemetry.prometheus && s->telemetry.recent_requests);
 	assert_slice(s->telemetry.prometheus_path, "/metrics");
 	assert_slice(s->telemetry.prometheus_prefix, "l5d_");

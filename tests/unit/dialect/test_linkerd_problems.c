@@ -100,13 +100,12 @@ static void documented_keys_are_refused_by_name(void **state)
 		const char *where, *keys[20];
 	} blocks[] = {
 		{ "admin", { "tls" } },
-		{ "admin.socketOptions", { "readTimeoutMs", "writeTimeoutMs" } },
 		{ "routers[0]",
 		  { "announcers", "httpAccessLog", "httpAccessLogRollPolicy", "httpAccessLogAppend", "httpAccessLogRotateCount",
 		    "streamAfterContentLengthKB", "streamingEnabled", "compressionLevel", "tracePropagator" } },
 		{ "routers[0].servers[0]", { "tls", "announce" } },
 		{ "routers[0].client",
-			{ "tls", "failFast", "socketOptions", "forwardClientCert", "requestAuthorizers", "thriftFramed",
+			{ "tls", "failFast", "forwardClientCert", "requestAuthorizers", "thriftFramed",
 				"attemptTTwitterUpgrade" } },
 	};
 
@@ -119,8 +118,6 @@ static void documented_keys_are_refused_by_name(void **state)
 			/* In every file the key is on line 6, in the column behind four blanks. */
 			if (strcmp(where, "admin") == 0)
 				snprintf(file, sizeof file, ROUTER "\n\n\nadmin:\n    %s: {}\n", key);
-			else if (strcmp(where, "admin.socketOptions") == 0)
-				snprintf(file, sizeof file, ROUTER "\n\nadmin:\n  socketOptions:\n    %s: 1\n", key);
 			else if (router)
 				snprintf(file, sizeof file, "\n\nrouters:\n-   protocol: http\n    servers: [{}]\n    %s: {}\n", key);
 			else if (server)
