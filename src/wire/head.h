@@ -32,6 +32,9 @@
 	X(DATE, "date") \
 	X(EXPECT, "expect") \
 	X(FORWARDED, "forwarded") \
+	X(GRPC_MESSAGE, "grpc-message") \
+	X(GRPC_STATUS, "grpc-status") \
+	X(GRPC_TIMEOUT, "grpc-timeout") \
 	X(HOST, "host") \
 	X(HTTP2_SETTINGS, "http2-settings") \
 	X(KEEP_ALIVE, "keep-alive") \
