@@ -385,6 +385,7 @@ static uint64_t rotate_metric(struct metrics *metrics, struct scope *scope, unsi
 	case METRIC_GAUGE:
 		return sum_counter(metrics, scope, metric);
 	case METRIC_STAT:
+	case METRIC_SEEN_STAT:
 	case METRIC_VALUES:
 		return rotate_histogram(metrics, scope, index);
 	case METRIC_CODES:
@@ -487,7 +488,10 @@ static void show_histogram(const struct reading *reading, unsigned index)
 		sum_histogram(reading->metrics, reading->scope, metric, &reading->metrics->scratch);
 		view = &reading->metrics->scratch;
 	}
-	show(reading, slice_of(metric->name), metric->type, 0, view);
+	if (metric->type != METRIC_SEEN_STAT)
+		show(reading, slice_of(metric->name), metric->type, 0, view);
+	else if (window || view->count)
+		show(reading, slice_of(metric->name), METRIC_STAT, 0, view);
 }
 
 static void show_metric(const struct reading *reading, unsigned index)
@@ -507,6 +511,7 @@ static void show_metric(const struct reading *reading, unsigned index)
 		show(reading, slice_of(metric->name), METRIC_GAUGE, (double)(int64_t)sum, NULL);
 		break;
 	case METRIC_STAT:
+	case METRIC_SEEN_STAT:
 	case METRIC_VALUES:
 		show_histogram(reading, index);
 		break;

@@ -24,6 +24,12 @@ enum step_result answer_unidentified(struct exchange *exchange, struct slice why
 	struct head *request = exchange->request;
 	struct text text = { 0 };
 
+	/* As Linkerd 1.x, which answers nothing here by HTTP/2. */
+	if (exchange->listener->router->router->protocol == PROTOCOL_H2 && request->version == VERSION_2 && !exchange->rpc) {
+		exchange->refusal = RESET_REFUSED;
+		exchange_finish(exchange);
+		return STEP_END;
+	}
 	address_format(&exchange->down->session->remote, from);
 	text_format(&text, "Unknown destination: Request(\"%.*s %.*s\", from %s) / %.*s", SLICE_ARGS(request->method_text),
 	            SLICE_ARGS(request->target), from, SLICE_ARGS(why));
@@ -93,6 +99,7 @@ enum step_result answer_timeout(struct exchange *exchange, int64_t limit_ns, con
 {
 	struct text text = { 0 };
 
+	exchange->rpc_status = GRPC_DEADLINE_EXCEEDED;
 	text_format(&text, "exceeded %lld.milliseconds to %.*s while waiting for %s", (long long)(limit_ns / CLOCK_MS),
 	            SLICE_ARGS(exchange->path), what);
 	exchange_answer(exchange, 503, text_slice(&text), false);
@@ -117,6 +124,7 @@ enum step_result answer_failed(struct exchange *exchange, enum outcome outcome, 
 	struct text text = { 0 };
 	unsigned status = 502;
 
+	exchange->rpc_status = (uint8_t)outcome_status(outcome);
 	switch (outcome) {
 	case OUTCOME_CONNECT:
 		show_connect_failure(&text, exchange);

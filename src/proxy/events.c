@@ -4,12 +4,14 @@
 #include "base/check.h"
 #include "proxy/answer.h"
 #include "proxy/l5d.h"
+#include "proxy/rpc.h"
 
 enum { MAX_REQUEUES = 10 };            /* immediate ones, for one request */
 
 #define CONTINUE_WAIT CLOCK_SECOND     /* for the upstream's 100; then the body is sent anyway (RFC 9110 section 10.1.1) */
 
-static void respond(struct exchange *exchange, struct head *head);
+static bool respond(struct exchange *exchange, struct head *head);
+static bool release_held(struct exchange *exchange, bool over);
 
 static void pause_down(struct exchange *exchange)
 {
@@ -39,7 +41,7 @@ static void continue_anyway(void *owner)
 void exchange_send(struct exchange *exchange)
 {
 	struct head *request = exchange->request;
-	struct piece kept = replay_piece(&exchange->replay);
+	struct replay *kept = &exchange->replay;
 	bool whole = request->body == BODY_NONE;
 	bool take_more = true;
 
@@ -52,14 +54,16 @@ void exchange_send(struct exchange *exchange)
 	}
 	if (exchange->request_ended && !exchange->trailers.count)
 		exchange->request_sent = true;
-	if (kept.length || exchange->request_sent)
-		take_more = side_send_body(exchange->up, kept, exchange->request_sent);
+	for (unsigned i = 0; i < kept->count; i++)
+		take_more = side_send_body(exchange->up, replay_piece(kept, i), exchange->request_sent && i + 1 == kept->count);
+	if (exchange->request_sent && kept->count == 0)
+		side_send_body(exchange->up, (struct piece){ 0 }, true);
 	if (exchange->request_ended && !exchange->request_sent) {
 		side_send_trailers(exchange->up, &exchange->trailers);
 		exchange->request_sent = true;
 	}
-	if (!exchange->replay.wanted)
-		replay_drop(&exchange->replay);
+	if (!kept->wanted)
+		replay_drop(kept);
 	if (exchange->request_sent || !take_more)
 		return;
 	if (request->expects_continue && exchange->attempts == 1) {
@@ -72,6 +76,18 @@ void exchange_send(struct exchange *exchange)
 
 /* ---- what the downstream side tells ---- */
 
+/* What no connection takes yet must be kept; what may be sent again, as far as the policy allows. */
+static int keep(struct exchange *exchange, const struct piece *piece)
+{
+	struct replay *replay = &exchange->replay;
+
+	if (exchange->up && replay->bytes + piece->length > replay->limit)
+		return ERROR_LIMIT;
+	if (replay->bytes + piece->length > replay->limit)
+		replay->wanted = false;
+	return replay_add(replay, loop_buffers(exchange->worker->loop), piece);
+}
+
 static void down_body(struct side *side, struct piece piece)
 {
 	struct exchange *exchange = side->exchange;
@@ -80,7 +96,7 @@ static void down_body(struct side *side, struct piece piece)
 	exchange->request_bytes += piece.length;
 	/* Kept: because nobody takes it yet, or because it may have to be sent again. */
 	if (!exchange->up || exchange->replay.wanted) {
-		int e = replay_add(&exchange->replay, loop_buffers(exchange->worker->loop), &piece);
+		int e = keep(exchange, &piece);
 
 		if (e && !exchange->up) {
 			piece_release(&piece);
@@ -92,6 +108,10 @@ static void down_body(struct side *side, struct piece piece)
 			replay_drop(&exchange->replay);
 	} else {
 		exchange->replay.possible = false;
+	}
+	if (exchange->held && !exchange->replay.possible && !release_held(exchange, false)) {
+		piece_release(&piece);
+		return;
 	}
 	if (!exchange->up) {
 		piece_release(&piece);
@@ -184,6 +204,8 @@ const struct side_events exchange_downstream_events = {
 static void try_again(struct exchange *exchange)
 {
 	l5d_rewind(exchange);
+	exchange->rpc_status = GRPC_NONE;
+	exchange->awaits_status = false;
 	exchange->step = (uint8_t)steps_bind;
 	exchange->flags |= FLAG_RETRIED;
 	exchange_move(exchange, EXCHANGE_ROUTING);
@@ -215,13 +237,18 @@ static bool requeue(struct exchange *exchange, struct upstream *upstream)
 	return true;
 }
 
+static bool can_replay(const struct exchange *exchange)
+{
+	return exchange->replay.possible && (exchange->replay.streams || exchange->request->body != BODY_CHUNKED);
+}
+
 /* A retry, as the service's policy allows it; *wait_ns: after which time. */
 static bool retry(struct exchange *exchange, int64_t *wait_ns)
 {
 	struct service *service = exchange->bound->binding->service;
 	const struct backoff *backoff = &service->policy.backoff;
 
-	if (exchange->request->body == BODY_CHUNKED || !exchange->replay.possible) {
+	if (!can_replay(exchange)) {
 		counter_add(&exchange->bound->stats->retries_late, 1);
 		return false;
 	}
@@ -268,7 +295,7 @@ static uint32_t flag_of(enum outcome outcome)
 
 void exchange_attempt_failed(struct exchange *exchange, enum outcome outcome, int error)
 {
-	enum classifier classifier = exchange->bound->binding->service->policy.classifier;
+	const struct service_policy *policy = &exchange->bound->binding->service->policy;
 	struct upstream *upstream = exchange->upstream;
 	int64_t wait_ns;
 
@@ -280,7 +307,7 @@ void exchange_attempt_failed(struct exchange *exchange, enum outcome outcome, in
 		try_again(exchange);
 		return;
 	}
-	if (outcome_judge(classifier, (enum method)exchange->method, outcome, 0, false) == VERDICT_RETRYABLE && retry(exchange, &wait_ns)) {
+	if (outcome_judge(policy, (enum method)exchange->method, outcome, 0, false) == VERDICT_RETRYABLE && retry(exchange, &wait_ns)) {
 		again_after(exchange, wait_ns);
 		return;
 	}
@@ -303,6 +330,74 @@ static void up_informational(struct side *side, struct head *head)
 	}
 }
 
+/* A response whose status is still to come, and that may be asked for again, waits for it: for a short while, and as far as there is
+ * room. */
+static void stop_holding(void *owner)
+{
+	struct exchange *exchange = owner;
+
+	CHECK_MAGIC(exchange, EXCHANGE_MAGIC);
+	(void)release_held(exchange, false);
+}
+
+static bool hold(struct exchange *exchange)
+{
+	const struct service_policy *policy = &exchange->bound->binding->service->policy;
+	struct loop *loop = exchange->worker->loop;
+
+	if (!policy->retryable_statuses || !policy->classification_ns || !policy->buffers.response_bytes || !can_replay(exchange))
+		return false;
+	exchange->held = true;
+	exchange->response = (struct replay){ .possible = true, .limit = policy->buffers.response_bytes };
+	timer_init(&exchange->attempt_timer, stop_holding, exchange);
+	timer_set(loop, &exchange->attempt_timer, clock_after(loop_now(loop), policy->classification_ns));
+	return true;
+}
+
+/* `over`: its end has come. False: the exchange is over too. */
+static bool release_held(struct exchange *exchange, bool over)
+{
+	struct replay *kept = &exchange->response;
+	bool take_more = true;
+
+	exchange->held = false;
+	timer_cancel(exchange->worker->loop, &exchange->attempt_timer);
+	if (!respond(exchange, exchange->up->head))
+		return false;
+	for (unsigned i = 0; i < kept->count && !exchange->response_ended; i++)
+		take_more = side_send_body(exchange->down, replay_piece(kept, i), false);
+	if (!take_more && !over)
+		side_pause(exchange->up);
+	replay_drop(kept);
+	return true;
+}
+
+static void answer_again(struct exchange *exchange, int64_t wait_ns)
+{
+	timer_cancel(exchange->worker->loop, &exchange->park_timer);
+	exchange_end_attempt(exchange, RESET_CANCEL, OUTCOME_RESPONSE);
+	if (!exchange->request_ended)
+		pause_down(exchange);
+	again_after(exchange, wait_ns);
+}
+
+/* The response's end has told its status. False: it is asked for again, or the exchange is over. */
+static bool settle(struct exchange *exchange, enum grpc_status status)
+{
+	enum verdict verdict = outcome_judge_status(&exchange->bound->binding->service->policy, status);
+	int64_t wait_ns;
+
+	exchange->success = verdict == VERDICT_SUCCESS;
+	exchange->awaits_status = false;
+	if (!exchange->held)
+		return true;
+	if (verdict == VERDICT_RETRYABLE && retry(exchange, &wait_ns)) {
+		answer_again(exchange, wait_ns);
+		return false;
+	}
+	return release_held(exchange, true);
+}
+
 static void up_head(struct side *side, struct head *head)
 {
 	struct exchange *exchange = side->exchange;
@@ -310,24 +405,23 @@ static void up_head(struct side *side, struct head *head)
 	CHECK_MAGIC(exchange, EXCHANGE_MAGIC);
 	struct loop *loop = exchange->worker->loop;
 	bool marked = head_has(head, FIELD_L5D_RETRYABLE) && slice_equal_nocase(field_value(head_find(head, FIELD_L5D_RETRYABLE)), SLICE("true"));
-	enum verdict verdict = outcome_judge(exchange->bound->binding->service->policy.classifier, (enum method)exchange->method, OUTCOME_RESPONSE,
+	enum verdict verdict = outcome_judge(&exchange->bound->binding->service->policy, (enum method)exchange->method, OUTCOME_RESPONSE,
 	                                     head->status, marked);
 	int64_t wait_ns;
+
+	if (exchange->rpc || verdict == VERDICT_PENDING)
+		verdict = rpc_judge(exchange, head, verdict);
 
 	timer_cancel(loop, &exchange->attempt_timer);
 	exchange->attempt_ns = loop_clock(loop) - exchange->attempt_began;
 	exchange->success = verdict == VERDICT_SUCCESS;
+	exchange->awaits_status = verdict == VERDICT_PENDING;
 	codes_add(&exchange->upstream->stats->attempts.status, head->status);
 	codes_add(&exchange->pair_stats->status, head->status);
-	if (verdict == VERDICT_RETRYABLE && retry(exchange, &wait_ns)) {
-		timer_cancel(loop, &exchange->park_timer);
-		exchange_end_attempt(exchange, RESET_CANCEL, OUTCOME_RESPONSE);
-		if (!exchange->request_ended)
-			pause_down(exchange);
-		again_after(exchange, wait_ns);
-		return;
-	}
-	respond(exchange, head);
+	if (verdict == VERDICT_RETRYABLE && retry(exchange, &wait_ns))
+		answer_again(exchange, wait_ns);
+	else if (verdict != VERDICT_PENDING || !hold(exchange))
+		(void)respond(exchange, head);
 }
 
 /* An error that another proxy speaks of, at a listener that tells nothing of the inside: its body is left out. */
@@ -336,8 +430,8 @@ static bool hides_body(const struct exchange *exchange, const struct head *head)
 	return exchange->listener->policy->clear_context && head->body != BODY_NONE && head_has(head, FIELD_L5D_ERR);
 }
 
-/* The point of no return: from here on the response is this one. */
-static void respond(struct exchange *exchange, struct head *head)
+/* The point of no return: from here on the response is this one. False: it can't be, and the exchange is over. */
+static bool respond(struct exchange *exchange, struct head *head)
 {
 	struct loop *loop = exchange->worker->loop;
 	bool whole = head->body == BODY_NONE;
@@ -349,20 +443,34 @@ static void respond(struct exchange *exchange, struct head *head)
 	}
 	timer_cancel(loop, &exchange->total_timer);
 	timer_cancel(loop, &exchange->park_timer);
-	if (l5d_write_response(exchange, head, exchange->success)) {
+	if (l5d_write_response(exchange, head)) {
 		exchange_end_attempt(exchange, RESET_CANCEL, OUTCOME_PROTOCOL);
 		answer_failed(exchange, OUTCOME_PROTOCOL, ERROR_LIMIT);
-		return;
+		return false;
 	}
+	exchange->class_behind = exchange->awaits_status;
+	exchange->response_counted = head->body == BODY_LENGTH;
 	exchange->status = head->status;
 	codes_add(&exchange->listener->stats->status, head->status);
 	exchange_move(exchange, EXCHANGE_ANSWERING);
-	if (exchange->replay.buffer && exchange->request_sent)
-		replay_drop(&exchange->replay);
+	replay_drop(&exchange->replay);
 	side_send_head(exchange->down, head, whole);
 	exchange->response_ended = whole;
 	if (!exchange->request_ended && !exchange->request_sent)
 		resume_down(exchange);
+	return true;
+}
+
+/* True: it's not to be sent now, or the exchange is over. */
+static bool hold_body(struct exchange *exchange, const struct piece *piece)
+{
+	struct replay *kept = &exchange->response;
+
+	if (!exchange->held)
+		return false;
+	if (kept->bytes + piece->length <= kept->limit && replay_add(kept, loop_buffers(exchange->worker->loop), piece) == 0)
+		return true;
+	return !release_held(exchange, false);
 }
 
 static void up_body(struct side *side, struct piece piece)
@@ -371,11 +479,10 @@ static void up_body(struct side *side, struct piece piece)
 
 	CHECK_MAGIC(exchange, EXCHANGE_MAGIC);
 	exchange->response_bytes += piece.length;
-	if (exchange->response_ended) {
-		piece_release(&piece);   /* see hides_body */
-		return;
-	}
-	if (!side_send_body(exchange->down, piece, false))
+	/* response_ended: see hides_body */
+	if (hold_body(exchange, &piece) || exchange->response_ended)
+		piece_release(&piece);
+	else if (!side_send_body(exchange->down, piece, false))
 		side_pause(side);
 }
 
@@ -393,6 +500,8 @@ static void up_end(struct side *side)
 	struct exchange *exchange = side->exchange;
 
 	CHECK_MAGIC(exchange, EXCHANGE_MAGIC);
+	if (exchange->awaits_status && !settle(exchange, GRPC_NONE))
+		return;
 	if (!exchange->response_ended)
 		side_send_body(exchange->down, (struct piece){ 0 }, true);
 	response_done(exchange);
@@ -403,8 +512,16 @@ static void up_trailers(struct side *side, const struct fields *trailers)
 	struct exchange *exchange = side->exchange;
 
 	CHECK_MAGIC(exchange, EXCHANGE_MAGIC);
-	if (!exchange->response_ended)
-		side_send_trailers(exchange->down, trailers);
+	if (exchange->rpc || exchange->awaits_status)
+		exchange->rpc_status = (uint8_t)rpc_status_in_trailers(trailers);
+	if (exchange->awaits_status && !settle(exchange, (enum grpc_status)exchange->rpc_status))
+		return;
+	if (!exchange->response_ended) {
+		struct fields all;
+
+		rpc_trailers(exchange, trailers, &all);
+		side_send_trailers(exchange->down, &all);
+	}
 	response_done(exchange);
 }
 
@@ -441,6 +558,7 @@ static void up_reset(struct side *side, enum reset why, int error)
 	/* The response had begun: all that can be done is to let the client see that it was cut short. */
 	exchange->flags |= flag_of(outcome);
 	exchange_end_attempt(exchange, RESET_CANCEL, outcome);
+	(void)rpc_end(exchange, outcome_status(outcome), SLICE("the connection to the endpoint broke"));
 	exchange_finish(exchange);
 }
 

@@ -6,6 +6,7 @@
 #include "proxy/answer.h"
 #include "proxy/l5d.h"
 #include "proxy/listener.h"
+#include "proxy/rpc.h"
 
 void exchange_move(struct exchange *exchange, enum exchange_state state)
 {
@@ -70,7 +71,8 @@ void exchange_open(struct worker_listener *listener, struct side *down)
 	list_init(&exchange->waiter.link);
 	list_init(&exchange->peer_waiter.link);
 	list_append(&worker->running, &exchange->link);
-	replay_init(&exchange->replay, exchange->request);
+	exchange->rpc_status = GRPC_NONE;
+	replay_init(&exchange->replay, exchange->request, listener->router->router->protocol == PROTOCOL_H2);
 	side_own(down, &exchange_downstream_events, exchange);
 	if (exchange->request->body != BODY_NONE) {
 		side_pause(down);
@@ -129,6 +131,16 @@ static bool judges_endpoint(enum outcome outcome)
 	return outcome != OUTCOME_CANCELED && outcome != OUTCOME_OVERLOAD && outcome != OUTCOME_REFUSED;
 }
 
+/* Streams are counted as such, as Linkerd does for HTTP/2. */
+static void count_stream(struct exchange *exchange, struct stream_stats *stats, int64_t ns)
+{
+	if (exchange->listener->router->router->protocol != PROTOCOL_H2)
+		return;
+	counter_add(exchange->success ? &stats->success : &stats->failures, 1);
+	counter_add(&stats->data_bytes, exchange->request_bytes + exchange->response_bytes);
+	histogram_record(&stats->duration, (uint64_t)ns / 1000);
+}
+
 static void count_attempt(struct exchange *exchange, enum outcome outcome)
 {
 	struct client_stats *stats = exchange->upstream->stats;
@@ -140,6 +152,7 @@ static void count_attempt(struct exchange *exchange, enum outcome outcome)
 	counter_add(exchange->success ? &exchange->pair_stats->success : &exchange->pair_stats->failures, 1);
 	histogram_record(&stats->attempts.latency, us);
 	histogram_record(&exchange->pair_stats->latency, us);
+	count_stream(exchange, &stats->streams, loop_now(exchange->worker->loop) - exchange->attempt_began);
 	if (outcome != OUTCOME_RESPONSE)
 		counter_add(&stats->exceptions[outcome], 1);
 }
@@ -157,6 +170,9 @@ void exchange_end_attempt(struct exchange *exchange, enum reset why, enum outcom
 		memcpy(exchange->last_peer, exchange->peer->target->text, sizeof exchange->last_peer);
 	}
 	count_attempt(exchange, outcome);
+	if (exchange->held)
+		replay_drop(&exchange->response);
+	exchange->held = false;
 	if (!list_empty(&exchange->peer_waiter.link))
 		peer_leave(exchange->peer, &exchange->peer_waiter);
 	if (exchange->up)
@@ -182,7 +198,9 @@ static int answer_head(struct exchange *exchange, struct head *head, unsigned st
 	head->version = VERSION_1_1;
 	head->body = BODY_LENGTH;
 	head->body_length = text.length;
-	if (text.length)
+	if (exchange->rpc)
+		e = rpc_answer(exchange, head, text);
+	else if (text.length)
 		e = head_add(head, &exchange->arena, FIELD_CONTENT_TYPE, SLICE("Content-Type"), SLICE("text/plain"));
 	if (!e && text.length && status >= 400) {
 		struct slice encoded = l5d_encode_error(&exchange->arena, text, max > 1024 ? max / 2 : 512);
@@ -191,12 +209,12 @@ static int answer_head(struct exchange *exchange, struct head *head, unsigned st
 	}
 	if (!e && retryable && !policy->clear_context)
 		e = head_add_line(head, FIELD_L5D_RETRYABLE, SLICE("l5d-retryable: true\r\n"), 13, 15);
-	return e ? e : l5d_write_response(exchange, head, exchange->success);
+	return e ? e : l5d_write_response(exchange, head);
 }
 
 static bool send_answer(struct exchange *exchange, const struct head *head, struct slice text)
 {
-	bool bodiless = text.length == 0 || exchange->method == METHOD_HEAD;
+	bool bodiless = text.length == 0 || exchange->method == METHOD_HEAD || exchange->rpc;
 
 	side_send_head(exchange->down, head, bodiless);
 	if (bodiless)
@@ -211,6 +229,14 @@ static bool send_answer(struct exchange *exchange, const struct head *head, stru
 	return true;
 }
 
+/* Unless who answers has said it. */
+static void choose_rpc_status(struct exchange *exchange, unsigned status)
+{
+	if (exchange->rpc_status != GRPC_NONE)
+		return;
+	exchange->rpc_status = (uint8_t)(exchange->flags & FLAG_OVERLOAD ? GRPC_RESOURCE_EXHAUSTED : grpc_status_of_http(status));
+}
+
 void exchange_answer(struct exchange *exchange, unsigned status, struct slice text, bool retryable)
 {
 	struct head *head = arena_get(&exchange->arena, sizeof *head);
@@ -221,10 +247,15 @@ void exchange_answer(struct exchange *exchange, unsigned status, struct slice te
 	if (status >= 400 && exchange->listener->policy->clear_context)
 		text.length = 0;
 	exchange->flags |= FLAG_LOCAL_REPLY;
-	exchange->status = (uint16_t)status;
 	exchange->success = status < 500;
+	exchange->awaits_status = false;
+	if (exchange->rpc) {
+		choose_rpc_status(exchange, status);
+		exchange->success = false;
+	}
+	exchange->status = exchange->rpc ? 200 : (uint16_t)status;
 	exchange_move(exchange, EXCHANGE_ANSWERING);
-	codes_add(&exchange->listener->stats->status, status);
+	codes_add(&exchange->listener->stats->status, exchange->status);
 	if (head && answer_head(exchange, head, status, text, retryable) == 0)
 		exchange->response_ended = send_answer(exchange, head, text);
 	exchange_finish(exchange);
@@ -294,15 +325,24 @@ static void count_finish(struct exchange *exchange, int64_t now)
 	counter_sub(&server->pending, 1);
 	counter_add(exchange->success ? &server->success : &server->failures, 1);
 	histogram_record(&server->latency, us);
+	count_stream(exchange, &server->streams, now - exchange->began);
 	if (!exchange->served)
 		return;
 	struct service_stats *service = exchange->bound->stats;
 	counter_sub(&service->pending, 1);
 	counter_add(exchange->success ? &service->success : &service->failures, 1);
 	histogram_record(&service->latency, us);
+	count_stream(exchange, &service->streams, now - exchange->began);
 	histogram_record(&service->retries_per_request, exchange->retries);
 	if (exchange->upstream)
 		histogram_record(&exchange->upstream->stats->requeues_per_request, exchange->requeues);
+}
+
+static enum reset reset_of_end(const struct exchange *exchange)
+{
+	if (exchange->response_ended)
+		return RESET_NONE;
+	return exchange->refusal ? (enum reset)exchange->refusal : RESET_PEER;
 }
 
 void exchange_finish(struct exchange *exchange)
@@ -319,10 +359,11 @@ void exchange_finish(struct exchange *exchange)
 	record(exchange, now);
 	timer_cancel(worker->loop, &exchange->park_timer);
 	timer_cancel(worker->loop, &exchange->total_timer);
+	timer_cancel(worker->loop, &exchange->rpc_timer);
 	list_remove(&exchange->waiter.link);
 	if (exchange->admitted)
 		atomic_fetch_sub_explicit(&exchange->listener->port->concurrent, 1, memory_order_relaxed);
-	side_release(exchange->down, exchange->response_ended ? RESET_NONE : RESET_PEER);
+	side_release(exchange->down, reset_of_end(exchange));
 	if (exchange->bound)
 		bound_route_unref(exchange->bound);
 	replay_drop(&exchange->replay);

@@ -6,7 +6,7 @@
  *
  *	ROUTING   running through the steps
  *	PARKED    waiting for a binding, a connection, or a back-off's end
- *	SENT      the request is on its way upstream; no response head yet
+ *	SENT      the request is on its way upstream; no response head yet, or one that is held back (`held`)
  *	ANSWERING the response's head has been sent downstream; no retry any more
  *	FINISHED  both directions are over, or it was cut short; about to be freed
  */
@@ -51,6 +51,13 @@ struct exchange {
 	bool admitted;                 /* holds a place among the listener's concurrent requests */
 	bool served;                   /* counted as pending for its service */
 	bool success;                  /* the response is classified so */
+	bool awaits_status;            /* its end will say it */
+	bool class_behind;             /* the response's head could not say it: its trailers do */
+	bool held;                     /* a response head came, and is held back with what follows until it is classified */
+	bool response_counted;         /* the response's length was announced */
+	bool rpc;                      /* it is gRPC */
+	uint8_t rpc_status;            /* enum grpc_status of the response; GRPC_NONE: not known */
+	uint8_t refusal;               /* enum reset that the caller gets in place of an answer; 0: none */
 	struct worker *worker;
 	struct worker_listener *listener;
 	struct side *down, *up;        /* NULL when released */
@@ -65,11 +72,13 @@ struct exchange {
 	struct peer_waiter peer_waiter;
 	struct timer park_timer;       /* binding timeout, back-off, waiting for 100 */
 	struct timer total_timer;
-	struct timer attempt_timer;
+	struct timer attempt_timer;    /* or, while `held`, of holding back */
+	struct timer rpc_timer;        /* gRPC's deadline */
 	int64_t began, attempt_began;  /* loop_clock */
 	int64_t attempt_ns;            /* how long the last attempt took, to its response's head */
 	int64_t backoff_ns;            /* the last one */
 	int64_t limit_ns;              /* the total time allowed; 0: none */
+	int64_t rpc_deadline, rpc_timeout_ns; /* by when a gRPC call is to be over, as loop_now; 0: it didn't say */
 	int64_t deadline, deadline_stamp; /* as l5d-ctx-deadline says, ns since 1970; 0: none */
 	struct candidate *tried[EXCHANGE_TRIED];
 	unsigned tried_count;
@@ -82,6 +91,7 @@ struct exchange {
 	struct slice path;             /* "/svc/hello" */
 	struct slice local_dtab;       /* the request's own, "" for none */
 	struct replay replay;
+	struct replay response;        /* what is held back of it */
 	struct fields trailers;        /* the request's, kept until they can be sent */
 	uint64_t request_bytes, response_bytes;
 	struct address last_address;   /* of the last attempt's endpoint */

@@ -274,9 +274,9 @@ void l5d_rewind(struct exchange *exchange)
 	exchange->request->present = exchange->base_present;
 }
 
-int l5d_write_response(struct exchange *exchange, struct head *head, bool success)
+int l5d_write_response(struct exchange *exchange, struct head *head)
 {
-	int e;
+	int e = 0;
 
 	head_drop_hop_by_hop(head, false);
 	head->upgrades = false;
@@ -285,7 +285,8 @@ int l5d_write_response(struct exchange *exchange, struct head *head, bool succes
 	} else {
 		if (head_has(head, FIELD_L5D_SUCCESS_CLASS))
 			head_drop_all(head, FIELD_L5D_SUCCESS_CLASS);
-		e = add_line(head, FIELD_L5D_SUCCESS_CLASS, success ? SLICE("l5d-success-class: 1.0\r\n") : SLICE("l5d-success-class: 0.0\r\n"),
+		if (!exchange->awaits_status)
+			e = add_line(head, FIELD_L5D_SUCCESS_CLASS, exchange->success ? SLICE("l5d-success-class: 1.0\r\n") : SLICE("l5d-success-class: 0.0\r\n"),
 		             sizeof "l5d-success-class" - 1);
 		if (e)
 			return e;

@@ -7,7 +7,7 @@
  *
  *	e = l5d_read(exchange, &why);               // once, before anything is decided
  *	e = l5d_write(exchange);                    // before each attempt; l5d_rewind takes it back
- *	l5d_write_response(exchange, head, success);
+ *	l5d_write_response(exchange, head);
  */
 #ifndef PROXY_L5D_H
 #define PROXY_L5D_H
@@ -20,7 +20,8 @@ MUST_CHECK int l5d_read(struct exchange *exchange, struct slice *why);
 MUST_CHECK int l5d_write(struct exchange *exchange);
 /* Takes back what l5d_write has added. */
 void l5d_rewind(struct exchange *exchange);
-MUST_CHECK int l5d_write_response(struct exchange *exchange, struct head *head, bool success);
+/* While the exchange awaits its status, l5d-success-class is left to the trailers. */
+MUST_CHECK int l5d_write_response(struct exchange *exchange, struct head *head);
 /* How many proxies a request has come through: the entries of its Via fields. */
 unsigned l5d_call_depth(struct head *head);
 /* `message` as l5d-err carries it: percent-encoded, at most `max` bytes; in the arena. */

@@ -67,9 +67,57 @@ static bool method_retryable(enum classifier classifier, enum method method)
 	return false;
 }
 
-enum verdict outcome_judge(enum classifier classifier, enum method method, enum outcome outcome, unsigned status,
-                           bool marked)
+/* ---- gRPC ---- */
+
+enum grpc_status outcome_status(enum outcome outcome)
 {
+	switch (outcome) {
+	case OUTCOME_CONNECT:
+	case OUTCOME_REFUSED:
+	case OUTCOME_RESET:
+	case OUTCOME_OVERLOAD:
+		return GRPC_UNAVAILABLE;
+	case OUTCOME_PROTOCOL:
+		return GRPC_INTERNAL;
+	case OUTCOME_ATTEMPT_TIMEOUT:
+	case OUTCOME_TOTAL_TIMEOUT:
+		return GRPC_DEADLINE_EXCEEDED;
+	case OUTCOME_CANCELED:
+		return GRPC_CANCELLED;
+	case OUTCOME_RESPONSE:
+	case OUTCOME_COUNT:
+		break;
+	}
+	return GRPC_UNKNOWN;
+}
+
+enum verdict outcome_judge_status(const struct service_policy *policy, enum grpc_status status)
+{
+	uint32_t bit = 1u << (status < GRPC_STATUSES ? status : GRPC_UNKNOWN);
+
+	if (policy->success_statuses & bit)
+		return VERDICT_SUCCESS;
+	return policy->retryable_statuses & bit ? VERDICT_RETRYABLE : VERDICT_FAILURE;
+}
+
+/* A failure without a response has no status: only the compliant classifier knows what stands for it. */
+static enum verdict judge_rpc(const struct service_policy *policy, enum outcome outcome)
+{
+	enum grpc_status status = policy->classifier == CLASSIFIER_GRPC_COMPLIANT ? outcome_status(outcome) : GRPC_UNKNOWN;
+
+	if (outcome == OUTCOME_RESPONSE)
+		return VERDICT_PENDING;
+	if (outcome == OUTCOME_TOTAL_TIMEOUT || outcome == OUTCOME_CANCELED)
+		return VERDICT_FAILURE;
+	return policy->retryable_statuses & 1u << status ? VERDICT_RETRYABLE : VERDICT_FAILURE;
+}
+
+enum verdict outcome_judge(const struct service_policy *policy, enum method method, enum outcome outcome, unsigned status, bool marked)
+{
+	enum classifier classifier = policy->classifier;
+
+	if (classifier_is_grpc(classifier))
+		return judge_rpc(policy, outcome);
 	switch (outcome) {
 	case OUTCOME_RESPONSE:
 		if (status < 500 || classifier == CLASSIFIER_ALL_SUCCESSFUL)

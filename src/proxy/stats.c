@@ -10,6 +10,10 @@
 #define ROUTER(member, type, name) METRIC(struct router_stats, member, type, name)
 #define COUNT(table) (sizeof(table) / sizeof(table)[0])
 
+#define STREAMS(SCOPE) \
+	SCOPE(streams.success, METRIC_SEEN, "stream_success"), SCOPE(streams.failures, METRIC_SEEN, "stream_failures"), \
+		SCOPE(streams.data_bytes, METRIC_SEEN, "data_bytes"), SCOPE(streams.duration, METRIC_SEEN_STAT, "stream_duration_ms")
+
 static const struct metric server_metrics[] = {
 	SERVER(requests, METRIC_COUNTER, "requests"),
 	SERVER(success, METRIC_COUNTER, "success"),
@@ -26,6 +30,7 @@ static const struct metric server_metrics[] = {
 	SERVER(sessions.sent_bytes, METRIC_COUNTER, "sent_bytes"),
 	SERVER(connection_duration, METRIC_STAT, "connection_duration"),
 	SERVER(refused, METRIC_COUNTER, "protocol_errors"),
+	STREAMS(SERVER),
 };
 
 static const struct metric service_metrics[] = {
@@ -39,6 +44,7 @@ static const struct metric service_metrics[] = {
 	SERVICE(budget_exhausted, METRIC_COUNTER, "retries/budget_exhausted"),
 	SERVICE(retries_late, METRIC_COUNTER, "retries/cannot_retry"),
 	SERVICE(retries_per_request, METRIC_VALUES, "retries/per_request"),
+	STREAMS(SERVICE),
 };
 
 static const struct metric pair_metrics[] = {
@@ -96,6 +102,7 @@ static const struct metric client_metrics[] = {
 	CLIENT(connections, METRIC_GAUGE, "pool_size"),
 	CLIENT(waiters, METRIC_GAUGE, "pool_waiters"),
 	CLIENT(waited, METRIC_COUNTER, "pool_num_waited"),
+	STREAMS(CLIENT),
 };
 
 static const struct metric router_metrics[] = {

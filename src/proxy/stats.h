@@ -10,6 +10,13 @@
 #include "observe/metrics.h"
 #include "session/session.h"
 
+/* In routers for HTTP/2. */
+struct stream_stats {
+	struct counter success, failures;
+	struct counter data_bytes;           /* of bodies, both ways */
+	struct histogram duration;           /* stream_duration_ms: to the stream's end */
+};
+
 /* rt/LABEL/server/IP/PORT */
 struct server_stats {
 	struct session_counters sessions;
@@ -21,6 +28,7 @@ struct server_stats {
 	struct codes status;
 	struct histogram latency;            /* request_latency_ms */
 	struct histogram connection_duration;
+	struct stream_stats streams;
 };
 
 /* rt/LABEL/service/svc/NAME */
@@ -30,6 +38,7 @@ struct service_stats {
 	struct counter retries, budget_exhausted, retries_late; /* late: not retried because the response had begun or couldn't be replayed */
 	struct histogram latency;
 	struct histogram retries_per_request;
+	struct stream_stats streams;
 };
 
 /* rt/LABEL/client/ID and rt/LABEL/client/ID/service/NAME */
@@ -43,6 +52,7 @@ struct attempt_stats {
 /* rt/LABEL/client/ID */
 struct client_stats {
 	struct attempt_stats attempts;
+	struct stream_stats streams;
 	struct session_counters sessions;
 	struct counter connections, connect_failures;
 	struct histogram connect_latency;

@@ -7,6 +7,7 @@
 #include "proxy/answer.h"
 #include "proxy/identify.h"
 #include "proxy/l5d.h"
+#include "proxy/rpc.h"
 
 /* ---- identify: what is asked for ---- */
 
@@ -18,6 +19,10 @@ static enum step_result identify(struct exchange *exchange)
 
 	if (e)
 		return answer_error(exchange, e == ERROR_SYNTAX ? 400 : 503, why);
+	if (rpc_read(exchange))
+		return answer_error(exchange, 400, SLICE("grpc-timeout is not a timeout"));
+	if (exchange->rpc_deadline && exchange->rpc_timeout_ns == 0)
+		return answer_timeout(exchange, 0, "anything");
 	if (!identify_request(router, exchange->request, &exchange->arena, &exchange->identified, &why)) {
 		counter_add(&exchange->listener->router->stats->unidentified, 1);
 		return answer_unidentified(exchange, why);
@@ -128,6 +133,8 @@ static enum step_result account(struct exchange *exchange)
 	int64_t timeout = service->policy.total_timeout_ns, listener_timeout = exchange->listener->policy->timeout_ns;
 
 	exchange_count_service(exchange);
+	if (exchange->replay.streams)
+		replay_limit(&exchange->replay, service->policy.buffers.request_bytes);
 	budget_deposit(&service->budget, &exchange->bound->share, exchange->began);
 	if (listener_timeout && (!timeout || listener_timeout < timeout))
 		timeout = listener_timeout;
@@ -221,6 +228,8 @@ static enum step_result forward(struct exchange *exchange)
 		return STEP_END;
 	}
 	e = l5d_write(exchange);
+	if (!e)
+		e = rpc_write(exchange);
 	if (e) {
 		exchange_end_attempt(exchange, RESET_CANCEL, OUTCOME_CANCELED);
 		return answer_error(exchange, 431, SLICE("too many header fields"));

@@ -215,10 +215,10 @@ static void configure(struct chain *chain)
 
 	text_format(&yaml,
 	            "namers:\n- kind: io.l5d.fs\n  rootDir: disco\n"
-	            "routers:\n- protocol: http\n  label: out\n"
+	            "routers:\n- protocol: %s\n  label: out\n"
 	            "  dtab: /svc => /#/io.l5d.fs; /svc/late.name => /$/inet/late.name/%u\n"
 	            "  servers:\n  - port: %u\n    ip: 0.0.0.0\n%s",
-	            CHAIN_ORIGIN_PORT, CHAIN_PROXY_PORT, chain->options.policy ? chain->options.policy : "");
+	            chain->options.protocol ? chain->options.protocol : "http", CHAIN_ORIGIN_PORT, CHAIN_PROXY_PORT, chain->options.policy ? chain->options.policy : "");
 	problem_init(&problems);
 	e = linkerd_load(SLICE("chain.yaml"), text_slice(&yaml), &problems, &snapshot);
 	if (e) {

@@ -28,6 +28,7 @@ struct chain_options {
 	bool calm;               /* no cuts and stalls in the network */
 	unsigned workers;        /* 0: 1 */
 	unsigned origins;        /* 0: 1 */
+	const char *protocol;    /* the router's; NULL: http */
 	const char *policy;      /* the router's further keys, as lines of YAML indented by two blanks; NULL: none */
 	int64_t late_ns;
 	call_script *serve;      /* of the origins' exchanges; an origin's own may be set later */

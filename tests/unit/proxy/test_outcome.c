@@ -35,6 +35,13 @@ static const struct {
 	{ METHOD_OTHER, "nnnnn" },
 };
 
+static enum verdict judge(enum classifier classifier, enum method method, enum outcome outcome, unsigned status, bool marked)
+{
+	const struct service_policy policy = { .classifier = classifier };
+
+	return outcome_judge(&policy, method, outcome, status, marked);
+}
+
 static void test_responses_and_failures_by_method(void **state)
 {
 	static const enum outcome failures[] = { OUTCOME_CONNECT, OUTCOME_REFUSED, OUTCOME_RESET, OUTCOME_PROTOCOL,
@@ -47,11 +54,11 @@ static void test_responses_and_failures_by_method(void **state)
 			enum method method = methods[m].method;
 
 			for (unsigned i = 0; i < COUNT(failures); i++)
-				assert_int_equal(outcome_judge(classifiers[c], method, failures[i], 0, false), expected);
+				assert_int_equal(judge(classifiers[c], method, failures[i], 0, false), expected);
 			if (classifiers[c] == CLASSIFIER_ALL_SUCCESSFUL)
 				expected = VERDICT_SUCCESS;
-			assert_int_equal(outcome_judge(classifiers[c], method, OUTCOME_RESPONSE, 500, false), expected);
-			assert_int_equal(outcome_judge(classifiers[c], method, OUTCOME_RESPONSE, 599, false), expected);
+			assert_int_equal(judge(classifiers[c], method, OUTCOME_RESPONSE, 500, false), expected);
+			assert_int_equal(judge(classifiers[c], method, OUTCOME_RESPONSE, 599, false), expected);
 		}
 }
 
@@ -64,7 +71,7 @@ static void test_below_500_is_success(void **state)
 		for (unsigned i = 0; i < COUNT(statuses); i++)
 			for (int marked = 0; marked < 2; marked++)
 				assert_int_equal(
-					outcome_judge(classifiers[c], METHOD_GET, OUTCOME_RESPONSE, statuses[i], marked),
+					judge(classifiers[c], METHOD_GET, OUTCOME_RESPONSE, statuses[i], marked),
 					VERDICT_SUCCESS);
 }
 
@@ -73,7 +80,7 @@ static void test_marked_failures_are_retryable_for_any_method(void **state)
 	(void)state;
 	for (unsigned c = 0; c < COUNT(classifiers); c++)
 		for (unsigned m = 0; m < COUNT(methods); m++)
-			assert_int_equal(outcome_judge(classifiers[c], methods[m].method, OUTCOME_RESPONSE, 502, true),
+			assert_int_equal(judge(classifiers[c], methods[m].method, OUTCOME_RESPONSE, 502, true),
 				classifiers[c] == CLASSIFIER_ALL_SUCCESSFUL ? VERDICT_SUCCESS : VERDICT_RETRYABLE);
 }
 
@@ -81,8 +88,54 @@ static void test_never_retried(void **state)
 {
 	(void)state;
 	for (unsigned c = 0; c < COUNT(classifiers); c++) {
-		assert_int_equal(outcome_judge(classifiers[c], METHOD_GET, OUTCOME_TOTAL_TIMEOUT, 0, false), VERDICT_FAILURE);
-		assert_int_equal(outcome_judge(classifiers[c], METHOD_GET, OUTCOME_CANCELED, 0, false), VERDICT_FAILURE);
+		assert_int_equal(judge(classifiers[c], METHOD_GET, OUTCOME_TOTAL_TIMEOUT, 0, false), VERDICT_FAILURE);
+		assert_int_equal(judge(classifiers[c], METHOD_GET, OUTCOME_CANCELED, 0, false), VERDICT_FAILURE);
+	}
+}
+
+static void test_grpc_statuses_decide(void **state)
+{
+	struct service_policy policy = { .classifier = CLASSIFIER_GRPC, .success_statuses = STATUSES_OK | 1u << 5,
+		                         .retryable_statuses = STATUSES_UNAVAILABLE | 1u << 2 };
+
+	(void)state;
+	assert_int_equal(outcome_judge(&policy, METHOD_POST, OUTCOME_RESPONSE, 503, true), VERDICT_PENDING);
+	assert_int_equal(outcome_judge_status(&policy, GRPC_OK), VERDICT_SUCCESS);
+	assert_int_equal(outcome_judge_status(&policy, GRPC_NOT_FOUND), VERDICT_SUCCESS);
+	assert_int_equal(outcome_judge_status(&policy, GRPC_UNAVAILABLE), VERDICT_RETRYABLE);
+	assert_int_equal(outcome_judge_status(&policy, GRPC_NONE), VERDICT_RETRYABLE); /* it is UNKNOWN */
+	assert_int_equal(outcome_judge_status(&policy, GRPC_UNAUTHENTICATED), VERDICT_FAILURE);
+	policy.retryable_statuses = STATUSES_UNAVAILABLE;
+	assert_int_equal(outcome_judge_status(&policy, GRPC_NONE), VERDICT_FAILURE);
+}
+
+/* Without a status: the default classifier knows of none, the compliant one what stands for it. */
+static void test_grpc_failures_without_a_response(void **state)
+{
+	static const struct {
+		enum outcome outcome;
+		enum verdict by_default, compliant, always;
+	} table[] = {
+		{ OUTCOME_CONNECT, VERDICT_FAILURE, VERDICT_RETRYABLE, VERDICT_RETRYABLE },
+		{ OUTCOME_REFUSED, VERDICT_FAILURE, VERDICT_RETRYABLE, VERDICT_RETRYABLE },
+		{ OUTCOME_RESET, VERDICT_FAILURE, VERDICT_RETRYABLE, VERDICT_RETRYABLE },
+		{ OUTCOME_OVERLOAD, VERDICT_FAILURE, VERDICT_RETRYABLE, VERDICT_RETRYABLE },
+		{ OUTCOME_PROTOCOL, VERDICT_FAILURE, VERDICT_FAILURE, VERDICT_RETRYABLE },
+		{ OUTCOME_ATTEMPT_TIMEOUT, VERDICT_FAILURE, VERDICT_FAILURE, VERDICT_RETRYABLE },
+		{ OUTCOME_TOTAL_TIMEOUT, VERDICT_FAILURE, VERDICT_FAILURE, VERDICT_FAILURE },
+		{ OUTCOME_CANCELED, VERDICT_FAILURE, VERDICT_FAILURE, VERDICT_FAILURE },
+	};
+
+	(void)state;
+	for (unsigned i = 0; i < COUNT(table); i++) {
+		struct service_policy policy = { .success_statuses = STATUSES_OK, .retryable_statuses = STATUSES_UNAVAILABLE };
+
+		policy.classifier = CLASSIFIER_GRPC;
+		assert_int_equal(outcome_judge(&policy, METHOD_POST, table[i].outcome, 0, false), table[i].by_default);
+		policy.classifier = CLASSIFIER_GRPC_COMPLIANT;
+		assert_int_equal(outcome_judge(&policy, METHOD_POST, table[i].outcome, 0, false), table[i].compliant);
+		policy.retryable_statuses = STATUSES_ALL & ~STATUSES_OK;
+		assert_int_equal(outcome_judge(&policy, METHOD_POST, table[i].outcome, 0, false), table[i].always);
 	}
 }
 
@@ -125,6 +178,8 @@ int main(void)
 		cmocka_unit_test(test_below_500_is_success),
 		cmocka_unit_test(test_marked_failures_are_retryable_for_any_method),
 		cmocka_unit_test(test_never_retried),
+		cmocka_unit_test(test_grpc_statuses_decide),
+		cmocka_unit_test(test_grpc_failures_without_a_response),
 		cmocka_unit_test(test_resets),
 		cmocka_unit_test(test_each_has_a_name_of_its_own),
 	};

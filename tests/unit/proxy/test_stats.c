@@ -16,7 +16,7 @@ static const struct metric_kind *const kinds[] = { &server_kind, &service_kind, 
 static uint32_t size_of(enum metric_type type)
 {
 	return type == METRIC_CODES                             ? sizeof(struct codes) :
-	       type == METRIC_STAT || type == METRIC_VALUES ? sizeof(struct histogram) :
+	       type == METRIC_STAT || type == METRIC_SEEN_STAT || type == METRIC_VALUES ? sizeof(struct histogram) :
 							      sizeof(struct counter);
 }
 
