@@ -44,6 +44,21 @@ void text_format(struct text *text, const char *format, ...)
 	va_end(first);
 }
 
+void text_join_lines(struct text *text)
+{
+	struct text joined = { 0 };
+	struct slice rest = text_slice(text), line;
+	while (rest.length && rest.at[rest.length - 1] == '\n')
+		rest.length--;
+	while (slice_split(&rest, '\n', &line)) {
+		if (joined.length)
+			text_append(&joined, SLICE("; "));
+		text_append(&joined, line);
+	}
+	text_free(text);
+	*text = joined;
+}
+
 void text_clear(struct text *text)
 {
 	text->length = 0;

@@ -19,6 +19,8 @@ struct text {
 
 void text_append(struct text *text, struct slice s);
 void text_format(struct text *text, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* Lines become one: newlines at the end go, others are written as "; ". For messages that are put into others. */
+void text_join_lines(struct text *text);
 void text_clear(struct text *text);
 void text_free(struct text *text);
 

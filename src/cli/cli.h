@@ -26,6 +26,8 @@ struct command {
 int cli_main(const struct command *commands, int argc, char **argv);
 
 int cli_proxy(int count, char **arguments);
+int cli_ca(int count, char **arguments);
+int cli_certs(int count, char **arguments);
 int cli_validate(int count, char **arguments);
 int cli_version(int count, char **arguments);
 /* `help` is run by cli_main, which knows the commands; this one is for its row. */

@@ -36,6 +36,7 @@ struct process_usage {
 
 void process_usage(struct process_usage *usage);
 unsigned process_id(void);
+uint32_t process_user(void); /* the effective user's number */
 const char *process_environment(const char *name); /* NULL when unset */
 _Noreturn void process_exit(int code);
 

@@ -163,6 +163,11 @@ unsigned process_id(void)
 	return (unsigned)getpid();
 }
 
+uint32_t process_user(void)
+{
+	return geteuid();
+}
+
 const char *process_environment(const char *name)
 {
 	return getenv(name);

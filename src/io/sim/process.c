@@ -99,6 +99,11 @@ unsigned process_id(void)
 	return process_current()->id;
 }
 
+uint32_t process_user(void)
+{
+	return process_current()->uid;
+}
+
 static struct variable *variable_find(struct sim_process *process, const char *name)
 {
 	LIST_EACH(&process->environment, link) {

@@ -31,6 +31,19 @@ static void text_grows(void **state)
 	assert_null(text.bytes);
 }
 
+static void lines_become_one(void **state)
+{
+	(void)state;
+	struct text text = { 0 };
+	text_append(&text, SLICE("a: 1\nb: 2\n\n"));
+	text_join_lines(&text);
+	assert_string_equal(text.bytes, "a: 1; b: 2");
+	text_clear(&text);
+	text_join_lines(&text);
+	assert_int_equal(text.length, 0);
+	text_free(&text);
+}
+
 static void every_error_has_a_name(void **state)
 {
 	(void)state;
@@ -88,6 +101,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(text_grows),
+		cmocka_unit_test(lines_become_one),
 		cmocka_unit_test(every_error_has_a_name),
 		cmocka_unit_test(random_repeats_for_a_seed),
 		cmocka_unit_test(random_fills_its_range),
