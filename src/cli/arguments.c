@@ -93,7 +93,9 @@ bool arguments_duration(const char *command, const char *option, const char *tex
 		return true;
 	for (size_t i = 0; i < sizeof units / sizeof *units && length > 0; i++) {
 		if (text[length - 1] != units[i].unit ||
-			slice_to_u64(slice_make(text, length - 1), MOST_SECONDS / (uint64_t)units[i].seconds, &number) || number == 0)
+			slice_to_u64(
+				slice_make(text, length - 1), MOST_SECONDS / (uint64_t)units[i].seconds, &number) ||
+			number == 0)
 			continue;
 		*seconds = (int64_t)number * units[i].seconds;
 		return true;

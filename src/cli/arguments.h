@@ -3,7 +3,7 @@
  *
  *	const char *id = NULL, *words[1];
  *	bool now = false;
- *	const struct argument table[] = { { "--id", .value = &id }, { "--now", .flag = &now }, { NULL } };
+ *	const struct argument table[] = { { "--id", .value = &id }, { "--now", .flag = &now }, { .name = NULL } };
  *	if (!arguments_read("ca issue", count, arguments, table, words, 1, 1)) return 2;    // says what is wrong
  */
 #ifndef CLI_ARGUMENTS_H

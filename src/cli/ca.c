@@ -65,7 +65,7 @@ static int init(int count, char **arguments)
 		{ "--trust-domain", .value = &domain },
 		{ "--max-ttl", .value = &max_ttl },
 		{ "--root-life", .value = &root_life },
-		{ NULL },
+		{ .name = NULL },
 	};
 	struct text why = { 0 };
 	int e;
@@ -100,7 +100,8 @@ static bool write_one(const char *prefix, const char *end, struct slice bytes, u
 }
 
 /* Whom to trust first, so that who reads a new certificate can verify it. */
-static int write_issued(const char *prefix, const struct authority *authority, const struct text *key, const struct authority_svid *svid)
+static int write_issued(const char *prefix, const struct authority *authority, const struct text *key,
+	const struct authority_svid *svid)
 {
 	char text[CLOCK_TEXT];
 
@@ -120,7 +121,8 @@ static int issue_to(struct authority *authority, struct authority_order *order, 
 	int code, e = request_make(order->id, &key, &request);
 
 	if (e) {
-		text_format(&why, "`%.*s` is no SPIFFE ID: spiffe://TRUST_DOMAIN/ns/NAMESPACE/sa/ACCOUNT", SLICE_ARGS(order->id));
+		text_format(&why, "`%.*s` is no SPIFFE ID: spiffe://TRUST_DOMAIN/ns/NAMESPACE/sa/ACCOUNT",
+			SLICE_ARGS(order->id));
 	} else {
 		order->request = text_slice(&request);
 		e = authority_issue(authority, order, ca_wall(), &svid, &why);
@@ -143,7 +145,7 @@ static int issue(int count, char **arguments)
 		{ "--out", .value = &out },
 		{ "--ttl", .value = &ttl },
 		{ "--dns", .values = &dns },
-		{ NULL },
+		{ .name = NULL },
 	};
 	struct authority *authority;
 	int code;
@@ -152,7 +154,8 @@ static int issue(int count, char **arguments)
 		!arguments_duration("ca issue", "--ttl", ttl, &order.ttl_s))
 		return 2;
 	if (!id || !out) {
-		cli_complain("weft ca issue: %s", id ? "where to? --out PREFIX" : "for whom? --id spiffe://TRUST_DOMAIN/ns/NAMESPACE/sa/ACCOUNT");
+		cli_complain("weft ca issue: %s",
+			id ? "where to? --out PREFIX" : "for whom? --id spiffe://TRUST_DOMAIN/ns/NAMESPACE/sa/ACCOUNT");
 		return 2;
 	}
 	order.id = slice_of(id);
@@ -195,7 +198,8 @@ static int rotate_one(struct authority *authority, const char *directory, bool n
 	/* A new root may be added at any time; the other steps need their time, or somebody is left without trust. */
 	if (step != AUTHORITY_ADD && due_s * CLOCK_SECOND > wall && !now) {
 		clock_format(due_s * CLOCK_SECOND, text);
-		cli_complain("weft ca rotate: %s (%s) is safe from %s on; --now does it, and breaks trust until all have renewed",
+		cli_complain("weft ca rotate: %s (%s) is safe from %s on; --now does it, and breaks trust until all "
+			     "have renewed",
 			authority_step_name(step), step_meanings[step], text);
 		return 1;
 	}
@@ -211,7 +215,7 @@ static int rotate(int count, char **arguments)
 {
 	const char *directory;
 	bool now = false;
-	const struct argument table[] = { { "--now", .flag = &now }, { NULL } };
+	const struct argument table[] = { { "--now", .flag = &now }, { .name = NULL } };
 	struct authority *authority;
 	int code;
 
@@ -227,7 +231,9 @@ static int rotate(int count, char **arguments)
 
 /* ---- show ---- */
 
-static const char *const role_names[] = { [AUTHORITY_NEXT] = "next", [AUTHORITY_SIGNING] = "signing", [AUTHORITY_RETIRED] = "retired" };
+static const char *const role_names[] = {
+	[AUTHORITY_NEXT] = "next", [AUTHORITY_SIGNING] = "signing", [AUTHORITY_RETIRED] = "retired"
+};
 
 static void show_text(const struct authority *authority)
 {
@@ -242,7 +248,8 @@ static void show_text(const struct authority *authority)
 
 		clock_format(roots[i].since_s * CLOCK_SECOND, since);
 		clock_format(roots[i].not_after_s * CLOCK_SECOND, until);
-		cli_say("root          %.*s, %s since %s, valid until %s", SLICE_ARGS(roots[i].subject), role_names[roots[i].role], since, until);
+		cli_say("root          %.*s, %s since %s, valid until %s", SLICE_ARGS(roots[i].subject),
+			role_names[roots[i].role], since, until);
 	}
 	say_next(authority);
 }
@@ -298,7 +305,7 @@ static int show(int count, char **arguments)
 {
 	static const char *const forms[] = { "text", "json", "pem", NULL };
 	const char *directory, *output = NULL;
-	const struct argument table[] = { { "-o", .value = &output }, { NULL } };
+	const struct argument table[] = { { "-o", .value = &output }, { .name = NULL } };
 	struct authority *authority;
 	int form = 0;
 
@@ -326,7 +333,12 @@ int cli_ca(int count, char **arguments)
 		const char *name;
 		int (*run)(int count, char **arguments);
 	} verbs[] = {
-		{ "init", init }, { "issue", issue }, { "rotate", rotate }, { "show", show }, { "serve", ca_serve }, { "agent", ca_agent },
+		{ "init", init },
+		{ "issue", issue },
+		{ "rotate", rotate },
+		{ "show", show },
+		{ "serve", ca_serve },
+		{ "agent", ca_agent },
 	};
 	const char *names[sizeof verbs / sizeof *verbs + 1] = { NULL };
 

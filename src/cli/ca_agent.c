@@ -40,8 +40,10 @@ static bool write_all(const struct agent *agent, const struct identity_credentia
 
 	text_append(&both, credentials->chain);
 	text_append(&both, credentials->key);
-	good = write_one(agent, "bundle.pem", credentials->bundle, 0644) && write_one(agent, "key.pem", credentials->key, 0600) &&
-		write_one(agent, "cert.pem", credentials->chain, 0644) && write_one(agent, "svid.pem", text_slice(&both), 0600);
+	good = write_one(agent, "bundle.pem", credentials->bundle, 0644) &&
+		write_one(agent, "key.pem", credentials->key, 0600) &&
+		write_one(agent, "cert.pem", credentials->chain, 0644) &&
+		write_one(agent, "svid.pem", text_slice(&both), 0600);
 	request_wipe(&both);
 	return good;
 }
@@ -56,8 +58,8 @@ static void changed(void *owner, const struct identity_credentials *credentials)
 	} else {
 		clock_format(credentials->not_after_s * CLOCK_SECOND, until);
 		clock_format(credentials->renew_s * CLOCK_SECOND, renewal);
-		cli_say("%.*s until %s, renewed at %s, bundle generation %llu", SLICE_ARGS(credentials->id), until, renewal,
-			(unsigned long long)credentials->generation);
+		cli_say("%.*s until %s, renewed at %s, bundle generation %llu", SLICE_ARGS(credentials->id), until,
+			renewal, (unsigned long long)credentials->generation);
 	}
 	if (agent->once)
 		loop_stop(agent->loop);
@@ -102,7 +104,9 @@ static int run(struct agent *agent, struct identity_options *options)
 	if (!e)
 		e = identity_new(options, &events, agent, &agent->identity);
 	if (e) {
-		cli_complain("weft ca agent: %s", e == ERROR_SYNTAX ? "--id takes a SPIFFE ID: spiffe://TRUST_DOMAIN/ns/NAMESPACE/sa/ACCOUNT" : error_text(e));
+		cli_complain("weft ca agent: %s",
+			e == ERROR_SYNTAX ? "--id takes a SPIFFE ID: spiffe://TRUST_DOMAIN/ns/NAMESPACE/sa/ACCOUNT"
+					  : error_text(e));
 		return 2;
 	}
 	loop_run(agent->loop);
@@ -121,14 +125,17 @@ int ca_agent(int count, char **arguments)
 		{ "--out", .value = &agent.directory },
 		{ "--ttl", .value = &ttl },
 		{ "--once", .flag = &agent.once },
-		{ NULL },
+		{ .name = NULL },
 	};
 
 	if (!arguments_read("ca agent", count, arguments, table, NULL, 0, 0) ||
 		!arguments_duration("ca agent", "--ttl", ttl, &options.ttl_s))
 		return 2;
 	if (!options.socket || !id || !agent.directory) {
-		cli_complain("weft ca agent: %s", !options.socket ? "whom to ask? --socket PATH" : !id ? "for whom? --id spiffe://…" : "where to? --out DIR");
+		cli_complain("weft ca agent: %s",
+			!options.socket ? "whom to ask? --socket PATH"
+				: !id   ? "for whom? --id spiffe://…"
+					: "where to? --out DIR");
 		return 2;
 	}
 	options.id = slice_of(id);

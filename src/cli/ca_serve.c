@@ -87,7 +87,7 @@ int ca_serve(int count, char **arguments)
 		{ "--socket", .value = &options.socket },
 		{ "--policy", .value = &options.policy },
 		{ "--mode", .value = &mode },
-		{ NULL },
+		{ .name = NULL },
 	};
 
 	if (!arguments_read("ca serve", count, arguments, table, &options.directory, 1, 1))

@@ -23,9 +23,11 @@ struct certs {
 	struct text out;
 };
 
-static const char *const kind_names[] = {
-	[INSPECT_DNS] = "DNS", [INSPECT_URI] = "URI", [INSPECT_IP] = "IP", [INSPECT_EMAIL] = "email", [INSPECT_OTHER] = "other"
-};
+static const char *const kind_names[] = { [INSPECT_DNS] = "DNS",
+	[INSPECT_URI] = "URI",
+	[INSPECT_IP] = "IP",
+	[INSPECT_EMAIL] = "email",
+	[INSPECT_OTHER] = "other" };
 
 /* "3 d 4 h", "59 s", "-2 h 5 m" */
 static void format_life(int64_t seconds, char text[CLOCK_TEXT])
@@ -77,7 +79,8 @@ static void show(const struct certs *certs, const char *path, const struct inspe
 	for (unsigned i = 0; i < found->certificate_count; i++)
 		show_certificate(certs, i + 1, &found->certificates[i]);
 	for (unsigned i = 0; i < found->fault_count; i++)
-		cli_say("  FAULT %s: %.*s", inspect_fault_name(found->faults[i].kind), SLICE_ARGS(found->faults[i].text));
+		cli_say("  FAULT %s: %.*s", inspect_fault_name(found->faults[i].kind),
+			SLICE_ARGS(found->faults[i].text));
 	format_life(life_left(certs, found->not_after_s), left);
 	if (ends_soon(certs, found))
 		cli_say("  FAULT expires-soon: %s left", left);
@@ -162,7 +165,8 @@ static void write_json(struct certs *certs, const char *path, const struct inspe
 	json_write_key(writer, SLICE("faults"));
 	json_write_array(writer);
 	for (unsigned i = 0; i < found->fault_count; i++)
-		write_fault(writer, inspect_fault_name(found->faults[i].kind), found->faults[i].certificate, found->faults[i].text);
+		write_fault(writer, inspect_fault_name(found->faults[i].kind), found->faults[i].certificate,
+			found->faults[i].text);
 	if (ends_soon(certs, found))
 		write_fault(writer, "expires-soon", -1, SLICE("ends within the time of --expires-within"));
 	json_write_end(writer);
@@ -173,7 +177,9 @@ static void write_json(struct certs *certs, const char *path, const struct inspe
 
 static int look_at(struct certs *certs, const char *path)
 {
-	struct inspect_input input = { .bundle = certs->bundle, .key = certs->key, .wall_ns = certs->wall_ns, .svid = certs->svid };
+	struct inspect_input input = {
+		.bundle = certs->bundle, .key = certs->key, .wall_ns = certs->wall_ns, .svid = certs->svid
+	};
 	struct inspection *found;
 	struct text why = { 0 };
 	int e, code;
@@ -245,7 +251,7 @@ int cli_certs(int count, char **arguments)
 		{ "--svid", .flag = &certs.svid },
 		{ "--expires-within", .value = &within },
 		{ "-o", .value = &output },
-		{ NULL },
+		{ .name = NULL },
 	};
 	int form = 0, code = 2;
 

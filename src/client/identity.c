@@ -32,13 +32,13 @@ struct identity {
 	struct slice id;
 	struct session_pools *pools;
 	struct call ask, watch;
-	struct timer renew, look;      /* to ask for a certificate; to watch the bundle again */
+	struct timer renew, look;       /* to ask for a certificate; to watch the bundle again */
 	int64_t ask_pause, watch_pause; /* of the last failure; 0: it went well */
-	struct text key;               /* of the certificate that is asked for */
+	struct text key;                /* of the certificate that is asked for */
 	struct svid svid;
 	struct identity_credentials credentials;
 	bool has, freed;
-	struct task end;               /* behind the last session's own end: frees */
+	struct task end; /* behind the last session's own end: frees */
 };
 
 static void ask(struct identity *identity);
@@ -196,7 +196,8 @@ static bool read_member(const struct document_node *root, const char *key, struc
 }
 
 /* What of `chain` is NULL is not read. */
-static int read_answer(const struct call *call, struct text *chain, struct text *bundle, uint64_t *generation, struct text *why)
+static int read_answer(
+	const struct call *call, struct text *chain, struct text *bundle, uint64_t *generation, struct text *why)
 {
 	struct document *document = NULL;
 	struct problems problems;
@@ -303,7 +304,8 @@ static void ask(struct identity *identity)
 	e = request_make(identity->id, &identity->key, &request);
 	if (!e) {
 		write_ask(identity, text_slice(&request), &json);
-		e = call_start(&identity->ask, identity->options.network, identity->socket, "POST", SLICE("/v1/svid"), text_slice(&json), ask_ns);
+		e = call_start(&identity->ask, identity->options.network, identity->socket, "POST", SLICE("/v1/svid"),
+			text_slice(&json), ask_ns);
 	}
 	text_free(&request);
 	text_free(&json);
@@ -369,7 +371,8 @@ static void watch(struct identity *identity)
 		return;
 	}
 	text_format(&target, "/v1/bundle?after=%llu&wait=%d", (unsigned long long)identity->svid.generation, WAIT_S);
-	if (call_start(&identity->watch, identity->options.network, identity->socket, "GET", text_slice(&target), SLICE(""), watch_ns))
+	if (call_start(&identity->watch, identity->options.network, identity->socket, "GET", text_slice(&target),
+		    SLICE(""), watch_ns))
 		wait_and_watch(identity);
 	text_free(&target);
 }
@@ -403,8 +406,8 @@ static void over(struct call *call)
 	end_if_over(call->owner);
 }
 
-int identity_new(
-	const struct identity_options *options, const struct identity_events *events, void *owner, struct identity **result)
+int identity_new(const struct identity_options *options, const struct identity_events *events, void *owner,
+	struct identity **result)
 {
 	struct spiffe id;
 	struct identity *identity;

@@ -32,11 +32,11 @@ struct signer;
 struct signer_options {
 	struct network *network;
 	struct loop *loop;
-	const char *directory;  /* the authority's; all texts outlive the signer */
+	const char *directory; /* the authority's; all texts outlive the signer */
 	const char *socket;
-	unsigned socket_mode;   /* who may connect at all, e.g. 0666: any user of the machine */
-	const char *policy;     /* who may be called what; NULL: its own user and root, anything */
-	uint32_t max_sessions;  /* 0: 1024; further ones wait in the kernel */
+	unsigned socket_mode;  /* who may connect at all, e.g. 0666: any user of the machine */
+	const char *policy;    /* who may be called what; NULL: its own user and root, anything */
+	uint32_t max_sessions; /* 0: 1024; further ones wait in the kernel */
 };
 
 struct signer_counters {

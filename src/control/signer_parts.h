@@ -23,13 +23,13 @@ struct signer {
 	struct listener *listener;
 	struct session_pools *pools;
 	struct session_limits limits;
-	struct list sessions;        /* by session.link */
-	struct list requests;        /* by signer_request.link */
+	struct list sessions; /* by session.link */
+	struct list requests; /* by signer_request.link */
 	struct watch *watch;
 	struct timer rotation;
 	struct signer_counters counters;
 	uint32_t session_count;
-	struct task ended;           /* tells `stopped` */
+	struct task ended; /* tells `stopped` */
 	void (*stopped)(void *owner);
 	void *stopped_owner;
 };

@@ -14,15 +14,15 @@ static const int64_t body_ns = 10 * CLOCK_SECOND;
 struct signer_request {
 	uint32_t magic;
 	struct signer *signer;
-	struct list link;       /* signer->requests */
+	struct list link; /* signer->requests */
 	struct side *side;
 	struct stream_peer peer;
 	bool peer_known, complete, too_large;
-	bool waits;             /* for another generation than `after` */
+	bool waits; /* for another generation than `after` */
 	uint64_t after;
 	struct text path, query, body;
 	enum method method;
-	struct timer limit;     /* for the body, or for waiting */
+	struct timer limit; /* for the body, or for waiting */
 };
 
 /* ---- answering ---- */
@@ -175,7 +175,8 @@ static int check_caller(const struct signer_request *request, struct slice id_te
 	if (request->peer_known && callers_allow(request->signer->callers, &request->peer, &id))
 		return 0;
 	text_format(why, "user %u may not be `%.*s`: %s", request->peer.uid, SLICE_ARGS(id_text),
-		request->signer->options.policy ? "no rule of the policy allows it" : "there is no policy, so only the signer's own user and root may ask");
+		request->signer->options.policy ? "no rule of the policy allows it"
+						: "there is no policy, so only the signer's own user and root may ask");
 	return ERROR_DENIED;
 }
 
@@ -223,12 +224,13 @@ static void serve_svid(struct signer_request *request)
 	if (e) {
 		text_join_lines(&why);
 		counter_add(e == ERROR_DENIED ? &counters->refused : &counters->errors, 1);
-		LOG(LOG_WARN, "control", "refused user %u, process %u: %s", request->peer.uid, request->peer.pid, why.bytes);
+		LOG(LOG_WARN, "control", "refused user %u, process %u: %s", request->peer.uid, request->peer.pid,
+			why.bytes);
 		refuse(request, status_for(e), text_slice(&why));
 	} else {
 		counter_add(&counters->issued, 1);
-		LOG(LOG_INFO, "control", "issued %s to user %u, process %u: %s", svid.serial.bytes, request->peer.uid, request->peer.pid,
-			svid.id.bytes);
+		LOG(LOG_INFO, "control", "issued %s to user %u, process %u: %s", svid.serial.bytes, request->peer.uid,
+			request->peer.pid, svid.id.bytes);
 		answer_svid(request, &svid);
 	}
 	authority_svid_free(&svid);

@@ -150,6 +150,18 @@ static void add_root(struct state *state, enum authority_role role, int64_t now_
 	state_arrange(state);
 }
 
+/* SPIFFE would allow them, but some libraries (Go's) read no certificate with such a URI. */
+static bool has_empty_label(struct slice domain)
+{
+	struct slice label;
+
+	while (slice_split(&domain, '.', &label)) {
+		if (!label.length)
+			return true;
+	}
+	return false;
+}
+
 static int fill_state(struct state *state, const struct authority_options *options, struct text *why)
 {
 	const char *reason;
@@ -157,6 +169,10 @@ static int fill_state(struct state *state, const struct authority_options *optio
 
 	if (e)
 		return fail(why, e, "`%.*s` can be no trust domain: %s", SLICE_ARGS(options->trust_domain), reason);
+	if (has_empty_label(options->trust_domain))
+		return fail(why, ERROR_SYNTAX,
+			"`%.*s` can be no trust domain: nothing stands before or behind one of its dots",
+			SLICE_ARGS(options->trust_domain));
 	state->max_ttl_s = options->max_ttl_s ? options->max_ttl_s : AUTHORITY_TTL_S;
 	state->root_life_s = options->root_life_s ? options->root_life_s : AUTHORITY_ROOT_LIFE_S;
 	if (state->max_ttl_s < 1 || state->root_life_s < LEAST_ROOT_LIVES * state->max_ttl_s)

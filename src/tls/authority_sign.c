@@ -90,7 +90,7 @@ static bool can_constrain(struct slice trust_domain)
 		last--;
 	for (size_t i = last; i < trust_domain.length; i++) {
 		if (trust_domain.at[i] < '0' || trust_domain.at[i] > '9')
-			return slice_find(trust_domain, '.') != 0 && trust_domain.at[trust_domain.length - 1] != '.';
+			return true;
 	}
 	return false;
 }

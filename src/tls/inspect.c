@@ -61,6 +61,15 @@ int inspect_index(const struct inspect_work *work, const X509 *certificate)
 	return -1;
 }
 
+static bool is_known(const struct inspection *found, enum inspect_fault_kind kind, struct slice text)
+{
+	for (unsigned i = 0; i < found->fault_count; i++) {
+		if (found->faults[i].kind == kind && slice_equal(found->faults[i].text, text))
+			return true;
+	}
+	return false;
+}
+
 void inspect_add(struct inspect_work *work, enum inspect_fault_kind kind, int certificate, const char *format, ...)
 {
 	struct inspection *found = work->found;
@@ -80,8 +89,11 @@ void inspect_add(struct inspect_work *work, enum inspect_fault_kind kind, int ce
 	} else {
 		text_format(&text, "a certificate of the bundle %s", sentence);
 	}
-	found->faults[found->fault_count++] =
-		(struct inspect_fault){ .kind = kind, .certificate = certificate, .text = keep(found, &text) };
+	if (is_known(found, kind, text_slice(&text)))
+		text_free(&text);
+	else
+		found->faults[found->fault_count++] =
+			(struct inspect_fault){ .kind = kind, .certificate = certificate, .text = keep(found, &text) };
 }
 
 /* ---- facts ---- */

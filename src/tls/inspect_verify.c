@@ -125,6 +125,11 @@ static void object(struct inspect_work *work, X509 *certificate, int error)
 {
 	const char *sentence = sentence_of(error);
 
+	/* It says so too of an authority whose key may not sign. */
+	if (error == X509_V_ERR_INVALID_CA && certificate_is_ca(certificate)) {
+		error = X509_V_ERR_KEYUSAGE_NO_CERTSIGN;
+		sentence = sentence_of(error);
+	}
 	switch (error) {
 	case X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT:
 	case X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT_LOCALLY:

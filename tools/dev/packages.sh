@@ -12,7 +12,7 @@ declare -A packages=(
 	[lint]='python3 binutils shellcheck'
 	[fmt]='clang-format'
 	[python]='python3 python3-venv'
-	[scenario]='curl'
+	[scenario]='curl openssl'
 	[bench]='wrk haproxy nginx-light h2o nghttp2-client nghttp2-proxy openssl libssl-dev curl gcc libc6-dev python3 util-linux'
 )
 

@@ -5,6 +5,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
+
 #include <cmocka.h>
 
 #include "base/clock.h"
@@ -29,7 +30,7 @@ struct told {
 	struct text chain, key, bundle; /* of the last change */
 	int64_t not_after_s, renew_s;
 	uint64_t generation;
-	unsigned certificates;          /* different ones */
+	unsigned certificates; /* different ones */
 	bool free_on_failure;
 };
 
@@ -125,7 +126,9 @@ static const struct authority_options ordinary = { .trust_domain = { "example.or
 
 static void start_identity(struct rig *rig)
 {
-	const struct identity_options options = { .network = rig->host, .loop = rig->loop, .socket = SOCKET, .id = SLICE(ID) };
+	const struct identity_options options = {
+		.network = rig->host, .loop = rig->loop, .socket = SOCKET, .id = SLICE(ID)
+	};
 	sim_process_enter(rig->workload);
 	assert_int_equal(identity_new(&options, &identity_events, &rig->told, &rig->told.identity), 0);
 }
@@ -412,13 +415,17 @@ static void other_requests_are_answered_with_what_is_wrong(void **state)
 	say_and_expect(rig, "POST /v1/bundle HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n", "HTTP/1.1 405 ");
 	say_and_expect(rig, "POST /v1/svid HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n", "HTTP/1.1 400 ");
 	say_and_expect(rig, "POST /v1/svid HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\n{}", "`id`");
-	say_and_expect(rig, "POST /v1/svid HTTP/1.1\r\nHost: a\r\nContent-Length: 22\r\n\r\n{\"id\": \"a\", \"csr\": \"\"}", "no SPIFFE ID");
 	say_and_expect(rig,
-		"POST /v1/svid HTTP/1.1\r\nHost: a\r\nContent-Length: 46\r\n\r\n{\"id\": \"spiffe://example.org/a\", \"csr\": \"abc\"}",
+		"POST /v1/svid HTTP/1.1\r\nHost: a\r\nContent-Length: 22\r\n\r\n{\"id\": \"a\", \"csr\": \"\"}",
+		"no SPIFFE ID");
+	say_and_expect(rig,
+		"POST /v1/svid HTTP/1.1\r\nHost: a\r\nContent-Length: 46\r\n\r\n{\"id\": \"spiffe://example.org/a\", "
+		"\"csr\": \"abc\"}",
 		"the certificate request cannot be read");
 	say_and_expect(rig, "GET /v1/bundle?after=x HTTP/1.1\r\nHost: a\r\n\r\n", "HTTP/1.1 400 ");
 	say_and_expect(rig, "GET /v1/bundle?after=1&wait=61 HTTP/1.1\r\nHost: a\r\n\r\n", "HTTP/1.1 400 ");
-	say_and_expect(rig, "GET /v1/bundle HTTP/1.1\r\nHost: a\r\n\r\n", "\"trust_domain\":\"example.org\",\"generation\":1,\"bundle\":\"-----BEGIN");
+	say_and_expect(rig, "GET /v1/bundle HTTP/1.1\r\nHost: a\r\n\r\n",
+		"\"trust_domain\":\"example.org\",\"generation\":1,\"bundle\":\"-----BEGIN");
 	say_and_expect(rig, "GET /v1/bundle?after=7&wait=60 HTTP/1.1\r\nHost: a\r\n\r\n", "HTTP/1.1 200 ");
 	say_and_expect(rig, "GET /v1/bundle?after=1&wait=2 HTTP/1.1\r\nHost: a\r\n\r\n", "HTTP/1.1 200 ");
 	memset(large, 'x', sizeof large - 1);
