@@ -4,15 +4,24 @@
 #include "base/check.h"
 #include "base/memory.h"
 #include "session/http1_session.h"
+#include "session/http2_session.h"
 
 int session_pools_new(struct loop *loop, uint32_t max_sessions, uint32_t max_sides, struct session_pools **pools)
 {
 	struct session_pools *new = memory_new(sizeof *new);
+	size_t session_size = sizeof(struct http1_session);
 
+	if (session_size < sizeof(struct http2_session))
+		session_size = sizeof(struct http2_session);
 	new->magic = SESSION_POOLS_MAGIC;
 	new->loop = loop;
-	pool_init(&new->sessions, "session", sizeof(struct http1_session), max_sessions);
+	pool_init(&new->sessions, "session", session_size, max_sessions);
 	pool_init(&new->sides, "side", sizeof(struct http1_side), max_sides);
+	pool_init(&new->http2_streams, "http2 stream", sizeof(struct http2_stream), max_sides);
+	pool_init(&new->http2_heads, "http2 head", sizeof(struct http2_head), max_sides);
+	pool_init(&new->http2_tables, "http2 table", HTTP2_TABLE_SECOND * sizeof(struct http2_stream *), max_sessions);
+	pool_init(&new->hpack_tables, "hpack table", hpack_table_size(), max_sessions);
+	pool_init(&new->queue_items, "queue item", sizeof(struct queue_item), 0);
 	expiries_init(&new->expiries, loop);
 	*pools = new;
 	return 0;
@@ -24,6 +33,11 @@ void session_pools_free(struct session_pools *pools)
 		return;
 	CHECK_MAGIC(pools, SESSION_POOLS_MAGIC);
 	expiries_fini(&pools->expiries);
+	pool_fini(&pools->queue_items);
+	pool_fini(&pools->hpack_tables);
+	pool_fini(&pools->http2_tables);
+	pool_fini(&pools->http2_heads);
+	pool_fini(&pools->http2_streams);
 	pool_fini(&pools->sides);
 	pool_fini(&pools->sessions);
 	pools->magic = 0;

@@ -10,8 +10,13 @@
 struct session_pools {
 	uint32_t magic;
 	struct loop *loop;
-	struct pool sessions; /* struct http1_session */
-	struct pool sides;    /* struct http1_side */
+	struct pool sessions;      /* struct http1_session or http2_session: a connection may become the other */
+	struct pool sides;         /* struct http1_side */
+	struct pool http2_streams; /* struct http2_stream */
+	struct pool http2_heads;   /* struct http2_head */
+	struct pool http2_tables;  /* of a session with many streams */
+	struct pool hpack_tables;
+	struct pool queue_items;   /* struct queue_item */
 	struct expiries expiries;
 };
 

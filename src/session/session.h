@@ -33,6 +33,12 @@ struct session_counters {
 	struct counter received_bytes;
 	struct counter sent_bytes;
 	struct counter protocol_errors;
+	/* HTTP/2 */
+	struct counter refused_streams; /* beyond max_streams, or with too much waiting for the peer to read it */
+	struct counter large_heads;     /* answered with 414 or 431, or reset */
+	struct counter floods;          /* connections ended for frames that do nothing, or header blocks without end */
+	struct counter reset_floods;    /* connections ended for requests that are taken back, or wrong, one after the other */
+	struct counter stalled;         /* streams and connections whose peer let nothing leave for stall_ns */
 };
 
 struct session_limits {
@@ -45,6 +51,14 @@ struct session_limits {
 	int64_t read_stall_ns;         /* nothing comes although a request, or more of a message, is waited for: closed; 0: never */
 	int64_t write_stall_ns;        /* the peer takes nothing of what is sent to it: closed; 0: never */
 	uint32_t max_waiting_bytes;    /* sent bytes waiting before send_body answers false; 0: 64 KiB */
+	/* HTTP/2 */
+	uint32_t max_streams;          /* at once; 0: 1000. At a client's end the server's limit counts, too */
+	uint32_t stream_window;        /* bytes of a body that the peer may send before the exchange has taken them; 0: 64 KiB */
+	uint32_t max_held_bytes;       /* of all bodies of a connection that wait for their exchanges; beyond it, the peer waits; 0: 4 MiB */
+	uint32_t max_control_frames;   /* that do nothing for a request, at once; useful work and time (50/s) give them back; 0: 1000 */
+	uint32_t max_resets;           /* requests taken back or refused, at once; whole exchanges and time (33/s) give them back; 0: 1000 */
+	int64_t stall_ns;              /* without the peer letting anything leave that waits; 0: 5 minutes */
+	int64_t ping_ns;               /* a PING each time, and the end if the last has no answer; 0: never */
 };
 
 struct session_events {
@@ -92,6 +106,14 @@ MUST_CHECK int http1_client_new(struct session_pools *pools, struct stream *stre
                                 const struct session_events *events, void *owner, struct session_counters *counters,
                                 struct session **session);
 
+/* The ends of HTTP/2 (RFC 9113) with prior knowledge. As above. */
+MUST_CHECK int http2_server_new(struct session_pools *pools, struct stream *stream, const struct session_limits *limits,
+                                const struct session_events *events, void *owner, struct session_counters *counters,
+                                struct session **session);
+MUST_CHECK int http2_client_new(struct session_pools *pools, struct stream *stream, const struct session_limits *limits,
+                                const struct session_events *events, void *owner, struct session_counters *counters,
+                                struct session **session);
+
 /* A protocol's two ends, for who makes sessions without caring which protocol it is: the proxy. */
 struct codec {
 	int (*server)(struct session_pools *pools, struct stream *stream, const struct session_limits *limits,
@@ -100,7 +122,7 @@ struct codec {
 	              const struct session_events *events, void *owner, struct session_counters *counters, struct session **session);
 };
 
-extern const struct codec http1_codec;
+extern const struct codec http1_codec, http2_codec;
 
 /* Begins an exchange on a client session: ERROR_BUSY when capacity is 0, ERROR_NO_MEMORY, ERROR_LIMIT. */
 MUST_CHECK static inline int session_open(struct session *session, const struct side_events *events, void *exchange, struct side **side)

@@ -10,6 +10,7 @@
 enum { PORT = 8080 };
 
 const struct pair_codec codec_http1 = { "http1", http1_server_new, http1_client_new, 1 };
+const struct pair_codec codec_http2 = { "http2", http2_server_new, http2_client_new, 100 };
 const struct pair_codec codec_multiplex = { "multiplex", multiplex_server_new, multiplex_client_new, MULTIPLEX_EXCHANGES };
 
 static const struct session_events server_events, client_events;

@@ -219,6 +219,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		{ "random_exchanges over http1", random_exchanges, NULL, NULL, (void *)(uintptr_t)&codec_http1 },
+		{ "random_exchanges over http2", random_exchanges, NULL, NULL, (void *)(uintptr_t)&codec_http2 },
 		{ "random_exchanges over multiplex", random_exchanges, NULL, NULL, (void *)(uintptr_t)&codec_multiplex },
 	};
 
