@@ -5,6 +5,7 @@
 #include "proxy/answer.h"
 #include "proxy/l5d.h"
 #include "proxy/rpc.h"
+#include "proxy/web.h"
 
 enum { MAX_REQUEUES = 10 };            /* immediate ones, for one request */
 
@@ -88,12 +89,42 @@ static int keep(struct exchange *exchange, const struct piece *piece)
 	return replay_add(replay, loop_buffers(exchange->worker->loop), piece);
 }
 
+/* The caller's bytes are not what it says that they are. */
+static void refuse_body(struct exchange *exchange)
+{
+	exchange->flags |= FLAG_DOWNSTREAM_PROTOCOL;
+	if (exchange->peer)
+		exchange_end_attempt(exchange, RESET_CANCEL, OUTCOME_CANCELED);
+	if (exchange->state == EXCHANGE_ANSWERING)
+		exchange_finish(exchange);
+	else
+		answer_error(exchange, 400, SLICE("the body is not base64"));
+}
+
+/* False: nothing is left of the piece, or the exchange is over. */
+static bool receive_web(struct exchange *exchange, struct piece *piece)
+{
+	int e = web_receive(exchange, piece);
+
+	if (e) {
+		piece_release(piece);
+		refuse_body(exchange);
+		return false;
+	}
+	if (piece->length)
+		return true;
+	piece_release(piece);
+	return false;
+}
+
 static void down_body(struct side *side, struct piece piece)
 {
 	struct exchange *exchange = side->exchange;
 
 	CHECK_MAGIC(exchange, EXCHANGE_MAGIC);
 	exchange->request_bytes += piece.length;
+	if (exchange->web && !receive_web(exchange, &piece))
+		return;
 	/* Kept: because nobody takes it yet, or because it may have to be sent again. */
 	if (!exchange->up || exchange->replay.wanted) {
 		int e = keep(exchange, &piece);
@@ -128,6 +159,10 @@ static void down_end(struct side *side)
 
 	CHECK_MAGIC(exchange, EXCHANGE_MAGIC);
 	exchange->request_ended = true;
+	if (web_is_cut(exchange)) {
+		refuse_body(exchange);
+		return;
+	}
 	if (exchange->up && !exchange->request_sent) {
 		exchange->request_sent = true;
 		side_send_body(exchange->up, (struct piece){ 0 }, true);
@@ -354,6 +389,15 @@ static bool hold(struct exchange *exchange)
 	return true;
 }
 
+/* There was no memory for what is to be sent. */
+static bool cut_short(struct exchange *exchange)
+{
+	exchange->flags |= FLAG_OVERLOAD;
+	exchange_end_attempt(exchange, RESET_CANCEL, OUTCOME_OVERLOAD);
+	exchange_finish(exchange);
+	return false;
+}
+
 /* `over`: its end has come. False: the exchange is over too. */
 static bool release_held(struct exchange *exchange, bool over)
 {
@@ -365,7 +409,8 @@ static bool release_held(struct exchange *exchange, bool over)
 	if (!respond(exchange, exchange->up->head))
 		return false;
 	for (unsigned i = 0; i < kept->count && !exchange->response_ended; i++)
-		take_more = side_send_body(exchange->down, replay_piece(kept, i), false);
+		if (!web_send(exchange, replay_piece(kept, i), &take_more))
+			return cut_short(exchange);
 	if (!take_more && !over)
 		side_pause(exchange->up);
 	replay_drop(kept);
@@ -443,7 +488,7 @@ static bool respond(struct exchange *exchange, struct head *head)
 	}
 	timer_cancel(loop, &exchange->total_timer);
 	timer_cancel(loop, &exchange->park_timer);
-	if (l5d_write_response(exchange, head)) {
+	if (web_write_head(exchange, head) || l5d_write_response(exchange, head)) {
 		exchange_end_attempt(exchange, RESET_CANCEL, OUTCOME_PROTOCOL);
 		answer_failed(exchange, OUTCOME_PROTOCOL, ERROR_LIMIT);
 		return false;
@@ -476,13 +521,16 @@ static bool hold_body(struct exchange *exchange, const struct piece *piece)
 static void up_body(struct side *side, struct piece piece)
 {
 	struct exchange *exchange = side->exchange;
+	bool take_more = true;
 
 	CHECK_MAGIC(exchange, EXCHANGE_MAGIC);
 	exchange->response_bytes += piece.length;
 	/* response_ended: see hides_body */
 	if (hold_body(exchange, &piece) || exchange->response_ended)
 		piece_release(&piece);
-	else if (!side_send_body(exchange->down, piece, false))
+	else if (!web_send(exchange, piece, &take_more))
+		cut_short(exchange);
+	else if (!take_more)
 		side_pause(side);
 }
 
@@ -502,9 +550,10 @@ static void up_end(struct side *side)
 	CHECK_MAGIC(exchange, EXCHANGE_MAGIC);
 	if (exchange->awaits_status && !settle(exchange, GRPC_NONE))
 		return;
-	if (!exchange->response_ended)
-		side_send_body(exchange->down, (struct piece){ 0 }, true);
-	response_done(exchange);
+	if (!exchange->response_ended && !web_send_end(exchange, NULL))
+		cut_short(exchange);
+	else
+		response_done(exchange);
 }
 
 static void up_trailers(struct side *side, const struct fields *trailers)
@@ -516,13 +565,12 @@ static void up_trailers(struct side *side, const struct fields *trailers)
 		exchange->rpc_status = (uint8_t)rpc_status_in_trailers(trailers);
 	if (exchange->awaits_status && !settle(exchange, (enum grpc_status)exchange->rpc_status))
 		return;
-	if (!exchange->response_ended) {
-		struct fields all;
-
-		rpc_trailers(exchange, trailers, &all);
-		side_send_trailers(exchange->down, &all);
-	}
-	response_done(exchange);
+	struct fields all;
+	rpc_trailers(exchange, trailers, &all);
+	if (!exchange->response_ended && !web_send_end(exchange, &all))
+		cut_short(exchange);
+	else
+		response_done(exchange);
 }
 
 /* A connection that was used before and ended without a byte of an answer had been closed for being idle, as a rule; but

@@ -3,6 +3,7 @@
 
 #include "base/check.h"
 #include "proxy/answer.h"
+#include "proxy/web.h"
 
 enum { MOST_MESSAGE = 1024 }; /* bytes of grpc-message in answers of the proxy's own */
 
@@ -48,9 +49,15 @@ static int read_timeout(struct exchange *exchange)
 int rpc_read(struct exchange *exchange)
 {
 	struct head *request = exchange->request;
+	enum grpc_kind kind = GRPC_NOT;
+	int e;
 
-	if (!head_has(request, FIELD_CONTENT_TYPE) || grpc_kind(field_value(head_find(request, FIELD_CONTENT_TYPE))) != GRPC_PLAIN)
+	if (head_has(request, FIELD_CONTENT_TYPE))
+		kind = grpc_kind(field_value(head_find(request, FIELD_CONTENT_TYPE)));
+	if (kind == GRPC_NOT || (kind != GRPC_PLAIN && !exchange->listener->policy->grpc_web))
 		return 0;
+	if (kind != GRPC_PLAIN && (e = web_begin(exchange, kind)))
+		return e;
 	exchange->rpc = true;
 	return head_has(request, FIELD_GRPC_TIMEOUT) ? read_timeout(exchange) : 0;
 }
@@ -162,7 +169,7 @@ int rpc_answer(struct exchange *exchange, struct head *head, struct slice text)
 	head->status = 200;
 	head->body = BODY_NONE;
 	head->body_length = 0;
-	e = head_add(head, arena, FIELD_CONTENT_TYPE, SLICE("content-type"), SLICE("application/grpc"));
+	e = head_add(head, arena, FIELD_CONTENT_TYPE, SLICE("content-type"), web_content_type(exchange));
 	if (!e)
 		e = head_add(head, arena, FIELD_GRPC_STATUS, SLICE("grpc-status"), status_text(exchange->rpc_status, status));
 	if (!e && !message.at)
@@ -186,7 +193,6 @@ bool rpc_end(struct exchange *exchange, enum grpc_status status, struct slice te
 		return false;
 	exchange->rpc_status = (uint8_t)status;
 	rpc_trailers(exchange, &trailers, &all);
-	side_send_trailers(exchange->down, &all);
-	exchange->response_ended = true;
-	return true;
+	exchange->response_ended = web_send_end(exchange, &all);
+	return exchange->response_ended;
 }

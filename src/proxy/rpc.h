@@ -13,7 +13,7 @@
 
 #include "proxy/exchange.h"
 
-/* ERROR_SYNTAX: a grpc-timeout that is none. Begins to count the time. */
+/* ERROR_SYNTAX: a grpc-timeout that is none; ERROR_LIMIT, ERROR_NO_MEMORY. Begins to count the time. */
 MUST_CHECK int rpc_read(struct exchange *exchange);
 /* ERROR_LIMIT: too many fields; ERROR_NO_MEMORY. l5d_rewind takes it back. */
 MUST_CHECK int rpc_write(struct exchange *exchange);

@@ -19,8 +19,9 @@ static enum step_result identify(struct exchange *exchange)
 
 	if (e)
 		return answer_error(exchange, e == ERROR_SYNTAX ? 400 : 503, why);
-	if (rpc_read(exchange))
-		return answer_error(exchange, 400, SLICE("grpc-timeout is not a timeout"));
+	e = rpc_read(exchange);
+	if (e)
+		return answer_error(exchange, e == ERROR_SYNTAX ? 400 : 503, e == ERROR_SYNTAX ? SLICE("grpc-timeout is not a timeout") : slice_of(error_text(e)));
 	if (exchange->rpc_deadline && exchange->rpc_timeout_ns == 0)
 		return answer_timeout(exchange, 0, "anything");
 	if (!identify_request(router, exchange->request, &exchange->arena, &exchange->identified, &why)) {
