@@ -6,6 +6,7 @@
 #include "proxy/answer.h"
 #include "proxy/l5d.h"
 #include "proxy/listener.h"
+#include "proxy/methods.h"
 #include "proxy/rpc.h"
 
 void exchange_move(struct exchange *exchange, enum exchange_state state)
@@ -356,6 +357,8 @@ void exchange_finish(struct exchange *exchange)
 		exchange_end_attempt(exchange, RESET_CANCEL, OUTCOME_CANCELED);
 	now = loop_clock(worker->loop);
 	count_finish(exchange, now);
+	if (exchange->rpc)
+		methods_count(exchange, now);
 	record(exchange, now);
 	timer_cancel(worker->loop, &exchange->park_timer);
 	timer_cancel(worker->loop, &exchange->total_timer);

@@ -92,6 +92,7 @@ struct exchange {
 	struct trace trace;
 	struct identified identified;  /* the request's name below dst_prefix */
 	struct slice path;             /* "/svc/hello" */
+	struct slice rpc_method;       /* "pkg.Greeter/Hello", for gRPC */
 	struct slice local_dtab;       /* the request's own, "" for none */
 	struct replay replay;
 	struct replay response;        /* what is held back of it */

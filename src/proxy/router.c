@@ -5,6 +5,7 @@
 #include "base/memory.h"
 #include "base/text.h"
 #include "model/path.h"
+#include "proxy/methods.h"
 
 /* The gauge rt/LABEL/originator, for routers that say they are where calls begin. */
 static double one(void *owner)
@@ -39,6 +40,7 @@ struct worker_router *router_make(struct worker *worker, struct snapshot *snapsh
 	path_show_text(&prefix, *router->dst_prefix);
 	made->dst_prefix = text_slice(&prefix);
 	map_init(&made->routes, worker->hash_key);
+	map_init(&made->methods, worker->hash_key);
 	list_init(&made->link);
 	return made;
 }
@@ -47,6 +49,7 @@ void router_bury(struct worker_router *router)
 {
 	CHECK_MAGIC(router, ROUTER_MAGIC);
 	map_fini(&router->routes);
+	methods_free(router);
 	if (shows_originator(router))
 		metrics_gauge_remove(router->metrics, router);
 	scope_unref(router->scope);

@@ -46,6 +46,16 @@ static int read_timeout(struct exchange *exchange)
 	return 0;
 }
 
+/* Kept for the end, when the request's head may be gone. */
+static void read_method(struct exchange *exchange)
+{
+	struct slice target = exchange->request->target;
+
+	target.length = slice_find(target, '?');
+	if (target.length > 1 && target.at[0] == '/')
+		exchange->rpc_method = arena_copy(&exchange->arena, slice_from(target, 1));
+}
+
 int rpc_read(struct exchange *exchange)
 {
 	struct head *request = exchange->request;
@@ -59,6 +69,7 @@ int rpc_read(struct exchange *exchange)
 	if (kind != GRPC_PLAIN && (e = web_begin(exchange, kind)))
 		return e;
 	exchange->rpc = true;
+	read_method(exchange);
 	return head_has(request, FIELD_GRPC_TIMEOUT) ? read_timeout(exchange) : 0;
 }
 

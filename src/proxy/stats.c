@@ -105,6 +105,34 @@ static const struct metric client_metrics[] = {
 	STREAMS(CLIENT),
 };
 
+#define METHOD(member, type, name) METRIC(struct method_stats, member, type, name)
+#define STATUS(number) METHOD(statuses[number], METRIC_SEEN, "grpc_status/" #number)
+
+static const struct metric method_metrics[] = {
+	METHOD(requests, METRIC_COUNTER, "requests"),
+	METHOD(success, METRIC_COUNTER, "success"),
+	METHOD(failures, METRIC_COUNTER, "failures"),
+	METHOD(latency, METRIC_STAT, "request_latency_ms"),
+	STATUS(0),
+	STATUS(1),
+	STATUS(2),
+	STATUS(3),
+	STATUS(4),
+	STATUS(5),
+	STATUS(6),
+	STATUS(7),
+	STATUS(8),
+	STATUS(9),
+	STATUS(10),
+	STATUS(11),
+	STATUS(12),
+	STATUS(13),
+	STATUS(14),
+	STATUS(15),
+	STATUS(16),
+	METHOD(statuses[GRPC_STATUSES], METRIC_SEEN, "grpc_status/none"),
+};
+
 static const struct metric router_metrics[] = {
 	ROUTER(path_misses, METRIC_COUNTER, "bindcache/path/misses"),
 	ROUTER(path_evicts, METRIC_COUNTER, "bindcache/path/evicts"),
@@ -121,4 +149,5 @@ const struct metric_kind server_kind = KIND(server, server_stats, 1024);
 const struct metric_kind service_kind = KIND(service, service_stats, 4096);
 const struct metric_kind client_kind = KIND(client, client_stats, 4096);
 const struct metric_kind pair_kind = KIND(pair, attempt_stats, 8192);
+const struct metric_kind method_kind = KIND(method, method_stats, 1024);
 const struct metric_kind router_kind = KIND(router, router_stats, 1024);

@@ -9,6 +9,7 @@
 
 #include "observe/metrics.h"
 #include "session/session.h"
+#include "wire/grpc.h"
 
 /* In routers for HTTP/2. */
 struct stream_stats {
@@ -66,12 +67,19 @@ struct client_stats {
 	struct counter exceptions[12];       /* by enum outcome (proxy/outcome.h) */
 };
 
+/* rt/LABEL/method/PACKAGE.SERVICE/METHOD */
+struct method_stats {
+	struct counter requests, success, failures;
+	struct counter statuses[GRPC_STATUSES + 1]; /* the last one: calls that ended without */
+	struct histogram latency;
+};
+
 /* rt/LABEL */
 struct router_stats {
 	struct counter path_misses, path_evicts, path_expires, path_oneshots;
 	struct counter binding_timeouts, unbound, unidentified;
 };
 
-extern const struct metric_kind server_kind, service_kind, client_kind, pair_kind, router_kind;
+extern const struct metric_kind server_kind, service_kind, client_kind, pair_kind, method_kind, router_kind;
 
 #endif

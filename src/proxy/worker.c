@@ -5,6 +5,7 @@
 #include "base/memory.h"
 #include "proxy/exchange.h"
 #include "proxy/listener.h"
+#include "proxy/methods.h"
 #include "proxy/router.h"
 #include "proxy/upstream.h"
 
@@ -149,8 +150,10 @@ static void sweep(void *owner)
 	flush_routers(worker);
 	flush_configured(worker);
 	slim_running(worker, now);
-	for (unsigned i = 0; i < worker->router_count; i++)
+	for (unsigned i = 0; i < worker->router_count; i++) {
 		route_sweep(worker->routers[i], now, false);
+		methods_flush(worker->routers[i]);
+	}
 	upstream_sweep(worker, now, worker->draining);
 }
 

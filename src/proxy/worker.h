@@ -71,6 +71,7 @@ struct worker_router {
 	struct router_stats *stats;
 	struct slice dst_prefix;       /* shown: "/svc" */
 	struct map routes;             /* struct route, least recently used first */
+	struct map methods;            /* struct rpc_method (methods.c), by gRPC's names */
 	unsigned local_routes;         /* of them, those with a dtab of the request's own */
 	struct list link;              /* worker->dying_routers */
 };

@@ -395,6 +395,27 @@ static void a_caller_that_cancels_is_heard_upstream(struct chain_options options
 	chain_free(chain);
 }
 
+static void methods_are_counted_by_name(struct chain_options options)
+{
+	struct chain *chain = start(&options, CLASSIFIER("neverRetryable"));
+
+	answers("0", 10);
+	answers("0", 10);
+	answers("5", 10);
+	answers("12", 10);
+	answered = 0;
+	for (unsigned i = 0; i < 4; i++)
+		call_release(make_call(chain, i < 3 ? CALL : "POST /a/b HTTP/1.1\r\nHost: web\r\nContent-Type: application/grpc\r\n"
+		                                              "Transfer-Encoding: chunked\r\n\r\n", 10), RESET_NONE);
+	sim_run_for(chain->sim, 2 * CLOCK_SECOND);
+	assert_int_equal(3, (int)chain_metric(chain, "rt/out/method/pkg.Greeter/Hello", "requests"));
+	assert_int_equal(2, (int)chain_metric(chain, "rt/out/method/pkg.Greeter/Hello", "success"));
+	assert_int_equal(2, (int)chain_metric(chain, "rt/out/method/pkg.Greeter/Hello", "grpc_status/0"));
+	assert_int_equal(1, (int)chain_metric(chain, "rt/out/method/pkg.Greeter/Hello", "grpc_status/5"));
+	assert_int_equal(1, (int)chain_metric(chain, "rt/out/method/overflow", "grpc_status/12"));
+	chain_free(chain);
+}
+
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
@@ -409,6 +430,7 @@ int main(int argc, char **argv)
 		EVERY_CODEC(the_proxys_own_answers_have_a_status),
 		EVERY_VARIANT(a_stream_that_breaks_ends_with_a_status),
 		EVERY_CODEC(http_failures_are_unavailable_to_the_compliant),
+		EVERY_VARIANT(methods_are_counted_by_name),
 		EVERY_VARIANT(a_caller_that_cancels_is_heard_upstream),
 	};
 	if (argc > 1)

@@ -11,7 +11,7 @@
 #include "proxy/outcome.h"
 #include "proxy/stats.h"
 
-static const struct metric_kind *const kinds[] = { &server_kind, &service_kind, &client_kind, &pair_kind, &router_kind };
+static const struct metric_kind *const kinds[] = { &server_kind, &service_kind, &client_kind, &pair_kind, &method_kind, &router_kind };
 
 static uint32_t size_of(enum metric_type type)
 {
@@ -24,7 +24,7 @@ static uint32_t size_of(enum metric_type type)
 static void test_tables_fit_their_structs(void **state)
 {
 	(void)state;
-	for (unsigned k = 0; k < 5; k++)
+	for (unsigned k = 0; k < sizeof kinds / sizeof kinds[0]; k++)
 		for (unsigned i = 0; i < kinds[k]->metric_count; i++) {
 			const struct metric *metric = &kinds[k]->metrics[i];
 
