@@ -91,6 +91,7 @@ static int run(struct agent *agent, struct identity_options *options)
 	int e;
 
 	process_start();
+	process_protect();
 	e = file_make_directory(agent->directory, 0755);
 	if (e && e != ERROR_EXISTS) {
 		cli_complain("weft ca agent: %s cannot be made: %s", agent->directory, error_text(e));

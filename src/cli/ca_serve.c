@@ -43,6 +43,7 @@ static int serve(struct signer_options *options)
 	int e;
 
 	process_start();
+	process_protect();
 	e = loop_new(&(struct loop_options){ .name = "signer" }, &serving.loop);
 	options->network = network_host();
 	options->loop = serving.loop;

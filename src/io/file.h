@@ -23,6 +23,10 @@ MUST_CHECK int file_read(const char *path, size_t max, struct slice *bytes);
 /* Replaces the file in one step (temporary file, fsync, rename). */
 MUST_CHECK int file_write(const char *path, struct slice bytes, unsigned mode);
 
+/* The same by the temporary file `temporary`, of the same directory, whatever it holds: so that a process that is killed leaves one
+ * such file at most, and the next writer takes it. Only one may write at a time (file_lock_take). */
+MUST_CHECK int file_replace(const char *path, const char *temporary, struct slice bytes, unsigned mode);
+
 /* Makes the directory, not those above it. ERROR_EXISTS, ERROR_NOT_FOUND, ERROR_DENIED. */
 MUST_CHECK int file_make_directory(const char *path, unsigned mode);
 

@@ -25,6 +25,9 @@ MUST_CHECK int signals_new(struct loop *loop, void (*received)(void *owner, enum
                            struct signals **signals);
 void signals_free(struct signals *signals);
 
+/* Nobody else of this user may read this process's memory (ptrace, /proc), and it leaves no core file: for who holds keys. */
+void process_protect(void);
+
 struct process_usage {
 	uint64_t resident_bytes;
 	uint64_t virtual_bytes;

@@ -19,7 +19,7 @@ enum { AUTHORITY_MAGIC = 0x61757468, MOST_STATE = 1024 * 1024, LEAST_ROOT_LIVES 
 
 struct authority {
 	uint32_t magic;
-	struct text directory, path, lock_path;
+	struct text directory, path, temporary, lock_path;
 	struct state state;
 };
 
@@ -47,6 +47,7 @@ static struct authority *new_authority(const char *directory)
 	authority->magic = AUTHORITY_MAGIC;
 	text_format(&authority->directory, "%s", directory);
 	text_format(&authority->path, "%s/" AUTHORITY_FILE, directory);
+	text_format(&authority->temporary, "%s/" AUTHORITY_FILE ".new", directory);
 	text_format(&authority->lock_path, "%s/lock", directory);
 	return authority;
 }
@@ -59,6 +60,7 @@ void authority_free(struct authority *authority)
 	state_free(&authority->state);
 	text_free(&authority->directory);
 	text_free(&authority->path);
+	text_free(&authority->temporary);
 	text_free(&authority->lock_path);
 	authority->magic = 0;
 	memory_free(authority);
@@ -90,7 +92,7 @@ static int save(struct authority *authority, const struct state *state, struct t
 	int e;
 
 	state_write(state, &json);
-	e = file_write(authority->path.bytes, text_slice(&json), 0600);
+	e = file_replace(authority->path.bytes, authority->temporary.bytes, text_slice(&json), 0600);
 	OPENSSL_cleanse(json.bytes, json.length);
 	text_free(&json);
 	return e ? fail(why, e, "%s: cannot be written: %s", authority->path.bytes, error_text(e)) : 0;

@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-from mesh import PATIENCE, ROOT, WEFT, wait_until
+from mesh import PATIENCE, ROOT, WEFT, sanitized, wait_until
 
 DOMAIN = "example.org"
 ID = f"spiffe://{DOMAIN}/ns/web/sa/front"
@@ -491,6 +491,17 @@ def test_one_signer_for_a_socket(ca):
     with serving(ca) as signer:
         code, _, err = weft("ca", "serve", ca, "--socket", signer.socket)
         assert code == 2 and "somebody else listens there" in err
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become other users")
+def test_nobody_of_the_same_user_reads_the_keys(ca):
+    for path in [ca, *ca.iterdir()]:
+        os.chown(path, 1234, 1234)
+    os.chown(ca.parent, 1234, 1234)
+    with running("setpriv", "--reuid", "1234", "--clear-groups", WEFT, "ca", "serve", ca, "--socket", ca.parent / "ca.sock",
+                 until="listening") as signer:
+        code, _, err = run("cat", f"/proc/{signer.pid}/environ", user=1234)
+        assert sanitized() or (code == 1 and "Permission denied" in err)
 
 
 def read_ends(path):

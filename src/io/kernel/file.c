@@ -93,18 +93,10 @@ static int fill(int fd, struct slice bytes, unsigned mode)
 	return e;
 }
 
-int file_write(const char *path, struct slice bytes, unsigned mode)
+/* Fills the open temporary file and gives it the name `path`. */
+static int finish_write(int fd, const char *path, const char *temporary, struct slice bytes, unsigned mode)
 {
-	size_t size = strlen(path) + sizeof ".XXXXXX";
-	char *temporary = memory_array(size, 1);
-	snprintf(temporary, size, "%s.XXXXXX", path);
-	int e, fd = mkostemp(temporary, O_CLOEXEC);
-	if (fd < 0) {
-		e = kernel_error(errno);
-		memory_free(temporary);
-		return e;
-	}
-	e = fill(fd, bytes, mode);
+	int e = fill(fd, bytes, mode);
 	if (close(fd) && !e)
 		e = kernel_error(errno);
 	if (!e && rename(temporary, path))
@@ -113,8 +105,26 @@ int file_write(const char *path, struct slice bytes, unsigned mode)
 		unlink(temporary);
 	else
 		sync_folder(path);
+	return e;
+}
+
+int file_write(const char *path, struct slice bytes, unsigned mode)
+{
+	size_t size = strlen(path) + sizeof ".XXXXXX";
+	char *temporary = memory_array(size, 1);
+	snprintf(temporary, size, "%s.XXXXXX", path);
+	int fd = mkostemp(temporary, O_CLOEXEC);
+	int e = fd < 0 ? kernel_error(errno) : finish_write(fd, path, temporary, bytes, mode);
 	memory_free(temporary);
 	return e;
+}
+
+int file_replace(const char *path, const char *temporary, struct slice bytes, unsigned mode)
+{
+	/* Nobody else has it open, and nobody may read it while it is filled. */
+	unlink(temporary);
+	int fd = open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
+	return fd < 0 ? kernel_error(errno) : finish_write(fd, path, temporary, bytes, mode);
 }
 
 int file_make_directory(const char *path, unsigned mode)

@@ -271,6 +271,12 @@ int file_write(const char *path, struct slice bytes, unsigned mode)
 	return 0;
 }
 
+int file_replace(const char *path, const char *temporary, struct slice bytes, unsigned mode)
+{
+	(void)temporary;
+	return file_write(path, bytes, mode);
+}
+
 int file_make_directory(const char *path, unsigned mode)
 {
 	(void)path;

@@ -78,6 +78,10 @@ void process_start(void)
 {
 }
 
+void process_protect(void)
+{
+}
+
 void process_usage(struct process_usage *usage)
 {
 	struct sim_process *process = process_current();

@@ -236,6 +236,22 @@ static void a_directory_is_made_once_with_its_mode(void **state)
 	assert_int_equal(file_make_directory(path_of("b/new"), 0700), ERROR_NOT_FOUND);
 }
 
+static void a_file_is_replaced_by_a_temporary_one_of_that_name(void **state)
+{
+	(void)state;
+	struct slice bytes;
+	struct stat about;
+	write_file(path_of("b"), "left behind by somebody who was killed");
+	assert_int_equal(file_replace(path_of("a"), path_of("b"), SLICE("new"), 0600), 0);
+	assert_int_equal(stat(path_of("b"), &about), -1);
+	assert_int_equal(stat(path_of("a"), &about), 0);
+	assert_int_equal(about.st_mode & 0777, 0600);
+	assert_int_equal(file_read(path_of("a"), 10, &bytes), 0);
+	assert_true(slice_equal(bytes, SLICE("new")));
+	memory_free(bytes.at);
+	assert_int_equal(file_replace(path_of("none/a"), path_of("none/b"), SLICE("new"), 0600), ERROR_NOT_FOUND);
+}
+
 static void a_lock_has_one_holder(void **state)
 {
 	(void)state;
@@ -263,6 +279,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(a_missing_directory_is_waited_for, make_folder, remove_folder),
 		cmocka_unit_test_setup_teardown(directories_made_at_once_are_found, make_folder, remove_folder),
 		cmocka_unit_test_setup_teardown(a_directory_is_made_once_with_its_mode, make_folder, remove_folder),
+		cmocka_unit_test_setup_teardown(a_file_is_replaced_by_a_temporary_one_of_that_name, make_folder, remove_folder),
 		cmocka_unit_test_setup_teardown(a_lock_has_one_holder, make_folder, remove_folder),
 		cmocka_unit_test_setup_teardown(watches_share_a_directory, make_folder, remove_folder),
 	};

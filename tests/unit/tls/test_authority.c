@@ -10,6 +10,7 @@
 
 #include <cmocka.h>
 
+#include <dirent.h>
 #include <signal.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -376,6 +377,14 @@ static void being_killed_at_any_instant_leaves_it_usable(void **state)
 		forget(&issued);
 		authority_free(authority);
 	}
+	/* Copies of keys are not strewn about: the state and the lock, and no temporary file behind a step that ended. */
+	DIR *entries = opendir(directory);
+	unsigned count = 0;
+	assert_non_null(entries);
+	for (const struct dirent *entry; (entry = readdir(entries));)
+		count += entry->d_name[0] != '.';
+	closedir(entries);
+	assert_int_equal(count, 2);
 }
 
 int main(void)
