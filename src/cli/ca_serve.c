@@ -55,14 +55,15 @@ static int serve(struct signer_options *options)
 		text_join_lines(&why);
 		cli_complain("weft ca serve: %s", why.length ? why.bytes : error_text(e));
 		text_free(&why);
-		return 2;
+	} else {
+		cli_say("listening on %s", options->socket);
+		loop_run(serving.loop);
 	}
-	cli_say("listening on %s", options->socket);
-	loop_run(serving.loop);
 	signer_free(serving.signer);
 	signals_free(serving.signals);
-	loop_free(serving.loop);
-	return 0;
+	if (serving.loop)
+		loop_free(serving.loop);
+	return e ? 2 : 0;
 }
 
 /* "0660": who may connect, as chmod writes it. */

@@ -210,6 +210,7 @@ static int read_answer(
 		e = read_error(call, document_root(document), why);
 	if (!e) {
 		const struct document_node *root = document_root(document);
+		document_expect(root, DOCUMENT_MAPPING, &problems);
 		if (chain)
 			read_member(root, "chain", chain, &problems);
 		read_member(root, "bundle", bundle, &problems);
