@@ -11,7 +11,7 @@
  *
  * Who calls is known by the kernel (SO_PEERCRED); what a caller may be called is said by control/callers.h. Connections, the size
  * of a request and the time to send it are bounded. It takes the steps of a root's replacement when they are due, and those that
- * another process took (`weft ca rotate`) when the state's file changes. One loop's thread; signing is some 50 µs on it.
+ * another process took (`weft ca rotate`) when the state's file changes. One loop's thread; a certificate takes about 0.6 ms of it.
  *
  *	signer_new(&(struct signer_options){ .network = network_host(), .loop = loop, .directory = "/var/lib/weft/ca",
  *	                                     .socket = "/run/weft/ca.sock", .socket_mode = 0666 }, &signer, &why);
