@@ -54,7 +54,6 @@ void health_init(struct health *health)
 	atomic_init(&health->word, HEALTH_ALIVE);
 	atomic_init(&health->removed_at, 0);
 	atomic_init(&health->last_backoff_ns, 0);
-	atomic_init(&health->open, 0);
 }
 
 bool health_probe_due(const struct health *health, int64_t now)

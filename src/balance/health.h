@@ -53,8 +53,6 @@ struct health {
 	_Alignas(64) _Atomic uint64_t word;
 	_Atomic int64_t removed_at;
 	_Atomic int64_t last_backoff_ns;
-	_Atomic uint32_t open;               /* connections to it, all workers (for connection_policy.max_size) */
-	_Atomic uint32_t waiting;            /* requests that wait for one of them, all workers */
 };
 
 void health_init(struct health *health);

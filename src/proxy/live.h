@@ -25,6 +25,7 @@
 #include "model/policy.h"
 #include "observe/metrics.h"
 #include "proxy/budget.h"
+#include "proxy/places.h"
 
 struct live;
 
@@ -61,6 +62,7 @@ struct target {
 	struct address address;
 	char text[ADDRESS_TEXT];     /* "ip:port" */
 	struct health health;
+	struct places places;
 };
 
 /* Immutable, in the order of addresses; a new one for each change. */

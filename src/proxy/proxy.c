@@ -257,6 +257,12 @@ void proxy_configured(struct proxy *proxy)
 	free_old_ports(proxy);
 }
 
+struct worker *proxy_workers(struct proxy *proxy, unsigned *count)
+{
+	*count = proxy->options.worker_count;
+	return proxy->workers;
+}
+
 static void deliver_config(const struct message *message)
 {
 	worker_configure(message->owner, message->a);
@@ -354,6 +360,7 @@ int proxy_new(const struct proxy_options *options, struct proxy **out)
 	unsigned made = 0;
 	int e;
 
+	CHECK(options->worker_count > 0 && options->worker_count <= PLACES_WORKERS);
 	proxy->magic = PROXY_MAGIC;
 	proxy->options = *options;
 	list_init(&proxy->ports);

@@ -2,15 +2,15 @@
 #include "proxy/upstream.h"
 
 #include "base/check.h"
+#include "proxy/sharing.h"
 
 enum {
 	CONNECTION_MAGIC = 0x636f6e6e,
 	UNUSED_NS_SECONDS = 10,        /* an upstream that no route uses is kept for that long */
+	TURNS = 16,                    /* while others wait for this worker's connections, so many of its own requests go first */
 };
 
 #define CONNECT_TIMEOUT CLOCK_SECOND   /* Finagle's */
-#define WAITING_RETRY (5 * CLOCK_MS)
-#define LENDING_LOOK (20 * CLOCK_MS)
 #define HTTP2_LIFE (30 * CLOCK_MINUTE) /* of a connection that many requests share, unless the policy says another */
 
 struct connection {
@@ -45,19 +45,16 @@ static struct peer *peer_at(struct list *link)
 static void retire(struct connection *connection);
 static void peer_unref(struct peer *peer);
 
-static bool is_limited(const struct peer *peer)
-{
-	return peer->upstream->client->policy.connections.max_size != 0;
-}
-
 static void stop_waiting(struct peer *peer, struct peer_waiter *waiter)
 {
 	list_remove(&waiter->link);
-	atomic_fetch_sub_explicit(&peer->target->health.waiting, 1, memory_order_relaxed);
+	atomic_fetch_sub_explicit(&peer->target->places.waiting, 1, memory_order_relaxed);
 	counter_sub(&peer->upstream->stats->waiters, 1);
+	if (list_empty(&peer->waiting))
+		sharing_want_no_more(peer);
 }
 
-static void wake_one(struct peer *peer)
+void peer_wake_one(struct peer *peer)
 {
 	struct list *link = list_first(&peer->waiting);
 
@@ -73,35 +70,20 @@ static void wake_all(struct peer *peer)
 {
 	peer->references++;
 	while (!list_empty(&peer->waiting))
-		wake_one(peer);
+		peer_wake_one(peer);
 	peer_unref(peer);
 }
 
-/* A limit on connections holds for all workers: somebody else may be waiting for what this one doesn't need. */
-static bool wanted_elsewhere(const struct peer *peer)
-{
-	return is_limited(peer) && list_empty(&peer->waiting) && atomic_load_explicit(&peer->target->health.waiting, memory_order_relaxed) > 0;
-}
-
-/* Workers don't tell each other when they wait for a connection, or give one up: each looks while it does the one, or could do the
- * other. */
-static void look_again(void *owner)
+static void look(void *owner)
 {
 	struct peer *peer = owner;
-	struct loop *loop = peer->upstream->worker->loop;
-	uint32_t max = peer->upstream->client->policy.connections.max_size;
 
-	if (peer->removed) {
+	if (peer->removed)
 		wake_all(peer);
-	} else if (!list_empty(&peer->waiting)) {
-		timer_set(loop, &peer->look_again, loop_now(loop) + WAITING_RETRY);
-		if (!max || atomic_load_explicit(&peer->target->health.open, memory_order_relaxed) < max)
-			wake_one(peer);
-	} else if (!list_empty(&peer->idle)) {
-		timer_set(loop, &peer->look_again, loop_now(loop) + LENDING_LOOK);
-		if (wanted_elsewhere(peer))
-			retire(session_at(list_last(&peer->idle))->owner);
-	}
+	else if (sharing_is_limited(peer))
+		sharing_look(peer);
+	else
+		peer_wake_one(peer);
 }
 
 static struct peer *peer_new(struct upstream *upstream, struct target *target, double weight)
@@ -117,7 +99,8 @@ static struct peer *peer_new(struct upstream *upstream, struct target *target, d
 	list_init(&peer->idle);
 	list_init(&peer->busy);
 	list_init(&peer->waiting);
-	timer_init(&peer->look_again, look_again, peer);
+	task_init(&peer->look, look, peer);
+	sharing_join(peer);
 	balancer_add(&upstream->balancer, &peer->candidate);
 	counter_add(&upstream->stats->adds, 1);
 	return peer;
@@ -129,7 +112,7 @@ static void peer_unref(struct peer *peer)
 	if (--peer->references || !peer->removed)
 		return;
 	CHECK(list_empty(&peer->waiting) && peer->connections == 0);
-	timer_cancel(peer->upstream->worker->loop, &peer->look_again);
+	task_cancel(peer->upstream->worker->loop, &peer->look);
 	live_unref(&peer->target->object);
 	upstream_unref(peer->upstream);
 	pool_put(&peer->upstream->worker->peers, peer);
@@ -143,8 +126,8 @@ static void place(struct connection *connection, bool idle)
 	connection->idle = idle;
 	list_remove(&connection->session->link);
 	list_prepend(idle ? &peer->idle : &peer->busy, &connection->session->link);
-	if (idle && is_limited(peer) && !timer_is_set(&peer->look_again))
-		timer_set(connection->session->loop, &peer->look_again, loop_now(connection->session->loop) + LENDING_LOOK);
+	if (idle)
+		sharing_spare(peer);
 }
 
 /* No exchange is opened on it any more; it closes when the last one is over: at once when there is none. */
@@ -152,6 +135,15 @@ static void retire(struct connection *connection)
 {
 	place(connection, false);
 	session_drain(connection->session);
+}
+
+bool peer_spare_one(struct peer *peer)
+{
+	struct list *link = list_last(&peer->idle);
+
+	if (link)
+		retire(session_at(link)->owner);
+	return link != NULL;
 }
 
 static void close_idle(struct peer *peer)
@@ -168,10 +160,11 @@ static void peer_remove(struct peer *peer)
 	balancer_remove(&peer->upstream->balancer, &peer->candidate);
 	counter_add(&peer->upstream->stats->removes, 1);
 	close_idle(peer);
+	sharing_leave(peer);
 	peer->references++;
 	upstream_ref(peer->upstream);    /* until the peer is gone */
 	if (!list_empty(&peer->waiting))   /* not now: the peers that take its place may not be there yet */
-		timer_set(peer->upstream->worker->loop, &peer->look_again, loop_now(peer->upstream->worker->loop));
+		task_set(peer->upstream->worker->loop, &peer->look);
 	peer_unref(peer);
 }
 
@@ -186,20 +179,13 @@ static void connect_timeout(void *owner)
 		session_close(connection->session, RESET_CONNECT);
 }
 
-static bool take_place(struct peer *peer)
+/* Requests of this worker go first, but not for ever. */
+static bool goes_elsewhere(struct peer *peer)
 {
-	_Atomic uint32_t *open = &peer->target->health.open;
-	uint32_t max = peer->upstream->client->policy.connections.max_size;
-
-	if (atomic_fetch_add_explicit(open, 1, memory_order_relaxed) < max || max == 0)
-		return true;
-	atomic_fetch_sub_explicit(open, 1, memory_order_relaxed);
-	return false;
-}
-
-static void give_place(struct peer *peer)
-{
-	atomic_fetch_sub_explicit(&peer->target->health.open, 1, memory_order_relaxed);
+	if (!sharing_is_wanted(peer) || (!list_empty(&peer->waiting) && ++peer->turns < TURNS))
+		return false;
+	peer->turns = 0;
+	return true;
 }
 
 static void available(void *owner, struct session *session)
@@ -214,15 +200,19 @@ static void available(void *owner, struct session *session)
 	}
 	if (session_capacity(session) == 0)
 		return;
-	if (peer->removed || peer->upstream->worker->draining || wanted_elsewhere(peer)) {
+	if (peer->removed || peer->upstream->worker->draining) {
 		retire(connection);
 		return;
 	}
 	connection->idle_since = loop_now(session->loop);
 	if (!connection->idle)
 		place(connection, true);
+	if (goes_elsewhere(peer)) {
+		retire(connection);
+		return;
+	}
 	while (connection->idle && !list_empty(&peer->waiting))
-		wake_one(peer);
+		peer_wake_one(peer);
 }
 
 static void closed(void *owner, struct session *session, int error)
@@ -236,11 +226,10 @@ static void closed(void *owner, struct session *session, int error)
 	timer_cancel(session->loop, &connection->connecting);
 	list_remove(&session->link);
 	peer->connections--;
-	give_place(peer);
+	sharing_give(peer);
 	counter_sub(&peer->upstream->stats->connections, 1);
 	connection->magic = 0;
 	pool_put(&peer->upstream->worker->connections, connection);
-	wake_one(peer);
 	peer_unref(peer);
 }
 
@@ -269,7 +258,7 @@ static int connection_new(struct peer *peer, const struct session_limits *limits
 	struct stream *stream;
 	int e;
 
-	if (!take_place(peer))
+	if (!places_take(&peer->target->places, peer->upstream->client->policy.connections.max_size))
 		return ERROR_BUSY;
 	struct connection *connection = pool_get(&worker->connections);
 	if (!connection) {
@@ -296,7 +285,7 @@ static int connection_new(struct peer *peer, const struct session_limits *limits
 no_stream:
 	pool_put(&worker->connections, connection);
 no_connection:
-	give_place(peer);
+	sharing_give(peer);
 	return e;
 }
 
@@ -332,23 +321,21 @@ int peer_open(struct peer *peer, const struct session_limits *limits, const stru
 	e = session_open(connection->session, events, exchange, side);
 	if (connection->idle != (session_capacity(connection->session) > 0))
 		place(connection, !connection->idle);
+	if (connection->idle && sharing_is_wanted(peer))
+		task_set(peer->upstream->worker->loop, &peer->look);
 	return e;
 }
 
 bool peer_wait(struct peer *peer, struct peer_waiter *waiter)
 {
-	struct worker *worker = peer->upstream->worker;
 	struct client_stats *stats = peer->upstream->stats;
 	uint32_t max = peer->upstream->client->policy.connections.max_waiters;
 
-	if (max && atomic_load_explicit(&peer->target->health.waiting, memory_order_relaxed) >= max)
+	if (max && atomic_load_explicit(&peer->target->places.waiting, memory_order_relaxed) >= max)
 		return false;
 	list_append(&peer->waiting, &waiter->link);
-	atomic_fetch_add_explicit(&peer->target->health.waiting, 1, memory_order_relaxed);
-	/* Sooner, never later: or requests that keep coming would put it off for ever. */
-	int64_t look = loop_now(worker->loop) + WAITING_RETRY;
-	if (!timer_is_set(&peer->look_again) || peer->look_again.deadline > look)
-		timer_set(worker->loop, &peer->look_again, look);
+	atomic_fetch_add_explicit(&peer->target->places.waiting, 1, memory_order_relaxed);
+	sharing_want(peer);
 	counter_add(&stats->waiters, 1);
 	counter_add(&stats->waited, 1);
 	return true;
@@ -527,7 +514,7 @@ static void sweep_idle(struct peer *peer, int64_t now, bool all)
 
 		before = link->previous == &peer->idle ? NULL : link->previous;
 		if (!all && (policy->idle_ns == 0 || now - connection->idle_since < policy->idle_ns ||
-		             atomic_load_explicit(&peer->target->health.open, memory_order_relaxed) <= policy->min_size))
+		             atomic_load_explicit(&peer->target->places.open, memory_order_relaxed) <= policy->min_size))
 			break;
 		retire(session->owner);
 	}
@@ -541,8 +528,16 @@ static bool has_connections(struct upstream *upstream)
 	return false;
 }
 
+static void look_for_others(struct worker *worker)
+{
+	MAP_EACH_SAFE(&worker->peers_by_target, entry, after)
+		sharing_look(MAP_OF(entry, struct peer, by_target));
+}
+
 void upstream_sweep(struct worker *worker, int64_t now, bool all)
 {
+	if (atomic_exchange_explicit(&worker->overlooked, false, memory_order_acquire))
+		look_for_others(worker);
 	MAP_EACH_SAFE(&worker->upstreams_by_client, entry, after) {
 		struct upstream *upstream = MAP_OF(entry, struct upstream, entry);
 		bool unused = upstream->references == 0 && (all || now - upstream->unused_since > UNUSED_NS_SECONDS * CLOCK_SECOND);

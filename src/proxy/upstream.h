@@ -25,8 +25,11 @@ struct peer {
 	struct list idle;              /* connections with capacity, by session->link; the most recently used first */
 	struct list busy;
 	struct list waiting;           /* struct peer_waiter */
-	struct timer look_again;       /* set while somebody waits */
+	struct map_entry by_target;    /* worker->peers_by_target, while it is limited and not removed */
+	struct task look;              /* something can be done for those who wait */
 	uint32_t connections, references; /* references: attempts and connections */
+	uint8_t turns;                 /* how often its own requests went before those of other workers */
+	bool spares;                   /* has said that it has idle connections (sharing.h) */
 	bool removed;
 };
 
@@ -63,6 +66,9 @@ MUST_CHECK int peer_open(struct peer *peer, const struct session_limits *limits,
 /* False when too many wait already. */
 bool peer_wait(struct peer *peer, struct peer_waiter *waiter);
 void peer_leave(struct peer *peer, struct peer_waiter *waiter); /* before `ready` */
+/* For sharing.c: the request that has waited longest tries again; an idle connection is closed, false: there is none. */
+void peer_wake_one(struct peer *peer);
+bool peer_spare_one(struct peer *peer);
 /* The attempt is over: for the balancer (latency < 0: unknown) and, when `judged`, for the target's health. */
 void peer_done(struct peer *peer, int64_t now, int64_t latency_ns, bool judged, bool success);
 

@@ -187,6 +187,7 @@ int worker_init(struct worker *worker, struct proxy *proxy, unsigned index, stru
 	list_init(&worker->running);
 	worker->hash_key = random_u64(loop_random(loop));
 	map_init(&worker->upstreams_by_client, 0);
+	map_init(&worker->peers_by_target, 0);
 	worker->records = ring_new(sizeof(struct record), 4096);
 	timer_init(&worker->sweep, sweep, worker);
 	timer_set(loop, &worker->sweep, loop_now(loop) + SWEEP);
@@ -217,6 +218,7 @@ void worker_fini(struct worker *worker)
 	upstream_free_all(worker);
 	session_pools_free(worker->sessions);
 	map_fini(&worker->upstreams_by_client);
+	map_fini(&worker->peers_by_target);
 	memory_free(worker->routers);
 	ring_free(worker->records);
 	pool_fini(&worker->exchanges);

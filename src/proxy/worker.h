@@ -105,6 +105,8 @@ struct worker {
 	struct worker_router **routers;
 	unsigned router_count;
 	struct map upstreams_by_client;
+	struct map peers_by_target;    /* those whose connections are limited */
+	_Atomic bool overlooked;       /* another worker's message about one of them didn't fit into the inbox */
 	struct list unready_routes;    /* a binding was published that there was no memory for */
 	struct list dying_routes;      /* released; the control thread has not been told yet */
 	struct list dying_routers;     /* the same */
@@ -134,6 +136,8 @@ void worker_configure(struct worker *worker, struct worker_config *config);
 /* Calls proxy_configured on the control thread, for certain though perhaps later. */
 void worker_acknowledge(struct worker *worker);
 void proxy_configured(struct proxy *proxy); /* proxy.c */
+/* All workers, in the order of their indices; proxy.c. */
+struct worker *proxy_workers(struct proxy *proxy, unsigned *count);
 void worker_router_ref(struct worker_router *router);
 void worker_router_unref(struct worker_router *router);
 

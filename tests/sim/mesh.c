@@ -34,7 +34,7 @@ static const struct service_manners calm_service = {
 };
 
 static const struct client_manners ordinary_client = {
-	.think_ns = 100 * CLOCK_MS,
+	.think_ns = 400 * CLOCK_MS,
 	.patience_ns = 20 * CLOCK_SECOND,
 	.body_chance = 400000,
 	.body_most = 400000,
@@ -300,6 +300,10 @@ static void users_ask(struct mesh *mesh, bool calm)
 	struct client_manners manners = calm || !mesh->plan.faults ? calm_client : ordinary_client;
 	if (mesh->plan.failing)
 		manners.body_chance = 0;
+	/* When nothing is broken, no attempt runs out of time: that would be one that waits for what never comes. But a connection that
+	 * was lost silently is found out only so. */
+	if (calm && mesh->plan.calm_patience_ns && mesh->harness->silences == 0)
+		manners.patience_ns = mesh->plan.calm_patience_ns;
 	for (unsigned n = 0; n < MESH_NODES; n++) {
 		struct mesh_node *node = &mesh->nodes[n];
 		sim_process_enter(node->process);

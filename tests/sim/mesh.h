@@ -39,6 +39,7 @@ struct mesh_plan {
 	unsigned requests;      /* of each user, while faults happen */
 	unsigned calm_requests; /* of each user, afterwards; 0: there is no afterwards */
 	int64_t recovery_ns;    /* between healing and the calm requests */
+	int64_t calm_patience_ns; /* what a calm request may take; 0: as usual */
 };
 
 struct mesh {

@@ -51,7 +51,7 @@ static void fault_of_proxies(void *owner)
 {
 	struct proxied *p = owner;
 	struct node *node = &p->nodes[draw_below(&p->random, MESH_NODES)];
-	switch (draw_below(&p->random, 5)) {
+	switch (draw_below(&p->random, 6)) {
 	case 0:
 		/* Never silently: its host lives on, with its users. */
 		node_crash(node, SIM_CRASH_RESET);
@@ -67,6 +67,11 @@ static void fault_of_proxies(void *owner)
 		if (node->proxy)
 			sim_fail_memory(node->workers[draw_below(&p->random, node->worker_count)],
 				1 + (uint64_t)draw_below(&p->random, 20));
+		break;
+	case 4:
+		/* Refuses connections meanwhile, which count towards limits only while they are tried. */
+		service_crash(&p->mesh.services[draw_below(&p->random, MESH_SERVICES)], SIM_CRASH_RESET,
+			draw_below(&p->random, CLOCK_SECOND));
 		break;
 	default:
 		write_name(p, (unsigned)draw_below(&p->random, MESH_NODES), (unsigned)draw_below(&p->random, NAMES),
@@ -153,7 +158,8 @@ void run_proxies(struct harness *harness)
 		.heal = heal_proxies,
 		.extra_owner = &p,
 		.requests = 10,
-		.calm_requests = 3,
+		.calm_requests = 5,
+		.calm_patience_ns = 2500 * CLOCK_MS,
 		.recovery_ns = 15 * CLOCK_SECOND,
 	};
 	harness_seed(harness, &p.random);

@@ -192,15 +192,119 @@ static void many_calls_wait_for_one_connection(struct chain_options options)
 	chain_free(chain);
 }
 
-static bool all_have_come(struct chain *chain)
-{
-	return chain_opened(chain) == 150;
-}
-
 static void hold(struct call *call, enum call_event event)
 {
 	(void)call;
 	(void)event;
+}
+
+static uint64_t timers_of(struct chain *chain)
+{
+	struct sim_totals totals;
+
+	sim_totals(chain->sim, &totals);
+	return totals.timers;
+}
+
+/* Each caller's connection is some worker's. */
+static void call_from_many(struct chain *chain, unsigned callers)
+{
+	for (unsigned i = 0; i < callers; i++)
+		(void)caller_begin(chain_connect(chain), GET, true, release_when_over);
+}
+
+/* Nobody looks again and again while requests wait, nor while connections are idle; and when one becomes free, who waits has it at
+ * once, whichever worker that is. */
+static void waiting_and_idling_take_no_time(struct chain_options options)
+{
+	enum { CALLERS = 12 };
+	struct chain *chain;
+	uint64_t timers;
+	int64_t began;
+
+	options.workers = 2;
+	options.policy = CONNECTIONS "      maxSize: 1\n";
+	options.serve = hold;
+	chain = chain_new(&options);
+	call_from_many(chain, CALLERS);
+	sim_run_for(chain->sim, CLOCK_SECOND);
+	timers = timers_of(chain);
+	sim_run_for(chain->sim, 5 * CLOCK_SECOND);
+	assert_true(timers_of(chain) - timers < 50);
+	serve(chain, answer_hello);
+	for (struct call *call = chain->origins[0]->calls; call; call = call->next)
+		answer_hello(call, CALL_END);
+	began = sim_now(chain->sim);
+	assert_true(chain_run_until_all_over(chain));
+	assert_true(sim_now(chain->sim) - began < CLOCK_SECOND);
+	for (const struct call *call = chain->calls; call; call = call->next)
+		check_hello(call);
+	sim_run_for(chain->sim, CLOCK_SECOND);
+	timers = timers_of(chain);
+	sim_run_for(chain->sim, 5 * CLOCK_SECOND);
+	assert_true(timers_of(chain) - timers < 50);
+	chain_free(chain);
+}
+
+/* The one connection is idle at one worker when a request comes to the other: it is asked for, and given. */
+static void idle_connections_are_given_to_who_waits(struct chain_options options)
+{
+	struct chain *chain;
+	struct caller *callers[8];
+	int64_t began;
+
+	options.workers = 2;
+	options.calm = true;
+	options.policy = CONNECTIONS "      maxSize: 1\n";
+	options.serve = answer_hello;
+	chain = chain_new(&options);
+	for (unsigned i = 0; i < 8; i++)
+		callers[i] = chain_connect(chain);
+	expect_hello(chain, callers[0]); /* what is asked for the first time is bound first */
+	began = sim_now(chain->sim);
+	for (unsigned i = 0; i < 80; i++) {
+		struct call *call = begin(chain, &callers[i % 8], GET, true, release_when_over);
+
+		assert_true(chain_run_until_over(chain, call));
+		check_hello(call);
+	}
+	assert_true(sim_now(chain->sim) - began < 80 * (strstr(options.codec->name, "filtered") ? 15 : 2) * CLOCK_MS);
+	assert_true(chain_connections(chain) > 1); /* both workers had it */
+	chain_free(chain);
+}
+
+/* A message that doesn't fit into a worker's inbox costs a second at most. */
+static void what_was_not_told_is_found(struct chain_options options)
+{
+	unsigned lost = 0;
+
+	for (unsigned nth = 1; nth <= 12; nth++) {
+		struct chain *chain;
+
+		options.workers = 2;
+		options.policy = CONNECTIONS "      maxSize: 1\n";
+		options.serve = answer_hello;
+		chain = chain_new(&options);
+		call_from_many(chain, 10); /* both workers know the name from then on */
+		sim_run_for(chain->sim, CLOCK_SECOND);
+		int64_t began = sim_now(chain->sim);
+		uint64_t posts = sim_calls(chain->sim, SIM_CALL_POST);
+		sim_fail_nth(chain->sim, SIM_CALL_POST, nth);
+		call_from_many(chain, 40);
+		assert_true(chain_run_until_all_over(chain));
+		assert_true(sim_now(chain->sim) - began < 3 * CLOCK_SECOND);
+		lost += sim_calls(chain->sim, SIM_CALL_POST) - posts >= nth;
+		for (const struct call *call = chain->calls; call; call = call->next)
+			check_hello(call);
+		sim_fail_nth(chain->sim, SIM_CALL_POST, 0);
+		chain_free(chain);
+	}
+	assert_true(options.codec->multiplexed || lost >= 6);
+}
+
+static bool all_have_come(struct chain *chain)
+{
+	return chain_opened(chain) == 150;
 }
 
 /* Nothing is answered before all have come: a connection carries as many as its codec allows, and no more are made than needed. */
@@ -341,6 +445,9 @@ int main(int argc, char **argv)
 		EVERY_VARIANT(a_late_binding_parks_its_own_request_only),
 		EVERY_VARIANT(a_binding_that_takes_too_long),
 		EVERY_VARIANT(many_calls_wait_for_one_connection),
+		EVERY_VARIANT(waiting_and_idling_take_no_time),
+		EVERY_VARIANT(idle_connections_are_given_to_who_waits),
+		EVERY_VARIANT(what_was_not_told_is_found),
 		EVERY_VARIANT(connections_are_shared),
 		EVERY_VARIANT(a_connection_in_use_is_not_idle),
 		EVERY_VARIANT(a_connection_that_says_goodbye),
