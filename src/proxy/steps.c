@@ -233,7 +233,10 @@ static enum step_result forward(struct exchange *exchange)
 		e = rpc_write(exchange);
 	if (e) {
 		exchange_end_attempt(exchange, RESET_CANCEL, OUTCOME_CANCELED);
-		return answer_error(exchange, 431, SLICE("too many header fields"));
+		if (e == ERROR_LIMIT)
+			return answer_error(exchange, 431, SLICE("too many header fields"));
+		exchange->flags |= FLAG_OVERLOAD;
+		return answer_error(exchange, 503, SLICE("no memory for the request's header fields"));
 	}
 	exchange_send(exchange);
 	return STEP_END;
