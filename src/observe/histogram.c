@@ -3,15 +3,27 @@
 
 #include <math.h>
 
-void histogram_view_add(struct histogram_view *view, const struct histogram *histogram)
+#include "base/memory.h"
+
+static void add(struct histogram_view *view, const _Atomic uint32_t *buckets, unsigned count, const struct counter *sum)
 {
-	for (unsigned i = 0; i < HISTOGRAM_BUCKETS; i++) {
-		uint32_t n = atomic_load_explicit(&histogram->buckets[i], memory_order_relaxed);
+	for (unsigned i = 0; i < count; i++) {
+		uint32_t n = atomic_load_explicit(&buckets[i], memory_order_relaxed);
 
 		view->buckets[i] += n;
 		view->count += n;
 	}
-	view->sum += counter_read(&histogram->sum);
+	view->sum += counter_read(sum);
+}
+
+void histogram_view_add(struct histogram_view *view, const struct histogram *histogram)
+{
+	add(view, histogram->buckets, HISTOGRAM_BUCKETS, &histogram->sum);
+}
+
+void histogram_view_add_few(struct histogram_view *view, const struct histogram_few *histogram)
+{
+	add(view, histogram->buckets, HISTOGRAM_FEW, &histogram->sum);
 }
 
 void histogram_view_subtract(struct histogram_view *view, const struct histogram_view *earlier)
@@ -52,4 +64,38 @@ double histogram_view_quantile(const struct histogram_view *view, double fractio
 double histogram_view_average(const struct histogram_view *view)
 {
 	return view->count ? (double)view->sum / (double)view->count : 0;
+}
+
+struct histogram_packed *histogram_pack(struct histogram_packed *old, const struct histogram_view *view)
+{
+	struct histogram_packed *packed = old;
+	uint32_t used = 0;
+
+	for (unsigned i = 0; i < HISTOGRAM_BUCKETS; i++)
+		used += view->buckets[i] > 0;
+	if (!old || old->used != used) {
+		memory_free(old);
+		packed = memory_new(sizeof *packed + used * sizeof packed->at[0]);
+	}
+	packed->count = view->count;
+	packed->sum = view->sum;
+	packed->used = 0;
+	for (unsigned i = 0; i < HISTOGRAM_BUCKETS; i++) {
+		if (view->buckets[i] == 0)
+			continue;
+		packed->at[packed->used].bucket = i;
+		packed->at[packed->used++].n = view->buckets[i];
+	}
+	return packed;
+}
+
+void histogram_unpack(const struct histogram_packed *packed, struct histogram_view *view)
+{
+	*view = (struct histogram_view){ 0 };
+	if (!packed)
+		return;
+	view->count = packed->count;
+	view->sum = packed->sum;
+	for (uint32_t i = 0; i < packed->used; i++)
+		view->buckets[packed->at[i].bucket] = packed->at[i].n;
 }

@@ -10,10 +10,10 @@
 
 enum { CACHE_LINE = 64 };
 
-/* A histogram's minutes, summed over shards. */
+/* A histogram's minutes, summed over shards. Most scopes see a few values, so they are kept packed. */
 struct window {
-	struct histogram_view last;   /* the last full minute */
-	struct histogram_view before; /* everything up to its end */
+	struct histogram_packed *last;   /* the last full minute; NULL: nothing */
+	struct histogram_packed *before; /* everything up to its end; NULL: nothing */
 };
 
 struct gauge {
@@ -31,8 +31,9 @@ struct scope {
 	unsigned idle;                /* rotations without a change */
 	uint64_t mark;                /* of the numbers at the last rotation */
 	bool overflow, rotated;
+	bool few;                     /* made by metrics_scope_few */
 	struct gauge *gauges;
-	struct window **windows;      /* for each of the kind's metrics; NULL while there is nothing to keep */
+	struct window *windows;       /* for each of the kind's metrics */
 	size_t stride;
 	char *shards;
 };
@@ -42,10 +43,8 @@ struct metrics {
 	unsigned shard_count;
 	struct scope **scopes;        /* in the order of compare_labels */
 	unsigned count, capacity;
-	struct histogram_view scratch;
+	struct histogram_view scratch, before;
 };
-
-static const struct histogram_view empty_view;
 
 /* ---- codes ---- */
 
@@ -150,8 +149,10 @@ static void scope_free(struct scope *scope)
 		memory_free(scope->labels[i].key.at);
 		memory_free(scope->labels[i].value.at);
 	}
-	for (unsigned i = 0; i < scope->kind->metric_count; i++)
-		memory_free(scope->windows[i]);
+	for (unsigned i = 0; i < scope->kind->metric_count; i++) {
+		memory_free(scope->windows[i].last);
+		memory_free(scope->windows[i].before);
+	}
 	while (scope->gauges) {
 		struct gauge *gauge = scope->gauges;
 
@@ -188,43 +189,82 @@ static void insert(struct metrics *metrics, struct scope *scope, unsigned at)
 	lock_release(metrics->lock);
 }
 
-static bool is_full(const struct metrics *metrics, const struct metric_kind *kind)
+/* Whether there are `most` scopes of the kind; with `few`, of those made by metrics_scope_few. */
+static bool is_full(const struct metrics *metrics, const struct metric_kind *kind, unsigned most, bool few)
 {
 	uint32_t there = 0;
 
-	for (unsigned i = 0; i < metrics->count; i++)
-		there += metrics->scopes[i]->kind == kind && !metrics->scopes[i]->overflow;
-	return there >= kind->max_scopes;
+	for (unsigned i = 0; i < metrics->count; i++) {
+		const struct scope *scope = metrics->scopes[i];
+
+		there += scope->kind == kind && !scope->overflow && (!few || scope->few);
+	}
+	return there >= most;
+}
+
+static struct scope *scope_make(struct metrics *metrics, const struct metric_kind *kind, const struct scope_label *labels, unsigned count,
+                                unsigned at)
+{
+	struct scope *scope = scope_new(metrics, kind, labels, count);
+
+	insert(metrics, scope, at);
+	return scope;
+}
+
+/* What is counted under no name of its own. */
+static struct scope *overflow_scope(struct metrics *metrics, const struct metric_kind *kind, const struct scope_label *labels, unsigned count)
+{
+	struct scope_label spare[METRICS_MAX_LABELS];
+	unsigned at;
+
+	for (unsigned i = 0; i < count; i++) {
+		spare[i] = labels[i];
+		if (i > 0 || count == 1)
+			spare[i].value = SLICE("overflow");
+	}
+	if (search(metrics, kind, spare, count, &at))
+		return metrics->scopes[at];
+	LOG(LOG_WARN, "observe", "too many scopes of kind %s: the rest is counted as overflow", kind->name);
+	struct scope *scope = scope_make(metrics, kind, spare, count, at);
+
+	scope->overflow = true;
+	return scope;
 }
 
 struct scope *metrics_scope(struct metrics *metrics, const struct metric_kind *kind, const struct scope_label *labels,
                             unsigned count)
 {
-	struct scope_label spare[METRICS_MAX_LABELS];
-	bool overflow = false;
 	unsigned at;
 
 	CHECK(count > 0 && count <= METRICS_MAX_LABELS);
-	if (!search(metrics, kind, labels, count, &at)) {
-		if (is_full(metrics, kind)) {
-			LOG(LOG_WARN, "observe", "more than %u scopes of kind %s: the rest is counted as overflow",
-				kind->max_scopes, kind->name);
-			for (unsigned i = 0; i < count; i++) {
-				spare[i] = labels[i];
-				if (i > 0 || count == 1)
-					spare[i].value = SLICE("overflow");
-			}
-			labels = spare;
-			overflow = true;
-		}
-		if (!overflow || !search(metrics, kind, labels, count, &at)) {
-			struct scope *scope = scope_new(metrics, kind, labels, count);
-
-			scope->overflow = overflow;
-			insert(metrics, scope, at);
-		}
+	if (search(metrics, kind, labels, count, &at)) {
+		metrics->scopes[at]->few = false;
+		return scope_ref(metrics->scopes[at]);
 	}
-	return scope_ref(metrics->scopes[at]);
+	if (is_full(metrics, kind, kind->max_scopes, false))
+		return scope_ref(overflow_scope(metrics, kind, labels, count));
+	return scope_ref(scope_make(metrics, kind, labels, count, at));
+}
+
+struct scope *metrics_scope_few(struct metrics *metrics, const struct metric_kind *kind, unsigned most, const struct scope_label *labels,
+                                unsigned count)
+{
+	unsigned at;
+
+	CHECK(count > 0 && count <= METRICS_MAX_LABELS);
+	if (search(metrics, kind, labels, count, &at))
+		return scope_ref(metrics->scopes[at]);
+	if (is_full(metrics, kind, most, true) || is_full(metrics, kind, kind->max_scopes, false))
+		return scope_ref(overflow_scope(metrics, kind, labels, count));
+	struct scope *scope = scope_make(metrics, kind, labels, count, at);
+
+	scope->few = true;
+	return scope_ref(scope);
+}
+
+bool scope_is_overflow(const struct scope *scope)
+{
+	return scope->overflow;
 }
 
 struct scope *scope_ref(struct scope *scope)
@@ -304,9 +344,15 @@ static uint64_t sum_counter(const struct metrics *metrics, const struct scope *s
 static void sum_histogram(const struct metrics *metrics, const struct scope *scope, const struct metric *metric,
                           struct histogram_view *view)
 {
-	*view = empty_view;
-	for (unsigned i = 0; i < metrics->shard_count; i++)
-		histogram_view_add(view, member(metrics, scope, metric, i));
+	*view = (struct histogram_view){ 0 };
+	for (unsigned i = 0; i < metrics->shard_count; i++) {
+		const void *histogram = member(metrics, scope, metric, i);
+
+		if (metric->type == METRIC_VALUES)
+			histogram_view_add_few(view, histogram);
+		else
+			histogram_view_add(view, histogram);
+	}
 }
 
 /* Codes summed over shards, in their order. */
@@ -360,18 +406,19 @@ static void sum_codes(const struct metrics *metrics, const struct scope *scope, 
 /* Closes the minute of one histogram; its number for the mark. */
 static uint64_t rotate_histogram(struct metrics *metrics, struct scope *scope, unsigned index)
 {
-	struct histogram_view *now = &metrics->scratch;
-	struct window *window = scope->windows[index];
+	struct histogram_view *now = &metrics->scratch, *before = &metrics->before;
+	struct window *window = &scope->windows[index];
+	uint64_t mark;
 
 	sum_histogram(metrics, scope, &scope->kind->metrics[index], now);
-	if (!window && !now->count)
+	mark = now->count + now->sum;
+	if (!window->before && !now->count)
 		return 0;
-	if (!window)
-		window = scope->windows[index] = memory_new(sizeof *window);
-	window->last = *now;
-	histogram_view_subtract(&window->last, &window->before);
-	window->before = *now;
-	return now->count + now->sum;
+	histogram_unpack(window->before, before);
+	window->before = histogram_pack(window->before, now);
+	histogram_view_subtract(now, before);
+	window->last = histogram_pack(window->last, now);
+	return mark;
 }
 
 static uint64_t rotate_metric(struct metrics *metrics, struct scope *scope, unsigned index)
@@ -481,16 +528,15 @@ static void show_codes(const struct reading *reading, const struct metric *metri
 static void show_histogram(const struct reading *reading, unsigned index)
 {
 	const struct metric *metric = &reading->scope->kind->metrics[index];
-	const struct window *window = reading->scope->windows[index];
-	const struct histogram_view *view = window ? &window->last : &empty_view;
+	struct histogram_view *view = &reading->metrics->scratch;
 
-	if (!reading->scope->rotated) {
-		sum_histogram(reading->metrics, reading->scope, metric, &reading->metrics->scratch);
-		view = &reading->metrics->scratch;
-	}
+	if (reading->scope->rotated)
+		histogram_unpack(reading->scope->windows[index].last, view);
+	else
+		sum_histogram(reading->metrics, reading->scope, metric, view);
 	if (metric->type != METRIC_SEEN_STAT)
 		show(reading, slice_of(metric->name), metric->type, 0, view);
-	else if (window || view->count)
+	else if (reading->scope->windows[index].before || view->count)
 		show(reading, slice_of(metric->name), METRIC_STAT, 0, view);
 }
 

@@ -38,7 +38,7 @@ enum metric_type {
 	METRIC_GAUGE,    /* struct counter read as int64_t; summed */
 	METRIC_STAT,     /* struct histogram of microseconds, shown in milliseconds */
 	METRIC_SEEN_STAT, /* the same, left out while nothing was recorded */
-	METRIC_VALUES,   /* struct histogram of plain numbers */
+	METRIC_VALUES,   /* struct histogram_few of plain numbers */
 	METRIC_CODES,    /* struct codes: a counter for each value met: `status/200` and its class `status/2XX` */
 };
 
@@ -85,6 +85,12 @@ void metrics_free(struct metrics *metrics);
 enum { METRICS_MAX_LABELS = 8 };
 struct scope *metrics_scope(struct metrics *metrics, const struct metric_kind *kind, const struct scope_label *labels,
                             unsigned count);
+/* The same for names that anybody may make up: at most `most` scopes of the kind are made this way. One that is asked for with
+ * metrics_scope later counts as any other from then on. */
+struct scope *metrics_scope_few(struct metrics *metrics, const struct metric_kind *kind, unsigned most,
+                                const struct scope_label *labels, unsigned count);
+/* Whether it stands for all that there was no place for. */
+bool scope_is_overflow(const struct scope *scope);
 struct scope *scope_ref(struct scope *scope);
 void scope_unref(struct scope *scope);
 /* Zeroed at first; aligned to a cache line. Any thread that holds a reference. */

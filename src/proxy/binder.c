@@ -231,7 +231,7 @@ static struct binding *binding_make(struct name *name, const struct bound *bound
 	service_policy_resolve(name->router->service_rules, name->router->service_rule_count, &name->path, &policy);
 	struct text shown = { 0 };
 	path_show_text(&shown, name->path);
-	binding->service = live_service(live, name->router->label, text_slice(&shown), &policy);
+	binding->service = live_service(live, name->router->label, text_slice(&shown), &policy, bound->leaves != NULL);
 	text_free(&shown);
 	binding->leaves = memory_array(leaves ? leaves : 1, sizeof *binding->leaves);
 	compile(name, binding, bound->root, &binding->root);

@@ -334,9 +334,9 @@ static void count_finish(struct exchange *exchange, int64_t now)
 	counter_add(exchange->success ? &service->success : &service->failures, 1);
 	histogram_record(&service->latency, us);
 	count_stream(exchange, &service->streams, now - exchange->began);
-	histogram_record(&service->retries_per_request, exchange->retries);
+	histogram_few_record(&service->retries_per_request, exchange->retries);
 	if (exchange->upstream)
-		histogram_record(&exchange->upstream->stats->requeues_per_request, exchange->requeues);
+		histogram_few_record(&exchange->upstream->stats->requeues_per_request, exchange->requeues);
 }
 
 static enum reset reset_of_end(const struct exchange *exchange)

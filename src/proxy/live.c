@@ -251,7 +251,27 @@ static double read_client_budget(void *owner)
 	return budget_balance(&((struct client *)owner)->requeue_budget);
 }
 
-struct service *live_service(struct live *live, struct slice label, struct slice name, const struct service_policy *policy)
+static struct scope *service_scope(struct live *live, struct slice label, struct slice name, bool bound)
+{
+	const struct scope_label at[] = { { SLICE("rt"), label }, { SLICE("service"), without_slash(name) } };
+
+	return bound ? metrics_scope(live->metrics, &service_kind, at, 2) : metrics_scope_few(live->metrics, &service_kind, UNBOUND_SERVICES, at, 2);
+}
+
+/* False: it can't go on under the name, now that this is bound, since it counts together with others. */
+static bool has_place(struct live *live, struct slice label, struct service *service, bool bound)
+{
+	struct scope *scope;
+
+	if (!bound || !service->unbound)
+		return true;
+	scope = service_scope(live, label, service->name, true);
+	scope_unref(scope);
+	service->unbound = false;
+	return scope == service->scope;
+}
+
+struct service *live_service(struct live *live, struct slice label, struct slice name, const struct service_policy *policy, bool bound)
 {
 	struct slice key = table_key(label, name);
 	struct map_entry *found = map_find(&live->services, key);
@@ -259,7 +279,7 @@ struct service *live_service(struct live *live, struct slice label, struct slice
 	if (found) {
 		struct service *service = service_at(found);
 
-		if (same_service_policy(&service->policy, policy) && ref_unless_dead(&service->object)) {
+		if (same_service_policy(&service->policy, policy) && has_place(live, label, service, bound) && ref_unless_dead(&service->object)) {
 			free_text(key);
 			return service;
 		}
@@ -271,9 +291,9 @@ struct service *live_service(struct live *live, struct slice label, struct slice
 	service->hash = slice_hash(name, 0);
 	service->request_lines = header_line("l5d-dst-service", name);
 	service->policy = *policy;
+	service->unbound = !bound;
 	budget_init(&service->budget, &policy->budget);
-	const struct scope_label at[] = { { SLICE("rt"), label }, { SLICE("service"), without_slash(service->name) } };
-	service->scope = metrics_scope(live->metrics, &service_kind, at, 2);
+	service->scope = service_scope(live, label, name, bound);
 	metrics_gauge(live->metrics, service->scope, "retries/budget", read_service_budget, service);
 	map_insert(&live->services, &service->entry, key);
 	return service;
@@ -339,12 +359,13 @@ struct client *live_client(struct live *live, struct slice label, struct slice i
 	return client;
 }
 
+/* Calls of services that count together count together for each client, too. */
 struct scope *live_pair_scope(struct live *live, struct slice label, const struct client *client, const struct service *service)
 {
 	const struct scope_label at[] = {
 		{ SLICE("rt"), label },
-		{ SLICE("client"), without_slash(client->id) },
-		{ SLICE("service"), without_slash(service->name) },
+		{ SLICE("client"), scope_is_overflow(client->scope) ? SLICE("overflow") : without_slash(client->id) },
+		{ SLICE("service"), scope_is_overflow(service->scope) ? SLICE("overflow") : without_slash(service->name) },
 	};
 
 	return metrics_scope(live->metrics, &pair_kind, at, 3);

@@ -54,6 +54,7 @@ struct service {
 	struct service_policy policy;
 	struct budget budget;
 	struct scope *scope;         /* struct service_stats */
+	bool unbound;                /* control: it was made for a name that is bound to nothing */
 };
 
 /* An endpoint of one client, as the whole process knows it. */
@@ -149,7 +150,8 @@ void live_bury(struct live *live);
 
 /* Find or make, with a reference; control thread. An object with the same name but another policy is let go under its name and a
  * new one made: calls that run keep the old one. */
-struct service *live_service(struct live *live, struct slice label, struct slice name, const struct service_policy *policy);
+/* Of services that are not `bound` to anything a few have a scope of their own, the others count together. */
+struct service *live_service(struct live *live, struct slice label, struct slice name, const struct service_policy *policy, bool bound);
 struct client *live_client(struct live *live, struct slice label, struct slice id, uint64_t generation, const struct client_policy *policy);
 /* Without having resolved its policy: NULL unless the rules of that snapshot have made the client already. */
 struct client *live_client_find(struct live *live, struct slice label, struct slice id, uint64_t generation);

@@ -38,7 +38,7 @@ struct service_stats {
 	struct counter pending;
 	struct counter retries, budget_exhausted, retries_late; /* late: not retried because the response had begun or couldn't be replayed */
 	struct histogram latency;
-	struct histogram retries_per_request;
+	struct histogram_few retries_per_request;
 	struct stream_stats streams;
 };
 
@@ -62,7 +62,7 @@ struct client_stats {
 	struct counter removals, revivals, probes;
 	struct histogram removed_for;
 	struct counter requeues, requeue_budget_exhausted, request_limit;
-	struct histogram requeues_per_request;
+	struct histogram_few requeues_per_request;
 	struct counter waiters, waited;      /* requests waiting for a connection now, and ever */
 	struct counter exceptions[12];       /* by enum outcome (proxy/outcome.h) */
 };
@@ -79,6 +79,9 @@ struct router_stats {
 	struct counter path_misses, path_evicts, path_expires, path_oneshots;
 	struct counter binding_timeouts, unbound, unidentified;
 };
+
+/* Scopes for names that are bound to nothing: anybody can make up such. */
+enum { UNBOUND_SERVICES = 256 };
 
 extern const struct metric_kind server_kind, service_kind, client_kind, pair_kind, method_kind, router_kind;
 

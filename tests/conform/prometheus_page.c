@@ -51,7 +51,7 @@ static void fill_client(struct metrics *metrics, struct slice id)
 		for (unsigned k = 0; k < OUTCOME_COUNT; k++)
 			counter_add(&stats->exceptions[k], k + 1);
 		histogram_record(&stats->removed_for, 5000000);
-		histogram_record(&stats->requeues_per_request, i);
+		histogram_few_record(&stats->requeues_per_request, i);
 	}
 }
 

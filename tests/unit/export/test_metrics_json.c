@@ -10,7 +10,8 @@
 
 struct stats {
 	struct counter requests, failures, pending;
-	struct histogram latency, tries;
+	struct histogram latency;
+	struct histogram_few tries;
 	struct codes status;
 };
 
@@ -82,7 +83,7 @@ static void test_distributions(void **state)
 	for (unsigned i = 0; i < 3; i++)
 		histogram_record(&hello->latency, 24); /* microseconds, in a bucket of their own */
 	histogram_record(&hello->latency, 28);
-	histogram_record(&hello->tries, 2);
+	histogram_few_record(&hello->tries, 2);
 	assert_string_equal(get("rt/outgoing/service/svc/hello/request_latency_ms", false, 0),
 		"{\".count\":4,\".max\":0.028,\".min\":0.024,\".p50\":0.024,\".p90\":0.028,\".p95\":0.028,\".p99\":0.028,"
 		"\".p9990\":0.028,\".p9999\":0.028,\".sum\":0.1,\".avg\":0.025}");

@@ -6,6 +6,7 @@
 
 #include <cmocka.h>
 
+#include "base/memory.h"
 #include "base/random.h"
 #include "observe/histogram.h"
 
@@ -134,6 +135,41 @@ static void test_shards_add_up(void **state)
 	assert_true(histogram_view_average(&view) == 3);
 }
 
+static void test_few_values_have_the_same_buckets(void **state)
+{
+	static const uint64_t values[] = { 0, 1, 15, 16, 31, 32, 1000 };
+	struct histogram_few few = { 0 };
+
+	(void)state;
+	for (unsigned i = 0; i < sizeof values / sizeof *values; i++) {
+		clear(NULL);
+		histogram_few_record(&few, values[i]);
+		histogram_view_add_few(&view, &few);
+		assert_int_equal(view.count, i + 1);
+		assert_int_equal(histogram_view_quantile(&view, 1), values[i] < 31 ? values[i] : 31);
+	}
+	assert_int_equal(view.sum, 0 + 1 + 15 + 16 + 31 + 32 + 1000);
+}
+
+static void test_a_packed_view_is_the_same(void **state)
+{
+	struct histogram_packed *packed = NULL;
+	static struct histogram_view found;
+
+	(void)state;
+	histogram_unpack(NULL, &found);
+	assert_int_equal(found.count, 0);
+	for (unsigned i = 0; i < 100; i++) {
+		histogram_record(&histogram, i * i * i);
+		view = (struct histogram_view){ 0 };
+		histogram_view_add(&view, &histogram);
+		packed = histogram_pack(packed, &view);
+		histogram_unpack(packed, &found);
+		assert_memory_equal(&found, &view, sizeof view);
+	}
+	memory_free(packed);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -144,6 +180,8 @@ int main(void)
 		cmocka_unit_test_setup(test_difference_is_what_came_since, clear),
 		cmocka_unit_test_setup(test_difference_survives_a_wrapped_bucket, clear),
 		cmocka_unit_test_setup(test_shards_add_up, clear),
+		cmocka_unit_test_setup(test_few_values_have_the_same_buckets, clear),
+		cmocka_unit_test_setup(test_a_packed_view_is_the_same, clear),
 	};
 
 	return cmocka_run_group_tests_name("histogram", tests, NULL, NULL);

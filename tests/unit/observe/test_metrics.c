@@ -13,7 +13,8 @@
 
 struct stats {
 	struct counter requests, seldom, pending;
-	struct histogram latency, tries;
+	struct histogram latency;
+	struct histogram_few tries;
 	struct codes status;
 };
 
@@ -173,6 +174,44 @@ static void test_beyond_the_cap_comes_overflow(void **state)
 	assert_int_equal(metrics_scope_count(metrics), 4);
 }
 
+static struct scope *few_of(const char *service)
+{
+	const struct scope_label labels[] = { { SLICE("rt"), SLICE("out") }, { SLICE("service"), slice_of(service) } };
+
+	return metrics_scope_few(metrics, &few_kind, 2, labels, 2);
+}
+
+/* Names that anybody may make up get few scopes, and leave the others' places to the others. */
+static void test_made_up_names_get_few_scopes(void **state)
+{
+	struct scope *one = few_of("x/1"), *two = few_of("x/2"), *three = few_of("x/3");
+
+	(void)state;
+	assert_false(scope_is_overflow(one) || scope_is_overflow(two));
+	assert_true(scope_is_overflow(three));
+	assert_ptr_equal(few_of("x/4"), three);
+	assert_ptr_equal(few_of("x/2"), two);
+
+	/* One that turns out to be real counts as such, and makes place. */
+	assert_ptr_equal(scope_of(&few_kind, "out", "x/2"), two);
+	assert_false(scope_is_overflow(few_of("x/5")));
+	assert_true(scope_is_overflow(few_of("x/6")));
+	assert_false(scope_is_overflow(scope_of(&few_kind, "out", "svc/a")));
+}
+
+static void test_values_are_summed_over_minutes(void **state)
+{
+	struct stats *stats = scope_shard(scope_of(&kind, "out", "svc/a"), 1);
+
+	(void)state;
+	for (unsigned minute = 0; minute < 3; minute++) {
+		for (unsigned i = 0; i <= minute; i++)
+			histogram_few_record(&stats->tries, i);
+		metrics_rotate(metrics, 10);
+		assert_non_null(strstr(read_all(), minute == 0 ? "per_request n1\n" : minute == 1 ? "per_request n2\n" : "per_request n3\n"));
+	}
+}
+
 static void test_histograms_show_the_last_minute(void **state)
 {
 	struct stats *stats = scope_shard(scope_of(&kind, "out", "svc/a"), 1);
@@ -324,6 +363,8 @@ int main(void)
 		TEST(test_same_labels_same_scope),
 		TEST(test_order_keeps_what_belongs_together),
 		TEST(test_beyond_the_cap_comes_overflow),
+		TEST(test_made_up_names_get_few_scopes),
+		TEST(test_values_are_summed_over_minutes),
 		TEST(test_histograms_show_the_last_minute),
 		TEST(test_idle_scopes_go_when_nobody_refers),
 		TEST(test_coming_back_before_removal_keeps_the_numbers),

@@ -4,6 +4,7 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <stdio.h>
 
 #include <cmocka.h>
 
@@ -149,6 +150,36 @@ static void a_failed_question_changes_nothing(void **state)
 	rig_fini(&rig);
 }
 
+/* A name that is bound later has a scope of its own then, even if it had none before. */
+static void names_that_are_bound_to_nothing_count_together(void **state)
+{
+	const struct service_policy policy = service_policy_default();
+	struct service *some[UNBOUND_SERVICES + 2], *again;
+	struct rig rig;
+	char name[16];
+
+	(void)state;
+	rig_init(&rig, false);
+	for (unsigned i = 0; i < UNBOUND_SERVICES + 2; i++) {
+		snprintf(name, sizeof name, "/svc/%u", i);
+		some[i] = live_service(&rig.live, SLICE("out"), slice_of(name), &policy, false);
+		assert_int_equal(scope_is_overflow(some[i]->scope), i >= UNBOUND_SERVICES);
+	}
+	assert_ptr_equal(some[UNBOUND_SERVICES]->scope, some[UNBOUND_SERVICES + 1]->scope);
+
+	again = live_service(&rig.live, SLICE("out"), SLICE("/svc/0"), &policy, true);
+	assert_ptr_equal(again, some[0]);
+	live_unref(&again->object);
+	again = live_service(&rig.live, SLICE("out"), slice_of(name), &policy, true);
+	assert_ptr_not_equal(again, some[UNBOUND_SERVICES + 1]);
+	assert_false(scope_is_overflow(again->scope));
+	assert_true(scope_is_overflow(some[UNBOUND_SERVICES + 1]->scope));
+	live_unref(&again->object);
+	for (unsigned i = 0; i < UNBOUND_SERVICES + 2; i++)
+		live_unref(&some[i]->object);
+	rig_fini(&rig);
+}
+
 static void a_client_is_found_by_the_rules_that_made_it(void **state)
 {
 	struct rig rig;
@@ -180,6 +211,7 @@ int main(void)
 		cmocka_unit_test(with_probation_they_stay_while_they_are_healthy),
 		cmocka_unit_test(an_update_lets_go_of_what_has_become_unhealthy),
 		cmocka_unit_test(a_failed_question_changes_nothing),
+		cmocka_unit_test(names_that_are_bound_to_nothing_count_together),
 		cmocka_unit_test(a_client_is_found_by_the_rules_that_made_it),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

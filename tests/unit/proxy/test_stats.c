@@ -16,8 +16,9 @@ static const struct metric_kind *const kinds[] = { &server_kind, &service_kind, 
 static uint32_t size_of(enum metric_type type)
 {
 	return type == METRIC_CODES                             ? sizeof(struct codes) :
-	       type == METRIC_STAT || type == METRIC_SEEN_STAT || type == METRIC_VALUES ? sizeof(struct histogram) :
-							      sizeof(struct counter);
+	       type == METRIC_STAT || type == METRIC_SEEN_STAT ? sizeof(struct histogram) :
+	       type == METRIC_VALUES ? sizeof(struct histogram_few) :
+	                               sizeof(struct counter);
 }
 
 /* What a table says lies within the struct that workers write, and no name is there twice. */
