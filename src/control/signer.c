@@ -40,11 +40,32 @@ static const struct session_events session_events = {
 	.closed = closed,
 };
 
+/* One user may hold half of the connections, so that none can keep the others from their certificates. Who holds what is asked of the
+ * kernel, and only when half are taken. */
+static bool takes_too_many(struct signer *signer, const struct stream *stream)
+{
+	struct stream_peer caller, other;
+	uint32_t half = signer->most_sessions / 2, held = 0;
+
+	if (signer->session_count < half || stream_peer(stream, &caller))
+		return false;
+	LIST_EACH(&signer->sessions, link) {
+		const struct session *session = LIST_OF(link, struct session, link);
+		held += stream_peer(session->stream, &other) == 0 && other.uid == caller.uid;
+	}
+	return held >= half;
+}
+
 static void accepted(void *owner, struct stream *stream)
 {
 	struct signer *signer = owner;
 	struct session *session;
 
+	if (takes_too_many(signer, stream)) {
+		counter_add(&signer->counters.crowded, 1);
+		stream_close(stream);
+		return;
+	}
 	if (http1_server_new(signer->pools, stream, &signer->limits, &session_events, signer, NULL, &session))
 		return;
 	list_append(&signer->sessions, &session->link);
@@ -172,6 +193,7 @@ int signer_new(const struct signer_options *options, struct signer **result, str
 
 	signer->magic = SIGNER_MAGIC;
 	signer->options = *options;
+	signer->most_sessions = most;
 	/* Who waits for a bundle has an exchange, so only the idle are closed by this. */
 	signer->limits = (struct session_limits){ .idle_ns = CLOCK_MINUTE, .head_ns = 10 * CLOCK_SECOND };
 	list_init(&signer->sessions);

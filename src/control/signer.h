@@ -36,12 +36,13 @@ struct signer_options {
 	const char *socket;
 	unsigned socket_mode;  /* who may connect at all, e.g. 0666: any user of the machine */
 	const char *policy;    /* who may be called what; NULL: its own user and root, anything */
-	uint32_t max_sessions; /* 0: 1024; further ones wait in the kernel */
+	uint32_t max_sessions; /* 0: 1024; one user may hold half of them */
 };
 
 struct signer_counters {
 	struct counter issued, refused, errors; /* of POST /v1/svid: 200; 403; any other */
 	struct counter rotations;               /* steps taken */
+	struct counter crowded;                 /* connections closed at once: their user holds half of all */
 };
 
 /* ERROR_NOT_FOUND, _SYNTAX (authority or policy), _EXISTS (somebody listens on the socket), _DENIED, ... with `why`. */

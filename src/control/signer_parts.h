@@ -28,7 +28,7 @@ struct signer {
 	struct watch *watch;
 	struct timer rotation;
 	struct signer_counters counters;
-	uint32_t session_count;
+	uint32_t session_count, most_sessions;
 	struct task ended; /* tells `stopped` */
 	void (*stopped)(void *owner);
 	void *stopped_owner;

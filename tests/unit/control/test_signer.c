@@ -41,6 +41,7 @@ struct rig {
 	struct loop *signer_loop, *loop;
 	struct signer *signer;
 	bool stopped;
+	uint32_t max_sessions;
 	struct told told;
 };
 
@@ -80,6 +81,7 @@ static void start_signer(struct rig *rig, const char *policy)
 {
 	struct text why = { 0 };
 	const struct signer_options options = {
+		.max_sessions = rig->max_sessions,
 		.network = rig->host,
 		.loop = rig->signer_loop,
 		.directory = "/ca",
@@ -435,6 +437,47 @@ static void other_requests_are_answered_with_what_is_wrong(void **state)
 	rig_free(rig);
 }
 
+/* A user who opens all the connections that it can get leaves half for the others. */
+static void one_user_can_not_keep_the_others_out(void **state)
+{
+	(void)state;
+	struct rig *rig = rig_new(7, &ordinary);
+	struct raw greedy[20] = { 0 };
+	struct sim_process *process = sim_process_new(rig->host, "greedy");
+	const struct piece piece = { NULL, "GET /v1/bundle?after=1&wait=60 HTTP/1.1\r\nHost: a\r\n\r\n", 53 };
+	struct loop *loop;
+	unsigned held = 0;
+	rig->max_sessions = 8;
+	*sim_link(rig->host, rig->host) = SIM_LINK_CALM;
+	sim_file_put(rig->host, "/policy", SLICE("allow: [{uid: 1000, ids: ['" ID "']}]"));
+	start_signer(rig, "/policy");
+	sim_process_user(process, 1001, 1001);
+	sim_process_enter(process);
+	assert_int_equal(loop_new(&(struct loop_options){ .name = "greedy" }, &loop), 0);
+	for (int i = 0; i < 20; i++) {
+		assert_int_equal(network_connect_unix(rig->host, loop, SOCKET, &greedy[i].stream), 0);
+		stream_own(greedy[i].stream, &raw_events, &greedy[i]);
+		stream_resume(greedy[i].stream);
+		stream_take(greedy[i].stream, &piece, 1);
+	}
+	sim_run_for(rig->sim, 5 * CLOCK_SECOND);
+	for (int i = 0; i < 20; i++)
+		held += !greedy[i].over;
+	assert_int_equal(held, 4);
+	assert_int_equal(counter_read(&signer_counters(rig->signer)->crowded), 16);
+	sim_process_user(rig->workload, 1000, 1000);
+	start_identity(rig);
+	assert_true(sim_run_while(rig->sim, no_change, rig, 5 * CLOCK_SECOND));
+	assert_int_equal(rig->told.failures, 0);
+	for (int i = 0; i < 20; i++) {
+		stream_close(greedy[i].stream);
+		text_free(&greedy[i].answer);
+	}
+	sim_run_for(rig->sim, CLOCK_SECOND);
+	loop_free(loop);
+	rig_free(rig);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -445,6 +488,7 @@ int main(void)
 		cmocka_unit_test(the_policy_decides_by_the_caller_s_user),
 		cmocka_unit_test(it_may_be_freed_from_its_own_event),
 		cmocka_unit_test(faults_are_survived),
+		cmocka_unit_test(one_user_can_not_keep_the_others_out),
 		cmocka_unit_test(other_requests_are_answered_with_what_is_wrong),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
