@@ -7,8 +7,6 @@
 #include "proxy/forwarded.h"
 #include "proxy/identify.h"
 
-#define VIA_HERE "1.1 linkerd"
-
 static bool is_l5d(const struct field *field)
 {
 	return field->name_length > 4 && slice_equal_nocase(slice_make(field->line, 4), SLICE("l5d-"));
@@ -181,21 +179,34 @@ static int write_local_dtab(struct exchange *exchange)
 	return head_add(exchange->request, &exchange->arena, FIELD_L5D_CTX_DTAB, SLICE("l5d-ctx-dtab"), exchange->local_dtab);
 }
 
+/* As which version the message came. */
+static struct slice via_line(const struct head *head)
+{
+	switch ((enum version)head->version) {
+	case VERSION_1_0:
+		return SLICE("Via: 1.0 linkerd\r\n");
+	case VERSION_2:
+		return SLICE("Via: 2.0 linkerd\r\n");
+	case VERSION_1_1:
+		break;
+	}
+	return SLICE("Via: 1.1 linkerd\r\n");
+}
+
 /* One Via field: what came, and this proxy at its end. */
 static int write_via(struct exchange *exchange, struct head *head)
 {
-	if (!head_has(head, FIELD_VIA)) {
-		struct slice line = head->version == VERSION_1_0 ? SLICE("Via: 1.0 linkerd\r\n") : SLICE("Via: " VIA_HERE "\r\n");
+	struct slice line = via_line(head);
 
+	if (!head_has(head, FIELD_VIA))
 		return add_line(head, FIELD_VIA, line, sizeof "Via" - 1);
-	}
 	struct slice all = { 0 };
 	for (struct field *f = head_find(head, FIELD_VIA); f; f = head_find_next(head, f)) {
 		all = arena_format(&exchange->arena, "%.*s%s%.*s", SLICE_ARGS(all), all.length ? ", " : "", SLICE_ARGS(field_value(f)));
 		if (!all.at)
 			return ERROR_NO_MEMORY;
 	}
-	all = arena_format(&exchange->arena, "Via: %.*s, %s linkerd\r\n", SLICE_ARGS(all), head->version == VERSION_1_0 ? "1.0" : "1.1");
+	all = arena_format(&exchange->arena, "Via: %.*s, %.*s", SLICE_ARGS(all), SLICE_ARGS(slice_from(line, sizeof "Via: " - 1)));
 	if (!all.at)
 		return ERROR_NO_MEMORY;
 	head_drop_all(head, FIELD_VIA);

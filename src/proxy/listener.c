@@ -58,9 +58,10 @@ static const struct session_events listener_events = {
 static void accepted(void *owner, struct stream *stream)
 {
 	struct worker_listener *listener = owner;
+	const struct codec *codec = worker_server_codec(listener->worker, listener->router->router);
 	struct session *session;
 
-	if (listener->worker->codec->server(listener->worker->sessions, stream, &listener->limits, &listener_events, listener, &listener->stats->sessions, &session))
+	if (codec->server(listener->worker->sessions, stream, &listener->limits, &listener_events, listener, &listener->stats->sessions, &session))
 		return;
 	list_append(&listener->sessions, &session->link);
 	counter_add(&listener->stats->connections, 1);
@@ -93,7 +94,11 @@ void listener_route(struct worker_listener *listener, struct worker_router *rout
 		.life_ns = policy->life_ns,
 		.read_stall_ns = policy->read_timeout_ns,
 		.write_stall_ns = policy->write_timeout_ns,
+		.max_streams = policy->http2.max_streams,
+		.stream_window = policy->http2.stream_window_bytes,
 	};
+	if (router->router->protocol == PROTOCOL_H2 && policy->http2.max_header_bytes)
+		listener->limits.max_head_bytes = policy->http2.max_header_bytes;
 }
 
 struct worker_listener *listener_start(struct worker *worker, struct port *port, struct worker_router *router, const struct listener_policy *policy)

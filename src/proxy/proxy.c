@@ -377,7 +377,7 @@ int proxy_new(const struct proxy_options *options, struct proxy **out)
 	for (; made < options->worker_count; made++) {
 		list_init(&proxy->outboxes[made]);
 		e = worker_init(&proxy->workers[made], proxy, made, options->workers[made], options->network,
-		                options->codec ? options->codec : &http1_codec, proxy->control);
+		                options->codec, proxy->control);
 		if (e)
 			goto no_worker;
 	}

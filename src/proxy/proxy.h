@@ -34,7 +34,7 @@ struct proxy_options {
 	unsigned worker_count;
 	struct metrics *metrics;       /* made with at least worker_count shards */
 	struct resolver *resolver;     /* on the control loop; may be NULL */
-	const struct codec *codec;     /* what listeners and clients speak; NULL: http1_codec */
+	const struct codec *codec;     /* what listeners and clients speak; NULL: what the policies say */
 };
 
 MUST_CHECK int proxy_new(const struct proxy_options *options, struct proxy **proxy);

@@ -246,6 +246,9 @@ static struct session_limits connection_limits(const struct upstream *upstream, 
 	own.idle_ns = policy->life.idle_ns;
 	own.read_stall_ns = policy->socket.read_timeout_ns;
 	own.write_stall_ns = policy->socket.write_timeout_ns;
+	own.stream_window = policy->http2.stream_window_bytes;
+	if (policy->protocol == UPSTREAM_HTTP2 && policy->http2.max_header_bytes)
+		own.max_head_bytes = policy->http2.max_header_bytes;
 	return own;
 }
 
@@ -269,8 +272,8 @@ static int connection_new(struct peer *peer, const struct session_limits *limits
 	e = network_connect(worker->network, worker->loop, &peer->target->address, &options, &stream);
 	if (e)
 		goto no_stream;
-	e = worker->codec->client(worker->sessions, stream, &own, &connection_events, connection,
-		&peer->upstream->stats->sessions, &connection->session);
+	e = worker_client_codec(worker, &peer->upstream->client->policy)
+		    ->client(worker->sessions, stream, &own, &connection_events, connection, &peer->upstream->stats->sessions, &connection->session);
 	if (e)
 		goto no_stream;
 	timer_init(&connection->connecting, connect_timeout, connection);

@@ -55,6 +55,20 @@ static void flush_configured(struct worker *worker)
 		worker->configured--;
 }
 
+const struct codec *worker_server_codec(const struct worker *worker, const struct router *router)
+{
+	if (worker->codec)
+		return worker->codec;
+	return router->protocol == PROTOCOL_H2 ? &http2_codec : &http1_codec;
+}
+
+const struct codec *worker_client_codec(const struct worker *worker, const struct client_policy *policy)
+{
+	if (worker->codec)
+		return worker->codec;
+	return policy->protocol == UPSTREAM_HTTP2 ? &http2_codec : &http1_codec;
+}
+
 void worker_router_ref(struct worker_router *router)
 {
 	router->references++;

@@ -96,7 +96,7 @@ struct worker {
 	struct proxy *proxy;
 	struct loop *loop;
 	struct network *network;
-	const struct codec *codec;
+	const struct codec *codec;     /* of all; NULL: what the policies say */
 	struct channel *inbox;         /* from the control thread */
 	struct channel *control;       /* to the control thread */
 	struct session_pools *sessions;
@@ -138,6 +138,9 @@ void worker_acknowledge(struct worker *worker);
 void proxy_configured(struct proxy *proxy); /* proxy.c */
 /* All workers, in the order of their indices; proxy.c. */
 struct worker *proxy_workers(struct proxy *proxy, unsigned *count);
+/* What a listener of that router, and a client with that policy, speak. */
+const struct codec *worker_server_codec(const struct worker *worker, const struct router *router);
+const struct codec *worker_client_codec(const struct worker *worker, const struct client_policy *policy);
 void worker_router_ref(struct worker_router *router);
 void worker_router_unref(struct worker_router *router);
 

@@ -274,7 +274,7 @@ class Mesh:
         problems = []
         for client in self.clients:
             client.close()
-        for weft in self.wefts:
+        for weft in reversed(self.wefts):   # the first ones are called by later ones
             try:
                 weft.finish()
             except AssertionError as error:

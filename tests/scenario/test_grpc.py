@@ -1,0 +1,206 @@
+# SPDX-License-Identifier: Apache-2.0
+"""gRPC through one weft and through two, with grpcio at both ends."""
+
+import time
+
+import grpc
+import pytest
+from grpc_service import DETAILS, GrpcServer, channel, unary, unary_stream
+from mesh import wait_until
+
+IDENTIFIER = {"kind": "io.l5d.header.path", "segments": 1}
+
+
+def classifier(kind, **keys):
+    return {"responseClassifier": {"kind": f"io.l5d.h2.grpc.{kind}", **keys}}
+
+
+@pytest.fixture(name="serve")
+def make_server(mesh):
+    """Servers of test.Echo, which end with the test."""
+    servers = []
+
+    def serve(*plans, **options):
+        servers.extend(GrpcServer(f"server-{i}", plan, **options) for i, plan in enumerate(plans or [()]))
+        mesh.service("test.Echo", *[server.address for server in servers])
+        return servers
+
+    yield serve
+    for server in servers:
+        server.close()
+
+
+def h2_router(mesh, **keys):
+    return {**mesh.router(**{"identifier": IDENTIFIER, **keys}), "protocol": "h2"}
+
+
+@pytest.fixture(name="way", params=["one", "two"])
+def make_way(mesh, request):
+    """Through how many proxies: gives a function that starts them and returns the first."""
+
+    def start(**keys):
+        weft = mesh.weft(mesh.config(h2_router(mesh, **keys)))
+        if request.param == "one":
+            return weft
+        mesh.service("next", weft.address())
+        return mesh.weft(mesh.config(h2_router(mesh, dtab="/svc => /#/io.l5d.fs/next", **{k: v for k, v in keys.items() if k != "dtab"})))
+
+    return start
+
+
+def test_the_four_kinds_of_calls(way, serve):
+    serve()
+    with channel(way()) as made:
+        assert unary(made, "Say")(b"hello", timeout=10) == b"server-0: hello"
+        assert list(unary_stream(made, "Count")(b"500", timeout=10)) == [b"%d" % i for i in range(500)]
+        assert made.stream_unary("/test.Echo/Gather")(iter([b"a", b"b", b"c"]), timeout=10) == b"a+b+c"
+        assert list(made.stream_stream("/test.Echo/Chat")(iter([b"x", b"yy"]), timeout=10)) == [b"X", b"YY"]
+
+
+def test_a_chat_goes_back_and_forth(way, serve):
+    serve()
+    waiting = []
+
+    def questions():
+        for i in range(50):
+            wait_until(lambda i=i: len(waiting) == i, "the answer before")
+            yield b"q%d" % i
+
+    with channel(way(service=classifier("default"))) as made:
+        for answer in made.stream_stream("/test.Echo/Chat")(questions(), timeout=20):
+            waiting.append(answer)
+    assert waiting == [b"Q%d" % i for i in range(50)]
+
+
+def test_large_messages(way, serve):
+    serve()
+    with channel(way(), ("grpc.max_receive_message_length", -1), ("grpc.max_send_message_length", -1)) as made:
+        message = bytes(range(256)) * 12000
+        assert unary(made, "Say")(message, timeout=20) == b"server-0: " + message
+
+
+@pytest.mark.parametrize("status", [1, 3, 5, 8, 13, 16])
+def test_status_message_and_details(way, serve, status):
+    serve()
+    with channel(way()) as made:
+        with pytest.raises(grpc.RpcError) as error:
+            unary(made, "Fail")(b"%d" % status, timeout=10)
+        assert error.value.code().value[0] == status
+        assert error.value.details() == "no: 50% \n ä"
+        assert dict(error.value.trailing_metadata())[DETAILS] == b"\x08\x05 details \xff"
+
+
+def test_a_status_behind_messages(way, serve):
+    serve()
+    with channel(way(service=classifier("alwaysRetryable"))) as made:
+        call = unary_stream(made, "FailLate")(b"x" * 20000, timeout=10)   # more than is held back
+        got = []
+        with pytest.raises(grpc.RpcError) as error:
+            for message in call:
+                got.append(message)
+        assert got == [b"first", b"x" * 20000]
+        assert error.value.code() == grpc.StatusCode.DATA_LOSS
+
+
+def test_metadata_both_ways(way, serve):
+    server, = serve()
+    with channel(way()) as made:
+        answer, call = unary(made, "Say").with_call(b"hello", timeout=10, metadata=[("x-asked-bin", b"\x01\x02\xff"), ("x-asked", "yes")])
+        assert answer == b"server-0: hello"
+        assert dict(call.initial_metadata())["x-initial-bin"] == b"\x00\xff\x01"
+        assert dict(call.trailing_metadata())["x-trailing-bin"] == b"\x01\x02\xff\x00\xfe"
+    seen = server.seen[0][1]
+    assert seen["x-asked-bin"] == b"\x01\x02\xff" and seen["x-asked"] == "yes"
+    assert seen["l5d-dst-service"] == "/svc/test.Echo"
+
+
+def test_a_retryable_status_is_retried(way, serve):
+    first, second = serve([grpc.StatusCode.UNAVAILABLE] * 3, [grpc.StatusCode.UNAVAILABLE])
+    with channel(way(service=classifier("default"))) as made:
+        for _ in range(10):
+            assert unary(made, "Say")(b"hello", timeout=10).endswith(b": hello")
+    assert len(first.seen) + len(second.seen) >= 12
+
+
+def test_other_statuses_are_not(way, serve):
+    server, = serve([grpc.StatusCode.INTERNAL, grpc.StatusCode.UNAVAILABLE])
+    weft = way(service=classifier("retryableStatusCodes", retryableStatusCodes=[8]))
+    with channel(weft) as made:
+        for status in (grpc.StatusCode.INTERNAL, grpc.StatusCode.UNAVAILABLE):
+            with pytest.raises(grpc.RpcError) as error:
+                unary(made, "Say")(b"hello", timeout=10)
+            assert error.value.code() == status and error.value.details() == "as planned"
+        assert len(server.seen) == 2
+    assert weft.metric("rt/out/service/svc/test.Echo/failures") == 2
+    assert weft.metric("rt/out/service/svc/test.Echo/stream_failures") == 2
+    wait_until(lambda: weft.metric("rt/out/method/test.Echo/Say/grpc_status/14") == 1, "the method's counters")
+    assert weft.metric("rt/out/method/test.Echo/Say/requests") == 2
+
+
+def test_a_deadline_shrinks_and_cancels(way, serve):
+    server, = serve()
+    with channel(way()) as made:
+        begin = time.monotonic()
+        with pytest.raises(grpc.RpcError) as error:
+            unary(made, "Hang")(b"hello", timeout=0.7)
+        assert error.value.code() == grpc.StatusCode.DEADLINE_EXCEEDED
+        assert 0.6 < time.monotonic() - begin < 5
+        assert server.canceled.wait(10)
+    left = server.seen[0][2]
+    assert left is not None and 0 < left < 0.7
+
+
+def test_a_deadline_ends_a_stream(way, serve):
+    server, = serve()
+    with channel(way()) as made:
+        with pytest.raises(grpc.RpcError) as error:
+            for _ in unary_stream(made, "Drip")(b"drop", timeout=0.7):
+                pass
+        assert error.value.code() == grpc.StatusCode.DEADLINE_EXCEEDED
+        assert server.canceled.wait(10)
+
+
+@pytest.mark.parametrize("method", ["Hang", "Drip"])
+def test_a_caller_that_cancels_is_heard(way, serve, method):
+    server, = serve()
+    with channel(way(service=classifier("default"))) as made:
+        call = unary_stream(made, method)(b"hello", timeout=20)
+        wait_until(lambda: server.seen, "the call at the server")
+        call.cancel()
+        assert server.canceled.wait(10)
+
+
+def test_the_proxys_own_answers(mesh, way):
+    mesh.service("test.Dead", ("127.0.0.1", 1))
+    weft = way()
+    with channel(weft) as made:
+        for method, status in (("/test.Nowhere/Say", grpc.StatusCode.UNAVAILABLE), ("/test.Dead/Say", grpc.StatusCode.UNAVAILABLE)):
+            with pytest.raises(grpc.RpcError) as error:
+                made.unary_unary(method)(b"hello", timeout=10)
+            assert error.value.code() == status
+            assert "l5d-err" in dict(error.value.initial_metadata() or ()) | dict(error.value.trailing_metadata() or ())
+
+
+def test_many_calls_share_few_connections(mesh, serve):
+    server, = serve()
+    weft = mesh.weft(mesh.config(h2_router(mesh)))
+    with channel(weft) as made:
+        say = unary(made, "Say")
+        calls = [say.future(b"%d" % i, timeout=20) for i in range(300)]
+        assert sorted(call.result() for call in calls) == sorted(b"server-0: %d" % i for i in range(300))
+    assert weft.metric("client/#/io.l5d.fs/test.Echo/connects") <= 4
+    assert len(server.seen) == 300
+
+
+def test_an_endpoint_that_leaves_gracefully_loses_no_call(mesh, serve):
+    first, second = serve((), ())
+    weft = mesh.weft(mesh.config(h2_router(mesh)))
+    with channel(weft) as made:
+        say = unary(made, "Say")
+        for i in range(20):
+            say(b"%d" % i, timeout=10)
+        stopping = first.server.stop(10)
+        for i in range(100):
+            assert say(b"%d" % i, timeout=10).endswith(b": %d" % i)
+        stopping.wait()
+    assert len(first.seen) + len(second.seen) == 120
