@@ -31,6 +31,8 @@ def router(setting, port):
             "failureAccrual": {"kind": "io.l5d.consecutiveFailures", "failures": 5, "backoff": {"kind": "constant", "ms": 1000}},
         },
     }
+    if case.downstream == "h2c" and case.upstream == "http":
+        made["client"]["protocol"] = "http"
     if case.grpc:
         made["identifier"] = {"kind": "io.l5d.header.path", "segments": 1}
         made["service"]["responseClassifier"]["kind"] = "io.l5d.h2.grpc.default"

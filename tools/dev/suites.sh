@@ -165,10 +165,11 @@ scenario_suite() {
 	pytest_suite scenario "$@"
 }
 
-# The codecs' judges (tests/conform/*_judge.c) are in the test build.
+# The codecs' judges (tests/conform/*_judge.c) are in the test build, others are built by judges.sh.
 conform_suite() {
 	section_started=$SECONDS
 	built build-test || return 0
+	build_judges || count 0 1 0
 	WEFT_TEST_BUILD=$PWD/build-test pytest_suite conform "$@"
 }
 
