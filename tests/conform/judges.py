@@ -5,7 +5,6 @@
         chain = judged.chain(("127.0.0.1", 50051), proxies=2, tls_between=True)   # -> (ip, port) to call
 """
 
-import json
 import os
 import pathlib
 import subprocess
@@ -17,7 +16,8 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(pathlib.Path(__file__).parent), str(ROOT / "tests" / "scenario")]
 
 from certificates import Authority  # noqa: E402: only from its folder
-from mesh import WEFT, Mesh  # noqa: E402
+from http2 import NOT_YET, http2_is_there  # noqa: E402
+from mesh import Mesh  # noqa: E402
 
 JUDGES = pathlib.Path(os.environ.get("WEFT_JUDGES") or ROOT / "build-judges")
 TRUST = "spiffe://judges/ns/default/sa"
@@ -58,21 +58,13 @@ class Server:
             self.process.wait(10)
 
 
-def require_http2(folder):
-    """Skips what can't be judged before weft's h2 router is there."""
-    config = folder / "http2.json"
-    config.write_text(json.dumps({"routers": [{"protocol": "h2", "servers": [{"port": 0}]}]}))
-    done = run(WEFT, "validate", config)
-    if "not yet supported" in done.stdout + done.stderr:
-        pytest.skip("this weft has no h2 router with TLS yet")
-
-
 class Judged:
     """weft with routers that speak HTTP/2, before servers of others."""
 
     def __init__(self, folder):
         self.folder = pathlib.Path(folder)
-        require_http2(self.folder)
+        if not http2_is_there():
+            pytest.skip(NOT_YET)
         self.mesh = Mesh(self.folder)
         self.authority = Authority(self.folder)
         self.web = self.authority.issue("web", dns=[SERVER_NAME], uri=[f"{TRUST}/web"])
