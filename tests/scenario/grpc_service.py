@@ -19,12 +19,12 @@ DETAILS = "grpc-status-details-bin"
 class GrpcServer:
     """Methods of test.Echo. `plan`: statuses to answer with first, for Say; None is OK."""
 
-    def __init__(self, name, plan=(), ip="127.0.0.1"):
+    def __init__(self, name, plan=(), ip="127.0.0.1", options=()):
         self.name, self.plan = name, list(plan)
         self.seen = []        # (method, metadata, seconds left) of each call
         self.canceled = threading.Event()
         self.lock = threading.Lock()
-        self.server = grpc.server(futures.ThreadPoolExecutor(32))
+        self.server = grpc.server(futures.ThreadPoolExecutor(32), options=options)
         self.server.add_generic_rpc_handlers([grpc.method_handlers_generic_handler("test.Echo", {
             "Say": grpc.unary_unary_rpc_method_handler(self.say),
             "Count": grpc.unary_stream_rpc_method_handler(self.count),

@@ -204,3 +204,32 @@ def test_an_endpoint_that_leaves_gracefully_loses_no_call(mesh, serve):
             assert say(b"%d" % i, timeout=10).endswith(b": %d" % i)
         stopping.wait()
     assert len(first.seen) + len(second.seen) == 120
+
+
+def test_no_more_streams_than_the_endpoint_takes(mesh, serve):
+    """Of a server that takes four at a time, another connection is opened for the fifth."""
+    server, = serve(options=[("grpc.max_concurrent_streams", 4)])
+    weft = mesh.weft(mesh.config(h2_router(mesh)))
+    with channel(weft) as made:
+        calls = []
+        for i in range(18):   # one after the other, so that each connection's limit is known when it is reached
+            calls.append(unary(made, "Hang").future(b"%d" % i, timeout=20))
+            wait_until(lambda i=i: len(server.seen) == i + 1, "the call at the server, beside all before")
+        assert weft.metric("client/#/io.l5d.fs/test.Echo/connections") >= 5
+        server.canceled.set()
+        assert [call.result() for call in calls] == [b"%d" % i for i in range(18)]
+
+
+def test_connections_that_have_lived_long_are_replaced_without_losing_a_call(mesh, serve):
+    serve()
+    weft = mesh.weft(mesh.config(h2_router(mesh, client={"clientSession": {"lifeTimeMs": 200}})))
+    with channel(weft) as made:
+        slow = unary_stream(made, "Drip")(b"drop", timeout=30)   # outlives its connection's age
+        next(slow)
+        say, count = unary(made, "Say"), 0
+        while weft.metric("client/#/io.l5d.fs/test.Echo/connects") < 6:
+            assert say(b"x", timeout=10) == b"server-0: x"
+            count += 1
+            assert next(slow) == b"drop"
+        slow.cancel()
+    assert weft.metric("rt/out/service/svc/test.Echo/failures") <= 1   # the one that was cancelled
