@@ -205,7 +205,10 @@ static void connection_free(struct peer_waiter *waiter)
 
 	CHECK_MAGIC(exchange, EXCHANGE_MAGIC);
 	exchange_move(exchange, EXCHANGE_ROUTING);
-	exchange_run(exchange);
+	if (waiter->failed)
+		exchange_attempt_failed(exchange, OUTCOME_CONNECT, waiter->failed);
+	else
+		exchange_run(exchange);
 }
 
 static enum step_result forward(struct exchange *exchange)
@@ -216,6 +219,7 @@ static enum step_result forward(struct exchange *exchange)
 
 	if (e == ERROR_BUSY) {
 		exchange->peer_waiter.ready = connection_free;
+		exchange->peer_waiter.failed = 0;
 		if (peer_wait(exchange->peer, &exchange->peer_waiter))
 			return STEP_PARK;
 	}

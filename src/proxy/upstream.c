@@ -20,6 +20,7 @@ struct connection {
 	struct timer connecting;       /* set until it is connected */
 	int64_t began, idle_since;     /* idle_since: when an exchange on it last began or ended */
 	bool idle;
+	bool undecided;                /* counted as such by the peer */
 };
 
 static void available(void *owner, struct session *session);
@@ -188,6 +189,41 @@ static bool goes_elsewhere(struct peer *peer)
 	return true;
 }
 
+/* While the number of connections is limited, the first one that can be had is taken (sharing.h). */
+static bool is_awaited(const struct connection *connection)
+{
+	return connection->undecided && !sharing_is_limited(connection->peer);
+}
+
+/* It was found out how many exchanges it takes, or it has ended. */
+static void decide(struct connection *connection)
+{
+	if (connection->undecided)
+		connection->peer->undecided--;
+	connection->undecided = false;
+}
+
+/* Those who waited for a connection that could not be made are as if they had been on it. */
+static void fail_waiting(struct peer *peer, int error)
+{
+	struct list all;
+
+	list_init(&all);
+	while (!list_empty(&peer->waiting)) {
+		struct list *link = list_first(&peer->waiting);
+
+		list_remove(link);
+		list_append(&all, link);
+	}
+	while (!list_empty(&all)) {
+		struct peer_waiter *waiter = LIST_OF(list_first(&all), struct peer_waiter, link);
+
+		stop_waiting(peer, waiter);
+		waiter->failed = error ? error : ERROR_CLOSED;
+		waiter->ready(waiter);
+	}
+}
+
 static void available(void *owner, struct session *session)
 {
 	struct connection *connection = owner;
@@ -198,7 +234,9 @@ static void available(void *owner, struct session *session)
 		timer_cancel(session->loop, &connection->connecting);
 		histogram_record(&peer->upstream->stats->connect_latency, (uint64_t)(loop_now(session->loop) - connection->began) / 1000);
 	}
-	if (session_capacity(session) == 0)
+	if (!session->undecided)
+		decide(connection);
+	if (is_awaited(connection) || session_capacity(session) == 0)
 		return;
 	if (peer->removed || peer->upstream->worker->draining) {
 		retire(connection);
@@ -212,6 +250,9 @@ static void available(void *owner, struct session *session)
 		return;
 	}
 	while (connection->idle && !list_empty(&peer->waiting))
+		peer_wake_one(peer);
+	/* More than it takes: another connection, for which the others wait. */
+	if (!peer->undecided && !sharing_is_limited(peer))
 		peer_wake_one(peer);
 }
 
@@ -228,8 +269,12 @@ static void closed(void *owner, struct session *session, int error)
 	peer->connections--;
 	sharing_give(peer);
 	counter_sub(&peer->upstream->stats->connections, 1);
+	bool awaited = is_awaited(connection);
+	decide(connection);
 	connection->magic = 0;
 	pool_put(&peer->upstream->worker->connections, connection);
+	if (awaited)
+		fail_waiting(peer, error);
 	peer_unref(peer);
 }
 
@@ -279,6 +324,8 @@ static int connection_new(struct peer *peer, const struct session_limits *limits
 	timer_init(&connection->connecting, connect_timeout, connection);
 	timer_set(worker->loop, &connection->connecting, connection->began + CONNECT_TIMEOUT);
 	list_append(&peer->busy, &connection->session->link);
+	connection->undecided = connection->session->undecided;
+	peer->undecided += connection->undecided;
 	peer->connections++;
 	peer->references++;
 	counter_add(&peer->upstream->stats->connections, 1);
@@ -315,6 +362,8 @@ int peer_open(struct peer *peer, const struct session_limits *limits, const stru
 	if (peer->removed)             /* while this request waited for a connection */
 		return ERROR_CLOSED;
 	connection = idle_connection(peer);
+	if (!connection && peer->undecided && !sharing_is_limited(peer))
+		return ERROR_BUSY;
 	if (!connection) {
 		e = connection_new(peer, limits, &connection);
 		if (e)
@@ -322,7 +371,7 @@ int peer_open(struct peer *peer, const struct session_limits *limits, const stru
 	}
 	connection->idle_since = loop_now(connection->session->loop);
 	e = session_open(connection->session, events, exchange, side);
-	if (connection->idle != (session_capacity(connection->session) > 0))
+	if (connection->idle != (!is_awaited(connection) && session_capacity(connection->session) > 0))
 		place(connection, !connection->idle);
 	if (connection->idle && sharing_is_wanted(peer))
 		task_set(peer->upstream->worker->loop, &peer->look);

@@ -29,6 +29,7 @@ struct peer {
 	struct task look;              /* something can be done for those who wait */
 	uint32_t connections, references; /* references: attempts and connections */
 	uint8_t turns;                 /* how often its own requests went before those of other workers */
+	uint32_t undecided;            /* connections of which it is not known yet how many requests they take */
 	bool spares;                   /* has said that it has idle connections (sharing.h) */
 	bool removed;
 };
@@ -49,7 +50,8 @@ struct upstream {
 
 struct peer_waiter {
 	struct list link;
-	void (*ready)(struct peer_waiter *waiter); /* try peer_open again */
+	void (*ready)(struct peer_waiter *waiter); /* try peer_open again, unless `failed` */
+	int failed;                    /* what it waited for ended so before it could be used; 0: try again */
 };
 
 /* Finds or makes the worker's upstream for a client and gives it its targets; takes the references of both. From the inbox. */
@@ -60,7 +62,8 @@ void upstream_unref(struct upstream *upstream);
 
 /* NULL: there are no endpoints. The peer is counted for the caller, and its attempt has begun. */
 struct peer *upstream_pick(struct upstream *upstream, int64_t now, struct candidate *const *tried, unsigned tried_count, bool *forced);
-/* An exchange on an idle connection, or on a new one, which is made with `limits`. ERROR_BUSY: connections are limited and in use;
+/* Requests that come while a connection to the peer is being made wait for it when it may carry many of them.
+ * An exchange on an idle connection, or on a new one, which is made with `limits`. ERROR_BUSY: connections are limited and in use;
  * ERROR_CLOSED: the target was taken away; ERROR_LIMIT, ERROR_NO_MEMORY. */
 MUST_CHECK int peer_open(struct peer *peer, const struct session_limits *limits, const struct side_events *events, void *exchange, struct side **side);
 /* False when too many wait already. */

@@ -306,6 +306,7 @@ int http2_client_new(struct session_pools *pools, struct stream *stream, const s
 
 	if (e)
 		return e;
+	h->session.undecided = true;
 	*session = &h->session;
 	return 0;
 }

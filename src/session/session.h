@@ -95,6 +95,7 @@ struct session {
 	int64_t began;          /* loop_now when it was made */
 	bool connected;
 	bool draining;
+	bool undecided;         /* client: how many exchanges it takes is not known before `available` is told with this cleared */
 };
 
 /* The ends of HTTP/1.1 (RFC 9112). The stream's ownership passes, also on failure. */
