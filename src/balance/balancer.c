@@ -222,10 +222,7 @@ struct candidate *balancer_pick(struct balancer *balancer, int64_t now, struct c
 	}
 	struct candidate *found = look_through(balancer, &question, &best);
 
-	if (best < RANK_AVAILABLE_TRIED) {
-		*forced = true;
-		balancer->effort_exhausted++;
-	}
+	*forced = best < RANK_AVAILABLE_TRIED;
 	return found;
 }
 

@@ -43,7 +43,6 @@ struct balancer {
 	bool weighted;                 /* not all have the same weight; then sums[i] is the weight of the first i + 1 */
 	bool changed;                  /* both must be found out anew */
 	double *sums;
-	uint64_t effort_exhausted;     /* picks that found nobody available */
 };
 
 void balancer_init(struct balancer *balancer, const struct balancer_policy *policy, struct random *random);

@@ -8,6 +8,7 @@
 #include "cli/cli.h"
 #include "cli/reload.h"
 #include "client/resolver.h"
+#include "export/dns.h"
 #include "io/file.h"
 #include "io/process.h"
 #include "io/thread.h"
@@ -26,6 +27,7 @@ struct process {
 	struct thread **running;       /* the workers', then admin's */
 	unsigned running_count;
 	struct metrics *metrics;
+	struct scope *dns;
 	struct resolver *resolver;
 	struct proxy *proxy;
 	struct admin *admin;
@@ -109,6 +111,7 @@ static int make_resolver(struct process *process)
 {
 	struct resolver_options options = { 0 };
 
+	process->dns = dns_metrics(process->metrics, &options.counts);
 	if (process->first->resolv_conf.length)
 		options.resolv_conf = process->first->resolv_conf.at;
 	return resolver_new(process->control, network_host(), &options, &process->resolver);
@@ -275,6 +278,7 @@ static void close_down(struct process *process)
 	admin_free(process->admin);
 	proxy_free(process->proxy);
 	resolver_free(process->resolver);
+	scope_unref(process->dns);
 	signals_free(process->signals);
 	snapshot_unref(process->first);
 }

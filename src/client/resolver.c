@@ -22,7 +22,7 @@ static const int64_t retry_least_ns = CLOCK_SECOND, retry_most_ns = 30 * CLOCK_S
 struct resolver {
 	struct loop *loop;
 	struct resolver_options options; /* filled in */
-	struct resolver_counts counts;
+	struct resolver_counts *counts, own_counts;
 	struct question_servers servers;
 	struct resolv_conf conf;
 	struct slice hosts; /* heap, or {NULL, 0} */
@@ -157,11 +157,11 @@ static int make_room(struct resolver *resolver)
 		struct resolver_name *name = LIST_OF(link, struct resolver_name, unwatched);
 		if (name->telling)
 			continue;
-		counter_add(&resolver->counts.evicted, 1);
+		counter_add(&resolver->counts->evicted, 1);
 		name_free(name);
 		return 0;
 	}
-	counter_add(&resolver->counts.refused, 1);
+	counter_add(&resolver->counts->refused, 1);
 	return ERROR_LIMIT;
 }
 
@@ -255,10 +255,10 @@ static int64_t retry_after(unsigned failures)
 static int64_t take_failure(struct resolver_name *name, const struct lookup_result *result)
 {
 	struct resolver *resolver = name->resolver;
-	counter_add(&resolver->counts.failed, 1);
+	counter_add(&resolver->counts->failed, 1);
 	name->failures++;
 	if (name->known && name->state != RESOLVER_FAILED) {
-		counter_add(&resolver->counts.stale, 1);
+		counter_add(&resolver->counts->stale, 1);
 		if (name->failures == 1)
 			LOG(LOG_WARN, "client", "%s: %s; its last answer stays in use", name->text, result->reason);
 		if (!list_empty(&name->untold))
@@ -277,11 +277,11 @@ static int64_t take_result(struct resolver_name *name, const struct lookup_resul
 		return take_failure(name, result);
 	name->failures = 0;
 	if (result->outcome == LOOKUP_NEGATIVE) {
-		counter_add(&resolver->counts.negative, 1);
+		counter_add(&resolver->counts->negative, 1);
 		set_known(name, RESOLVER_NEGATIVE, result);
 		return bounded_ttl(resolver, result->ttl, resolver->options.max_negative_ns);
 	}
-	counter_add(&resolver->counts.found, 1);
+	counter_add(&resolver->counts->found, 1);
 	set_known(name, RESOLVER_FOUND, result);
 	if (result->source == LOOKUP_LITERAL)
 		return CLOCK_NEVER;
@@ -307,7 +307,7 @@ static void look_up(struct resolver_name *name)
 	if (name->lookup)
 		return;
 	read_files(resolver);
-	counter_add(&resolver->counts.lookups, 1);
+	counter_add(&resolver->counts->lookups, 1);
 	name->lookup = lookup_new(&resolver->servers, looked_up, name);
 	if (lookup_start(name->lookup, slice_of(name->text), &resolver->conf, resolver->hosts))
 		looked_up(name->lookup);
@@ -350,11 +350,12 @@ int resolver_new(
 	struct resolver *resolver = memory_new(sizeof *resolver);
 	resolver->loop = loop;
 	resolver->options = *options;
+	resolver->counts = options->counts ? options->counts : &resolver->own_counts;
 	fill_in(&resolver->options);
 	resolver->options.resolv_conf = memory_text(slice_of(resolver->options.resolv_conf));
 	resolver->options.hosts = memory_text(slice_of(resolver->options.hosts));
 	question_servers_init(
-		&resolver->servers, loop, network, &resolver->counts.questions, resolver->options.max_questions);
+		&resolver->servers, loop, network, &resolver->counts->questions, resolver->options.max_questions);
 	map_init(&resolver->names, random_u64(loop_random(loop)));
 	list_init(&resolver->unwatched);
 	*result = resolver;
@@ -405,7 +406,7 @@ int resolver_watch(struct resolver *resolver, struct slice text,
 	list_append(&name->untold, &watch->link);
 	*result = watch;
 	if (name->known) {
-		counter_add(&resolver->counts.cached, 1);
+		counter_add(&resolver->counts->cached, 1);
 		task_set(resolver->loop, &name->tell);
 	} else {
 		look_up(name);
@@ -426,5 +427,5 @@ void resolver_unwatch(struct resolver_watch *watch)
 
 const struct resolver_counts *resolver_counts(const struct resolver *resolver)
 {
-	return &resolver->counts;
+	return resolver->counts;
 }

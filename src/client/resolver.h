@@ -30,6 +30,16 @@ struct network;
 struct resolver;
 struct resolver_watch;
 
+struct resolver_counts {
+	struct question_counts questions;
+	struct counter lookups;                 /* begun, literals and hosts files included */
+	struct counter found, negative, failed; /* how they ended */
+	struct counter stale;                   /* failed, so that an older answer stayed in use */
+	struct counter cached;                  /* watches that were told what was known already */
+	struct counter evicted;                 /* unwatched names forgotten before their time, for max_names */
+	struct counter refused;                 /* watches refused for max_names */
+};
+
 struct resolver_options {
 	const char *resolv_conf; /* path; NULL: /etc/resolv.conf. Missing: as if empty (the server 127.0.0.1) */
 	const char *hosts;       /* path; NULL: /etc/hosts. Missing: as if empty */
@@ -38,6 +48,7 @@ struct resolver_options {
 	int64_t max_negative_ns; /* of answers that there is no such name, 0: 30 s */
 	uint32_t max_names;      /* known, being asked for, or watched; 0: 4096 */
 	uint32_t max_questions;  /* being asked at the same time, others wait; 0: 128 */
+	struct resolver_counts *counts; /* zeroed, outlives the resolver; NULL: the resolver's own */
 };
 
 enum resolver_state {
@@ -53,16 +64,6 @@ struct resolution {
 		*addresses; /* port 0, all different; IPv4 first, each sorted; hosts files' order is kept */
 	unsigned count;     /* > 0 exactly for RESOLVER_FOUND */
 	const char *reason; /* static; NULL for RESOLVER_FOUND */
-};
-
-struct resolver_counts {
-	struct question_counts questions;
-	struct counter lookups;                 /* begun, literals and hosts files included */
-	struct counter found, negative, failed; /* how they ended */
-	struct counter stale;                   /* failed, so that an older answer stayed in use */
-	struct counter cached;                  /* watches that were told what was known already */
-	struct counter evicted;                 /* unwatched names forgotten before their time, for max_names */
-	struct counter refused;                 /* watches refused for max_names */
 };
 
 MUST_CHECK int resolver_new(

@@ -11,6 +11,7 @@ enum number {
 	NUMBER_CPUS,
 	NUMBER_MEMORY,
 	NUMBER_HEAP,
+	NUMBER_HEAP_LIMIT,
 	NUMBER_ALLOCATIONS,
 	NUMBER_THREADS,
 	NUMBER_DESCRIPTORS,
@@ -25,6 +26,7 @@ static const char *const names[NUMBER_COUNT] = {
 	[NUMBER_CPUS] = "num_cpus",
 	[NUMBER_MEMORY] = "mem/current/used",
 	[NUMBER_HEAP] = "heap/used",
+	[NUMBER_HEAP_LIMIT] = "heap/max",
 	[NUMBER_ALLOCATIONS] = "heap/allocations", /* ever; weft's own: none in the steady state but for pages like this */
 	[NUMBER_THREADS] = "thread/count",
 	[NUMBER_DESCRIPTORS] = "fd_count",
@@ -56,6 +58,7 @@ struct process_metrics *process_metrics_new(struct metrics *metrics, int64_t beg
 	process->metrics = metrics;
 	process->began = began;
 	process->numbers[NUMBER_CPUS] = thread_cores();
+	process->numbers[NUMBER_HEAP_LIMIT] = (double)process_memory_limit();
 	process->scope = metrics_scope(metrics, &process_kind, &label, 1);
 	for (unsigned i = 0; i < NUMBER_COUNT; i++)
 		metrics_gauge(metrics, process->scope, names[NUMBER_COUNT - 1 - i], read_number,

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* export/process.h: the process itself among the metrics, under the names that Linkerd's dashboards read: jvm/uptime (ms),
- * jvm/num_cpus, jvm/mem/current/used, jvm/heap/used (both resident bytes), jvm/thread/count, jvm/fd_count, jvm/fd_limit,
+ * jvm/num_cpus, jvm/mem/current/used, jvm/heap/used (both resident bytes), jvm/heap/max (what it may use), jvm/thread/count, jvm/fd_count, jvm/fd_limit,
  * jvm/gc/cycles and jvm/gc/msec (always 0: nothing collects garbage here).
  *
  * Made and freed on the control thread; refreshed and read on the admin thread alone.

@@ -38,6 +38,8 @@ struct process_usage {
 };
 
 void process_usage(struct process_usage *usage);
+/* How much memory it may use: the machine's, or less if its cgroup allows less. */
+uint64_t process_memory_limit(void);
 unsigned process_id(void);
 uint32_t process_user(void); /* the effective user's number */
 const char *process_environment(const char *name); /* NULL when unset */

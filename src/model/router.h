@@ -107,9 +107,9 @@ struct router {
 	const struct client_rule *client_rules;
 	unsigned client_rule_count;
 	int64_t binding_timeout_ns;
-	uint32_t cache_paths, cache_trees, cache_bounds, cache_clients; /* bindingCache; entries at most */
+	uint32_t cache_paths, cache_trees; /* bindingCache: names that a worker remembers; trees: with a dtab of the request's own */
 	int64_t cache_idle_ns;
-	uint32_t max_head_bytes, max_line_bytes, max_error_bytes;
+	uint32_t max_head_bytes, max_line_bytes;
 	bool originator;
 };
 

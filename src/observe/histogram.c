@@ -5,12 +5,13 @@
 
 #include "base/memory.h"
 
-static void add(struct histogram_view *view, const _Atomic uint32_t *buckets, unsigned count, const struct counter *sum)
+/* Each bucket counts as the middle one of the `width` that it stands for. */
+static void add(struct histogram_view *view, const _Atomic uint32_t *buckets, unsigned count, unsigned width, const struct counter *sum)
 {
 	for (unsigned i = 0; i < count; i++) {
 		uint32_t n = atomic_load_explicit(&buckets[i], memory_order_relaxed);
 
-		view->buckets[i] += n;
+		view->buckets[i * width + width / 2] += n;
 		view->count += n;
 	}
 	view->sum += counter_read(sum);
@@ -18,12 +19,17 @@ static void add(struct histogram_view *view, const _Atomic uint32_t *buckets, un
 
 void histogram_view_add(struct histogram_view *view, const struct histogram *histogram)
 {
-	add(view, histogram->buckets, HISTOGRAM_BUCKETS, &histogram->sum);
+	add(view, histogram->buckets, HISTOGRAM_BUCKETS, 1, &histogram->sum);
 }
 
 void histogram_view_add_few(struct histogram_view *view, const struct histogram_few *histogram)
 {
-	add(view, histogram->buckets, HISTOGRAM_FEW, &histogram->sum);
+	add(view, histogram->buckets, HISTOGRAM_FEW, 1, &histogram->sum);
+}
+
+void histogram_view_add_coarse(struct histogram_view *view, const struct histogram_coarse *histogram)
+{
+	add(view, histogram->buckets, HISTOGRAM_COARSE, 4, &histogram->sum);
 }
 
 void histogram_view_subtract(struct histogram_view *view, const struct histogram_view *earlier)

@@ -4,9 +4,11 @@
  * Log-linear buckets: 16 for each power of two (at most 6.25 % wide), values 0 … 2^32-1 (larger ones count as the largest).
  * Recording is two additions. Nothing is ever reset by the writer: a reader takes differences of what it saw. For numbers that are
  * seldom large (how many retries) there is a small one, with the same buckets up to HISTOGRAM_FEW - 1, which counts all larger.
+ * For what is seldom looked at there is a coarse one, with a bucket for each four of these (at most 25 % wide).
  *
  *	histogram_record(&stats->latency, microseconds);
  *	histogram_few_record(&stats->retries_per_request, retries);
+ *	histogram_coarse_record(&stats->times[0], microseconds);
  */
 #ifndef OBSERVE_HISTOGRAM_H
 #define OBSERVE_HISTOGRAM_H
@@ -18,6 +20,7 @@
 enum {
 	HISTOGRAM_SUB_BITS = 4,
 	HISTOGRAM_BUCKETS = 16 + (32 - 4) * 16,
+	HISTOGRAM_COARSE = HISTOGRAM_BUCKETS / 4,
 	HISTOGRAM_FEW = 32, /* up to there each value has a bucket of its own */
 };
 
@@ -29,6 +32,11 @@ struct histogram {
 struct histogram_few {
 	struct counter sum;
 	_Atomic uint32_t buckets[HISTOGRAM_FEW];
+};
+
+struct histogram_coarse {
+	struct counter sum;
+	_Atomic uint32_t buckets[HISTOGRAM_COARSE];
 };
 
 static inline unsigned histogram_bucket(uint64_t value)
@@ -55,6 +63,13 @@ static inline void histogram_few_record(struct histogram_few *histogram, uint64_
 	counter_add(&histogram->sum, value);
 }
 
+static inline void histogram_coarse_record(struct histogram_coarse *histogram, uint64_t value)
+{
+	_Atomic uint32_t *bucket = &histogram->buckets[histogram_bucket(value) / 4];
+	atomic_store_explicit(bucket, atomic_load_explicit(bucket, memory_order_relaxed) + 1, memory_order_relaxed);
+	counter_add(&histogram->sum, value);
+}
+
 /* A distribution over some span of time, summed over shards. */
 struct histogram_view {
 	uint64_t count, sum;
@@ -64,6 +79,7 @@ struct histogram_view {
 /* Adds a shard's present state. */
 void histogram_view_add(struct histogram_view *view, const struct histogram *histogram);
 void histogram_view_add_few(struct histogram_view *view, const struct histogram_few *histogram);
+void histogram_view_add_coarse(struct histogram_view *view, const struct histogram_coarse *histogram);
 /* view -= earlier (bucket by bucket, modulo 2^32). */
 void histogram_view_subtract(struct histogram_view *view, const struct histogram_view *earlier);
 /* The value below which `fraction` of all lie: a bucket's middle; 0 for an empty view. fraction 0: least, 1: greatest. */

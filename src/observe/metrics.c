@@ -350,6 +350,8 @@ static void sum_histogram(const struct metrics *metrics, const struct scope *sco
 
 		if (metric->type == METRIC_VALUES)
 			histogram_view_add_few(view, histogram);
+		else if (metric->type == METRIC_SEEN_STAT)
+			histogram_view_add_coarse(view, histogram);
 		else
 			histogram_view_add(view, histogram);
 	}

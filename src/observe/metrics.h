@@ -37,7 +37,7 @@ enum metric_type {
 	METRIC_SEEN,     /* the same, left out while it is 0: for what is seldom met, such as kinds of failures */
 	METRIC_GAUGE,    /* struct counter read as int64_t; summed */
 	METRIC_STAT,     /* struct histogram of microseconds, shown in milliseconds */
-	METRIC_SEEN_STAT, /* the same, left out while nothing was recorded */
+	METRIC_SEEN_STAT, /* struct histogram_coarse of microseconds, left out while nothing was recorded */
 	METRIC_VALUES,   /* struct histogram_few of plain numbers */
 	METRIC_CODES,    /* struct codes: a counter for each value met: `status/200` and its class `status/2XX` */
 };

@@ -139,7 +139,7 @@ static void count_stream(struct exchange *exchange, struct stream_stats *stats, 
 		return;
 	counter_add(exchange->success ? &stats->success : &stats->failures, 1);
 	counter_add(&stats->data_bytes, exchange->request_bytes + exchange->response_bytes);
-	histogram_record(&stats->duration, (uint64_t)ns / 1000);
+	histogram_coarse_record(&stats->duration, (uint64_t)ns / 1000);
 }
 
 static void count_attempt(struct exchange *exchange, enum outcome outcome)
@@ -326,6 +326,7 @@ static void count_finish(struct exchange *exchange, int64_t now)
 	counter_sub(&server->pending, 1);
 	counter_add(exchange->success ? &server->success : &server->failures, 1);
 	histogram_record(&server->latency, us);
+	times_add(&server->times, exchange->status, us);
 	count_stream(exchange, &server->streams, now - exchange->began);
 	if (!exchange->served)
 		return;

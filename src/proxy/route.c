@@ -50,6 +50,11 @@ static struct route *route_at(struct map_entry *entry)
 	return MAP_OF(entry, struct route, entry);
 }
 
+static struct cache_stats *cache_of(struct worker_router *router, bool local)
+{
+	return local ? &router->stats->trees : &router->stats->paths;
+}
+
 static void deliver_want(const struct message *message)
 {
 	struct route *route = message->a;
@@ -118,7 +123,7 @@ static void route_release(struct route *route)
 	if (route->local)
 		route->router->local_routes--;
 	if (route->uses <= 1)
-		counter_add(&route->router->stats->path_oneshots, 1);
+		counter_add(&cache_of(route->router, route->local)->oneshots, 1);
 	route->router = NULL;
 	drop_binding(route);
 	list_remove(&route->link);
@@ -178,7 +183,7 @@ static bool make_room(struct worker_router *router, bool local)
 		struct route *route = route_at(entry);
 
 		if (route->local == local && list_empty(&route->waiting)) {
-			counter_add(&router->stats->path_evicts, 1);
+			counter_add(&cache_of(router, local)->evicts, 1);
 			route_release(route);
 			return true;
 		}
@@ -202,7 +207,7 @@ int route_find(struct worker_router *router, struct slice key, unsigned path_len
 		*out = route;
 		return 0;
 	}
-	counter_add(&router->stats->path_misses, 1);
+	counter_add(&cache_of(router, local)->misses, 1);
 	if (!make_room(router, local))
 		return ERROR_LIMIT;
 	route = route_new(router, key, path_length, local);
@@ -284,7 +289,7 @@ void route_sweep(struct worker_router *router, int64_t now, bool all)
 		if (!list_empty(&route->waiting))
 			continue;
 		if (!all)
-			counter_add(&router->stats->path_expires, 1);
+			counter_add(&cache_of(router, route->local)->expires, 1);
 		route_release(route);
 	}
 }

@@ -10,36 +10,43 @@
 #define ROUTER(member, type, name) METRIC(struct router_stats, member, type, name)
 #define COUNT(table) (sizeof(table) / sizeof(table)[0])
 
+/* Rows that several scopes have. `of` says where in the scope's struct, with its dot: `attempts.`, or nothing. */
+#define CALLS(SCOPE, of) \
+	SCOPE(of requests, METRIC_COUNTER, "requests"), SCOPE(of success, METRIC_COUNTER, "success"), \
+		SCOPE(of failures, METRIC_COUNTER, "failures"), SCOPE(of latency, METRIC_STAT, "request_latency_ms")
+#define PENDING(SCOPE, of) SCOPE(of pending, METRIC_GAUGE, "pending"), SCOPE(of pending, METRIC_GAUGE, "load")
+#define TIMES(SCOPE) \
+	SCOPE(times.classes[0], METRIC_SEEN_STAT, "time/2XX"), SCOPE(times.classes[1], METRIC_SEEN_STAT, "time/3XX"), \
+		SCOPE(times.classes[2], METRIC_SEEN_STAT, "time/4XX"), SCOPE(times.classes[3], METRIC_SEEN_STAT, "time/5XX")
+#define CONNECTIONS(SCOPE) \
+	SCOPE(connections, METRIC_GAUGE, "connections"), SCOPE(sessions.connects, METRIC_COUNTER, "connects"), \
+		SCOPE(sessions.closes, METRIC_COUNTER, "closes"), \
+		SCOPE(sessions.received_bytes, METRIC_COUNTER, "received_bytes"), \
+		SCOPE(sessions.sent_bytes, METRIC_COUNTER, "sent_bytes")
+#define CACHE(name) \
+	ROUTER(name##s.misses, METRIC_COUNTER, "bindcache/" #name "/misses"), \
+		ROUTER(name##s.evicts, METRIC_COUNTER, "bindcache/" #name "/evicts"), \
+		ROUTER(name##s.expires, METRIC_COUNTER, "bindcache/" #name "/expires"), \
+		ROUTER(name##s.oneshots, METRIC_COUNTER, "bindcache/" #name "/oneshots")
 #define STREAMS(SCOPE) \
 	SCOPE(streams.success, METRIC_SEEN, "stream_success"), SCOPE(streams.failures, METRIC_SEEN, "stream_failures"), \
 		SCOPE(streams.data_bytes, METRIC_SEEN, "data_bytes"), SCOPE(streams.duration, METRIC_SEEN_STAT, "stream_duration_ms")
 
 static const struct metric server_metrics[] = {
-	SERVER(requests, METRIC_COUNTER, "requests"),
-	SERVER(success, METRIC_COUNTER, "success"),
-	SERVER(failures, METRIC_COUNTER, "failures"),
+	CALLS(SERVER, ),
+	PENDING(SERVER, ),
+	TIMES(SERVER),
+	CONNECTIONS(SERVER),
 	SERVER(rejected, METRIC_SEEN, "failures/com.twitter.finagle.filter.TooManyConcurrentRequests"),
-	SERVER(pending, METRIC_GAUGE, "pending"),
-	SERVER(pending, METRIC_GAUGE, "load"),
-	SERVER(latency, METRIC_STAT, "request_latency_ms"),
 	SERVER(status, METRIC_CODES, "status"),
-	SERVER(connections, METRIC_GAUGE, "connections"),
-	SERVER(sessions.connects, METRIC_COUNTER, "connects"),
-	SERVER(sessions.closes, METRIC_COUNTER, "closes"),
-	SERVER(sessions.received_bytes, METRIC_COUNTER, "received_bytes"),
-	SERVER(sessions.sent_bytes, METRIC_COUNTER, "sent_bytes"),
 	SERVER(connection_duration, METRIC_STAT, "connection_duration"),
 	SERVER(refused, METRIC_COUNTER, "protocol_errors"),
 	STREAMS(SERVER),
 };
 
 static const struct metric service_metrics[] = {
-	SERVICE(requests, METRIC_COUNTER, "requests"),
-	SERVICE(success, METRIC_COUNTER, "success"),
-	SERVICE(failures, METRIC_COUNTER, "failures"),
-	SERVICE(pending, METRIC_GAUGE, "pending"),
-	SERVICE(pending, METRIC_GAUGE, "load"),
-	SERVICE(latency, METRIC_STAT, "request_latency_ms"),
+	CALLS(SERVICE, ),
+	PENDING(SERVICE, ),
 	SERVICE(retries, METRIC_COUNTER, "retries/total"),
 	SERVICE(budget_exhausted, METRIC_COUNTER, "retries/budget_exhausted"),
 	SERVICE(retries_late, METRIC_COUNTER, "retries/cannot_retry"),
@@ -48,11 +55,8 @@ static const struct metric service_metrics[] = {
 };
 
 static const struct metric pair_metrics[] = {
-	ATTEMPT(requests, METRIC_COUNTER, "requests"),
-	ATTEMPT(success, METRIC_COUNTER, "success"),
-	ATTEMPT(failures, METRIC_COUNTER, "failures"),
-	ATTEMPT(pending, METRIC_GAUGE, "pending"),
-	ATTEMPT(latency, METRIC_STAT, "request_latency_ms"),
+	CALLS(ATTEMPT, ),
+	PENDING(ATTEMPT, ),
 	ATTEMPT(status, METRIC_CODES, "status"),
 };
 
@@ -60,9 +64,10 @@ static const struct metric pair_metrics[] = {
 #define FAILED(outcome, exception) CLIENT(exceptions[outcome], METRIC_SEEN, "failures/com.twitter.finagle." exception)
 
 static const struct metric client_metrics[] = {
-	CLIENT(attempts.requests, METRIC_COUNTER, "requests"),
-	CLIENT(attempts.success, METRIC_COUNTER, "success"),
-	CLIENT(attempts.failures, METRIC_COUNTER, "failures"),
+	CALLS(CLIENT, attempts.),
+	PENDING(CLIENT, attempts.),
+	TIMES(CLIENT),
+	CONNECTIONS(CLIENT),
 	FAILED(OUTCOME_RESPONSE, "service.ResponseClassificationSyntheticException"),
 	FAILED(OUTCOME_CONNECT, "ConnectionFailedException"),
 	FAILED(OUTCOME_REFUSED, "ChannelWriteException"),
@@ -72,24 +77,19 @@ static const struct metric client_metrics[] = {
 	FAILED(OUTCOME_TOTAL_TIMEOUT, "GlobalRequestTimeoutException"),
 	FAILED(OUTCOME_CANCELED, "CancelledRequestException"),
 	FAILED(OUTCOME_OVERLOAD, "TooManyWaitersException"),
-	CLIENT(attempts.pending, METRIC_GAUGE, "pending"),
-	CLIENT(attempts.pending, METRIC_GAUGE, "load"),
-	CLIENT(attempts.latency, METRIC_STAT, "request_latency_ms"),
 	CLIENT(attempts.status, METRIC_CODES, "status"),
-	CLIENT(connections, METRIC_GAUGE, "connections"),
-	CLIENT(sessions.connects, METRIC_COUNTER, "connects"),
-	CLIENT(sessions.closes, METRIC_COUNTER, "closes"),
-	CLIENT(sessions.received_bytes, METRIC_COUNTER, "received_bytes"),
-	CLIENT(sessions.sent_bytes, METRIC_COUNTER, "sent_bytes"),
 	CLIENT(sessions.protocol_errors, METRIC_COUNTER, "protocol_errors"),
 	CLIENT(connect_latency, METRIC_STAT, "connect_latency_ms"),
+	CLIENT(failed_connect_latency, METRIC_SEEN_STAT, "failed_connect_latency_ms"),
 	CLIENT(connect_failures, METRIC_COUNTER, "service_creation/failures"),
 	CLIENT(size, METRIC_GAUGE, "loadbalancer/size"),
 	CLIENT(available, METRIC_GAUGE, "loadbalancer/available"),
 	CLIENT(adds, METRIC_COUNTER, "loadbalancer/adds"),
 	CLIENT(removes, METRIC_COUNTER, "loadbalancer/removes"),
 	CLIENT(updates, METRIC_COUNTER, "loadbalancer/updates"),
+	CLIENT(updates, METRIC_COUNTER, "loadbalancer/rebuilds"), /* each update is one */
 	CLIENT(attempts.pending, METRIC_GAUGE, "loadbalancer/load"),
+	CLIENT(busy, METRIC_GAUGE, "loadbalancer/busy"),
 	CLIENT(effort_exhausted, METRIC_COUNTER, "loadbalancer/max_effort_exhausted"),
 	CLIENT(removals, METRIC_COUNTER, "failure_accrual/removals"),
 	CLIENT(revivals, METRIC_COUNTER, "failure_accrual/revivals"),
@@ -100,6 +100,7 @@ static const struct metric client_metrics[] = {
 	CLIENT(request_limit, METRIC_COUNTER, "retries/request_limit"),
 	CLIENT(requeues_per_request, METRIC_VALUES, "retries/requeues_per_request"),
 	CLIENT(connections, METRIC_GAUGE, "pool_size"),
+	CLIENT(cached, METRIC_GAUGE, "pool_cached"),
 	CLIENT(waiters, METRIC_GAUGE, "pool_waiters"),
 	CLIENT(waited, METRIC_COUNTER, "pool_num_waited"),
 	STREAMS(CLIENT),
@@ -109,10 +110,7 @@ static const struct metric client_metrics[] = {
 #define STATUS(number) METHOD(statuses[number], METRIC_SEEN, "grpc_status/" #number)
 
 static const struct metric method_metrics[] = {
-	METHOD(requests, METRIC_COUNTER, "requests"),
-	METHOD(success, METRIC_COUNTER, "success"),
-	METHOD(failures, METRIC_COUNTER, "failures"),
-	METHOD(latency, METRIC_STAT, "request_latency_ms"),
+	CALLS(METHOD, ),
 	STATUS(0),
 	STATUS(1),
 	STATUS(2),
@@ -134,10 +132,8 @@ static const struct metric method_metrics[] = {
 };
 
 static const struct metric router_metrics[] = {
-	ROUTER(path_misses, METRIC_COUNTER, "bindcache/path/misses"),
-	ROUTER(path_evicts, METRIC_COUNTER, "bindcache/path/evicts"),
-	ROUTER(path_expires, METRIC_COUNTER, "bindcache/path/expires"),
-	ROUTER(path_oneshots, METRIC_COUNTER, "bindcache/path/oneshots"),
+	CACHE(path),
+	CACHE(tree),
 	ROUTER(binding_timeouts, METRIC_COUNTER, "binding/timeouts"),
 	ROUTER(unbound, METRIC_COUNTER, "binding/failures"),
 	ROUTER(unidentified, METRIC_COUNTER, "unidentified"),

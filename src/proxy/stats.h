@@ -15,8 +15,22 @@
 struct stream_stats {
 	struct counter success, failures;
 	struct counter data_bytes;           /* of bodies, both ways */
-	struct histogram duration;           /* stream_duration_ms: to the stream's end */
+	struct histogram_coarse duration;    /* stream_duration_ms: to the stream's end */
 };
+
+/* time/2XX to time/5XX: how long responses took, by the class of their status. */
+enum { TIMES_FIRST = 2, TIMES_COUNT = 4 };
+struct times {
+	struct histogram_coarse classes[TIMES_COUNT];
+};
+
+static inline void times_add(struct times *times, unsigned status, uint64_t microseconds)
+{
+	unsigned which = status / 100 - TIMES_FIRST;
+
+	if (which < TIMES_COUNT)
+		histogram_coarse_record(&times->classes[which], microseconds);
+}
 
 /* rt/LABEL/server/IP/PORT */
 struct server_stats {
@@ -28,6 +42,7 @@ struct server_stats {
 	struct counter refused;              /* bytes that were no acceptable request */
 	struct codes status;
 	struct histogram latency;            /* request_latency_ms */
+	struct times times;
 	struct histogram connection_duration;
 	struct stream_stats streams;
 };
@@ -53,11 +68,14 @@ struct attempt_stats {
 /* rt/LABEL/client/ID */
 struct client_stats {
 	struct attempt_stats attempts;
+	struct times times;
 	struct stream_stats streams;
 	struct session_counters sessions;
 	struct counter connections, connect_failures;
 	struct histogram connect_latency;
-	struct counter size, available;      /* gauges, by worker 0 (all workers see the same endpoints) */
+	struct histogram_coarse failed_connect_latency;
+	struct counter cached;               /* gauge: idle connections */
+	struct counter size, available, busy; /* gauges, by worker 0 (all workers see the same endpoints) */
 	struct counter adds, removes, updates, effort_exhausted;
 	struct counter removals, revivals, probes;
 	struct histogram removed_for;
@@ -74,9 +92,14 @@ struct method_stats {
 	struct histogram latency;
 };
 
+/* A worker's cache of names. */
+struct cache_stats {
+	struct counter misses, evicts, expires, oneshots; /* oneshots: of those that are gone, used once only */
+};
+
 /* rt/LABEL */
 struct router_stats {
-	struct counter path_misses, path_evicts, path_expires, path_oneshots;
+	struct cache_stats paths, trees;     /* trees: of requests with a dtab of their own */
 	struct counter binding_timeouts, unbound, unidentified;
 };
 

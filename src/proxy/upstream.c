@@ -124,6 +124,8 @@ static void place(struct connection *connection, bool idle)
 {
 	struct peer *peer = connection->peer;
 
+	if (idle != connection->idle)
+		counter_add(&peer->upstream->stats->cached, idle ? 1 : UINT64_MAX);
 	connection->idle = idle;
 	list_remove(&connection->session->link);
 	list_prepend(idle ? &peer->idle : &peer->busy, &connection->session->link);
@@ -256,6 +258,18 @@ static void available(void *owner, struct session *session)
 		peer_wake_one(peer);
 }
 
+/* A connection that is gone: not idle any more, and perhaps never made. */
+static void uncount(const struct connection *connection, int error)
+{
+	const struct session *session = connection->session;
+	struct client_stats *stats = connection->peer->upstream->stats;
+
+	if (connection->idle)
+		counter_sub(&stats->cached, 1);
+	if (!session->connected && error)
+		histogram_coarse_record(&stats->failed_connect_latency, (uint64_t)(loop_now(session->loop) - connection->began) / 1000);
+}
+
 static void closed(void *owner, struct session *session, int error)
 {
 	struct connection *connection = owner;
@@ -271,6 +285,7 @@ static void closed(void *owner, struct session *session, int error)
 	counter_sub(&peer->upstream->stats->connections, 1);
 	bool awaited = is_awaited(connection);
 	decide(connection);
+	uncount(connection, error);
 	connection->magic = 0;
 	pool_put(&peer->upstream->worker->connections, connection);
 	if (awaited)
@@ -514,8 +529,11 @@ static void show_size(struct upstream *upstream)
 {
 	if (upstream->worker->index != 0)
 		return;
-	counter_set(&upstream->stats->size, upstream->balancer.count);
-	counter_set(&upstream->stats->available, balancer_available(&upstream->balancer, loop_now(upstream->worker->loop)));
+	uint32_t size = upstream->balancer.count, available = balancer_available(&upstream->balancer, loop_now(upstream->worker->loop));
+
+	counter_set(&upstream->stats->size, size);
+	counter_set(&upstream->stats->available, available);
+	counter_set(&upstream->stats->busy, size - available);
 }
 
 void upstream_publish(struct worker *worker, struct client *client, struct targets *targets)

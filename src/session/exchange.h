@@ -54,8 +54,6 @@ enum reset {
 	RESET_SHUTDOWN,   /* we are ending */
 };
 
-const char *reset_text(enum reset reset);
-
 /* Implemented by the exchange, a table for each of its two sides. */
 struct side_events {
 	void (*informational)(struct side *side, struct head *head); /* upstream: 1xx but 101 */

@@ -154,6 +154,60 @@ def test_metrics_are_there_at_once(mesh):
         assert metrics[gauge] > 0
 
 
+def test_times_by_class_and_idle_connections(mesh):
+    weft = start(mesh)
+    traffic(mesh, weft)
+    metrics = weft.metrics()
+    server = "rt/out/server/{}/{}/".format(*weft.address())
+    client = "rt/out/client/#/io.l5d.fs/web/"
+    assert (metrics[server + "time/2XX.count"], metrics[server + "time/5XX.count"]) == (3, 2)
+    assert metrics[client + "time/2XX.count"] == 3
+    assert metrics[client + "time/2XX.sum"] <= metrics[server + "time/2XX.sum"] < metrics[server + "request_latency_ms.sum"] + 0.001
+    assert not any("time/3XX" in key or "time/4XX" in key or client + "time/5XX" in key for key in metrics)
+    assert metrics[client + "pool_cached"] == metrics[client + "pool_size"] == 1
+    assert client + "failed_connect_latency_ms.count" not in metrics
+    assert metrics["jvm/heap/max"] > metrics["jvm/heap/used"]
+
+
+def test_connections_that_could_not_be_made_are_timed(mesh):
+    dead = mesh.origin()
+    mesh.service("web", dead)
+    dead.close()
+    weft = mesh.weft()
+    assert mesh.client(weft).get("web").status == 502
+    metrics = weft.metrics()
+    client = "rt/out/client/#/io.l5d.fs/web/"
+    assert metrics[client + "failed_connect_latency_ms.count"] == metrics[client + "service_creation/failures"] > 0
+    assert metrics[client + "pool_cached"] == 0
+
+
+def test_names_with_a_dtab_of_their_own_are_counted_apart(mesh):
+    weft = start(mesh)
+    client = mesh.client(weft)
+    for _ in range(2):
+        assert client.get("web").status == 200
+        assert client.get("web", headers={"l5d-dtab": "/x => /y"}).status == 200
+    metrics = weft.metrics()
+    assert (metrics["rt/out/bindcache/path/misses"], metrics["rt/out/bindcache/tree/misses"]) == (1, 1)
+
+
+def test_the_resolver_is_counted(mesh, tmp_path):
+    origin = mesh.origin()
+    server = NameServer({"web.example": ["127.0.0.1"]})
+    try:
+        config = mesh.config(mesh.router("out", f"/svc => /$/inet; /svc/web => /$/inet/web.example/{origin.port}"),
+                             dns={"resolvConf": server.resolv_conf(tmp_path / "resolv.conf")})
+        weft = mesh.weft(config)
+        assert weft.metrics()["dns/lookups"] == 0
+        assert mesh.client(weft).get("web").status == 200
+        metrics = weft.metrics()
+        assert metrics["dns/lookups"] >= 1 and metrics["dns/found"] >= 1 and metrics["dns/queries"] >= 2
+        assert metrics["dns/failed"] == metrics["dns/refused"] == 0
+        assert "dns:queries" in weft.admin("/admin/metrics/prometheus").text
+    finally:
+        server.close()
+
+
 def test_part_of_the_metrics(mesh):
     weft = start(mesh)
     traffic(mesh, weft)

@@ -106,12 +106,9 @@ static void make_router(struct arena *arena, struct router *router, const struct
 		.binding_timeout_ns = 10 * CLOCK_SECOND,
 		.cache_paths = 1000,
 		.cache_trees = 1000,
-		.cache_bounds = 1000,
-		.cache_clients = 1000,
 		.cache_idle_ns = 600 * CLOCK_SECOND,
 		.max_head_bytes = 8192,
 		.max_line_bytes = 4096,
-		.max_error_bytes = 1024,
 	};
 }
 

@@ -233,8 +233,8 @@ static void read_interpreter(struct linkerd_load *load, const struct document_no
 static const struct linkerd_key cache_keys[] = {
 	{ "paths", LINKERD_COUNT, AT(cache_paths), 1, .says = "names kept; 1000" },
 	{ "trees", LINKERD_COUNT, AT(cache_trees), 1, .says = "trees kept; 1000" },
-	{ "bounds", LINKERD_COUNT, AT(cache_bounds), 1, .says = "bound names kept; 1000" },
-	{ "clients", LINKERD_COUNT, AT(cache_clients), 1, .says = "clients kept; 1000" },
+	{ "bounds", LINKERD_COUNT, LINKERD_NOWHERE, 1, .says = "no effect: a name and what it is bound to are one entry; 1000" },
+	{ "clients", LINKERD_COUNT, LINKERD_NOWHERE, 1, .says = "no effect: clients live as long as a name is bound to them; 1000" },
 	{ "idleTtlSecs", LINKERD_SECONDS, AT(cache_idle_ns), 1, .says = "then what is unused is forgotten; 600" },
 	{ 0 },
 };
@@ -266,7 +266,8 @@ static const struct linkerd_key router_keys[] = {
 	{ "bindingCache", LINKERD_BLOCK, 0, .block = &cache_block, .says = "what is remembered of names" },
 	{ "maxHeadersKB", LINKERD_KB, AT(max_head_bytes), 1, MOST_HEAD_KB, .says = "of a message; 8, at most 15" },
 	{ "maxInitialLineKB", LINKERD_KB, AT(max_line_bytes), 1, MOST_HEAD_KB, .says = "request and status line; 4, at most 15" },
-	{ "maxErrResponseKB", LINKERD_KB, AT(max_error_bytes), 1, MOST_ERROR_KB, .says = "of errors' bodies; 5120" },
+	{ "maxErrResponseKB", LINKERD_KB, LINKERD_NOWHERE, 1, MOST_ERROR_KB,
+	  .says = "no effect: errors made here are at most 16 KB, and endpoints' are passed on as they come; 5120" },
 	{ "originator", LINKERD_BOOL, AT(originator), .says = "adds the gauge rt/LABEL/originator; false" },
 	{ "experimental", LINKERD_BOOL, LINKERD_NOWHERE, .says = "no effect: nothing here is experimental; false" },
 	LINKERD_KEY_LATER("announcers"),
@@ -337,12 +338,9 @@ static void read_router(struct linkerd_load *load, const struct document_node *n
 		.binding_timeout_ns = 10 * CLOCK_SECOND,
 		.cache_paths = 1000,
 		.cache_trees = 1000,
-		.cache_bounds = 1000,
-		.cache_clients = 1000,
 		.cache_idle_ns = 600 * CLOCK_SECOND,
 		.max_head_bytes = 8 * 1024,
 		.max_line_bytes = 4 * 1024,
-		.max_error_bytes = 5120 * 1024,
 	};
 	if (!document_expect(node, DOCUMENT_MAPPING, load->problems) || !read_protocol(load, node, &router->protocol)) {
 		router->label = SLICE(""); /* not read, so not to be compared */

@@ -1,13 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* How many cores this process may use: the least of what its affinity mask and its control groups (cgroups(7)) allow. */
+/* How many cores and how much memory this process may use: the least of what the machine, its affinity mask and its control groups
+ * (cgroups(7)) allow. */
 #include <math.h>
 #include <sched.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/memory.h"
 #include "base/slice.h"
 #include "io/file.h"
+#include "io/process.h"
 #include "io/thread.h"
 
 enum { PATH_BYTES = 4096, SMALL_FILE = 64 * 1024, MOST_CPUS = 8192 };
@@ -66,15 +69,44 @@ static double quota_v1(const char *folder)
 	return (double)quota / (double)period;
 }
 
-/* The least quota from a group's folder up to the root. In a container the path may name a folder that is not mounted there:
+static double memory_limit(const char *folder, const char *file)
+{
+	char path[PATH_BYTES];
+	uint64_t bytes;
+	snprintf(path, sizeof path, "%s/%s", folder, file);
+	return read_number(path, &bytes) ? (double)bytes : INFINITY;
+}
+
+static double memory_v2(const char *folder)
+{
+	return memory_limit(folder, "memory.max");
+}
+
+static double memory_v1(const char *folder)
+{
+	return memory_limit(folder, "memory.limit_in_bytes");
+}
+
+/* What a control group may limit. Each reader answers infinity when the group doesn't. */
+struct resource {
+	struct slice controller;       /* of version 1 */
+	const char *root;              /* where its groups are in version 1 */
+	double (*v1)(const char *folder);
+	double (*v2)(const char *folder);
+};
+
+static const struct resource cpu = { SLICE("cpu"), "/sys/fs/cgroup/cpu", quota_v1, quota_v2 };
+static const struct resource memory = { SLICE("memory"), "/sys/fs/cgroup/memory", memory_v1, memory_v2 };
+
+/* The least from a group's folder up to the root. In a container the path may name a folder that is not mounted there:
  * then its parents are still looked at. */
-static double least_quota(const char *root, struct slice group, double (*quota)(const char *folder))
+static double least_upwards(const char *root, struct slice group, double (*limit)(const char *folder))
 {
 	char folder[PATH_BYTES];
 	double least = INFINITY;
 	for (;;) {
 		snprintf(folder, sizeof folder, "%s%.*s", root, SLICE_ARGS(group));
-		double here = quota(folder);
+		double here = limit(folder);
 		if (here < least)
 			least = here;
 		if (!group.length)
@@ -85,30 +117,30 @@ static double least_quota(const char *root, struct slice group, double (*quota)(
 	}
 }
 
-static bool names_cpu(struct slice controllers)
+static bool names(struct slice controllers, struct slice controller)
 {
 	struct slice one;
 	while (slice_split(&controllers, ',', &one))
-		if (slice_equal(one, SLICE("cpu")))
+		if (slice_equal(one, controller))
 			return true;
 	return false;
 }
 
 /* One line of /proc/self/cgroup: HIERARCHY:CONTROLLERS:PATH; version 2 has no controllers. */
-static double line_quota(struct slice line)
+static double line_limit(struct slice line, const struct resource *resource)
 {
 	struct slice hierarchy, controllers;
 	if (!slice_split(&line, ':', &hierarchy) || !slice_split(&line, ':', &controllers) || !line.at)
 		return INFINITY;
 	if (!controllers.length) {
-		double pure = least_quota("/sys/fs/cgroup", line, quota_v2);
-		double mixed = least_quota("/sys/fs/cgroup/unified", line, quota_v2);
+		double pure = least_upwards("/sys/fs/cgroup", line, resource->v2);
+		double mixed = least_upwards("/sys/fs/cgroup/unified", line, resource->v2);
 		return pure < mixed ? pure : mixed;
 	}
-	return names_cpu(controllers) ? least_quota("/sys/fs/cgroup/cpu", line, quota_v1) : INFINITY;
+	return names(controllers, resource->controller) ? least_upwards(resource->root, line, resource->v1) : INFINITY;
 }
 
-static double group_cores(void)
+static double group_limit(const struct resource *resource)
 {
 	struct slice text, rest, line;
 	double least = INFINITY;
@@ -116,7 +148,7 @@ static double group_cores(void)
 		return least;
 	rest = text;
 	while (slice_split(&rest, '\n', &line)) {
-		double here = line_quota(line);
+		double here = line_limit(line, resource);
 		if (here < least)
 			least = here;
 	}
@@ -128,8 +160,15 @@ static double group_cores(void)
 unsigned thread_cores(void)
 {
 	unsigned cores = affinity_cores();
-	double quota = ceil(group_cores());
+	double quota = ceil(group_limit(&cpu));
 	if (quota < 1)
 		return 1;
 	return quota < (double)cores ? (unsigned)quota : cores;
+}
+
+uint64_t process_memory_limit(void)
+{
+	double machine = (double)sysconf(_SC_PHYS_PAGES) * (double)sysconf(_SC_PAGESIZE);
+	double group = group_limit(&memory);
+	return (uint64_t)(group < machine ? group : machine);
 }

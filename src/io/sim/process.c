@@ -98,6 +98,11 @@ void process_usage(struct process_usage *usage)
 	};
 }
 
+uint64_t process_memory_limit(void)
+{
+	return UINT64_C(1) << 30;
+}
+
 unsigned process_id(void)
 {
 	return process_current()->id;

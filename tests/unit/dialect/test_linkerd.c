@@ -92,12 +92,9 @@ static void the_least_file_has_linkerds_defaults(void **state)
 	assert_int_equal(r->binding_timeout_ns, 10 * CLOCK_SECOND);
 	assert_int_equal(r->cache_paths, 1000);
 	assert_int_equal(r->cache_trees, 1000);
-	assert_int_equal(r->cache_bounds, 1000);
-	assert_int_equal(r->cache_clients, 1000);
 	assert_int_equal(r->cache_idle_ns, 600 * CLOCK_SECOND);
 	assert_int_equal(r->max_head_bytes, 8192);
 	assert_int_equal(r->max_line_bytes, 4096);
-	assert_int_equal(r->max_error_bytes, 5120 * 1024);
 	assert_false(r->originator);
 
 	assert_int_equal(r->listener_count, 1);
@@ -216,12 +213,9 @@ static void routers_are_read(void **state)
 	assert_slice(r->identifiers[0].header, "x-name");
 	assert_int_equal(r->cache_paths, 1);
 	assert_int_equal(r->cache_trees, 2);
-	assert_int_equal(r->cache_bounds, 3);
-	assert_int_equal(r->cache_clients, 4);
 	assert_int_equal(r->cache_idle_ns, 5 * CLOCK_SECOND);
 	assert_int_equal(r->max_head_bytes, 15 * 1024);
 	assert_int_equal(r->max_line_bytes, 2 * 1024);
-	assert_int_equal(r->max_error_bytes, 1024);
 
 	assert_int_equal(r->transformer_count, 3);
 	assert_int_equal(r->transformers[0].kind, TRANSFORMER_PORT);

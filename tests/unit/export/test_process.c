@@ -10,7 +10,7 @@
 #include "export/process.h"
 
 struct found {
-	double uptime, cpus, memory, threads, descriptors, limit;
+	double uptime, cpus, memory, most, threads, descriptors, limit;
 	unsigned count;
 };
 
@@ -24,6 +24,7 @@ static void visit(void *owner, const struct sample *sample)
 		{ "uptime", &found->uptime },
 		{ "num_cpus", &found->cpus },
 		{ "mem/current/used", &found->memory },
+		{ "heap/max", &found->most },
 		{ "thread/count", &found->threads },
 		{ "fd_count", &found->descriptors },
 		{ "fd_limit", &found->limit },
@@ -46,10 +47,10 @@ static void test_this_process(void **state)
 	(void)state;
 	process_metrics_refresh(process, 7 * CLOCK_SECOND);
 	metrics_read(metrics, visit, &found);
-	assert_int_equal(found.count, 10);
+	assert_int_equal(found.count, 11);
 	assert_true(found.uptime == 2000);
 	assert_true(found.cpus >= 1);
-	assert_true(found.memory > 100000);
+	assert_true(found.memory > 100000 && found.most > found.memory);
 	assert_true(found.threads >= 1);
 	assert_true(found.descriptors >= 1 && found.descriptors <= found.limit);
 	process_metrics_free(process);

@@ -151,6 +151,25 @@ static void test_few_values_have_the_same_buckets(void **state)
 	assert_int_equal(view.sum, 0 + 1 + 15 + 16 + 31 + 32 + 1000);
 }
 
+static void test_coarse_buckets_are_near_enough(void **state)
+{
+	struct random random;
+
+	(void)state;
+	random_init(&random, 9);
+	for (unsigned i = 0; i < 2000; i++) {
+		uint64_t value = (random_u64(&random) >> (32 + random_below(&random, 26))) + 16;
+		struct histogram_coarse coarse = { 0 };
+
+		clear(NULL);
+		histogram_coarse_record(&coarse, value);
+		histogram_view_add_coarse(&view, &coarse);
+		assert_int_equal(view.count, 1);
+		assert_int_equal(view.sum, value);
+		assert_near(histogram_view_quantile(&view, 0.5), (double)value, 0.17);
+	}
+}
+
 static void test_a_packed_view_is_the_same(void **state)
 {
 	struct histogram_packed *packed = NULL;
@@ -181,6 +200,7 @@ int main(void)
 		cmocka_unit_test_setup(test_difference_survives_a_wrapped_bucket, clear),
 		cmocka_unit_test_setup(test_shards_add_up, clear),
 		cmocka_unit_test_setup(test_few_values_have_the_same_buckets, clear),
+		cmocka_unit_test_setup(test_coarse_buckets_are_near_enough, clear),
 		cmocka_unit_test_setup(test_a_packed_view_is_the_same, clear),
 	};
 

@@ -16,7 +16,8 @@ static const struct metric_kind *const kinds[] = { &server_kind, &service_kind, 
 static uint32_t size_of(enum metric_type type)
 {
 	return type == METRIC_CODES                             ? sizeof(struct codes) :
-	       type == METRIC_STAT || type == METRIC_SEEN_STAT ? sizeof(struct histogram) :
+	       type == METRIC_STAT      ? sizeof(struct histogram) :
+	       type == METRIC_SEEN_STAT ? sizeof(struct histogram_coarse) :
 	       type == METRIC_VALUES ? sizeof(struct histogram_few) :
 	                               sizeof(struct counter);
 }
@@ -64,12 +65,15 @@ static void test_documented_names_are_there(void **state)
 		const char *names[16];
 	} documented[] = {
 		{ &server_kind, { "requests", "success", "failures", "pending", "load", "request_latency_ms", "status",
-				  "connections", "connects", "received_bytes", "sent_bytes", "connection_duration" } },
+				  "connections", "connects", "received_bytes", "sent_bytes", "connection_duration", "time/2XX",
+				  "time/5XX" } },
 		{ &service_kind, { "requests", "success", "failures", "pending", "request_latency_ms", "retries/total",
 				   "retries/budget_exhausted", "retries/per_request" } },
 		{ &client_kind, { "requests", "success", "failures", "pending", "load", "request_latency_ms", "status",
 				  "connections", "connects", "connect_latency_ms", "pool_waiters", "pool_num_waited",
 				  "service_creation/failures" } },
+		{ &client_kind, { "time/2XX", "time/3XX", "time/4XX", "time/5XX", "failed_connect_latency_ms", "pool_cached",
+				  "loadbalancer/busy", "loadbalancer/rebuilds" } },
 		{ &client_kind, { "loadbalancer/size", "loadbalancer/available", "loadbalancer/adds", "loadbalancer/removes",
 				  "loadbalancer/updates", "loadbalancer/load", "loadbalancer/max_effort_exhausted",
 				  "failure_accrual/removals", "failure_accrual/revivals", "failure_accrual/probes",
@@ -77,7 +81,8 @@ static void test_documented_names_are_there(void **state)
 				  "retries/requeues_per_request", "retries/request_limit" } },
 		{ &pair_kind, { "requests", "success", "failures", "request_latency_ms", "status" } },
 		{ &router_kind, { "bindcache/path/misses", "bindcache/path/evicts", "bindcache/path/expires",
-				  "bindcache/path/oneshots" } },
+				  "bindcache/path/oneshots", "bindcache/tree/misses", "bindcache/tree/evicts",
+				  "bindcache/tree/expires", "bindcache/tree/oneshots" } },
 	};
 
 	(void)state;
