@@ -39,6 +39,17 @@ static void continue_anyway(void *owner)
 	resume_down(exchange);
 }
 
+/* A connection that is still being made may never be: until then nothing has gone anywhere. */
+static bool has_taker(const struct exchange *exchange)
+{
+	return exchange->up && exchange->up->session->connected;
+}
+
+static bool keeps_body(const struct exchange *exchange)
+{
+	return exchange->replay.wanted || (exchange->replay.possible && !has_taker(exchange));
+}
+
 void exchange_send(struct exchange *exchange)
 {
 	struct head *request = exchange->request;
@@ -63,7 +74,7 @@ void exchange_send(struct exchange *exchange)
 		side_send_trailers(exchange->up, &exchange->trailers);
 		exchange->request_sent = true;
 	}
-	if (!kept->wanted)
+	if (!keeps_body(exchange))
 		replay_drop(kept);
 	if (exchange->request_sent || !take_more)
 		return;
@@ -81,10 +92,11 @@ void exchange_send(struct exchange *exchange)
 static int keep(struct exchange *exchange, const struct piece *piece)
 {
 	struct replay *replay = &exchange->replay;
+	bool over = replay->bytes + piece->length > replay->limit;
 
-	if (exchange->up && replay->bytes + piece->length > replay->limit)
+	if (over && has_taker(exchange))
 		return ERROR_LIMIT;
-	if (replay->bytes + piece->length > replay->limit)
+	if (over)
 		replay->wanted = false;
 	return replay_add(replay, loop_buffers(exchange->worker->loop), piece);
 }
@@ -126,7 +138,7 @@ static void down_body(struct side *side, struct piece piece)
 	if (exchange->web && !receive_web(exchange, &piece))
 		return;
 	/* Kept: because nobody takes it yet, or because it may have to be sent again. */
-	if (!exchange->up || exchange->replay.wanted) {
+	if (!exchange->up || keeps_body(exchange)) {
 		int e = keep(exchange, &piece);
 
 		if (e && !exchange->up) {
@@ -138,7 +150,7 @@ static void down_body(struct side *side, struct piece piece)
 		if (e)
 			replay_drop(&exchange->replay);
 	} else {
-		exchange->replay.possible = false;
+		replay_drop(&exchange->replay);
 	}
 	if (exchange->held && !exchange->replay.possible && !release_held(exchange, false)) {
 		piece_release(&piece);
@@ -274,7 +286,7 @@ static bool requeue(struct exchange *exchange, struct upstream *upstream)
 
 static bool can_replay(const struct exchange *exchange)
 {
-	return exchange->replay.possible && (exchange->replay.streams || exchange->request->body != BODY_CHUNKED);
+	return exchange->replay.possible && exchange->replay.wanted;
 }
 
 /* A retry, as the service's policy allows it; *wait_ns: after which time. */

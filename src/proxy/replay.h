@@ -9,7 +9,7 @@
  *	replay_drop(&x->replay);                    // it can't be sent again from here on
  *
  * A request is replayable when it has no body, or a length of at most REPLAY_BYTES (Linkerd's streamAfterContentLengthKB);
- * chunked ones never are. In routers for HTTP/2 (`streams`) any body is, up to what the service's policy allows.
+ * chunked ones never are. But while no connection is there yet any body is kept, so that it can go to another endpoint. In routers for HTTP/2 (`streams`) any body is, up to what the service's policy allows.
  */
 #ifndef PROXY_REPLAY_H
 #define PROXY_REPLAY_H

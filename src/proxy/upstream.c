@@ -573,20 +573,30 @@ struct peer *upstream_pick(struct upstream *upstream, int64_t now, struct candid
 	return peer;
 }
 
-/* The least recently used connections are at the end of the list. */
+/* A connection that many exchanges share says nothing when the last of them has ended: that it is idle is seen here. */
+static bool is_idle_too_long(struct connection *connection, int64_t idle_ns, int64_t now)
+{
+	if (session_running(connection->session) > 0)
+		connection->idle_since = now;
+	return idle_ns && now - connection->idle_since >= idle_ns;
+}
+
+/* From the end of the list, where those are that were used least recently. */
 static void sweep_idle(struct peer *peer, int64_t now, bool all)
 {
 	const struct connection_policy *policy = &peer->upstream->client->policy.connections;
+	uint32_t open = atomic_load_explicit(&peer->target->places.open, memory_order_relaxed);
+	uint32_t most = open > policy->min_size ? open - policy->min_size : 0;
 
 	for (struct list *link = list_last(&peer->idle), *before; link; link = before) {
-		struct session *session = session_at(link);
-		const struct connection *connection = session->owner;
+		struct connection *connection = session_at(link)->owner;
 
 		before = link->previous == &peer->idle ? NULL : link->previous;
-		if (!all && (policy->idle_ns == 0 || now - connection->idle_since < policy->idle_ns ||
-		             atomic_load_explicit(&peer->target->places.open, memory_order_relaxed) <= policy->min_size))
-			break;
-		retire(session->owner);
+		if (!all && (!is_idle_too_long(connection, policy->idle_ns, now) || most == 0))
+			continue;
+		if (most)
+			most--;
+		retire(connection);
 	}
 }
 

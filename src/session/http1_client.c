@@ -205,6 +205,11 @@ static uint32_t capacity(const struct session *session)
 	return !h->side && h->closing == CLOSING_NOT && !session->draining && !h->ended && h->receiving == RECEIVING_HEAD;
 }
 
+static uint32_t running(const struct session *session)
+{
+	return ((const struct http1_session *)(const void *)session)->side != NULL;
+}
+
 static int open_side(struct session *session, const struct side_events *events, void *exchange, struct side **side)
 {
 	struct http1_session *h = http1_session_of(session);
@@ -243,6 +248,7 @@ static void drain(struct session *session)
 static const struct session_ops session_ops = {
 	.open = open_side,
 	.capacity = capacity,
+	.running = running,
 	.drain = drain,
 	.close = http1_session_close,
 };

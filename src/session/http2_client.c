@@ -255,6 +255,11 @@ static uint32_t capacity(const struct session *session)
 	return most > h->open ? most - h->open : 0;
 }
 
+static uint32_t running(const struct session *session)
+{
+	return ((const struct http2_session *)(const void *)session)->open;
+}
+
 static int open_side(struct session *session, const struct side_events *events, void *exchange, struct side **side)
 {
 	struct http2_session *h = http2_session_of(session);
@@ -293,6 +298,7 @@ static void drain(struct session *session)
 static const struct session_ops session_ops = {
 	.open = open_side,
 	.capacity = capacity,
+	.running = running,
 	.drain = drain,
 	.close = http2_session_close,
 };

@@ -77,6 +77,7 @@ struct session_events {
 struct session_ops {
 	int (*open)(struct session *session, const struct side_events *events, void *exchange, struct side **side);
 	uint32_t (*capacity)(const struct session *session);
+	uint32_t (*running)(const struct session *session); /* client sessions */
 	void (*drain)(struct session *session);
 	void (*close)(struct session *session, enum reset why);
 };
@@ -135,6 +136,12 @@ MUST_CHECK static inline int session_open(struct session *session, const struct 
 static inline uint32_t session_capacity(const struct session *session)
 {
 	return session->ops->capacity(session);
+}
+
+/* Client sessions: how many exchanges are on it now. */
+static inline uint32_t session_running(const struct session *session)
+{
+	return session->ops->running(session);
 }
 
 /* Takes no new exchanges (server: `Connection: close` on the responses still to come), then closes by itself. */

@@ -751,6 +751,11 @@ static uint32_t capacity(const struct session *session)
 	return MULTIPLEX_EXCHANGES - m->running;
 }
 
+static uint32_t running(const struct session *session)
+{
+	return ((const struct multiplex *)(const void *)session)->running;
+}
+
 static int open_side(struct session *session, const struct side_events *events, void *exchange, struct side **side)
 {
 	struct multiplex *m = of_session(session);
@@ -784,6 +789,7 @@ static void close_session(struct session *session, enum reset why)
 static const struct session_ops session_ops = {
 	.open = open_side,
 	.capacity = capacity,
+	.running = running,
 	.drain = drain,
 	.close = close_session,
 };

@@ -114,6 +114,38 @@ static void what_is_refused_goes_elsewhere(struct chain_options options)
 	}
 }
 
+/* An endpoint that refuses connections has seen nothing, so what is on its way there goes elsewhere, though nobody knows how much
+ * of it is still to come. */
+static void bodies_without_a_length_go_elsewhere(struct chain_options options)
+{
+	static const size_t lengths[] = { 5, 20000 };
+	struct chain *chain;
+	struct caller *caller = NULL;
+
+	options.origins = 2;
+	options.policy = "  client:\n    failureAccrual:\n      kind: none\n";
+	options.serve = echo;
+	chain = chain_new(&options);
+	sim_link(chain->proxy_host, chain->origins[0]->host)->refuse_chance = 1000000;
+	for (unsigned i = 0; i < 20; i++) {
+		struct call *call = begin(chain, &caller, POST_CHUNKED, false, release_when_over);
+		size_t length = lengths[i % 2];
+
+		call_send_pattern(call, length, false);
+		sim_run_for(chain->sim, i % 3 * 20 * CLOCK_MS);
+		call_send_pattern(call, 3, false);
+		call_send_trailers(call, "X-Sum", "42");
+		assert_true(chain_run_until_over(chain, call));
+		assert_int_equal(200, call->status);
+		assert_int_equal(length + 3, call->body_length);
+		assert_true(call_is_pattern(call));
+		assert_true(slice_equal(SLICE("x-echo: done\r\n"), text_slice(&call->trailers)));
+	}
+	assert_int_equal(20, chain_opened(chain));
+	assert_true(chain_metric(chain, CLIENT, "retries/requeues") > 0);
+	chain_free(chain);
+}
+
 /* --- names --- */
 
 /* One name is being bound for two seconds: only who asks for it waits. */
@@ -352,6 +384,55 @@ static void a_connection_in_use_is_not_idle(struct chain_options options)
 	chain_free(chain);
 }
 
+/* One exchange that takes longer than a connection may be idle: others still share its connection. */
+static void a_long_exchange_keeps_its_connection(struct chain_options options)
+{
+	struct chain *chain;
+	struct caller *caller = NULL, *other = NULL;
+	struct call *first, *second;
+
+	options.workers = 1;
+	options.policy = CONNECTIONS "      idleTimeMs: 1500\n";
+	options.serve = hold;
+	chain = chain_new(&options);
+	first = begin(chain, &caller, GET, true, release_when_over);
+	sim_run_for(chain->sim, 5 * CLOCK_SECOND);
+	struct call *served = chain->origins[0]->served;
+	serve(chain, answer_hello);
+	second = begin(chain, &other, GET, true, release_when_over);
+	assert_true(chain_run_until_over(chain, second));
+	check_hello(second);
+	assert_int_equal(options.codec->multiplexed ? 1 : 2, chain_connections(chain));
+	answer_hello(served, CALL_END);
+	assert_true(chain_run_until_over(chain, first));
+	check_hello(first);
+	sim_run_for(chain->sim, 4 * CLOCK_SECOND);
+	assert_int_equal(0, (int)chain_metric(chain, CLIENT, "pool_size"));
+	chain_free(chain);
+}
+
+/* Of those that are idle too long as many stay as are to be kept. */
+static void some_connections_are_kept(struct chain_options options)
+{
+	struct chain *chain;
+
+	if (options.codec->multiplexed)
+		return;
+	options.workers = 1;
+	options.policy = CONNECTIONS "      minSize: 2\n      idleTimeMs: 1500\n";
+	options.serve = hold;
+	chain = chain_new(&options);
+	call_from_many(chain, 5);
+	sim_run_for(chain->sim, CLOCK_SECOND);
+	for (struct call *call = chain->origins[0]->calls; call; call = call->next)
+		answer_hello(call, CALL_END);
+	assert_true(chain_run_until_all_over(chain));
+	assert_int_equal(5, (int)chain_metric(chain, CLIENT, "pool_size"));
+	sim_run_for(chain->sim, 5 * CLOCK_SECOND);
+	assert_int_equal(2, (int)chain_metric(chain, CLIENT, "pool_size"));
+	chain_free(chain);
+}
+
 /* A connection that takes no more, but still carries an exchange: others go on another, and don't wait for anything. */
 static void a_connection_that_says_goodbye(struct chain_options options)
 {
@@ -442,6 +523,7 @@ int main(int argc, char **argv)
 		EVERY_VARIANT(failures_are_retried),
 		EVERY_VARIANT(the_budget_ends),
 		EVERY_VARIANT(what_is_refused_goes_elsewhere),
+		EVERY_VARIANT(bodies_without_a_length_go_elsewhere),
 		EVERY_VARIANT(a_late_binding_parks_its_own_request_only),
 		EVERY_VARIANT(a_binding_that_takes_too_long),
 		EVERY_VARIANT(many_calls_wait_for_one_connection),
@@ -450,6 +532,8 @@ int main(int argc, char **argv)
 		EVERY_VARIANT(what_was_not_told_is_found),
 		EVERY_VARIANT(connections_are_shared),
 		EVERY_VARIANT(a_connection_in_use_is_not_idle),
+		EVERY_VARIANT(a_long_exchange_keeps_its_connection),
+		EVERY_VARIANT(some_connections_are_kept),
 		EVERY_VARIANT(a_connection_that_says_goodbye),
 		EVERY_VARIANT(who_leaves_while_connecting),
 		EVERY_VARIANT(draining_while_connecting),
