@@ -509,7 +509,7 @@ static bool respond(struct exchange *exchange, struct head *head)
 	exchange->class_behind = exchange->awaits_status;
 	exchange->response_counted = head->body == BODY_LENGTH;
 	exchange->status = head->status;
-	codes_add(&exchange->listener->stats->status, head->status);
+	codes_add(&exchange->stats->status, head->status);
 	exchange_move(exchange, EXCHANGE_ANSWERING);
 	replay_drop(&exchange->replay);
 	side_send_head(exchange->down, head, whole);

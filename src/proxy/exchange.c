@@ -61,6 +61,7 @@ void exchange_open(struct worker_listener *listener, struct side *down)
 	exchange->magic = EXCHANGE_MAGIC;
 	exchange->worker = worker;
 	exchange->listener = listener;
+	exchange->stats = listener->stats;
 	listener->exchanges++;
 	exchange->down = down;
 	exchange->request = down->head;
@@ -256,7 +257,7 @@ void exchange_answer(struct exchange *exchange, unsigned status, struct slice te
 	}
 	exchange->status = exchange->rpc ? 200 : (uint16_t)status;
 	exchange_move(exchange, EXCHANGE_ANSWERING);
-	codes_add(&exchange->listener->stats->status, exchange->status);
+	codes_add(&exchange->stats->status, exchange->status);
 	if (head && answer_head(exchange, head, status, text, retryable) == 0)
 		exchange->response_ended = send_answer(exchange, head, text);
 	exchange_finish(exchange);
@@ -320,7 +321,7 @@ static void record(struct exchange *exchange, int64_t now)
 
 static void count_finish(struct exchange *exchange, int64_t now)
 {
-	struct server_stats *server = exchange->listener->stats;
+	struct server_stats *server = exchange->stats;
 	uint64_t us = (uint64_t)(now - exchange->began) / 1000;
 
 	counter_sub(&server->pending, 1);

@@ -63,6 +63,7 @@ struct exchange {
 	uint8_t refusal;               /* enum reset that the caller gets in place of an answer; 0: none */
 	struct worker *worker;
 	struct worker_listener *listener;
+	struct server_stats *stats;    /* the listener's when it began */
 	struct side *down, *up;        /* NULL when released */
 	struct head *request;          /* down->head; NULL once forgotten, with its buffer */
 	struct bound_route *bound;     /* counted */

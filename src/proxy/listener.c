@@ -41,11 +41,13 @@ void listener_free_if_done(struct worker_listener *listener)
 static void closed(void *owner, struct session *session, int error)
 {
 	struct worker_listener *listener = owner;
+	/* Those that it began with. */
+	struct server_stats *stats = LIST_OF(session->counters, struct server_stats, sessions);
 
 	(void)error;
 	list_remove(&session->link);
-	counter_sub(&listener->stats->connections, 1);
-	histogram_record(&listener->stats->connection_duration, (uint64_t)(loop_now(session->loop) - session->began) / 1000);
+	counter_sub(&stats->connections, 1);
+	histogram_record(&stats->connection_duration, (uint64_t)(loop_now(session->loop) - session->began) / 1000);
 	listener_free_if_done(listener);
 }
 
@@ -80,13 +82,15 @@ struct worker_listener *listener_find(struct worker *worker, const struct port *
 	return NULL;
 }
 
-void listener_route(struct worker_listener *listener, struct worker_router *router, const struct listener_policy *policy)
+void listener_route(struct worker_listener *listener, struct worker_router *router, const struct listener_policy *policy,
+                    struct scope *scope)
 {
 	worker_router_ref(router);
 	if (listener->router)
 		worker_router_unref(listener->router);
 	listener->router = router;
 	listener->policy = policy;
+	listener->stats = scope_shard(scope, listener->worker->index);
 	listener->limits = (struct session_limits){
 		.max_line_bytes = router->router->max_line_bytes,
 		.max_head_bytes = router->router->max_head_bytes,
@@ -101,17 +105,17 @@ void listener_route(struct worker_listener *listener, struct worker_router *rout
 		listener->limits.max_head_bytes = policy->http2.max_header_bytes;
 }
 
-struct worker_listener *listener_start(struct worker *worker, struct port *port, struct worker_router *router, const struct listener_policy *policy)
+struct worker_listener *listener_start(struct worker *worker, struct port *port, struct worker_router *router,
+                                       const struct listener_policy *policy, struct scope *scope)
 {
 	struct worker_listener *listener = memory_new(sizeof *listener);
 
 	listener->worker = worker;
 	listener->port = port;
-	listener->stats = scope_shard(port->scope, worker->index);
 	list_init(&listener->sessions);
 	list_append(&worker->listeners, &listener->link);
 	atomic_fetch_add_explicit(&port->references, 1, memory_order_relaxed);
-	listener_route(listener, router, policy);
+	listener_route(listener, router, policy, scope);
 	listener->listener = listen_start(port->set, worker->index, worker->loop, accepted, listener);
 	return listener;
 }

@@ -97,7 +97,11 @@ static void port_free(struct port *port)
 	list_remove(&port->link);
 	if (port->set)
 		listen_close(port->set);
-	scope_unref(port->scope);
+	if (port->scope)
+		scope_unref(port->scope);
+	for (unsigned i = 0; i < port->past_count; i++)
+		scope_unref(port->past[i]);
+	memory_free(port->past);
 	memory_free(port);
 }
 
@@ -139,6 +143,29 @@ static struct scope *server_scope(struct proxy *proxy, struct slice label, const
 	return scope;
 }
 
+/* The label of the router that has the port from now on. Each label that it ever had is kept once. */
+static void port_relabel(struct proxy *proxy, struct port *port, struct slice label)
+{
+	struct scope *before = port->scope;
+
+	port->scope = server_scope(proxy, label, &port->bound);
+	if (!before)
+		return;
+	for (unsigned i = 0; i < port->past_count; i++) {
+		if (port->past[i] == port->scope) {
+			scope_unref(port->past[i]);
+			port->past[i] = before;
+			return;
+		}
+	}
+	if (before == port->scope) {
+		scope_unref(before);
+		return;
+	}
+	port->past = memory_grow(port->past, port->past_count + 1, sizeof *port->past);
+	port->past[port->past_count++] = before;
+}
+
 static int port_open(struct proxy *proxy, struct slice label, const struct listener_policy *policy, struct port **out, struct text *why)
 {
 	struct port *port = memory_new(sizeof *port);
@@ -160,7 +187,6 @@ static int port_open(struct proxy *proxy, struct slice label, const struct liste
 	}
 	port->asked = policy->address;
 	listen_address(port->set, &port->bound);
-	port->scope = server_scope(proxy, label, &port->bound);
 	atomic_init(&port->references, 1);
 	list_append(&proxy->ports, &port->link);
 	*out = port;
@@ -176,6 +202,15 @@ static unsigned count_listeners(const struct snapshot *snapshot)
 	for (unsigned i = 0; i < snapshot->router_count; i++)
 		count += snapshot->routers[i].listener_count;
 	return count;
+}
+
+static void label_ports(const struct snapshot *snapshot, struct proxy *proxy, struct port **ports)
+{
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < snapshot->router_count; i++)
+		for (unsigned j = 0; j < snapshot->routers[i].listener_count; j++)
+			port_relabel(proxy, ports[n++], snapshot->routers[i].label);
 }
 
 /* Finds or opens a port for each listener, in order. On an error those opened now are closed again. */
@@ -199,8 +234,10 @@ static int ports_for(struct proxy *proxy, const struct snapshot *snapshot, struc
 			}
 		}
 	}
-	if (!e)
+	if (!e) {
+		label_ports(snapshot, proxy, ports);
 		return 0;
+	}
 	while (n-- > 0) {
 		ports[n]->generation = ports[n]->previous_generation;
 		if (ports[n]->generation == 0)
@@ -238,6 +275,7 @@ static struct worker_config *config_make(struct proxy *proxy, struct worker *wor
 			ports[n]->router = i;
 			ports[n]->listener = j;
 			config->entries[n].port = ports[n];
+			config->entries[n].scope = ports[n]->scope;
 			config->entries[n].router = i;
 			config->entries[n].policy = &router->listeners[j];
 		}

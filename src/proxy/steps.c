@@ -45,7 +45,7 @@ static bool take_place(struct exchange *exchange)
 		return true;
 	}
 	atomic_fetch_sub_explicit(&exchange->listener->port->concurrent, 1, memory_order_relaxed);
-	counter_add(&exchange->listener->stats->rejected, 1);
+	counter_add(&exchange->stats->rejected, 1);
 	return false;
 }
 

@@ -123,9 +123,9 @@ void worker_configure(struct worker *worker, struct worker_config *config)
 		struct worker_listener *listener = listener_find(worker, config->entries[i].port);
 
 		if (listener)
-			listener_route(listener, router, config->entries[i].policy);
+			listener_route(listener, router, config->entries[i].policy, config->entries[i].scope);
 		else if (!worker->draining)
-			listener_start(worker, config->entries[i].port, router, config->entries[i].policy);
+			listener_start(worker, config->entries[i].port, router, config->entries[i].policy, config->entries[i].scope);
 	}
 	LIST_EACH_SAFE(&worker->listeners, link, after) {
 		struct worker_listener *listener = LIST_OF(link, struct worker_listener, link);

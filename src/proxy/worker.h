@@ -34,7 +34,9 @@ struct port {
 	struct listen_set *set;
 	struct address bound;
 	struct address asked;          /* as configured: port 0 stays 0 */
-	struct scope *scope;           /* struct server_stats */
+	struct scope *scope;           /* control: struct server_stats, under its present router's label; NULL: none yet */
+	struct scope **past;           /* control: those under the labels that it had before: sessions may still count there */
+	unsigned past_count;
 	_Atomic uint32_t concurrent;   /* requests now; kept only when there is a limit */
 	_Atomic uint32_t references;   /* workers that still have it, and the control thread */
 	unsigned generation;           /* control: of the last snapshot that had it; 0: none yet */
@@ -50,7 +52,7 @@ struct worker_listener {
 	struct listener *listener;     /* NULL once stopped */
 	struct worker_router *router;  /* the present one */
 	const struct listener_policy *policy; /* in router->snapshot */
-	struct server_stats *stats;
+	struct server_stats *stats;    /* of its present router's label: for what begins from now on */
 	struct session_limits limits;
 	struct list sessions;          /* by session->link */
 	uint32_t exchanges;            /* that refer to it: one may outlive its session */
@@ -85,6 +87,7 @@ struct worker_config {
 	unsigned entry_count;
 	struct {
 		struct port *port;
+		struct scope *scope;       /* port->scope, as of this configuration */
 		unsigned router;           /* index */
 		const struct listener_policy *policy;
 	} entries[];

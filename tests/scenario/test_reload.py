@@ -195,6 +195,30 @@ def test_a_new_server_is_printed_and_a_removed_one_is_closed(mesh):
     assert mesh.client(weft).get("web").text == "one"
 
 
+def test_a_port_that_moves_to_another_router_is_counted_there(mesh):
+    dtab = two_versions(mesh)[0]["routers"][0]["dtab"]
+    configs = [mesh.config(mesh.router(label=label, dtab=dtab)) for label in ("out", "moved")]
+    weft = mesh.weft(configs[0])
+    address, port = weft.address(), weft.address()[1]
+
+    def server(label, metric):
+        return weft.metric(f"rt/{label}/server/127.0.0.1/{port}/{metric}")
+
+    with Client(address) as client:
+        assert client.get("web").text == "one"
+        for number in range(1, 4):
+            weft.reload(configs[number % 2])
+            assert client.get("web").text == "one"  # the connection stays
+        assert (server("out", "requests"), server("moved", "requests")) == (2, 2)
+        assert (server("out", "success"), server("moved", "success")) == (2, 2)
+        assert (server("out", "connections"), server("moved", "connections")) == (1, 0)
+        with Client(address) as other:
+            assert other.get("web").text == "one"
+            assert (server("out", "connections"), server("moved", "connections")) == (1, 1)
+    wait_until(lambda: server("out", "connections") == server("moved", "connections") == 0, "both to be closed")
+    assert (server("out", "pending"), server("moved", "pending")) == (0, 0)
+
+
 # ---- ending ----
 
 def held_call(mesh, **admin):
