@@ -9,6 +9,7 @@
 
 enum {
 	DEFAULT_HEAD_SECONDS = 60,
+	DEFAULT_STALL_SECONDS = 300,
 	DEFAULT_MAX_WAITING = 64 * 1024,
 	LARGEST_HEAD = 15 * 1024,
 };
@@ -146,7 +147,7 @@ static void watch_silence(struct http1_session *h, bool anew)
 /* Behind stream_finish the stream doesn't tell how much is on its way; it closes by itself. */
 static void watch_stall(struct http1_session *h)
 {
-	if (h->limits.write_stall_ns == 0 || h->output.waiting == 0 || h->finished_stream || expiry_is_set(&h->stall))
+	if (h->output.waiting == 0 || h->finished_stream || expiry_is_set(&h->stall))
 		return;
 	h->sent_before = h->output.given - h->output.waiting;
 	expiry_set(&h->pools->expiries, &h->stall, h->limits.write_stall_ns);
@@ -392,10 +393,13 @@ static void stall_over(void *owner)
 	CHECK_MAGIC(h, HTTP1_SESSION_MAGIC);
 	if (h->closing != CLOSING_NOT || h->finished_stream)
 		return;
-	if (output_sent(&h->output) == h->sent_before)
-		http1_session_end(h, CLOSING_NOW, RESET_TIMEOUT, ERROR_TIMEOUT);
-	else
+	if (output_sent(&h->output) != h->sent_before) {
 		watch_stall(h);
+		return;
+	}
+	if (h->session.counters)
+		counter_add(&h->session.counters->stalled, 1);
+	http1_session_end(h, CLOSING_NOW, RESET_TIMEOUT, ERROR_TIMEOUT);
 }
 
 static void life_over(void *owner)
@@ -420,6 +424,8 @@ static void set_limits(struct http1_session *h, const struct session_limits *lim
 	h->limits = *limits;
 	if (h->limits.head_ns <= 0)
 		h->limits.head_ns = DEFAULT_HEAD_SECONDS * CLOCK_SECOND;
+	if (h->limits.write_stall_ns <= 0)
+		h->limits.write_stall_ns = limits->stall_ns > 0 ? limits->stall_ns : DEFAULT_STALL_SECONDS * CLOCK_SECOND;
 	h->limits.max_waiting_bytes = value_or(limits->max_waiting_bytes, DEFAULT_MAX_WAITING);
 	parser.max_line_bytes = limits->max_line_bytes;
 	parser.max_head_bytes = limits->max_head_bytes > LARGEST_HEAD ? LARGEST_HEAD : limits->max_head_bytes;

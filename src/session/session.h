@@ -49,7 +49,7 @@ struct session_limits {
 	int64_t head_ns;               /* from the first byte of a head to its end (slow loris); 0: 60 s */
 	int64_t life_ns;               /* after which the session drains; 0: no limit */
 	int64_t read_stall_ns;         /* nothing comes although a request, or more of a message, is waited for: closed; 0: never */
-	int64_t write_stall_ns;        /* the peer takes nothing of what is sent to it: closed; 0: never */
+	int64_t write_stall_ns;        /* the peer takes nothing of what is sent to it: closed; 0: stall_ns */
 	uint32_t max_waiting_bytes;    /* sent bytes waiting before send_body answers false; 0: 64 KiB */
 	/* HTTP/2 */
 	uint32_t max_streams;          /* at once; 0: 1000. At a client's end the server's limit counts, too */

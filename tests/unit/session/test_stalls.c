@@ -203,6 +203,25 @@ static void callers_that_take_nothing_are_closed(void **state)
 	pair_free(pair);
 }
 
+/* Also when nobody has asked for it: what runs for a caller that is gone without a word would be kept for ever. */
+static void nobody_stalls_for_ever(void **state)
+{
+	struct pair *pair = start(send_much, &(struct session_limits){ 0 });
+
+	(void)state;
+	pair->raw_paused = true;
+	pair_connect_raw(pair);
+	pair_send_raw_text(pair, REQUEST);
+	sim_run_for(pair->sim, 4 * CLOCK_MINUTE);
+	assert_false(pair->served->was_reset);
+	sim_run_for(pair->sim, 7 * CLOCK_MINUTE);
+	assert_true(pair->served->was_reset);
+	assert_int_equal(pair->served->why, RESET_TIMEOUT);
+	assert_int_equal(1, pair->server_counters.stalled.value);
+	assert_null(pair->server);
+	pair_free(pair);
+}
+
 /* One that takes a little every other second gets it all, though that takes many times as long. */
 static void slow_callers_are_not(void **state)
 {
@@ -236,6 +255,7 @@ int main(void)
 		cmocka_unit_test(servers_that_say_nothing_are_left),
 		cmocka_unit_test(idle_connections_to_servers_stay),
 		cmocka_unit_test(callers_that_take_nothing_are_closed),
+		cmocka_unit_test(nobody_stalls_for_ever),
 		cmocka_unit_test(slow_callers_are_not),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
