@@ -7,7 +7,11 @@
 #include "proxy/rpc.h"
 #include "proxy/web.h"
 
-enum { MAX_REQUEUES = 10 };            /* immediate ones, for one request */
+/* For one request, so that one alone never takes all that a budget has in reserve. */
+enum {
+	MAX_REQUEUES = 10,
+	MAX_RETRIES = 25,
+};
 
 #define CONTINUE_WAIT CLOCK_SECOND     /* for the upstream's 100; then the body is sent anyway (RFC 9110 section 10.1.1) */
 
@@ -299,8 +303,12 @@ static bool retry(struct exchange *exchange, int64_t *wait_ns)
 		counter_add(&exchange->bound->stats->retries_late, 1);
 		return false;
 	}
-	if (exchange->retries == UINT8_MAX ||
-	    !budget_withdraw(&service->budget, &exchange->bound->share, loop_now(exchange->worker->loop))) {
+	if (exchange->retries >= MAX_RETRIES) {
+		counter_add(&exchange->bound->stats->retry_limit, 1);
+		exchange->flags |= FLAG_RETRY_LIMIT;
+		return false;
+	}
+	if (!budget_withdraw(&service->budget, &exchange->bound->share, loop_now(exchange->worker->loop))) {
 		counter_add(&exchange->bound->stats->budget_exhausted, 1);
 		exchange->flags |= FLAG_RETRY_LIMIT;
 		return false;

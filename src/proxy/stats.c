@@ -49,6 +49,7 @@ static const struct metric service_metrics[] = {
 	PENDING(SERVICE, ),
 	SERVICE(retries, METRIC_COUNTER, "retries/total"),
 	SERVICE(budget_exhausted, METRIC_COUNTER, "retries/budget_exhausted"),
+	SERVICE(retry_limit, METRIC_COUNTER, "retries/request_limit"),
 	SERVICE(retries_late, METRIC_COUNTER, "retries/cannot_retry"),
 	SERVICE(retries_per_request, METRIC_VALUES, "retries/per_request"),
 	STREAMS(SERVICE),

@@ -51,6 +51,7 @@ struct server_stats {
 struct service_stats {
 	struct counter requests, success, failures;
 	struct counter pending;
+	struct counter retry_limit;          /* not retried any more: often enough */
 	struct counter retries, budget_exhausted, retries_late; /* late: not retried because the response had begun or couldn't be replayed */
 	struct histogram latency;
 	struct histogram_few retries_per_request;

@@ -68,6 +68,29 @@ static void the_budget_ends(struct chain_options options)
 }
 
 
+/* With nobody there and no time between attempts, one call takes its part of the reserve and leaves the rest to others. */
+static void one_call_does_not_take_the_whole_budget(struct chain_options options)
+{
+	struct chain *chain;
+	struct caller *caller = NULL;
+
+	options.policy = RETRYABLE "  client:\n    failureAccrual:\n      kind: none\n";
+	options.origins = 2;
+	options.serve = answer_503;
+	chain = chain_new(&options);
+	for (unsigned i = 1; i <= 3; i++) {
+		struct call *call = begin(chain, &caller, GET, true, release_when_over);
+
+		assert_true(chain_run_until_over(chain, call));
+		assert_int_equal(503, call->status);
+		assert_int_equal(26 * i, chain_opened(chain));
+		assert_int_equal(25 * i, (int)chain_metric(chain, SERVICE, "retries/total"));
+		assert_int_equal(i, (int)chain_metric(chain, SERVICE, "retries/request_limit"));
+	}
+	assert_int_equal(0, (int)chain_metric(chain, SERVICE, "retries/budget_exhausted"));
+	chain_free(chain);
+}
+
 /* Each origin in turn, but the one that is asked first. */
 static void refuse_first(struct call *call, enum call_event event)
 {
@@ -522,6 +545,7 @@ int main(int argc, char **argv)
 	const struct CMUnitTest tests[] = {
 		EVERY_VARIANT(failures_are_retried),
 		EVERY_VARIANT(the_budget_ends),
+		EVERY_VARIANT(one_call_does_not_take_the_whole_budget),
 		EVERY_VARIANT(what_is_refused_goes_elsewhere),
 		EVERY_VARIANT(bodies_without_a_length_go_elsewhere),
 		EVERY_VARIANT(a_late_binding_parks_its_own_request_only),
