@@ -42,11 +42,12 @@ static struct rpc_method *method_new(struct worker_router *router, struct slice 
 
 	method->router = router;
 	memcpy(method->name, name.at, name.length);
+	map_insert(&router->methods, &method->entry, slice_make(method->name, name.length));
 	if (channel_post(router->worker->control, (struct message){ .deliver = deliver_want, .a = method })) {
+		map_remove(&router->methods, &method->entry);
 		memory_free(method);
 		return NULL;
 	}
-	map_insert(&router->methods, &method->entry, slice_make(method->name, name.length));
 	return method;
 }
 

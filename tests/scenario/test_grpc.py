@@ -231,3 +231,24 @@ def test_connections_that_have_lived_long_are_replaced_without_losing_a_call(mes
             assert next(slow) == b"drop"
         slow.cancel()
     assert weft.metric("rt/out/service/svc/test.Echo/failures") <= 1   # the one that was cancelled
+
+
+def test_http_requests_cross_versions(mesh):
+    """HTTP/1.1 to a proxy, HTTP/2 to the next, HTTP/1.1 to the origin: what is sent arrives, and so does the answer."""
+    def echo(call):
+        call.answer(201, call.message.body, headers=[("X-Length", str(len(call.message.body)))])
+
+    origin = mesh.origin(echo)
+    mesh.service("web", origin)
+    inner = mesh.weft(mesh.config({**mesh.router(client={"protocol": "http"}), "protocol": "h2"}))
+    mesh.service("next", inner.address())
+    outer = mesh.weft(mesh.config(mesh.router(dtab="/svc => /#/io.l5d.fs/next", client={"protocol": "h2"})))
+    client = mesh.client(outer)
+    for body in (b"", b"x", bytes(range(256)) * 300):
+        for options in ({"body": body}, {"chunks": [body] if body else []}):
+            response = client.request("POST", "web", target="/a?b=c", headers={"X-Asked": "yes"}, **options)
+            assert (response.status, response.body) == (201, body)
+            assert response.header("x-length") == str(len(body))
+            assert origin.last.target == b"/a?b=c" and origin.last.header("x-asked") == "yes"
+    assert client.get("nowhere").status == 502
+    assert inner.metric("client/#/io.l5d.fs/web/connects") == 1 and outer.metric("connects") >= 1
