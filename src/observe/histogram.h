@@ -49,11 +49,17 @@ static inline unsigned histogram_bucket(uint64_t value)
 	return 16 + (top - 4) * 16 + (unsigned)(value >> (top - 4) & 15);
 }
 
+/* What goes into several histograms has its bucket found once: `bucket` is histogram_bucket(value). */
+static inline void histogram_put(struct histogram *histogram, unsigned bucket, uint64_t value)
+{
+	_Atomic uint32_t *n = &histogram->buckets[bucket];
+	atomic_store_explicit(n, atomic_load_explicit(n, memory_order_relaxed) + 1, memory_order_relaxed);
+	counter_add(&histogram->sum, value);
+}
+
 static inline void histogram_record(struct histogram *histogram, uint64_t value)
 {
-	_Atomic uint32_t *bucket = &histogram->buckets[histogram_bucket(value)];
-	atomic_store_explicit(bucket, atomic_load_explicit(bucket, memory_order_relaxed) + 1, memory_order_relaxed);
-	counter_add(&histogram->sum, value);
+	histogram_put(histogram, histogram_bucket(value), value);
 }
 
 static inline void histogram_few_record(struct histogram_few *histogram, uint64_t value)
@@ -63,11 +69,16 @@ static inline void histogram_few_record(struct histogram_few *histogram, uint64_
 	counter_add(&histogram->sum, value);
 }
 
+static inline void histogram_coarse_put(struct histogram_coarse *histogram, unsigned bucket, uint64_t value)
+{
+	_Atomic uint32_t *n = &histogram->buckets[bucket / 4];
+	atomic_store_explicit(n, atomic_load_explicit(n, memory_order_relaxed) + 1, memory_order_relaxed);
+	counter_add(&histogram->sum, value);
+}
+
 static inline void histogram_coarse_record(struct histogram_coarse *histogram, uint64_t value)
 {
-	_Atomic uint32_t *bucket = &histogram->buckets[histogram_bucket(value) / 4];
-	atomic_store_explicit(bucket, atomic_load_explicit(bucket, memory_order_relaxed) + 1, memory_order_relaxed);
-	counter_add(&histogram->sum, value);
+	histogram_coarse_put(histogram, histogram_bucket(value), value);
 }
 
 /* A distribution over some span of time, summed over shards. */

@@ -479,7 +479,8 @@ static void up_head(struct side *side, struct head *head)
 
 	timer_cancel(loop, &exchange->attempt_timer);
 	exchange->attempt_ns = loop_clock(loop) - exchange->attempt_began;
-	times_add(&exchange->upstream->stats->times, head->status, (uint64_t)exchange->attempt_ns / 1000);
+	uint64_t us = (uint64_t)exchange->attempt_ns / 1000;
+	times_put(&exchange->upstream->stats->times, head->status, histogram_bucket(us), us);
 	exchange->success = verdict == VERDICT_SUCCESS;
 	exchange->awaits_status = verdict == VERDICT_PENDING;
 	codes_add(&exchange->upstream->stats->attempts.status, head->status);

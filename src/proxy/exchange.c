@@ -147,13 +147,14 @@ static void count_attempt(struct exchange *exchange, enum outcome outcome)
 {
 	struct client_stats *stats = exchange->upstream->stats;
 	uint64_t us = (uint64_t)exchange->attempt_ns / 1000;
+	unsigned bucket = histogram_bucket(us);
 
 	counter_sub(&stats->attempts.pending, 1);
 	counter_sub(&exchange->pair_stats->pending, 1);
 	counter_add(exchange->success ? &stats->attempts.success : &stats->attempts.failures, 1);
 	counter_add(exchange->success ? &exchange->pair_stats->success : &exchange->pair_stats->failures, 1);
-	histogram_record(&stats->attempts.latency, us);
-	histogram_record(&exchange->pair_stats->latency, us);
+	histogram_put(&stats->attempts.latency, bucket, us);
+	histogram_put(&exchange->pair_stats->latency, bucket, us);
 	count_stream(exchange, &stats->streams, loop_now(exchange->worker->loop) - exchange->attempt_began);
 	if (outcome != OUTCOME_RESPONSE)
 		counter_add(&stats->exceptions[outcome], 1);
@@ -323,18 +324,19 @@ static void count_finish(struct exchange *exchange, int64_t now)
 {
 	struct server_stats *server = exchange->stats;
 	uint64_t us = (uint64_t)(now - exchange->began) / 1000;
+	unsigned bucket = histogram_bucket(us);
 
 	counter_sub(&server->pending, 1);
 	counter_add(exchange->success ? &server->success : &server->failures, 1);
-	histogram_record(&server->latency, us);
-	times_add(&server->times, exchange->status, us);
+	histogram_put(&server->latency, bucket, us);
+	times_put(&server->times, exchange->status, bucket, us);
 	count_stream(exchange, &server->streams, now - exchange->began);
 	if (!exchange->served)
 		return;
 	struct service_stats *service = exchange->bound->stats;
 	counter_sub(&service->pending, 1);
 	counter_add(exchange->success ? &service->success : &service->failures, 1);
-	histogram_record(&service->latency, us);
+	histogram_put(&service->latency, bucket, us);
 	count_stream(exchange, &service->streams, now - exchange->began);
 	histogram_few_record(&service->retries_per_request, exchange->retries);
 	if (exchange->upstream)

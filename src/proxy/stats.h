@@ -24,12 +24,13 @@ struct times {
 	struct histogram_coarse classes[TIMES_COUNT];
 };
 
-static inline void times_add(struct times *times, unsigned status, uint64_t microseconds)
+/* `bucket`: histogram_bucket(microseconds). */
+static inline void times_put(struct times *times, unsigned status, unsigned bucket, uint64_t microseconds)
 {
 	unsigned which = status / 100 - TIMES_FIRST;
 
 	if (which < TIMES_COUNT)
-		histogram_coarse_record(&times->classes[which], microseconds);
+		histogram_coarse_put(&times->classes[which], bucket, microseconds);
 }
 
 /* rt/LABEL/server/IP/PORT */
