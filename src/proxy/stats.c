@@ -41,6 +41,11 @@ static const struct metric server_metrics[] = {
 	SERVER(status, METRIC_CODES, "status"),
 	SERVER(connection_duration, METRIC_STAT, "connection_duration"),
 	SERVER(refused, METRIC_COUNTER, "protocol_errors"),
+	SERVER(sessions.floods, METRIC_SEEN, "floods"),
+	SERVER(sessions.reset_floods, METRIC_SEEN, "reset_floods"),
+	SERVER(sessions.refused_streams, METRIC_SEEN, "refused_streams"),
+	SERVER(sessions.large_heads, METRIC_SEEN, "large_heads"),
+	SERVER(sessions.stalled, METRIC_SEEN, "stalled"),
 	STREAMS(SERVER),
 };
 
@@ -80,6 +85,10 @@ static const struct metric client_metrics[] = {
 	FAILED(OUTCOME_OVERLOAD, "TooManyWaitersException"),
 	CLIENT(attempts.status, METRIC_CODES, "status"),
 	CLIENT(sessions.protocol_errors, METRIC_COUNTER, "protocol_errors"),
+	CLIENT(sessions.floods, METRIC_SEEN, "floods"),
+	CLIENT(sessions.refused_streams, METRIC_SEEN, "refused_streams"),
+	CLIENT(sessions.large_heads, METRIC_SEEN, "large_heads"),
+	CLIENT(sessions.stalled, METRIC_SEEN, "stalled"),
 	CLIENT(connect_latency, METRIC_STAT, "connect_latency_ms"),
 	CLIENT(failed_connect_latency, METRIC_SEEN_STAT, "failed_connect_latency_ms"),
 	CLIENT(connect_failures, METRIC_COUNTER, "service_creation/failures"),

@@ -33,11 +33,11 @@ GONE = (h2.exceptions.StreamClosedError, h2.exceptions.NoSuchStreamError, h2.exc
 LARGE_WINDOW = (1 << 31) - 1 - 65535
 
 
-NOT_YET = "this weft has no h2 router with TLS yet"
+NOT_YET = "this weft has no TLS yet"
 
 
-def http2_is_there():
-    """Whether this weft takes the configurations of these tests."""
+def tls_is_there():
+    """Whether this weft takes a listener with TLS."""
     config = {"routers": [{"protocol": "h2", "servers": [{"port": 0, "tls": {"certPath": "/none", "keyPath": "/none"}}]}]}
     done = subprocess.run([WEFT, "validate", "-"], input=json.dumps(config), capture_output=True, text=True, timeout=60, check=False)
     return "not yet supported" not in done.stdout + done.stderr

@@ -14,10 +14,9 @@ import pytest
 from certificates import Authority
 from http2 import (
     CANCEL, CONTINUATION, DATA, END_HEADERS, ENHANCE_YOUR_CALM, GOAWAY, HEADERS, INITIAL_WINDOW_SIZE, LARGE_WINDOW, PING, PRIORITY,
-    RST_STREAM, SETTINGS, WINDOW_UPDATE, NOT_YET, Http2Client, Http2Origin, RawHttp2, http2_is_there)
+    RST_STREAM, SETTINGS, WINDOW_UPDATE, NOT_YET, Http2Client, Http2Origin, RawHttp2, tls_is_there)
 from mesh import sanitized, wait_until
 
-pytestmark = pytest.mark.skipif(not http2_is_there(), reason=NOT_YET)
 MIB = 1 << 20
 MOST_ADDED = 12 * MIB          # to resident memory, by any of these
 MOST_SENT = 64 * MIB           # that an attacker gets rid of before it is stopped, buffers of the kernel included
@@ -108,7 +107,7 @@ def rapid_reset(raw):
 
 
 def made_you_reset(raw):
-    """Requests that weft itself has to reset: a window update of 0 behind each."""
+    """Requests that weft itself has to reset, though each began well: a window update of 0 behind it."""
     head = raw.block(raw.request(method="POST"))
     for at in range(0, 200_000, 500):
         piece = b"".join(raw.bytes_of(HEADERS, END_HEADERS, stream, head) + raw.bytes_of(WINDOW_UPDATE, 0, stream, bytes(4))
@@ -116,6 +115,15 @@ def made_you_reset(raw):
         if not raw.send(piece):
             return
     pytest.fail("200,000 requests were reset")
+
+
+def wrong_requests(raw):
+    """Requests that weft itself has to reset: a name in upper case."""
+    head = raw.block([*raw.request(), ("X-Wrong", "a")])
+    for at in range(0, 200_000, 500):
+        if not raw.send(b"".join(raw.bytes_of(HEADERS, END_HEADERS | 1, stream, head) for stream in streams_of(raw, 500, 2 * at + 1))):
+            return
+    pytest.fail("200,000 wrong requests were answered")
 
 
 def continuations(raw):
@@ -169,7 +177,7 @@ def unknown_frames(raw):
 
 
 FLOODS = {
-    rapid_reset: "reset_floods", made_you_reset: "reset_floods", continuations: "floods", empty_continuations: "floods",
+    rapid_reset: "reset_floods", made_you_reset: "floods", wrong_requests: "reset_floods", continuations: "floods", empty_continuations: "floods",
     settings: "floods", empty_settings: "floods", pings: "floods", priorities: "floods", empty_data: "floods", padded_data: "floods",
     window_updates: "floods", unknown_frames: "floods",
 }
@@ -374,6 +382,8 @@ def test_more_streams_than_allowed(setting):
 @pytest.fixture(name="secure")
 def make_secure(mesh):
     """(weft with a TLS listener, a context that trusts it)"""
+    if not tls_is_there():
+        pytest.skip(NOT_YET)
     authority = Authority(mesh.folder)
     web = authority.issue("web", dns=["web"])
     origin = Http2Origin(body=b"honest")

@@ -6,10 +6,9 @@ import struct
 
 import pytest
 
-from http2 import CONTINUATION, DATA, END_HEADERS, END_STREAM, GOAWAY, HEADERS, RST_STREAM, NOT_YET, Http2Client, RawHttp2, http2_is_there
+from http2 import CONTINUATION, DATA, END_HEADERS, END_STREAM, GOAWAY, HEADERS, RST_STREAM, Http2Client, RawHttp2
 from mesh import Mesh, wait_until
 
-pytestmark = pytest.mark.skipif(not http2_is_there(), reason=NOT_YET)
 VICTIM = b"GET /victim HTTP/1.1\r\nHost: web\r\n\r\n"
 GET = [(":method", "GET"), (":scheme", "http"), (":authority", "web"), (":path", "/")]
 POST = [(":method", "POST"), *GET[1:]]
