@@ -4,6 +4,7 @@
 
     helloworld.py -addr=127.0.0.1:7778 -text=world
     http_proxy=127.0.0.1:4140 helloworld.py -addr=127.0.0.1:7777 -text=Hello -target=world
+    helloworld.py -protocol=grpc -addr=127.0.0.1:7777 -text=Hello -target=127.0.0.1:4240
 
 Any path answers the text, then what the target answers, then `!`; so hello says `Hello (ip) world (ip)!!`.
 samples/README.md tells the flags, the environment and the two requests that change how an instance behaves.
@@ -120,24 +121,31 @@ class InvalidResponse(Exception):
     """The target answered, but not with 200."""
 
 
+class Behaviour:
+    """How an instance answers; latency_s and failure_rate may be set from any thread."""
+
+    def __init__(self, options, environment):
+        self.text = environment.get("TARGET_WORLD") or options.text
+        if environment.get("POD_IP"):
+            self.text += f" ({environment['POD_IP']})"
+        self.latency_s = options.latency
+        self.failure_rate = options.failure_rate
+
+
 class Service(socketserver.ThreadingMixIn, socketserver.TCPServer):
-    """What one instance is and does; its requests set latency_s and failure_rate from any thread."""
+    """The HTTP server of an instance. With gRPC it only takes the requests that change the instance."""
 
     allow_reuse_address = True
     daemon_threads = True
     request_queue_size = 1024
 
-    def __init__(self, options, environment):
-        host, port = split_address(options.addr)
+    def __init__(self, address, behaviour, target=None, as_json=False):
+        host, port = split_address(address)
         self.address_family = socket.AF_INET6 if ":" in host else socket.AF_INET
         super().__init__((host, port), Requests)
-        self.text = environment.get("TARGET_WORLD") or options.text
-        if environment.get("POD_IP"):
-            self.text += f" ({environment['POD_IP']})"
-        self.target = Target(options.target, environment.get("http_proxy", "")) if options.target else None
-        self.json = options.json
-        self.latency_s = options.latency
-        self.failure_rate = options.failure_rate
+        self.behaviour = behaviour
+        self.target = target
+        self.json = as_json
 
     def handle_error(self, request, client_address):
         # A client that leaves in the middle is no event here; everything else is a defect and shows itself.
@@ -166,12 +174,12 @@ class Requests(BaseHTTPRequestHandler):
     do_GET = do_HEAD = do_POST = do_PUT = do_PATCH = do_DELETE = do_OPTIONS = answer_any
 
     def _greet(self):
-        service = self.server
-        if service.latency_s > 0:
-            time.sleep(service.latency_s)
-        if random.random() < service.failure_rate:
+        service, behaviour = self.server, self.server.behaviour
+        if behaviour.latency_s > 0:
+            time.sleep(behaviour.latency_s)
+        if random.random() < behaviour.failure_rate:
             return self._answer(500, "\n")
-        text = service.text
+        text = behaviour.text
         if service.target:
             context = [(name, value) for name, value in self.headers.items() if name.lower().startswith("l5d-ctx")]
             try:
@@ -190,9 +198,9 @@ class Requests(BaseHTTPRequestHandler):
             return self._answer(400, f"missing required parameter: {name}\n")
         try:
             if name == "latency":
-                self.server.latency_s = parse_duration(value)
+                self.server.behaviour.latency_s = parse_duration(value)
             else:
-                self.server.failure_rate = parse_rate(value)
+                self.server.behaviour.failure_rate = parse_rate(value)
         except ValueError as error:
             return self._answer(400, f"{'latency is not a valid duration' if name == 'latency' else error}\n")
         return self._answer(200, "ok")
@@ -245,12 +253,46 @@ class Requests(BaseHTTPRequestHandler):
 def parse_options(arguments):
     parser = argparse.ArgumentParser(description="A service for trying a mesh: answers a text.", allow_abbrev=False)
     parser.add_argument("-addr", default=":7777", help="address to serve on (port 0: any free one) [%(default)s]")
+    parser.add_argument("-protocol", default="http", choices=("http", "grpc"), help="what it speaks [%(default)s]")
+    parser.add_argument("-control", default="", metavar="ADDR",
+                        help="with -protocol=grpc: an HTTP address for /setLatency and /setFailureRate")
     parser.add_argument("-text", default="Hello", help="text to answer; TARGET_WORLD wins [%(default)s]")
     parser.add_argument("-target", default="", help="service to call before answering, through http_proxy if set")
     parser.add_argument("-latency", type=parse_duration, default=0.0, help="wait this long first, such as 300ms")
     parser.add_argument("-failure-rate", type=parse_rate, default=0.0, help="share of answers that are 500, 0 to 1")
     parser.add_argument("-json", action="store_true", help='answer {"api_result": text}')
-    return parser.parse_args(arguments)
+    options = parser.parse_args(arguments)
+    if options.protocol == "http" and options.control:
+        parser.error("-control goes with -protocol=grpc: over HTTP an instance takes these requests at its own address")
+    if options.protocol == "grpc" and options.json:
+        parser.error("-json goes with -protocol=http")
+    return options
+
+
+def tell(behaviour, host, port):
+    print(f"helloworld: {behaviour.text} on {f'[{host}]' if ':' in host else host}:{port}", flush=True)
+
+
+def serve_http(options, behaviour):
+    target = Target(options.target, os.environ.get("http_proxy", "")) if options.target else None
+    service = Service(options.addr, behaviour, target, options.json)
+    tell(behaviour, *service.server_address[:2])
+    service.serve_forever()
+
+
+def serve_grpc(options, behaviour):
+    try:
+        import helloworld_grpc
+    except ImportError:
+        sys.exit("helloworld: -protocol=grpc needs grpcio (Debian: apt-get install python3-grpcio)")
+    control = Service(options.control, behaviour) if options.control else None
+    host, port = split_address(options.addr)
+    at = f"[{host or '::'}]" if ":" in host or not host else host
+    server, port = helloworld_grpc.serve(f"{at}:{port}", behaviour, options.target)
+    tell(behaviour, host, port)
+    if control:
+        control.serve_forever()
+    server.wait_for_termination()
 
 
 def main():
@@ -258,15 +300,13 @@ def main():
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     options = parse_options(sys.argv[1:])
+    behaviour = Behaviour(options, os.environ)
     try:
-        service = Service(options, os.environ)
+        {"http": serve_http, "grpc": serve_grpc}[options.protocol](options, behaviour)
     except OSError as error:
         sys.exit(f"helloworld: cannot serve on {options.addr}: {error.strerror}")
     except ValueError as error:
         sys.exit(f"helloworld: {error}")
-    host, port = service.server_address[:2]
-    print(f"helloworld: {service.text} on {f'[{host}]' if ':' in host else host}:{port}", flush=True)
-    service.serve_forever()
 
 
 if __name__ == "__main__":

@@ -283,3 +283,75 @@ def test_address_in_use_is_told_in_one_line(start):
                             timeout=DEADLINE_S)
     assert second.returncode == 1
     assert second.stderr == f"helloworld: cannot serve on {world.address}: Address already in use\n"
+
+
+# ---- over gRPC ----
+
+@pytest.fixture(name="greet")
+def make_greet():
+    """greet(instance, flag...): (what greet.py prints on stdout, on stderr)"""
+    def greet(instance, *flags):
+        done = subprocess.run([sys.executable, HELLOWORLD.with_name("greet.py"), instance.address, *flags], capture_output=True, text=True,
+                              timeout=DEADLINE_S, check=False)
+        return done.stdout.splitlines(), done.stderr.strip()
+
+    return greet
+
+
+def test_grpc_hello_calls_world(start, greet):
+    world = start("-protocol=grpc", "-text=world", POD_IP="127.0.2.1")
+    hello = start("-protocol=grpc", f"-target={world.address}", POD_IP="127.0.1.1")
+    assert greet(hello) == (["Hello (127.0.1.1) world (127.0.2.1)!!"], "")
+    assert greet(hello, "-streaming") == (["Hello (127.0.1.1) world (127.0.2.1)!!"] * 5, "")
+    assert greet(world, "-service", "World") == (["world (127.0.2.1)!"], "")
+
+
+def test_grpc_context_and_nothing_else_reaches_the_target(start, greet):
+    """What the target gets is recorded by a server of grpcio's own."""
+    import grpc
+    from concurrent.futures import ThreadPoolExecutor
+
+    seen = []
+
+    def greeting(_, context):
+        seen.extend(context.invocation_metadata())
+        return b"\x0a\x05seen!"
+
+    server = grpc.server(ThreadPoolExecutor(1))
+    handler = grpc.unary_unary_rpc_method_handler(greeting)
+    server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler("helloworld.World", {"Greeting": handler}),))
+    port = server.add_insecure_port("127.0.0.1:0")
+    server.start()
+    hello = start("-protocol=grpc", f"-target=127.0.0.1:{port}")
+    assert greet(hello, "-H", "l5d-ctx-dtab: /a=>/b", "-H", "l5d-dtab: /no=>/no", "-H", "x-other: 1") == (["Hello seen!!"], "")
+    server.stop(None)
+    names = {name for name, _ in seen}
+    assert "l5d-ctx-dtab" in names and not {"l5d-dtab", "x-other"} & names
+
+
+def test_grpc_failure_and_latency_are_set_at_the_control_address(start, greet):
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port = probe.getsockname()[1]
+    world = start("-protocol=grpc", "-text=world", f"-control=127.0.0.1:{port}")
+
+    def tell(request):
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=DEADLINE_S)
+        connection.request("POST", request)
+        assert connection.getresponse().read() == b"ok"
+        connection.close()
+
+    tell("/setFailureRate?failureRate=1.0")
+    assert greet(world) == ([], "greet: UNKNOWN: server error")
+    hello = start("-protocol=grpc", f"-target={world.address}")
+    assert greet(hello) == ([], "greet: UNKNOWN: server error")
+    tell("/setFailureRate?failureRate=0")
+    tell("/setLatency?latency=50ms")
+    before = time.monotonic()
+    assert greet(world) == (["world!"], "")
+    assert time.monotonic() - before >= 0.05
+
+
+@pytest.mark.parametrize("flags", [["-control=127.0.0.1:0"], ["-protocol=grpc", "-json"], ["-protocol=thrift"]])
+def test_flags_that_do_not_go_together_are_refused(flags):
+    done = subprocess.run([sys.executable, HELLOWORLD, *flags], capture_output=True, text=True, timeout=DEADLINE_S, check=False)
+    assert done.returncode == 2 and "usage:" in done.stderr

@@ -43,7 +43,7 @@ def split_response(text):
 
 def tell(service, node, request):
     """Changes how an instance behaves, by a request of its own straight to it."""
-    status, text = fetch(node, service.port, request, "POST")
+    status, text = fetch(node, service.control or service.port, request, "POST")
     if (status, text) != (200, "ok"):
         raise AdminError(f"{service.name} on {node} answered {request} with {status} {text!r}")
 

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Runs the Linkerd exercise on this machine: three nodes of a mesh, real services, real requests.
 
-Started by `./dev demo [--check]`, which builds first. Without --check it shows the exercise and keeps a little traffic
+Started by `./dev demo [grpc] [--check]`, which builds first. With grpc the services speak gRPC and the nodes have h2 routers. Without --check it shows the exercise and keeps a little traffic
 going until Ctrl-C; with --check it verifies every answer, prints a line a check and exits 0 or 1.
 """
 
@@ -12,7 +12,7 @@ import sys
 
 import check
 import tour
-from demo_mesh import Mesh, MeshError
+from demo_mesh import EXERCISES, Mesh, MeshError
 from report import Report
 from traffic import CurlError
 
@@ -32,20 +32,34 @@ def end_on_signals():
         signal.signal(number, raise_ended)
 
 
-def run_check(weft):
+def parts_of(name):
+    """(what shows an exercise, what checks it). Those for gRPC need grpcio."""
+    if name == "http":
+        return tour.run, check.run
+    try:
+        import check_grpc
+        import tour_grpc
+    except ImportError as error:
+        raise MeshError(f"{error}: apt-get install python3-grpcio, and run it with /usr/bin/python3") from None
+    return tour_grpc.run, check_grpc.run
+
+
+def run_check(weft, name):
     report = Report()
     try:
-        with Mesh(weft) as mesh:
-            check.run(mesh, report)
+        _, run = parts_of(name)
+        with Mesh(weft, EXERCISES[name]) as mesh:
+            run(mesh, report)
     except MeshError as error:
         report.add("the mesh", False, "three nodes and their services, running to the end", str(error))
     return 0 if report.close() else 1
 
 
-def run_tour(weft):
+def run_tour(weft, name):
     try:
-        with Mesh(weft) as mesh:
-            tour.run(mesh)
+        run, _ = parts_of(name)
+        with Mesh(weft, EXERCISES[name]) as mesh:
+            run(mesh)
     except (MeshError, CurlError) as error:
         print(f"demo: {error}", file=sys.stderr)
         return 2
@@ -53,13 +67,14 @@ def run_tour(weft):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("exercise", nargs="?", default="http", choices=EXERCISES, help="what the services speak [%(default)s]")
     parser.add_argument("--weft", required=True, metavar="PATH", help="the weft binary")
     parser.add_argument("--check", action="store_true", help="verify every answer; exit code 0 if all is well, else 1")
     options = parser.parse_args()
     sys.stdout.reconfigure(line_buffering=True)
     end_on_signals()
     try:
-        return run_check(options.weft) if options.check else run_tour(options.weft)
+        return run_check(options.weft, options.exercise) if options.check else run_tour(options.weft, options.exercise)
     except Ended as ended:
         if options.check:
             print("interrupted: not all was checked", file=sys.stderr)

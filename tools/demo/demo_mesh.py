@@ -22,6 +22,7 @@ from dataclasses import dataclass
 
 NODES = ("127.0.1.1", "127.0.2.1", "127.0.3.1")
 ROUTERS = {"outgoing": 4140, "incoming": 4141, "ingress": 4142}
+GRPC_ROUTERS = {"outgoing": 4240, "incoming": 4241}
 ADMIN_PORT = 9990
 START_DEADLINE_S = 60
 END_DEADLINE_S = 15
@@ -48,6 +49,14 @@ class Service:
     flags: tuple = ()
     text: str = ""
     calls_out: bool = False
+    control: int = 0     # a port for requests that change an instance; 0: they go to its own
+
+    def command(self, node):
+        """What starts the instance on a node; @IP@ in flags is the node."""
+        flags = [flag.replace("@IP@", node) for flag in self.flags]
+        if self.control:
+            flags.append(f"-control={node}:{self.control}")
+        return [sys.executable, HELLOWORLD, f"-addr={node}:{self.port}", *flags]
 
     def environment(self, node):
         given = {"POD_IP": node}
@@ -63,6 +72,26 @@ WORLD = Service("world-v1", 7778, NODES, text="world")
 EARTH = Service("world-v2", 7780, NODES, text="earth")
 API = Service("api", 7779, NODES[:1], ("-text=api", "-target=hello", "-json"), calls_out=True)
 SERVICES = (HELLO, WORLD, EARTH, API)
+GRPC = "-protocol=grpc"
+# A gRPC client is told its proxy's address as its target's.
+GRPC_HELLO = Service("hello", 7777, NODES, (GRPC, "-text=Hello", f"-target=@IP@:{GRPC_ROUTERS['outgoing']}"), control=7787)
+GRPC_WORLD = Service("world-v1", 7778, NODES, (GRPC,), text="world", control=7788)
+GRPC_EARTH = Service("world-v2", 7780, NODES, (GRPC,), text="earth", control=7790)
+
+
+@dataclass(frozen=True)
+class Exercise:
+    """What runs on the three nodes."""
+
+    template: str      # of a node's configuration, in this folder
+    routers: dict      # label: port
+    services: tuple
+
+
+EXERCISES = {
+    "http": Exercise("node.yaml", ROUTERS, SERVICES),
+    "grpc": Exercise("node-grpc.yaml", GRPC_ROUTERS, (GRPC_HELLO, GRPC_WORLD, GRPC_EARTH)),
+}
 
 
 def plain_environment():
@@ -156,8 +185,9 @@ class Child:
 class Mesh:
     """All that the demo starts. Used on the main thread only: children are bound to the thread that starts them."""
 
-    def __init__(self, weft):
+    def __init__(self, weft, exercise=EXERCISES["http"]):
         self.weft = pathlib.Path(weft).resolve()
+        self.exercise = exercise
         self.folder = None
         self.nodes = []
         self.services = []
@@ -200,8 +230,9 @@ class Mesh:
             raise MeshError(f"{self.weft} is not there: build it first (./dev build)")
         if not shutil.which("curl"):
             raise MeshError("curl is not there: apt-get install curl")
-        wanted = [(node, port) for node in NODES for port in (*ROUTERS.values(), ADMIN_PORT)]
-        wanted += [(node, service.port) for service in SERVICES for node in service.nodes]
+        wanted = [(node, port) for node in NODES for port in (*self.exercise.routers.values(), ADMIN_PORT)]
+        wanted += [(node, port) for service in self.exercise.services for node in service.nodes
+                   for port in (service.port, service.control) if port]
         try:
             taken = [f"{node}:{port}" for node, port in wanted if not is_free(node, port)]
         except OSError as error:
@@ -214,26 +245,25 @@ class Mesh:
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="weft-demo."))
         disco = self.folder / "disco"
         disco.mkdir()
-        for service in SERVICES:
+        for service in self.exercise.services:
             lines = [f"{node} {service.port}\n" for node in service.nodes]
             (disco / service.name).write_text("".join(lines))
-        template = (HERE / "node.yaml").read_text()
+        template = (HERE / self.exercise.template).read_text()
         for node in NODES:
             self.node_file(node).write_text(template.replace("@IP@", node).replace("@DISCO@", str(disco)))
 
     def _start(self):
-        for service in SERVICES:
+        for service in self.exercise.services:
             for node in service.nodes:
-                command = [sys.executable, HELLOWORLD, f"-addr={node}:{service.port}", *service.flags]
-                self.services.append(self._child(f"{service.name} on {node}", command, service.environment(node)))
+                self.services.append(self._child(f"{service.name} on {node}", service.command(node), service.environment(node)))
         for number, node in enumerate(NODES, 1):
             self.nodes.append(self._child(f"node {number} ({node})", [self.weft, "proxy", self.node_file(node)], {}))
-        for service in SERVICES:
+        for service in self.exercise.services:
             for node in service.nodes:
                 self._await(f"{service.name} on {node}:{service.port}", lambda: answers(node, service.port))
         for number, node in enumerate(NODES, 1):
             self._await(f"node {number}'s admin server on {node}:{ADMIN_PORT}", lambda: answers_ping(node))
-            for router, port in ROUTERS.items():
+            for router, port in self.exercise.routers.items():
                 self._await(f"node {number}'s {router} router on {node}:{port}", lambda: answers(node, port))
 
     def _child(self, name, command, environment):

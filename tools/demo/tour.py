@@ -76,8 +76,8 @@ def show_tries():
     print()
 
 
-def trickle(mesh):
-    clients = Clients(len(NODES))
+def trickle(mesh, clients):
+    """Sends until a signal comes, a line of counts each few seconds. Ends the clients."""
     try:
         while True:
             answers = []
@@ -97,4 +97,4 @@ def run(mesh):
     show_mesh(mesh)
     show_steps()
     show_tries()
-    trickle(mesh)
+    trickle(mesh, Clients(len(NODES)))

@@ -7,6 +7,7 @@
 declare -A packages=(
 	[build]='gcc libc6-dev meson ninja-build pkg-config libyaml-dev libssl-dev python3'
 	[demo]='python3 curl'
+	[demo-grpc]='python3-grpcio'
 	[unit]='libcmocka-dev libnghttp2-dev'
 	[clang]='clang libclang-rt-14-dev llvm-14'
 	[lint]='python3 binutils shellcheck'
@@ -17,6 +18,11 @@ declare -A packages=(
 )
 
 venv=.venv
+
+# The distribution's Python where there is one: its packages are for that.
+demo_python() {
+	if [ -x /usr/bin/python3 ]; then echo /usr/bin/python3; else echo python3; fi
+}
 
 # need GROUP...: installs what these groups lack; ends the script with one line if that can't be done.
 need() {

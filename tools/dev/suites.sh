@@ -51,6 +51,7 @@ test_suites() {
 		bench_suite
 	fi
 	demo_suite
+	[ "$WEFT_TEST" = quick ] || demo_suite grpc
 }
 
 # built NAME: builds a test build, or counts one failure: the sections that need it are then not run.
@@ -173,16 +174,18 @@ conform_suite() {
 	WEFT_TEST_BUILD=$PWD/build-test pytest_suite conform "$@"
 }
 
+# demo_suite [grpc]
 demo_suite() {
-	section 'demo --check'
-	need demo
+	local name=demo${1:+-$1}
+	section "demo $* --check"
+	need demo ${1:+demo-$1}
 	built build || return 0
 	mkdir -p $results
-	if timeout 300 python3 tools/demo/demo.py --weft build/weft --check >$results/demo.txt 2>&1 </dev/null; then
-		counted output $results/demo.txt 0
+	if timeout 300 "$(demo_python)" tools/demo/demo.py "$@" --weft build/weft --check >"$results/$name.txt" 2>&1 </dev/null; then
+		counted output "$results/$name.txt" 0
 	else
-		cat $results/demo.txt
-		counted output $results/demo.txt 1
+		cat "$results/$name.txt"
+		counted output "$results/$name.txt" 1
 	fi
 }
 
