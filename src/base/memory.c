@@ -93,6 +93,16 @@ void *memory_try(size_t size)
 	return malloc(size ? size : 1);
 }
 
+void *memory_try_aligned(size_t size, size_t alignment)
+{
+	size_t whole;
+
+	count_call();
+	if (must_fail() || __builtin_add_overflow(size ? size : 1, alignment - 1, &whole))
+		return NULL;
+	return aligned_alloc(alignment, whole & ~(alignment - 1));
+}
+
 uint64_t memory_system_calls(void)
 {
 	return atomic_load_explicit(&system_calls, memory_order_relaxed);

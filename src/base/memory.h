@@ -23,6 +23,7 @@ char *memory_text(struct slice s);                     /* a NUL-terminated copy 
 
 /* May fail: NULL when memory is out or a test made it fail. For pools and arenas only. */
 void *memory_try(size_t size);
+void *memory_try_aligned(size_t size, size_t alignment); /* alignment a power of two */
 
 uint64_t memory_system_calls(void);
 /* 0: never. Returns how many calls the failure before was still away; 0: none was to come. */

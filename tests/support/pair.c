@@ -6,6 +6,7 @@
 #include "support/contract.h"
 #include "support/filter.h"
 #include "support/multiplex.h"
+#include "support/secure.h"
 
 enum { PORT = 8080 };
 
@@ -85,7 +86,11 @@ static const struct session_events client_events = {
 
 static struct stream *filtered(struct pair *pair, struct stream *stream, struct loop *loop)
 {
-	return pair->options.filter ? filter_new(stream, loop) : stream;
+	if (pair->options.filter)
+		stream = filter_new(stream, loop);
+	if (!pair->secure)
+		return stream;
+	return loop == pair->server_loop ? secure_server(pair->secure, stream) : secure_client(pair->secure, stream);
 }
 
 static void accepted(void *owner, struct stream *stream)
@@ -248,6 +253,8 @@ struct pair *pair_new(const struct pair_options *options)
 	CHECK(e == 0);
 	e = session_pools_new(pair->client_loop, 0, options->max_sides, &pair->client_pools);
 	CHECK(e == 0);
+	if (options->tls)
+		pair->secure = secure_new(pair->server_loop, pair->client_loop);
 	pair->address = *sim_host_address(pair->server_host);
 	pair->address.port = PORT;
 	return pair;
@@ -274,6 +281,7 @@ void pair_free(struct pair *pair)
 	CHECK(pair_holds_nothing(pair));
 	listen_stop(pair->listener);
 	listen_close(pair->set);
+	secure_free(pair->secure);
 	session_pools_free(pair->server_pools);
 	session_pools_free(pair->client_pools);
 	loop_free(pair->server_loop);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* support/pair.h: a server's and a client's sessions on two simulated hosts, with exchanges that write down what they are told.
  *
- * For tests of a codec, or of all of them alike: which codec, and whether test filters stand under it, are settings. Sides
+ * For tests of a codec, or of all of them alike: which codec, and whether TLS or test filters stand under it, are settings. Sides
  * are checked by support/contract.h. What an exchange does is a script: a function that is called after each event.
  *
  *	struct pair *pair = pair_new(&(struct pair_options){ .codec = &codec_http1, .serve = answer });
@@ -35,6 +35,7 @@ extern const struct pair_codec codec_http1, codec_http2, codec_multiplex;
 struct pair_options {
 	const struct pair_codec *codec;
 	bool filter;                  /* test filters under both ends */
+	bool tls;                     /* TLS under both ends, above the filters */
 	uint64_t seed;                /* of the world */
 	bool calm;                    /* no cuts and stalls in the network */
 	call_script *serve;                /* of the server's exchanges */
@@ -49,6 +50,7 @@ struct pair {
 	struct network *server_host, *client_host;
 	struct loop *server_loop, *client_loop;
 	struct session_pools *server_pools, *client_pools;
+	struct secure *secure;
 	struct session_counters server_counters, client_counters;
 	struct session *server, *client; /* the newest server session; the client's session; NULL: gone */
 	struct list servers;             /* all server sessions */

@@ -29,6 +29,7 @@ static void every_variant(void **state)
 		for (uint64_t seed = 1; seed <= SEEDS; seed++) {
 			test((struct pair_options){ .codec = codecs[i], .seed = seed });
 			test((struct pair_options){ .codec = codecs[i], .seed = seed, .filter = true });
+			test((struct pair_options){ .codec = codecs[i], .seed = seed, .tls = true, .filter = seed % 4 == 0 });
 		}
 	}
 }

@@ -181,7 +181,7 @@ static unsigned completed;
 
 static void run_seed(const struct pair_codec *codec, uint64_t seed)
 {
-	struct pair_options o = { .codec = codec, .seed = seed, .filter = seed % 2, .serve = served };
+	struct pair_options o = { .codec = codec, .seed = seed, .filter = seed % 2, .tls = seed % 3 == 0, .serve = served };
 	struct pair *pair;
 
 	o.limits.max_waiting_bytes = 4000;

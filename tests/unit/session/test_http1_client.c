@@ -163,7 +163,7 @@ static void malformed_responses(void **state)
 {
 	(void)state;
 	for (unsigned i = 0; i < sizeof malformed / sizeof *malformed; i++) {
-		struct pair *pair = raw_server((struct pair_options){ .seed = i + 1, .filter = i % 2 });
+		struct pair *pair = raw_server((struct pair_options){ .seed = i + 1, .filter = i % 2, .tls = i % 3 == 0 });
 		struct call *call = request(pair, GET, true);
 
 		pair_send_raw_text(pair, malformed[i]);
@@ -370,7 +370,7 @@ static void upgrades(void **state)
 {
 	(void)state;
 	for (uint64_t seed = 1; seed <= 10; seed++) {
-		struct pair *pair = raw_server((struct pair_options){ .seed = seed, .filter = seed % 2 });
+		struct pair *pair = raw_server((struct pair_options){ .seed = seed, .filter = seed % 2, .tls = seed % 3 == 0 });
 		struct call *call = request(pair, "GET / HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: echo\r\n\r\n", false);
 
 		assert_non_null(strstr(pair->received.bytes, "Connection: upgrade\r\n"));

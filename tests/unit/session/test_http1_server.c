@@ -102,7 +102,7 @@ static void pipelined_requests(void **state)
 
 	(void)state;
 	for (uint64_t seed = 1; seed <= 20; seed++) {
-		struct pair *pair = talk((struct pair_options){ .seed = seed, .filter = seed % 2 }, requests);
+		struct pair *pair = talk((struct pair_options){ .seed = seed, .filter = seed % 2, .tls = seed % 3 == 0 }, requests);
 
 		assert_true(pair_run_until(pair, all_answered));
 		assert_string_equal(answers, answer_of(pair));
