@@ -44,8 +44,11 @@ static void accepted(void *owner, struct stream *stream)
 {
 	struct door *door = owner;
 	struct admin *admin = door->admin;
+	struct tls_server *tls = admin->snapshot->admin.tls_server;
 	struct session *session;
 
+	if (tls && tls_accept(admin->tls, tls, stream, NULL, &stream))
+		return;
 	if (http1_server_new(admin->sessions, stream, &admin->limits, &admin_events, door, NULL, &session) == 0)
 		list_append(&admin->connections, &session->link);
 }
@@ -181,10 +184,15 @@ int admin_new(const struct admin_options *options, const struct admin_policy *po
 	e = session_pools_new(options->loop, MAX_SESSIONS, MAX_SESSIONS, &admin->sessions);
 	if (e)
 		goto no_sessions;
+	e = tls_pools_new(options->loop, &(struct tls_limits){ .max_streams = MAX_SESSIONS }, &admin->tls);
+	if (e)
+		goto no_tls;
 	admin->process = process_metrics_new(options->metrics, loop_now(options->loop));
 	*out = admin;
 	return 0;
 
+no_tls:
+	session_pools_free(admin->sessions);
 no_sessions:
 	channel_free(admin->inbox);
 no_channel:

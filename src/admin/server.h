@@ -7,6 +7,7 @@
 #include "admin/request.h"
 #include "export/process.h"
 #include "io/channel.h"
+#include "tls/stream.h"
 
 enum { ADMIN_MAGIC = 0x61646d69 };
 
@@ -25,6 +26,7 @@ struct admin {
 	struct channel *inbox;         /* from the control thread */
 	struct door pages, identifier; /* the latter only when httpIdentifierPort is configured */
 	struct session_pools *sessions;
+	struct tls_pools *tls;
 	struct list connections;       /* sessions, by link */
 	struct list requests;
 	struct snapshot *snapshot;     /* counted; the admin thread's */

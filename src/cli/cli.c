@@ -8,6 +8,7 @@
 #include "dialect/linkerd/linkerd.h"
 #include "doc/suggest.h"
 #include "io/file.h"
+#include "proxy/certificates.h"
 
 enum { MOST_BYTES = 16 * 1024 * 1024, MOST_COMMANDS = 32 };
 
@@ -195,14 +196,17 @@ bool cli_read(const char *path, struct slice *bytes, struct text *why)
 	return e == 0;
 }
 
-struct snapshot *cli_compile(const char *path, struct slice bytes, struct text *why)
+struct snapshot *cli_compile(const char *path, struct slice bytes, struct tls_store *store, struct text *why)
 {
 	struct snapshot *snapshot = NULL;
 	struct problems problems;
 
 	problem_init(&problems);
-	if (linkerd_load(shown_name(path), bytes, &problems, &snapshot))
+	if (linkerd_load(shown_name(path), bytes, &problems, &snapshot) || certificates_load(snapshot, store, &problems)) {
 		problem_print(&problems, why);
+		snapshot_unref(snapshot);
+		snapshot = NULL;
+	}
 	problem_fini(&problems);
 	return snapshot;
 }

@@ -13,6 +13,7 @@
 #include "io/process.h"
 #include "io/thread.h"
 #include "proxy/proxy.h"
+#include "tls/store.h"
 
 enum { MOST_THREADS = 256, IDLE_MINUTES = 10, NAME_BYTES = 32 };
 
@@ -31,6 +32,8 @@ struct process {
 	struct resolver *resolver;
 	struct proxy *proxy;
 	struct admin *admin;
+	struct tls_store *store;
+	struct scope *certificates;    /* struct tls_store_counters */
 	struct signals *signals;
 	struct reload *reload;
 	struct timer minute;
@@ -85,7 +88,7 @@ static bool load(struct process *process)
 	struct text why = { 0 };
 
 	if (cli_read(process->path, &process->bytes, &why))
-		process->first = cli_compile(process->path, process->bytes, &why);
+		process->first = cli_compile(process->path, process->bytes, process->store, &why);
 	if (process->first)
 		process->first->generation = 1;
 	else
@@ -96,10 +99,8 @@ static bool load(struct process *process)
 
 static int make_loops(struct process *process)
 {
-	int e = loop_new(&(struct loop_options){ .name = "control" }, &process->control);
+	int e = loop_new(&(struct loop_options){ .name = "admin" }, &process->admin_loop);
 
-	if (!e)
-		e = loop_new(&(struct loop_options){ .name = "admin" }, &process->admin_loop);
 	process->loops = memory_array(process->threads, sizeof *process->loops);
 	process->running = memory_array(process->threads + 1, sizeof *process->running);
 	for (unsigned i = 0; i < process->threads && !e; i++)
@@ -146,12 +147,26 @@ static int make_admin(struct process *process, struct text *why)
 	return admin_new(&options, &process->first->admin, &process->admin, why);
 }
 
+static void count_certificates(struct process *process)
+{
+	static const struct metric metrics[] = {
+		METRIC(struct tls_store_counters, reloads, METRIC_COUNTER, "reloads"),
+		METRIC(struct tls_store_counters, failures, METRIC_COUNTER, "failures"),
+	};
+	static const struct metric_kind kind = { "certificates", metrics, 2, sizeof(struct tls_store_counters), 1 };
+	const struct scope_label name = { SLICE("certificates"), { 0 } };
+
+	process->certificates = metrics_scope(process->metrics, &kind, &name, 1);
+	tls_store_count(process->store, scope_shard(process->certificates, 0));
+}
+
 /* *why stays empty when the error says all. */
 static int make_parts(struct process *process, struct text *why)
 {
 	int e = make_loops(process);
 
 	process->metrics = metrics_new(process->threads);
+	count_certificates(process);
 	if (!e)
 		e = signals_new(process->control, received, process, &process->signals);
 	if (!e)
@@ -227,6 +242,7 @@ static void begin(struct process *process)
 		.path = process->path,
 		.bytes = process->bytes,
 		.snapshot = process->first,
+		.store = process->store,
 		.proxy = process->proxy,
 		.admin = process->admin,
 		.metrics = process->metrics,
@@ -281,6 +297,8 @@ static void close_down(struct process *process)
 	scope_unref(process->dns);
 	signals_free(process->signals);
 	snapshot_unref(process->first);
+	tls_store_free(process->store);
+	scope_unref(process->certificates);
 }
 
 static int run(struct process *process)
@@ -289,6 +307,12 @@ static int run(struct process *process)
 	int e;
 
 	process_start();
+	e = loop_new(&(struct loop_options){ .name = "control" }, &process->control);
+	if (e) {
+		cli_complain("weft proxy: cannot start: %s", error_text(e));
+		return 2;
+	}
+	process->store = tls_store_new(process->control);
 	if (!load(process))
 		return 2;
 	e = make_parts(process, &why);

@@ -19,12 +19,14 @@
 struct admin;
 struct proxy;
 struct reload;
+struct tls_store;
 
 struct reload_options {
 	struct loop *loop;
 	const char *path;              /* "-": read once, so never reloaded; stays the caller's */
 	struct slice bytes;            /* what the running snapshot was made of; heap, is taken */
 	struct snapshot *snapshot;     /* the running one, generation 1; a reference is taken */
+	struct tls_store *store;
 	struct proxy *proxy;
 	struct admin *admin;
 	struct metrics *metrics;

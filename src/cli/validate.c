@@ -3,15 +3,17 @@
 #include "base/memory.h"
 #include "cli/cli.h"
 #include "io/file.h"
+#include "io/loop.h"
+#include "tls/store.h"
 
-static bool validate(const char *path)
+static bool validate(const char *path, struct tls_store *store)
 {
 	struct snapshot *snapshot = NULL;
 	struct text why = { 0 };
 	struct slice bytes;
 
 	if (cli_read(path, &bytes, &why)) {
-		snapshot = cli_compile(path, bytes, &why);
+		snapshot = cli_compile(path, bytes, store, &why);
 		memory_free(bytes.at);
 	}
 	if (snapshot)
@@ -25,7 +27,10 @@ static bool validate(const char *path)
 
 int cli_validate(int count, char **arguments)
 {
+	struct tls_store *store;
+	struct loop *loop;
 	bool good = true;
+	int e;
 
 	for (int i = 0; i < count; i++) {
 		if (cli_is_option(arguments[i]))
@@ -35,7 +40,16 @@ int cli_validate(int count, char **arguments)
 		cli_complain("weft validate: which file? usage: weft validate FILE.yaml...");
 		return 2;
 	}
+	/* For the time of day, by which certificates are judged. */
+	e = loop_new(&(struct loop_options){ .name = "validate" }, &loop);
+	if (e) {
+		cli_complain("weft validate: cannot start: %s", error_text(e));
+		return 1;
+	}
+	store = tls_store_new(loop);
 	for (int i = 0; i < count; i++)
-		good = validate(arguments[i]) && good;
+		good = validate(arguments[i], store) && good;
+	tls_store_free(store);
+	loop_free(loop);
 	return good ? 0 : 2;
 }

@@ -250,3 +250,12 @@ int matcher_substitute(struct arena *arena, struct slice text, const struct matc
 	*out = made;
 	return made.at ? 0 : ERROR_NO_MEMORY;
 }
+
+bool matcher_captures(const struct matcher *matcher, struct slice name)
+{
+	for (uint32_t i = 0; i < matcher->part_count; i++) {
+		if (matcher->parts[i].capture && slice_equal(matcher->parts[i].text, name))
+			return true;
+	}
+	return false;
+}

@@ -39,6 +39,8 @@ MUST_CHECK int matcher_new(struct slice pattern, struct matcher **matcher, struc
 void matcher_free(struct matcher *matcher);
 /* `vars` may be NULL. Of captures with one name the last stays. */
 bool matcher_match(const struct matcher *matcher, struct path path, struct matcher_vars *vars);
+/* Whether the pattern captures that name. */
+bool matcher_captures(const struct matcher *matcher, struct slice name);
 /* `text` with each {name} replaced. ERROR_NOT_FOUND: a name that `vars` doesn't have; ERROR_NO_MEMORY. */
 MUST_CHECK int matcher_substitute(
 	struct arena *arena, struct slice text, const struct matcher_vars *vars, struct slice *out);

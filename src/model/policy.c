@@ -96,6 +96,24 @@ static void resolve_http2(const struct client_policy *rule, struct http2_policy 
 		http2->window_update_ratio = rule->http2.window_update_ratio;
 }
 
+static void resolve_tls(const struct client_rule *rule, const struct path *id, struct tls_policy *tls)
+{
+	struct matcher_vars vars = { .count = 0 };
+	struct arena arena;
+	struct slice name;
+
+	*tls = rule->policy.tls;
+	tls->name[0] = '\0';
+	if (rule->matcher && !matcher_match(rule->matcher, *id, &vars))
+		return;
+	arena_init(&arena, NULL, 0);
+	if (matcher_substitute(&arena, tls->common_name.text, &vars, &name) == 0 && name.length <= TLS_NAME_MOST) {
+		memcpy(tls->name, name.at, name.length);
+		tls->name[name.length] = '\0';
+	}
+	arena_reset(&arena);
+}
+
 void client_policy_resolve(
 	const struct client_rule *rules, unsigned count, const struct path *id, struct client_policy *policy)
 {
@@ -121,6 +139,10 @@ void client_policy_resolve(
 			policy->life = rule->life;
 		if (rule->set & CLIENT_SOCKET)
 			policy->socket = rule->socket;
+		if (rule->set & CLIENT_TLS)
+			resolve_tls(&rules[i], id, &policy->tls);
+		if (rule->set & CLIENT_FORWARD_CERTIFICATE)
+			policy->forward_certificate = rule->forward_certificate;
 		resolve_http2(rule, &policy->http2);
 		policy->set |= rule->set;
 	}

@@ -15,9 +15,11 @@
 #include <stdint.h>
 
 #include "base/slice.h"
+#include "tls/options.h"
 
 struct matcher;
 struct path;
+struct tls_client;
 
 /* Waiting times between attempts, or while an endpoint is out. */
 enum backoff_kind {
@@ -149,6 +151,8 @@ enum client_field {
 	CLIENT_MAX_HEADERS = 1 << 10,
 	CLIENT_WINDOW_RATIO = 1 << 11,
 	CLIENT_SOCKET = 1 << 12,
+	CLIENT_TLS = 1 << 20,
+	CLIENT_FORWARD_CERTIFICATE = 1 << 21,
 };
 
 /* How long a connection to an endpoint lives. */
@@ -164,6 +168,14 @@ struct socket_policy {
 	int64_t write_timeout_ns;   /* the endpoint takes nothing for so long: closed; 0: never */
 };
 
+/* TLS to endpoints. */
+struct tls_policy {
+	const struct tls_client_options *options; /* NULL: plain text */
+	struct tls_client *client;      /* made of it (proxy/certificates.h); the snapshot's reference; NULL until then */
+	struct tls_setting common_name; /* of a rule: what the endpoints' certificate is for; may hold {captures} of the matcher */
+	char name[TLS_NAME_MOST + 1];   /* of what client_policy_resolve gives: the captures are put in; empty: none, or too long */
+};
+
 struct client_policy {
 	unsigned set;               /* enum client_field */
 	struct balancer_policy balancer;
@@ -175,6 +187,8 @@ struct client_policy {
 	struct http2_policy http2;
 	struct life_policy life;
 	struct socket_policy socket;
+	struct tls_policy tls;
+	bool forward_certificate;   /* the caller's certificate is told in x-forwarded-client-cert; else that field is taken out */
 };
 
 struct service_rule {

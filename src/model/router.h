@@ -16,6 +16,8 @@
 
 struct dtab;
 struct path;
+struct tls_server;
+struct tls_server_options;
 
 enum protocol {
 	PROTOCOL_HTTP,
@@ -75,6 +77,8 @@ struct listener_policy {
 	struct slice timestamp_header;
 	struct http2_policy http2;
 	bool grpc_web; /* callers may speak gRPC-Web: translated */
+	const struct tls_server_options *tls; /* NULL: plain text */
+	struct tls_server *tls_server;        /* made of it (proxy/certificates.h); the snapshot's reference; NULL until then */
 };
 
 enum transformer_kind {

@@ -4,6 +4,8 @@
 #include "base/check.h"
 #include "base/memory.h"
 #include "model/matcher.h"
+#include "tls/client.h"
+#include "tls/server.h"
 
 struct snapshot *snapshot_new(void)
 {
@@ -28,16 +30,26 @@ static void matcher_let_go(const struct matcher *matcher)
 		matcher_free((struct matcher *)(uintptr_t)matcher);
 }
 
-/* Matchers are the only things below a snapshot that don't lie in its arena; each belongs to the one rule that has it. */
-static void matchers_free(const struct snapshot *snapshot)
+static void client_rule_let_go(const struct client_rule *rule)
 {
+	matcher_let_go(rule->matcher);
+	tls_client_unref(rule->policy.tls.client);
+}
+
+/* Matchers, and what was made of the options for TLS, are the only things below a snapshot that don't lie in its arena; each matcher
+ * belongs to the one rule that has it. */
+static void parts_free(const struct snapshot *snapshot)
+{
+	tls_server_unref(snapshot->admin.tls_server);
 	for (unsigned i = 0; i < snapshot->router_count; i++) {
 		const struct router *router = &snapshot->routers[i];
 
 		for (unsigned k = 0; k < router->service_rule_count; k++)
 			matcher_let_go(router->service_rules[k].matcher);
 		for (unsigned k = 0; k < router->client_rule_count; k++)
-			matcher_let_go(router->client_rules[k].matcher);
+			client_rule_let_go(&router->client_rules[k]);
+		for (unsigned k = 0; k < router->listener_count; k++)
+			tls_server_unref(router->listeners[k].tls_server);
 	}
 }
 
@@ -49,7 +61,7 @@ void snapshot_unref(struct snapshot *snapshot)
 
 	CHECK(before > 0);
 	if (before == 1) {
-		matchers_free(snapshot);
+		parts_free(snapshot);
 		arena_reset(&snapshot->arena);
 		memory_free(snapshot);
 	}

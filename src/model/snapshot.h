@@ -47,6 +47,8 @@ struct admin_policy {
 	bool ui, control, diagnostics;      /* which categories of pages are enabled */
 	const struct slice *allow, *deny;   /* regular expressions (pathWhitelist, pathBlacklist) */
 	unsigned allow_count, deny_count;
+	const struct tls_server_options *tls; /* NULL: plain text */
+	struct tls_server *tls_server;      /* as in struct listener_policy */
 };
 
 struct telemetry_policy {

@@ -95,3 +95,49 @@ int forwarded_write(struct exchange *exchange)
 		return ERROR_NO_MEMORY;
 	return head_add_line(exchange->request, FIELD_FORWARDED, line, sizeof "Forwarded" - 1, sizeof "Forwarded: " - 1);
 }
+
+/* ---- x-forwarded-client-cert ---- */
+
+/* Room for `subject` with each quote and backslash escaped. */
+static struct slice escaped(struct arena *arena, struct slice subject)
+{
+	char *out = arena_get(arena, 2 * subject.length + 1);
+	size_t length = 0;
+
+	if (!out)
+		return (struct slice){ 0 };
+	for (size_t i = 0; i < subject.length; i++) {
+		if (subject.at[i] == '"' || subject.at[i] == '\\')
+			out[length++] = '\\';
+		out[length++] = subject.at[i];
+	}
+	return slice_make(out, length);
+}
+
+/* ";KEY=value", or nothing. */
+static struct slice part(struct arena *arena, const char *key, struct slice value)
+{
+	return value.length ? arena_format(arena, ";%s=%.*s", key, SLICE_ARGS(value)) : SLICE("");
+}
+
+int forwarded_write_certificate(struct exchange *exchange)
+{
+	const struct stream *stream = exchange->down->session->stream;
+	const struct stream_security *security = stream ? stream_security(stream) : NULL;
+	struct arena *arena = &exchange->arena;
+	struct slice uri, dns, subject, line;
+
+	if (!security || security->peer_hash.length == 0)
+		return 0;
+	uri = part(arena, "SAN", security->peer_uri);
+	dns = part(arena, "DNS", security->peer_dns);
+	subject = escaped(arena, security->peer_subject);
+	if (!uri.at || !dns.at || !subject.at)
+		return ERROR_NO_MEMORY;
+	line = arena_format(arena, "x-forwarded-client-cert: Hash=%.*s%.*s%.*s;Subject=\"%.*s\"\r\n", SLICE_ARGS(security->peer_hash),
+	                    SLICE_ARGS(uri), SLICE_ARGS(dns), SLICE_ARGS(subject));
+	if (!line.at)
+		return ERROR_NO_MEMORY;
+	return head_add_line(exchange->request, FIELD_X_FORWARDED_CLIENT_CERT, line, sizeof "x-forwarded-client-cert" - 1,
+	                     sizeof "x-forwarded-client-cert: " - 1);
+}

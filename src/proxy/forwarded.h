@@ -12,5 +12,8 @@
 
 /* ERROR_LIMIT: too many fields; ERROR_NO_MEMORY. Only when the listener's policy asks for it. */
 MUST_CHECK int forwarded_write(struct exchange *exchange);
+/* Adds what is known of the caller's certificate, as x-forwarded-client-cert; nothing when it has shown none. Such fields of the
+ * caller's own were taken out before. */
+MUST_CHECK int forwarded_write_certificate(struct exchange *exchange);
 
 #endif

@@ -271,6 +271,8 @@ int l5d_write(struct exchange *exchange)
 		e = write_trace(exchange);
 	if (!e)
 		e = add_line(request, FIELD_L5D_DST_CLIENT, exchange->leaf->client->request_lines, sizeof "l5d-dst-client" - 1);
+	if (!e && exchange->leaf->client->policy.forward_certificate)
+		e = forwarded_write_certificate(exchange);
 	if (!e && exchange->leaf->residual_line.length)
 		e = add_line(request, FIELD_L5D_DST_RESIDUAL, exchange->leaf->residual_line, sizeof "l5d-dst-residual" - 1);
 	return e;

@@ -61,9 +61,13 @@ static void accepted(void *owner, struct stream *stream)
 {
 	struct worker_listener *listener = owner;
 	const struct codec *codec = worker_server_codec(listener->worker, listener->router->router);
+	struct worker *worker = listener->worker;
+	struct tls_server *tls = listener->policy->tls_server;
 	struct session *session;
 
-	if (codec->server(listener->worker->sessions, stream, &listener->limits, &listener_events, listener, &listener->stats->sessions, &session))
+	if (tls && tls_accept(worker->tls, tls, stream, &listener->stats->tls, &stream))
+		return;
+	if (codec->server(worker->sessions, stream, &listener->limits, &listener_events, listener, &listener->stats->sessions, &session))
 		return;
 	list_append(&listener->sessions, &session->link);
 	counter_add(&listener->stats->connections, 1);

@@ -5,6 +5,7 @@
 #include "base/memory.h"
 #include "base/text.h"
 #include "proxy/stats.h"
+#include "tls/client.h"
 
 static struct service *service_at(struct map_entry *entry)
 {
@@ -97,6 +98,7 @@ static void client_free(struct live *live, struct client *client)
 	scope_unref(client->scope);
 	live->probation -= client->probation;
 	live_unref(&client->targets->object);
+	tls_client_unref(client->policy.tls.client);
 	free_text(client->id);
 	free_text(client->request_lines);
 	memory_free(client);
@@ -226,6 +228,12 @@ static bool same_socket_policy(const struct socket_policy *a, const struct socke
 	       a->write_timeout_ns == b->write_timeout_ns;
 }
 
+/* Equal options are one object (tls/store.h). */
+static bool same_tls_policy(const struct tls_policy *a, const struct tls_policy *b)
+{
+	return a->client == b->client && strcmp(a->name, b->name) == 0;
+}
+
 static bool same_client_policy(const struct client_policy *a, const struct client_policy *b)
 {
 	return a->balancer.kind == b->balancer.kind && a->balancer.max_effort == b->balancer.max_effort &&
@@ -238,12 +246,20 @@ static bool same_client_policy(const struct client_policy *a, const struct clien
 		a->connections.idle_ns == b->connections.idle_ns &&
 		same_budget(&a->requeue_budget, &b->requeue_budget) && a->protocol == b->protocol &&
 		a->life.life_ns == b->life.life_ns && a->life.idle_ns == b->life.idle_ns &&
-		same_http2_policy(&a->http2, &b->http2) && same_socket_policy(&a->socket, &b->socket);
+		same_http2_policy(&a->http2, &b->http2) && same_socket_policy(&a->socket, &b->socket) &&
+		same_tls_policy(&a->tls, &b->tls) && a->forward_certificate == b->forward_certificate;
 }
 
 static double read_service_budget(void *owner)
 {
 	return budget_balance(&((struct service *)owner)->budget);
+}
+
+static double read_certificate_left(void *owner)
+{
+	const struct client *client = owner;
+
+	return (double)tls_client_left(client->policy.tls.client);
 }
 
 static double read_client_budget(void *owner)
@@ -350,11 +366,15 @@ struct client *live_client(struct live *live, struct slice label, struct slice i
 	client->request_lines = header_line("l5d-dst-client", id);
 	client->generation = generation;
 	client->policy = *policy;
+	if (policy->tls.client)
+		tls_client_ref(policy->tls.client);
 	client->targets = targets_new(live, 0);
 	budget_init(&client->requeue_budget, &policy->requeue_budget);
 	const struct scope_label at[] = { { SLICE("rt"), label }, { SLICE("client"), without_slash(client->id) } };
 	client->scope = metrics_scope(live->metrics, &client_kind, at, 2);
 	metrics_gauge(live->metrics, client->scope, "retries/budget", read_client_budget, client);
+	if (policy->tls.client && tls_client_left(policy->tls.client) != INT64_MAX)
+		metrics_gauge(live->metrics, client->scope, "tls/certificate_expires_in_s", read_certificate_left, client);
 	map_insert(&live->clients, &client->entry, key);
 	return client;
 }

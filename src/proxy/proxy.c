@@ -9,6 +9,7 @@
 #include "proxy/live.h"
 #include "proxy/router.h"
 #include "proxy/stats.h"
+#include "tls/server.h"
 
 enum {
 	PROXY_MAGIC = 0x70726f78,
@@ -92,11 +93,34 @@ static struct port *port_at(struct list *link)
 	return LIST_OF(link, struct port, link);
 }
 
-static void port_free(struct port *port)
+static double read_certificate_left(void *owner)
+{
+	const struct port *port = owner;
+
+	return (double)tls_server_left(port->tls);
+}
+
+/* What it shows of its certificate. */
+static void port_secure(struct proxy *proxy, struct port *port, struct tls_server *tls)
+{
+	if (tls == port->tls && (!tls || port->tls_scope == port->scope))
+		return;
+	metrics_gauge_remove(proxy->options.metrics, port);
+	if (tls)
+		tls_server_ref(tls);
+	tls_server_unref(port->tls);
+	port->tls = tls;
+	port->tls_scope = port->scope;
+	if (tls)
+		metrics_gauge(proxy->options.metrics, port->scope, "tls/certificate_expires_in_s", read_certificate_left, port);
+}
+
+static void port_free(struct proxy *proxy, struct port *port)
 {
 	list_remove(&port->link);
 	if (port->set)
 		listen_close(port->set);
+	port_secure(proxy, port, NULL);
 	if (port->scope)
 		scope_unref(port->scope);
 	for (unsigned i = 0; i < port->past_count; i++)
@@ -113,7 +137,7 @@ static void free_old_ports(struct proxy *proxy)
 
 		if (port->generation != proxy->generation && proxy->configuring == 0 &&
 		    atomic_load_explicit(&port->references, memory_order_acquire) == 1)
-			port_free(port);
+			port_free(proxy, port);
 	}
 }
 
@@ -241,7 +265,7 @@ static int ports_for(struct proxy *proxy, const struct snapshot *snapshot, struc
 	while (n-- > 0) {
 		ports[n]->generation = ports[n]->previous_generation;
 		if (ports[n]->generation == 0)
-			port_free(ports[n]);
+			port_free(proxy, ports[n]);
 	}
 	return e;
 }
@@ -278,6 +302,7 @@ static struct worker_config *config_make(struct proxy *proxy, struct worker *wor
 			config->entries[n].scope = ports[n]->scope;
 			config->entries[n].router = i;
 			config->entries[n].policy = &router->listeners[j];
+			port_secure(proxy, ports[n], router->listeners[j].tls_server);
 		}
 	}
 	return config;
@@ -530,7 +555,7 @@ void proxy_free(struct proxy *proxy)
 		return;                /* the same: a delegation was asked for that has no answer yet */
 	proxy->generation++;
 	LIST_EACH_SAFE(&proxy->ports, link, after)
-		port_free(port_at(link));
+		port_free(proxy, port_at(link));
 	if (proxy->binder)
 		binder_retire(proxy->binder);
 	CHECK(proxy->binders == 0);

@@ -32,6 +32,17 @@
 	SCOPE(streams.success, METRIC_SEEN, "stream_success"), SCOPE(streams.failures, METRIC_SEEN, "stream_failures"), \
 		SCOPE(streams.data_bytes, METRIC_SEEN, "data_bytes"), SCOPE(streams.duration, METRIC_SEEN_STAT, "stream_duration_ms")
 
+/* Failures are called as tls_failure_name says; a test compares them. */
+#define TLS_FAILED(SCOPE, failure, name) SCOPE(tls.failures[failure], METRIC_SEEN, "tls/failures/" name)
+#define TLS(SCOPE) \
+	SCOPE(tls.handshakes, METRIC_SEEN, "tls/handshakes"), SCOPE(tls.resumed, METRIC_SEEN, "tls/resumed"), \
+		SCOPE(tls.plain, METRIC_SEEN, "tls/plaintext"), TLS_FAILED(SCOPE, TLS_FAILURE_TIMEOUT, "timeout"), \
+		TLS_FAILED(SCOPE, TLS_FAILURE_LEFT, "left"), TLS_FAILED(SCOPE, TLS_FAILURE_TRUNCATED, "truncated"), \
+		TLS_FAILED(SCOPE, TLS_FAILURE_UNTRUSTED, "untrusted"), TLS_FAILED(SCOPE, TLS_FAILURE_UNSHOWN, "no_certificate"), \
+		TLS_FAILED(SCOPE, TLS_FAILURE_REFUSED, "refused_by_peer"), \
+		TLS_FAILED(SCOPE, TLS_FAILURE_MISMATCH, "nothing_in_common"), TLS_FAILED(SCOPE, TLS_FAILURE_PLAIN, "not_tls"), \
+		TLS_FAILED(SCOPE, TLS_FAILURE_PROTOCOL, "protocol"), TLS_FAILED(SCOPE, TLS_FAILURE_LIMIT, "limit")
+
 static const struct metric server_metrics[] = {
 	CALLS(SERVER, ),
 	PENDING(SERVER, ),
@@ -47,6 +58,7 @@ static const struct metric server_metrics[] = {
 	SERVER(sessions.large_heads, METRIC_SEEN, "large_heads"),
 	SERVER(sessions.stalled, METRIC_SEEN, "stalled"),
 	STREAMS(SERVER),
+	TLS(SERVER),
 };
 
 static const struct metric service_metrics[] = {
@@ -114,6 +126,7 @@ static const struct metric client_metrics[] = {
 	CLIENT(waiters, METRIC_GAUGE, "pool_waiters"),
 	CLIENT(waited, METRIC_COUNTER, "pool_num_waited"),
 	STREAMS(CLIENT),
+	TLS(CLIENT),
 };
 
 #define METHOD(member, type, name) METRIC(struct method_stats, member, type, name)

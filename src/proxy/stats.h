@@ -10,6 +10,7 @@
 #include "observe/metrics.h"
 #include "session/session.h"
 #include "wire/grpc.h"
+#include "tls/stream.h"
 
 /* In routers for HTTP/2. */
 struct stream_stats {
@@ -46,6 +47,7 @@ struct server_stats {
 	struct times times;
 	struct histogram connection_duration;
 	struct stream_stats streams;
+	struct tls_counters tls;
 };
 
 /* rt/LABEL/service/svc/NAME */
@@ -85,6 +87,7 @@ struct client_stats {
 	struct histogram_few requeues_per_request;
 	struct counter waiters, waited;      /* requests waiting for a connection now, and ever */
 	struct counter exceptions[12];       /* by enum outcome (proxy/outcome.h) */
+	struct tls_counters tls;
 };
 
 /* rt/LABEL/method/PACKAGE.SERVICE/METHOD */

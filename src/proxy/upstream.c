@@ -114,6 +114,7 @@ static void peer_unref(struct peer *peer)
 		return;
 	CHECK(list_empty(&peer->waiting) && peer->connections == 0);
 	task_cancel(peer->upstream->worker->loop, &peer->look);
+	tls_session_free(&peer->tls);
 	live_unref(&peer->target->object);
 	upstream_unref(peer->upstream);
 	pool_put(&peer->upstream->worker->peers, peer);
@@ -312,6 +313,37 @@ static struct session_limits connection_limits(const struct upstream *upstream, 
 	return own;
 }
 
+/* Offered, as on the wire. */
+static struct slice offered(enum upstream_protocol protocol)
+{
+	switch (protocol) {
+	case UPSTREAM_HTTP1:
+		return SLICE("\x08http/1.1");
+	case UPSTREAM_HTTP2:
+		return SLICE("\x02h2");
+	case UPSTREAM_AUTO:
+		return SLICE("\x02h2\x08http/1.1");
+	}
+	return (struct slice){ 0 };
+}
+
+/* Puts TLS on top, where the policy wants it. Of the stream nothing is left after an error. */
+static int secure(struct peer *peer, struct stream **stream)
+{
+	const struct client_policy *policy = &peer->upstream->client->policy;
+	struct worker *worker = peer->upstream->worker;
+	struct tls_target target = { .name = slice_of(policy->tls.name), .alpn = offered(policy->protocol), .session = &peer->tls };
+
+	if (!policy->tls.client)
+		return 0;
+	/* Captures made it too long: a name that isn't checked would let anybody be the server. */
+	if (target.name.length == 0 && !policy->tls.options->no_verification) {
+		stream_close(*stream);
+		return ERROR_INVALID;
+	}
+	return tls_connect(worker->tls, policy->tls.client, &target, *stream, &peer->upstream->stats->tls, stream);
+}
+
 static int connection_new(struct peer *peer, const struct session_limits *limits, struct connection **out)
 {
 	const struct session_limits own = connection_limits(peer->upstream, limits);
@@ -330,6 +362,8 @@ static int connection_new(struct peer *peer, const struct session_limits *limits
 	}
 	*connection = (struct connection){ .magic = CONNECTION_MAGIC, .peer = peer, .began = loop_now(worker->loop) };
 	e = network_connect(worker->network, worker->loop, &peer->target->address, &options, &stream);
+	if (!e)
+		e = secure(peer, &stream);
 	if (e)
 		goto no_stream;
 	e = worker_client_codec(worker, &peer->upstream->client->policy)

@@ -16,6 +16,7 @@
 #define PROXY_UPSTREAM_H
 
 #include "proxy/worker.h"
+#include "tls/stream.h"
 
 struct peer {
 	struct candidate candidate;    /* first: a candidate is its peer */
@@ -27,6 +28,7 @@ struct peer {
 	struct list waiting;           /* struct peer_waiter */
 	struct map_entry by_target;    /* worker->peers_by_target, while it is limited and not removed */
 	struct task look;              /* something can be done for those who wait */
+	struct tls_session tls;        /* to be resumed by the next connection */
 	uint32_t connections, references; /* references: attempts and connections */
 	uint8_t turns;                 /* how often its own requests went before those of other workers */
 	uint32_t undecided;            /* connections of which it is not known yet how many requests they take */

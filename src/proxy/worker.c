@@ -186,6 +186,12 @@ int worker_init(struct worker *worker, struct proxy *proxy, unsigned index, stru
 		channel_free(worker->inbox);
 		return e;
 	}
+	e = tls_pools_new(loop, &(struct tls_limits){ .max_streams = MAX_SESSIONS }, &worker->tls);
+	if (e) {
+		session_pools_free(worker->sessions);
+		channel_free(worker->inbox);
+		return e;
+	}
 	pool_init(&worker->exchanges, "exchange", sizeof(struct exchange), MAX_EXCHANGES);
 	pool_init(&worker->blocks, "block", BLOCK_BYTES, MAX_BLOCKS);
 	pool_init(&worker->routes, "route", sizeof(struct route), MAX_ROUTES);
@@ -231,6 +237,7 @@ void worker_fini(struct worker *worker)
 	CHECK(worker->router_count == 0 && list_empty(&worker->listeners));
 	upstream_free_all(worker);
 	session_pools_free(worker->sessions);
+	tls_pools_free(worker->tls);
 	map_fini(&worker->upstreams_by_client);
 	map_fini(&worker->peers_by_target);
 	memory_free(worker->routers);

@@ -20,6 +20,7 @@
 #include "proxy/live.h"
 #include "proxy/stats.h"
 #include "session/session.h"
+#include "tls/stream.h"
 
 struct proxy;
 
@@ -42,6 +43,8 @@ struct port {
 	unsigned generation;           /* control: of the last snapshot that had it; 0: none yet */
 	unsigned previous_generation;
 	unsigned router, listener;     /* control: which listener of the present snapshot it is */
+	struct tls_server *tls;        /* control: of the present snapshot, counted; NULL: plain text */
+	struct scope *tls_scope;       /* control: where its certificate is told of */
 };
 
 /* A worker's share of a port. */
@@ -103,6 +106,7 @@ struct worker {
 	struct channel *inbox;         /* from the control thread */
 	struct channel *control;       /* to the control thread */
 	struct session_pools *sessions;
+	struct tls_pools *tls;
 	struct pool exchanges, blocks, routes, bound_routes, upstreams, peers, connections;
 	struct list listeners;
 	struct worker_router **routers;

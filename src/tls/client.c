@@ -6,6 +6,7 @@
 #include <stdatomic.h>
 
 #include "base/check.h"
+#include "base/clock.h"
 #include "base/memory.h"
 #include "tls/copy.h"
 #include "tls/current.h"
@@ -19,6 +20,7 @@ struct tls_client {
 	struct tls_client_options options;
 	struct arena arena;       /* of the options */
 	struct current current;
+	_Atomic int64_t left;     /* seconds, as last shown */
 };
 
 /* ---- loading ---- */
@@ -159,6 +161,24 @@ const struct tls_client_options *tls_client_options(const struct tls_client *cli
 {
 	CHECK_MAGIC(client, MAGIC);
 	return &client->options;
+}
+
+bool client_unused(const struct tls_client *client)
+{
+	return atomic_load_explicit(&client->references, memory_order_acquire) == 1;
+}
+
+void client_show_left(struct tls_client *client, int64_t wall_ns)
+{
+	int64_t expires = client->current.expires;
+
+	atomic_store_explicit(
+		&client->left, expires == INT64_MAX ? INT64_MAX : expires - wall_ns / CLOCK_SECOND, memory_order_relaxed);
+}
+
+int64_t tls_client_left(const struct tls_client *client)
+{
+	return atomic_load_explicit(&client->left, memory_order_relaxed);
 }
 
 int64_t tls_client_expires(const struct tls_client *client)

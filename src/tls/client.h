@@ -23,5 +23,6 @@ void tls_client_unref(struct tls_client *client);
 const struct tls_client_options *tls_client_options(const struct tls_client *client);
 /* INT64_MAX: it shows no certificate. */
 int64_t tls_client_expires(const struct tls_client *client);
+int64_t tls_client_left(const struct tls_client *client);
 
 #endif

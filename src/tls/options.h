@@ -38,7 +38,7 @@ enum tls_client_certificate {
 	TLS_CLIENT_CERTIFICATE_REQUIRED,
 };
 
-enum { TLS_MOST_ALPN = 8 };
+enum { TLS_MOST_ALPN = 8, TLS_NAME_MOST = 253 /* bytes of a DNS name */ };
 
 /* Of both sides. */
 struct tls_choices {

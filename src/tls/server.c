@@ -6,6 +6,7 @@
 #include <stdatomic.h>
 
 #include "base/check.h"
+#include "base/clock.h"
 #include "base/memory.h"
 #include "tls/copy.h"
 #include "tls/current.h"
@@ -21,6 +22,7 @@ struct tls_server {
 	struct arena arena; /* of the options */
 	struct tickets *tickets;
 	struct current current;
+	_Atomic int64_t left;     /* seconds, as last shown */
 };
 
 /* What one reading of the files gave, for the callbacks of the context that was made of it; freed with that. */
@@ -323,6 +325,24 @@ const struct tls_server_options *tls_server_options(const struct tls_server *ser
 {
 	CHECK_MAGIC(server, MAGIC);
 	return &server->options;
+}
+
+bool server_unused(const struct tls_server *server)
+{
+	return atomic_load_explicit(&server->references, memory_order_acquire) == 1;
+}
+
+void server_show_left(struct tls_server *server, int64_t wall_ns)
+{
+	int64_t expires = server->current.expires;
+
+	atomic_store_explicit(
+		&server->left, expires == INT64_MAX ? INT64_MAX : expires - wall_ns / CLOCK_SECOND, memory_order_relaxed);
+}
+
+int64_t tls_server_left(const struct tls_server *server)
+{
+	return atomic_load_explicit(&server->left, memory_order_relaxed);
 }
 
 int64_t tls_server_expires(const struct tls_server *server)

@@ -31,5 +31,7 @@ void tls_server_unref(struct tls_server *server); /* NULL is allowed; any thread
 const struct tls_server_options *tls_server_options(const struct tls_server *server);
 /* When the first certificate of the chain ends, in seconds since 1970. Control thread. */
 int64_t tls_server_expires(const struct tls_server *server);
+/* The seconds until then, as the store counts them down; any thread. */
+int64_t tls_server_left(const struct tls_server *server);
 
 #endif

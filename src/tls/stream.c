@@ -387,6 +387,9 @@ static bool begin(struct tls_stream *s)
 		return false;
 	SSL_set_bio(s->ssl, bio, bio);
 	SSL_set_app_data(s->ssl, s);
+	if (s->handshake->alpn.length > 0 &&
+	    SSL_set_alpn_protos(s->ssl, (const unsigned char *)s->handshake->alpn.at, (unsigned)s->handshake->alpn.length))
+		return false;
 	/* Never the library's own clock. */
 	X509_VERIFY_PARAM_set_time(SSL_get0_param(s->ssl), (time_t)(loop_wall(s->stream.loop) / CLOCK_SECOND));
 	if (s->session && s->session->session && !SSL_set_session(s->ssl, s->session->session))
@@ -787,6 +790,7 @@ static int stream_new(
 	h->waiting_count = 0;
 	h->waiting_bytes = 0;
 	h->name[0] = h->uri[0] = '\0';
+	h->alpn = (struct slice){ 0 };
 	list_init(&h->link);
 	task_init(&s->task, run, s);
 	timer_init(&h->deadline, too_long, h);
@@ -812,6 +816,13 @@ int tls_accept(struct tls_pools *pools, struct tls_server *server, struct stream
 	return 0;
 }
 
+static void set_text(char *text, struct slice s)
+{
+	if (s.length > 0)
+		memcpy(text, s.at, s.length);
+	text[s.length] = '\0';
+}
+
 int tls_connect(struct tls_pools *pools, struct tls_client *client, const struct tls_target *target,
 	struct stream *below, struct tls_counters *counters, struct stream **stream)
 {
@@ -824,10 +835,9 @@ int tls_connect(struct tls_pools *pools, struct tls_client *client, const struct
 		stream_close(below);
 		return e;
 	}
-	memcpy(s->handshake->name, target->name.at, target->name.length);
-	s->handshake->name[target->name.length] = '\0';
-	memcpy(s->handshake->uri, target->uri.at, target->uri.length);
-	s->handshake->uri[target->uri.length] = '\0';
+	set_text(s->handshake->name, target->name);
+	set_text(s->handshake->uri, target->uri);
+	s->handshake->alpn = target->alpn;
 	s->state = TLS_CONNECTING;
 	s->session = target->session;
 	s->client = tls_client_ref(client);

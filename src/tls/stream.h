@@ -22,13 +22,14 @@
 #include "base/counter.h"
 #include "base/error.h"
 #include "io/stream.h"
+#include "tls/options.h"
 
 struct loop;
 struct tls_pools;
 struct tls_server;
 struct tls_client;
 
-enum { TLS_NAME_MOST = 253, TLS_URI_MOST = 2048 };
+enum { TLS_URI_MOST = 2048 };
 
 struct tls_limits {
 	uint32_t max_streams;    /* 0: no limit of its own */
@@ -77,6 +78,7 @@ void tls_session_free(struct tls_session *session);
 struct tls_target {
 	struct slice name;           /* asked for, and verified: a DNS name or an IP address; empty: neither */
 	struct slice uri;            /* the server's URI SAN must be this (a SPIFFE ID), in place of the name; empty: any */
+	struct slice alpn;           /* offered, as on the wire: "\x02h2"; static; empty: the client's own */
 	struct tls_session *session; /* NULL: no resumption */
 };
 

@@ -36,7 +36,8 @@ struct handshake {
 	struct buffer *waiting[WAITING_MOST]; /* what the owner sends already */
 	unsigned waiting_count;
 	size_t waiting_bytes;
-	char uri[TLS_URI_MOST + 1];           /* of the target */
+	struct slice alpn;                    /* of the target */
+	char uri[TLS_URI_MOST + 1];
 	char name[TLS_NAME_MOST + 1];
 };
 
@@ -94,6 +95,11 @@ struct tls_stream {
 SSL *server_begin(struct tls_server *server);
 SSL *client_begin(struct tls_client *client, struct slice name);
 int stream_new_session(SSL *ssl, SSL_SESSION *session);
+/* For the store: nobody else has it; how long its certificates last is told anew. */
+bool server_unused(const struct tls_server *server);
+bool client_unused(const struct tls_client *client);
+void server_show_left(struct tls_server *server, int64_t wall_ns);
+void client_show_left(struct tls_client *client, int64_t wall_ns);
 
 /* flight.c */
 void flight_prepare(void); /* control thread, before any stream */

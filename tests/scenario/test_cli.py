@@ -53,7 +53,7 @@ def test_help_lists_the_keys_of_a_configuration():
     code, out, err = run("help", "linkerd")
     assert (code, err) == (0, "")
     assert re.search(r"^routers +required", out, re.M)
-    assert re.search(r"^  not yet: tls$", out, re.M)
+    assert re.search(r"^  tls +the pages are served over TLS; no$", out, re.M)
     assert max(map(len, out.splitlines())) < 170
 
 

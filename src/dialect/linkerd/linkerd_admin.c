@@ -61,7 +61,7 @@ static const struct linkerd_key admin_keys[] = {
 	{ "socketOptions", LINKERD_READ, 0, .read = read_socket, .block = &linkerd_socket, .says = "of the listening socket" },
 	{ "httpIdentifierPort", LINKERD_PORT, AT(identifier_port), .sets = ADMIN_IDENTIFIER,
 	  .says = "where any request is told how the routers would name it; 0: any free one; none" },
-	LINKERD_KEY_LATER("tls"),
+	{ "tls", LINKERD_READ, AT(tls), .read = linkerd_read_server_tls, .block = &linkerd_server_tls, .says = "the pages are served over TLS; no" },
 	{ 0 },
 };
 

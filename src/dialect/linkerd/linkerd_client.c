@@ -176,9 +176,11 @@ static const struct linkerd_key policy_keys[] = {
 		.sets = CLIENT_MAX_HEADERS, .says = LINKERD_HEADER_LIST_SAYS },
 	{ "socketOptions", LINKERD_READ, AT(socket), .sets = CLIENT_SOCKET, .read = read_socket, .block = &linkerd_socket,
 	  .says = "of connections; what only listening sockets have, has no effect here" },
-	LINKERD_KEY_LATER("tls"),
+	{ "tls", LINKERD_READ, AT(tls), .sets = CLIENT_TLS, .read = linkerd_read_client_tls, .block = &linkerd_client_tls,
+	  .says = "endpoints speak TLS; no" },
+	{ "forwardClientCert", LINKERD_BOOL, AT(forward_certificate), .sets = CLIENT_FORWARD_CERTIFICATE,
+	  .says = "endpoints are told the caller's certificate (x-forwarded-client-cert); false" },
 	LINKERD_KEY_LATER("failFast"),
-	LINKERD_KEY_LATER("forwardClientCert"),
 	LINKERD_KEY_LATER("requestAuthorizers"),
 	LINKERD_KEY_LATER("thriftFramed"),
 	LINKERD_KEY_LATER("attemptTTwitterUpgrade"),
@@ -229,4 +231,6 @@ void linkerd_read_client(struct linkerd_load *load, const struct document_node *
 	struct router *router = out;
 
 	router->client_rules = linkerd_read_rules(load, node, &rules, &router->client_rule_count);
+	for (unsigned i = 0; i < router->client_rule_count; i++)
+		linkerd_check_common_name(load, &router->client_rules[i]);
 }

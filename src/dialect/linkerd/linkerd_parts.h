@@ -90,6 +90,12 @@ struct linkerd_rules {
 void *linkerd_read_rules(struct linkerd_load *load, const struct document_node *node, const struct linkerd_rules *rules,
                          unsigned *count);
 
+/* linkerd_tls.c */
+extern const struct linkerd_block linkerd_server_tls, linkerd_client_tls;
+void linkerd_read_server_tls(struct linkerd_load *load, const struct document_node *node, void *out); /* const struct tls_server_options * */
+void linkerd_read_client_tls(struct linkerd_load *load, const struct document_node *node, void *out); /* struct tls_policy */
+void linkerd_check_common_name(struct linkerd_load *load, const struct client_rule *rule);
+
 /* linkerd_check.c: what only the whole file shows */
 void linkerd_check(struct linkerd_load *load, const struct document_node *root);
 

@@ -98,7 +98,7 @@ static const struct linkerd_key server_keys[] = {
 		.says = LINKERD_HEADER_LIST_SAYS },
 	{ "grpcWeb", LINKERD_BOOL, AT(grpc_web),
 		.says = "gRPC-Web from browsers is translated to gRPC (weft's own key); false" },
-	LINKERD_KEY_LATER("tls"),
+	{ "tls", LINKERD_READ, AT(tls), .read = linkerd_read_server_tls, .block = &linkerd_server_tls, .says = "callers speak TLS; no" },
 	LINKERD_KEY_LATER("announce"),
 	LINKERD_KEY_LATER("thriftFramed"),
 	{ 0 },

@@ -99,13 +99,12 @@ static void documented_keys_are_refused_by_name(void **state)
 	static const struct {
 		const char *where, *keys[20];
 	} blocks[] = {
-		{ "admin", { "tls" } },
 		{ "routers[0]",
 		  { "announcers", "httpAccessLog", "httpAccessLogRollPolicy", "httpAccessLogAppend", "httpAccessLogRotateCount",
 		    "streamAfterContentLengthKB", "streamingEnabled", "compressionLevel", "tracePropagator" } },
-		{ "routers[0].servers[0]", { "tls", "announce" } },
+		{ "routers[0].servers[0]", { "announce" } },
 		{ "routers[0].client",
-			{ "tls", "failFast", "forwardClientCert", "requestAuthorizers", "thriftFramed",
+			{ "failFast", "requestAuthorizers", "thriftFramed",
 				"attemptTTwitterUpgrade" } },
 	};
 
@@ -116,9 +115,7 @@ static void documented_keys_are_refused_by_name(void **state)
 			bool router = strcmp(where, "routers[0]") == 0, server = strstr(where, "servers") != NULL;
 
 			/* In every file the key is on line 6, in the column behind four blanks. */
-			if (strcmp(where, "admin") == 0)
-				snprintf(file, sizeof file, ROUTER "\n\n\nadmin:\n    %s: {}\n", key);
-			else if (router)
+			if (router)
 				snprintf(file, sizeof file, "\n\nrouters:\n-   protocol: http\n    servers: [{}]\n    %s: {}\n", key);
 			else if (server)
 				snprintf(file, sizeof file, "\nrouters:\n- protocol: http\n  servers:\n  - port: 1\n    %s: {}\n", key);
@@ -277,11 +274,12 @@ static void all_problems_are_told_at_once(void **state)
 		"admin:\n  port: x\n  tls: {}\nnamers:\n- kind: io.l5d.k8s\nrouters:\n- protocol: http\n  dtab: nonsense\n  servers:\n"
 		"  - {prot: 1}\n  client:\n    tls: {}\n    loadBalancer: {kind: heap}\n",
 		"f:2:9: `port` is `x`, but must be an integer from 0 to 65535\n"
-		"f:3:3: admin.tls: not yet supported by weft (known from Linkerd 1.x)\n"
+		"f:3:8: admin.tls: the key `certPath` is missing\n"
+		"f:3:8: admin.tls: the key `keyPath` is missing\n"
 		"f:5:9: namers[0].kind: io.l5d.k8s is not yet supported by weft (known from Linkerd 1.x)\n"
 		"f:8:9: routers[0].dtab: '/' expected but 'n' found\n"
 		"f:10:6: routers[0].servers[0].prot: unknown key; did you mean `port`?\n"
-		"f:12:5: routers[0].client.tls: not yet supported by weft (known from Linkerd 1.x)\n"
+		"f:12:10: routers[0].client.tls: needs commonName, what the servers' certificates are for (or disableValidation: true)\n"
 		"f:13:26: routers[0].client.loadBalancer.kind: heap is not yet supported by weft (known from Linkerd 1.x)\n" });
 }
 
