@@ -318,11 +318,10 @@ static struct slice offered(enum upstream_protocol protocol)
 {
 	switch (protocol) {
 	case UPSTREAM_HTTP1:
+	case UPSTREAM_AUTO: /* its codec is HTTP/1's: worker_client_codec */
 		return SLICE("\x08http/1.1");
 	case UPSTREAM_HTTP2:
 		return SLICE("\x02h2");
-	case UPSTREAM_AUTO:
-		return SLICE("\x02h2\x08http/1.1");
 	}
 	return (struct slice){ 0 };
 }
