@@ -90,7 +90,7 @@ static void the_reference_explains_what_is_done(void **state)
 
 	linkerd_reference(&out);
 	assert_null(strstr(out.bytes, "(null)"));
-	assert_non_null(strstr(out.bytes, "\n  not yet: tls\n"));
+	assert_non_null(strstr(out.bytes, "not yet: announce, thriftFramed\n"));
 	assert_non_null(strstr(out.bytes, "\n  port                                  0: any free one; 9990\n"));
 	text_free(&out);
 }

@@ -57,6 +57,18 @@ static void test_failures_are_called_as_outcomes(void **state)
 	}
 }
 
+static void test_failures_of_tls_are_called_as_it_calls_them(void **state)
+{
+	char name[128];
+
+	(void)state;
+	for (unsigned i = 0; i < TLS_FAILURES; i++) {
+		snprintf(name, sizeof name, "tls/failures/%s", tls_failure_name(i));
+		assert_int_equal(metric_named(&client_kind, name)->offset, offsetof(struct client_stats, tls.failures[i]));
+		assert_int_equal(metric_named(&server_kind, name)->offset, offsetof(struct server_stats, tls.failures[i]));
+	}
+}
+
 /* What Linkerd's dashboards and ./dev demo --check read. */
 static void test_documented_names_are_there(void **state)
 {
@@ -95,6 +107,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_tables_fit_their_structs),
+		cmocka_unit_test(test_failures_of_tls_are_called_as_it_calls_them),
 		cmocka_unit_test(test_failures_are_called_as_outcomes),
 		cmocka_unit_test(test_documented_names_are_there),
 	};
