@@ -18,7 +18,10 @@
 #include "base/pool.h"
 #include "base/slice.h"
 
-enum { BUFFER_CAPACITY = 16384 - 32 };
+enum {
+	BUFFER_CAPACITY = 16384 - 32,
+	BUFFER_LARGE_CAPACITY = 6 * 16384 - 32, /* for what must lie in one piece and is seldom so long */
+};
 
 struct buffer {
 	struct pool *pool;
@@ -36,6 +39,8 @@ struct piece {
 
 /* A pool of buffers of BUFFER_CAPACITY bytes, at most `max` of them (0: no limit). */
 void buffer_pool_init(struct pool *pool, const char *name, uint32_t max);
+/* The same with BUFFER_LARGE_CAPACITY. */
+void buffer_pool_init_large(struct pool *pool, const char *name, uint32_t max);
 struct buffer *buffer_get(struct pool *pool);
 
 static inline struct buffer *buffer_ref(struct buffer *buffer)

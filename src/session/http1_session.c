@@ -11,7 +11,8 @@ enum {
 	DEFAULT_HEAD_SECONDS = 60,
 	DEFAULT_STALL_SECONDS = 300,
 	DEFAULT_MAX_WAITING = 64 * 1024,
-	LARGEST_HEAD = 15 * 1024,
+	LARGEST_LINE = 15 * 1024,
+	LARGEST_HEAD = 60 * 1024, /* with such a line, and what the proxy adds, it fits in a large buffer */
 };
 
 static const uint16_t receiving_next[] = {
@@ -427,10 +428,12 @@ static void set_limits(struct http1_session *h, const struct session_limits *lim
 	if (h->limits.write_stall_ns <= 0)
 		h->limits.write_stall_ns = limits->stall_ns > 0 ? limits->stall_ns : DEFAULT_STALL_SECONDS * CLOCK_SECOND;
 	h->limits.max_waiting_bytes = value_or(limits->max_waiting_bytes, DEFAULT_MAX_WAITING);
-	parser.max_line_bytes = limits->max_line_bytes;
+	parser.max_line_bytes = limits->max_line_bytes > LARGEST_LINE ? LARGEST_LINE : limits->max_line_bytes;
 	parser.max_head_bytes = limits->max_head_bytes > LARGEST_HEAD ? LARGEST_HEAD : limits->max_head_bytes;
 	parser.max_fields = limits->max_fields;
 	http1_parser_init(&h->parser, &parser);
+	if (h->parser.limits.max_line_bytes + h->parser.limits.max_head_bytes > BUFFER_CAPACITY)
+		h->input.large = &h->pools->large_buffers;
 }
 
 static void init_session(struct http1_session *h, const struct session_events *events, void *owner,
@@ -464,9 +467,10 @@ int http1_session_new(struct session_pools *pools, struct stream *stream, const 
 	}
 	*new = (struct http1_session){ .magic = HTTP1_SESSION_MAGIC, .role = role, .pools = pools };
 	init_session(new, events, owner, counters, ops, stream);
-	set_limits(new, limits);
 	input_init(&new->input);
 	output_init(&new->output, stream, loop_buffers(pools->loop));
+	new->output.large = &pools->large_buffers;
+	set_limits(new, limits);
 	task_init(&new->task, run, new);
 	expiry_init(&new->phase, phase_over, new);
 	expiry_init(&new->life, life_over, new);

@@ -14,7 +14,7 @@ void input_drop(struct input *input)
 		buffer_unref(input->buffer);
 	if (input->more)
 		buffer_unref(input->more);
-	input_init(input);
+	*input = (struct input){ .large = input->large };
 }
 
 void input_add(struct input *input, struct buffer *buffer)
@@ -37,24 +37,46 @@ static void append(struct buffer *buffer, const char *at, uint32_t length)
 	buffer->filled += length;
 }
 
+/* What others refer to is not written behind: they may count on the buffer's room themselves. */
+static bool must_move(const struct input *input, uint32_t length)
+{
+	const struct buffer *buffer = input->buffer;
+
+	if (buffer->references > 1)
+		return true;
+	if (buffer_room(buffer) >= length)
+		return false;
+	return input->at > 0 || (buffer_room(buffer) == 0 && input->large && buffer->capacity < BUFFER_LARGE_CAPACITY);
+}
+
+/* To the start of a buffer that has room for more. */
+static int move(struct input *input, struct pool *buffers)
+{
+	uint32_t kept = input->buffer->filled - input->at;
+	struct buffer *fresh = buffer_get(kept < BUFFER_CAPACITY || !input->large ? buffers : input->large);
+
+	if (!fresh)
+		return ERROR_NO_MEMORY;
+	append(fresh, input->buffer->bytes + input->at, kept);
+	buffer_unref(input->buffer);
+	input->buffer = fresh;
+	input->at = 0;
+	return 0;
+}
+
 int input_join(struct input *input, struct pool *buffers, bool *moved)
 {
 	uint32_t length, room;
+	int e;
 
 	*moved = false;
 	if (!input->more)
 		return ERROR_INCOMPLETE;
 	length = input->more->filled - input->more_at;
-	/* What others refer to is not written behind: they may count on the buffer's room themselves. */
-	if (input->buffer->references > 1 || (buffer_room(input->buffer) < length && input->at > 0)) {
-		struct buffer *fresh = buffer_get(buffers);
-
-		if (!fresh)
-			return ERROR_NO_MEMORY;
-		append(fresh, input->buffer->bytes + input->at, input->buffer->filled - input->at);
-		buffer_unref(input->buffer);
-		input->buffer = fresh;
-		input->at = 0;
+	if (must_move(input, length)) {
+		e = move(input, buffers);
+		if (e)
+			return e;
 		*moved = true;
 	}
 	room = buffer_room(input->buffer);

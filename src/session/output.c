@@ -9,6 +9,7 @@ void output_init(struct output *output, struct stream *stream, struct pool *buff
 {
 	output->stream = stream;
 	output->buffers = buffers;
+	output->large = NULL;
 	output->buffer = NULL;
 	output->sealed = 0;
 	output->count = 0;
@@ -55,9 +56,9 @@ char *output_room(struct output *output, size_t length)
 	if (length > output_room_left(output)) {
 		struct buffer *fresh;
 
-		if (length > BUFFER_CAPACITY)
+		if (length > (output->large ? BUFFER_LARGE_CAPACITY : BUFFER_CAPACITY))
 			return NULL;
-		fresh = buffer_get(output->buffers);
+		fresh = buffer_get(length > BUFFER_CAPACITY ? output->large : output->buffers);
 		if (!fresh)
 			return NULL;
 		seal_and_make_place(output);

@@ -24,6 +24,7 @@ enum {
 struct output {
 	struct stream *stream;
 	struct pool *buffers;
+	struct pool *large;    /* for heads that are longer than one of those holds; NULL, as output_init leaves it: none */
 	struct buffer *buffer; /* being written, or NULL */
 	uint32_t sealed;       /* so much of it is in pieces already */
 	uint32_t count;
@@ -35,7 +36,8 @@ struct output {
 };
 
 void output_init(struct output *output, struct stream *stream, struct pool *buffers);
-/* Room for so many bytes in one piece, valid until the next call; then tell how many were written. */
+/* Room for so many bytes in one piece, valid until the next call; then tell how many were written. NULL: no buffer to be had, or more than
+ * one holds. */
 char *output_room(struct output *output, size_t length);
 /* How many bytes fit behind the last ones without a new buffer. */
 size_t output_room_left(const struct output *output);

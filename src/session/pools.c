@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "session/pools.h"
 
+#include "base/buffer.h"
 #include "base/check.h"
 #include "base/memory.h"
 #include "session/http1_session.h"
@@ -17,6 +18,7 @@ int session_pools_new(struct loop *loop, uint32_t max_sessions, uint32_t max_sid
 	new->loop = loop;
 	pool_init(&new->sessions, "session", session_size, max_sessions);
 	pool_init(&new->sides, "side", sizeof(struct http1_side), max_sides);
+	buffer_pool_init_large(&new->large_buffers, "large buffer", SESSION_LARGE_BUFFERS);
 	pool_init(&new->http2_streams, "http2 stream", sizeof(struct http2_stream), max_sides);
 	pool_init(&new->http2_heads, "http2 head", sizeof(struct http2_head), max_sides);
 	pool_init(&new->http2_tables, "http2 table", HTTP2_TABLE_SECOND * sizeof(struct http2_stream *), max_sessions);
@@ -38,6 +40,7 @@ void session_pools_free(struct session_pools *pools)
 	pool_fini(&pools->http2_tables);
 	pool_fini(&pools->http2_heads);
 	pool_fini(&pools->http2_streams);
+	pool_fini(&pools->large_buffers);
 	pool_fini(&pools->sides);
 	pool_fini(&pools->sessions);
 	pools->magic = 0;

@@ -12,6 +12,7 @@ struct session_pools {
 	struct loop *loop;
 	struct pool sessions;      /* struct http1_session or http2_session: a connection may become the other */
 	struct pool sides;         /* struct http1_side */
+	struct pool large_buffers; /* of heads that outgrow one of the loop's buffers, being received or sent */
 	struct pool http2_streams; /* struct http2_stream */
 	struct pool http2_heads;   /* struct http2_head */
 	struct pool http2_tables;  /* of a session with many streams */
@@ -20,6 +21,9 @@ struct session_pools {
 	struct expiries expiries;
 };
 
-enum { SESSION_POOLS_MAGIC = 0x53504f4c };
+enum {
+	SESSION_POOLS_MAGIC = 0x53504f4c,
+	SESSION_LARGE_BUFFERS = 512, /* 48 MiB; whose head finds none is closed */
+};
 
 #endif

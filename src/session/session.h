@@ -43,7 +43,7 @@ struct session_counters {
 
 struct session_limits {
 	uint32_t max_line_bytes;       /* request or status line; 0: 4096 */
-	uint32_t max_head_bytes;       /* all field lines; 0: 8192; at most 15 KiB for heads to stay in one buffer */
+	uint32_t max_head_bytes;       /* all field lines; 0: 8192; at most 60 KiB, in HTTP/2 15 KiB */
 	uint32_t max_fields;           /* 0, or more than HEAD_MAX_FIELDS: HEAD_MAX_FIELDS */
 	int64_t idle_ns;               /* without an exchange, then closed; 0: never */
 	int64_t head_ns;               /* from the first byte of a head to its end (slow loris); 0: 60 s */

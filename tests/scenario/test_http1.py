@@ -547,6 +547,29 @@ def test_many_and_long_headers_within_limits(mesh):
     assert len(foreign(origin.last.raw_headers)) == 101
 
 
+@pytest.mark.parametrize("count", [1, 60], ids=["one", "many"])
+def test_very_long_heads_when_they_are_allowed(mesh, count):
+    """Beyond an ordinary buffer, both ways, on connections that then carry ordinary ones."""
+    fields = [(f"X-{i}", "v" * (58000 // count - 20)) for i in range(count)]
+    sent = [(name.encode(), value.encode()) for name, value in fields]
+    origin, weft, client = pair(mesh, lambda call: call.answer(headers=fields, body=call.message.body),
+                                router={"maxHeadersKB": 60, "maxInitialLineKB": 15})
+    target = "/" + "p" * 14000
+    for _ in range(3):
+        answer = client.request("POST", target=target, host="web", headers=fields, body=b"b" * 40000)
+        assert (answer.status, answer.body) == (200, b"b" * 40000)
+        assert [field for field in answer.raw_headers if field[0].startswith(b"X-")] == sent
+        assert origin.last.target == target.encode()
+        assert [field for field in origin.last.raw_headers if field[0].startswith(b"X-")] == sent
+        assert client.get("web").status == 200
+    client.send(b"".join(request_bytes(host="web", headers=fields) for _ in range(5)))  # in one go
+    assert [client.response().status for _ in range(5)] == [200] * 5
+    with mesh.client(weft) as other:
+        assert other.get("web", headers=[("X-Long", "v" * 62000)]).status == 431
+    with mesh.client(weft) as other:
+        assert other.get("web", target="/" + "p" * 16000).status == 414
+
+
 @pytest.mark.parametrize("side", ["request", "response"])
 def test_heads_that_grow_too_long_on_the_way(mesh, side):
     """The proxy adds fields; where they don't fit any more it says so, and nobody gets half a head."""

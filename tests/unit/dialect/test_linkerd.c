@@ -188,7 +188,7 @@ static void routers_are_read(void **state)
 		"  dtab: |\n    /a => /b; # a comment\n    /c/* => /d | ~;\n"
 		"  identifier: {kind: io.l5d.header.token, header: X-Name}\n"
 		"  bindingCache: {paths: 1, trees: 2, bounds: 3, clients: 4, idleTtlSecs: 5}\n"
-		"  maxHeadersKB: 15\n  maxInitialLineKB: 2\n  maxErrResponseKB: 1\n"
+		"  maxHeadersKB: 60\n  maxInitialLineKB: 2\n  maxErrResponseKB: 1\n"
 		"  interpreter:\n    kind: default\n    transformers:\n"
 		"    - {kind: io.l5d.port, port: 4141}\n"
 		"    - {kind: io.l5d.specificHost, host: 127.0.1.1, prefix: /mine}\n"
@@ -214,7 +214,7 @@ static void routers_are_read(void **state)
 	assert_int_equal(r->cache_paths, 1);
 	assert_int_equal(r->cache_trees, 2);
 	assert_int_equal(r->cache_idle_ns, 5 * CLOCK_SECOND);
-	assert_int_equal(r->max_head_bytes, 15 * 1024);
+	assert_int_equal(r->max_head_bytes, 60 * 1024);
 	assert_int_equal(r->max_line_bytes, 2 * 1024);
 
 	assert_int_equal(r->transformer_count, 3);

@@ -110,6 +110,95 @@ static void input_is_joined(void **state)
 	check_join(BUFFER_CAPACITY - 1, 0, 1, true, true);
 }
 
+/* Pieces of a buffer each come in until what is unconsumed fills a large one. */
+static void what_outgrows_a_buffer_gets_a_large_one(void **state)
+{
+	struct input input;
+	struct pool large;
+	size_t length = BUFFER_CAPACITY - 10;
+	bool moved;
+
+	(void)state;
+	buffer_pool_init_large(&large, "large", 1);
+	input_init(&input);
+	input.large = &large;
+	input_add(&input, filled(BUFFER_CAPACITY, 'a'));
+	input_skip(&input, 10);
+	for (unsigned i = 0; length < BUFFER_LARGE_CAPACITY; i++) {
+		size_t more = BUFFER_CAPACITY;
+
+		input_add(&input, filled(BUFFER_CAPACITY, 'b'));
+		while (more > 0 && length < BUFFER_LARGE_CAPACITY) {
+			size_t before = input_slice(&input).length;
+
+			assert_int_equal(0, input_join(&input, &buffers, &moved));
+			assert_true(i == 0 || !moved); /* once there it stays */
+			more -= input_slice(&input).length - before;
+			length += input_slice(&input).length - before;
+		}
+	}
+	check_slice(&input, BUFFER_CAPACITY - 10, BUFFER_LARGE_CAPACITY - (BUFFER_CAPACITY - 10));
+	assert_int_equal(ERROR_LIMIT, input_join(&input, &buffers, &moved));
+	assert_int_equal(1, large.in_use);
+	input_skip(&input, BUFFER_LARGE_CAPACITY);
+	assert_int_equal(0, large.in_use);
+	input_drop(&input);
+	assert_ptr_equal(&large, input.large);
+	assert_int_equal(0, buffers.in_use);
+	pool_fini(&large);
+}
+
+static void there_are_only_so_many_large_ones(void **state)
+{
+	struct input input;
+	struct pool large;
+	bool moved;
+
+	(void)state;
+	buffer_pool_init_large(&large, "large", 1);
+	struct buffer *only = buffer_get(&large);
+	input_init(&input);
+	input.large = &large;
+	input_add(&input, filled(BUFFER_CAPACITY, 'a'));
+	input_add(&input, filled(1, 'b'));
+	assert_int_equal(ERROR_NO_MEMORY, input_join(&input, &buffers, &moved));
+	assert_false(moved);
+	check_slice(&input, BUFFER_CAPACITY, 0);
+	buffer_unref(only);
+	assert_int_equal(0, input_join(&input, &buffers, &moved));
+	assert_true(moved);
+	check_slice(&input, BUFFER_CAPACITY, 1);
+	input_drop(&input);
+	assert_int_equal(0, large.in_use);
+	pool_fini(&large);
+}
+
+/* A large buffer that the head before still needs, and the next one begins in it and is long, too. */
+static void a_long_rest_of_a_shared_large_buffer_stays_whole(void **state)
+{
+	struct input input;
+	struct pool large;
+	bool moved;
+
+	(void)state;
+	buffer_pool_init_large(&large, "large", 2);
+	struct buffer *shared = buffer_get(&large);
+	memset(shared->bytes, 'a', shared->capacity);
+	shared->filled = shared->capacity;
+	input_init(&input);
+	input.large = &large;
+	input_add(&input, buffer_ref(shared));
+	input_skip(&input, 100);
+	input_add(&input, filled(50, 'b'));
+	assert_int_equal(0, input_join(&input, &buffers, &moved));
+	assert_true(moved);
+	check_slice(&input, BUFFER_LARGE_CAPACITY - 100, 50);
+	assert_int_equal(2, large.in_use);
+	input_drop(&input);
+	buffer_unref(shared);
+	pool_fini(&large);
+}
+
 static void input_without_buffers(void **state)
 {
 	struct input input;
@@ -278,6 +367,9 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(input_is_consumed, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(input_is_joined, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(what_outgrows_a_buffer_gets_a_large_one, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(there_are_only_so_many_large_ones, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(a_long_rest_of_a_shared_large_buffer_stays_whole, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(input_without_buffers, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(short_messages_are_one_run, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(long_bodies_are_passed_on, set_up, tear_down),
