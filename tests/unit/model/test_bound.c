@@ -7,9 +7,7 @@
 #include <cmocka.h>
 
 #include "model/bound.h"
-#include "model/name_tree.h"
-
-#define COUNT(list) (sizeof(list) / sizeof((list)[0]))
+#include "support/names.h"
 
 /* A bound tree of the shape of a name tree; /error and /pending stand for these states. */
 static struct bound_node *build(struct bound *bound, const struct name_tree *tree)
@@ -42,13 +40,9 @@ static struct bound_node *build(struct bound *bound, const struct name_tree *tre
 
 static struct bound_node *built(struct bound *bound, const char *text)
 {
-	struct arena arena;
-	const struct name_tree *tree;
-	struct slice why;
-	arena_init(&arena, NULL, 0);
-	assert_int_equal(name_tree_parse(slice_of(text), &arena, &tree, &why), 0);
-	struct bound_node *node = build(bound, tree);
-	arena_reset(&arena);
+	names_setup(NULL);
+	struct bound_node *node = build(bound, tree_of(text));
+	names_teardown(NULL);
 	return node;
 }
 

@@ -6,49 +6,7 @@
 
 #include <cmocka.h>
 
-#include "model/dtab.h"
-
-#define COUNT(list) (sizeof(list) / sizeof((list)[0]))
-
-static struct arena arena;
-
-static int setup(void **state)
-{
-	(void)state;
-	arena_init(&arena, NULL, 0);
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	(void)state;
-	arena_reset(&arena);
-	return 0;
-}
-
-static void assert_slice(struct slice found, const char *expected)
-{
-	assert_non_null(found.at);
-	assert_string_equal(arena_text(&arena, found), expected);
-}
-
-static const struct name_tree *tree_of(const char *text)
-{
-	const struct name_tree *tree;
-	struct slice why;
-	assert_int_equal(name_tree_parse(slice_of(text), &arena, &tree, &why), 0);
-	return tree;
-}
-
-static struct dtab dtab_of(const char *text)
-{
-	struct dtab dtab;
-	struct slice why = { 0 };
-	int e = dtab_parse(slice_of(text), &arena, &dtab, &why, NULL);
-	if (e)
-		fail_msg("%s: %.*s", text, SLICE_ARGS(why));
-	return dtab;
-}
+#include "support/names.h"
 
 static void trees_are_shown_as_they_parse(void **state)
 {
@@ -366,17 +324,17 @@ static void says_when_there_is_no_room(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(trees_are_shown_as_they_parse, setup, teardown),
-		cmocka_unit_test_setup_teardown(union_binds_tighter, setup, teardown),
-		cmocka_unit_test_setup_teardown(trees_explain_what_they_refuse, setup, teardown),
-		cmocka_unit_test_setup_teardown(nesting_has_an_end, setup, teardown),
-		cmocka_unit_test_setup_teardown(dtabs_are_shown_as_they_parse, setup, teardown),
-		cmocka_unit_test_setup_teardown(dtabs_explain_what_they_refuse, setup, teardown),
-		cmocka_unit_test_setup_teardown(looks_up, setup, teardown),
-		cmocka_unit_test_setup_teardown(lookups_name_their_entries, setup, teardown),
-		cmocka_unit_test_setup_teardown(later_tables_win, setup, teardown),
-		cmocka_unit_test_setup_teardown(copies_share_nothing, setup, teardown),
-		cmocka_unit_test_setup_teardown(says_when_there_is_no_room, setup, teardown),
+		cmocka_unit_test_setup_teardown(trees_are_shown_as_they_parse, names_setup, names_teardown),
+		cmocka_unit_test_setup_teardown(union_binds_tighter, names_setup, names_teardown),
+		cmocka_unit_test_setup_teardown(trees_explain_what_they_refuse, names_setup, names_teardown),
+		cmocka_unit_test_setup_teardown(nesting_has_an_end, names_setup, names_teardown),
+		cmocka_unit_test_setup_teardown(dtabs_are_shown_as_they_parse, names_setup, names_teardown),
+		cmocka_unit_test_setup_teardown(dtabs_explain_what_they_refuse, names_setup, names_teardown),
+		cmocka_unit_test_setup_teardown(looks_up, names_setup, names_teardown),
+		cmocka_unit_test_setup_teardown(lookups_name_their_entries, names_setup, names_teardown),
+		cmocka_unit_test_setup_teardown(later_tables_win, names_setup, names_teardown),
+		cmocka_unit_test_setup_teardown(copies_share_nothing, names_setup, names_teardown),
+		cmocka_unit_test_setup_teardown(says_when_there_is_no_room, names_setup, names_teardown),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

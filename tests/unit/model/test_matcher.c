@@ -7,41 +7,7 @@
 #include <cmocka.h>
 
 #include "base/text.h"
-#include "model/matcher.h"
-
-#define COUNT(list) (sizeof(list) / sizeof((list)[0]))
-
-static struct arena arena;
-
-static int setup(void **state)
-{
-	(void)state;
-	arena_init(&arena, NULL, 0);
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	(void)state;
-	arena_reset(&arena);
-	return 0;
-}
-
-static struct matcher *matcher_of(const char *pattern)
-{
-	struct matcher *matcher = NULL;
-	struct slice why;
-	assert_int_equal(matcher_new(slice_of(pattern), &matcher, &why), 0);
-	return matcher;
-}
-
-static struct path path_of(const char *text)
-{
-	struct path path;
-	struct slice why;
-	assert_int_equal(path_parse(slice_of(text), &arena, &path, &why), 0);
-	return path;
-}
+#include "support/names.h"
 
 /* "a=1 b=2", or "no". */
 static void matches(void **state)
@@ -161,9 +127,9 @@ static void substitutes(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(matches, setup, teardown),
-		cmocka_unit_test_setup_teardown(refuses, setup, teardown),
-		cmocka_unit_test_setup_teardown(substitutes, setup, teardown),
+		cmocka_unit_test_setup_teardown(matches, names_setup, names_teardown),
+		cmocka_unit_test_setup_teardown(refuses, names_setup, names_teardown),
+		cmocka_unit_test_setup_teardown(substitutes, names_setup, names_teardown),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

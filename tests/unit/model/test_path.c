@@ -6,41 +6,8 @@
 
 #include <cmocka.h>
 
-#include "base/arena.h"
 #include "base/memory.h"
-#include "model/path.h"
-
-#define COUNT(list) (sizeof(list) / sizeof((list)[0]))
-
-static struct arena arena;
-
-static int setup(void **state)
-{
-	(void)state;
-	arena_init(&arena, NULL, 0);
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	(void)state;
-	arena_reset(&arena);
-	return 0;
-}
-
-static void assert_slice(struct slice found, const char *expected)
-{
-	assert_non_null(found.at);
-	assert_string_equal(arena_text(&arena, found), expected);
-}
-
-static struct path parsed(const char *text)
-{
-	struct path path;
-	struct slice why;
-	assert_int_equal(path_parse(slice_of(text), &arena, &path, &why), 0);
-	return path;
-}
+#include "support/names.h"
 
 static void parses(void **state)
 {
@@ -67,13 +34,13 @@ static void parses(void **state)
 	};
 	(void)state;
 	for (size_t i = 0; i < COUNT(cases); i++) {
-		struct path path = parsed(cases[i].text);
+		struct path path = path_of(cases[i].text);
 		assert_int_equal(path.count, cases[i].count);
 		assert_slice(path_show(&arena, path), cases[i].shown);
 		assert_int_equal(path_show_length(path), strlen(cases[i].shown));
-		assert_true(path_equal(path, parsed(cases[i].shown)));
+		assert_true(path_equal(path, path_of(cases[i].shown)));
 	}
-	assert_slice(parsed("/a\\x2fb").segments[0], "a/b");
+	assert_slice(path_of("/a\\x2fb").segments[0], "a/b");
 }
 
 static void explains_what_it_refuses(void **state)
@@ -121,7 +88,7 @@ static void shows_keys_without_making_a_path(void **state)
 	(void)state;
 	for (size_t i = 0; i < COUNT(cases); i++) {
 		struct path name;
-		assert_int_equal(path_append(&arena, parsed(cases[i].prefix), slice_of(cases[i].value), &name), 0);
+		assert_int_equal(path_append(&arena, path_of(cases[i].prefix), slice_of(cases[i].value), &name), 0);
 		struct slice key = path_show_under(&arena, slice_of(cases[i].prefix), slice_of(cases[i].value));
 		assert_slice(path_show(&arena, name), arena_text(&arena, key));
 		assert_slice(name.segments[name.count - 1], cases[i].value);
@@ -138,16 +105,16 @@ static void compares(void **state)
 	(void)state;
 	for (size_t i = 0; i < COUNT(ordered); i++) {
 		for (size_t j = 0; j < COUNT(ordered); j++) {
-			int order = path_compare(parsed(ordered[i]), parsed(ordered[j]));
+			int order = path_compare(path_of(ordered[i]), path_of(ordered[j]));
 			assert_int_equal((order > 0) - (order < 0), (i > j) - (i < j));
-			assert_int_equal(path_equal(parsed(ordered[i]), parsed(ordered[j])), i == j);
+			assert_int_equal(path_equal(path_of(ordered[i]), path_of(ordered[j])), i == j);
 		}
 	}
 }
 
 static void cuts_and_joins(void **state)
 {
-	struct path path = parsed("/a/b/c"), joined, copy;
+	struct path path = path_of("/a/b/c"), joined, copy;
 	(void)state;
 	assert_slice(path_show(&arena, path_from(path, 1)), "/b/c");
 	assert_slice(path_show(&arena, path_from(path, 0)), "/a/b/c");
@@ -155,11 +122,11 @@ static void cuts_and_joins(void **state)
 	assert_int_equal(path_from(path, 9).count, 0);
 	assert_slice(path_show(&arena, path_first(path, 2)), "/a/b");
 	assert_slice(path_show(&arena, path_first(path, 9)), "/a/b/c");
-	assert_true(path_starts(path, parsed("/a/b")));
+	assert_true(path_starts(path, path_of("/a/b")));
 	assert_true(path_starts(path, PATH_EMPTY));
-	assert_false(path_starts(path, parsed("/b")));
-	assert_false(path_starts(path, parsed("/a/b/c/d")));
-	assert_int_equal(path_concat(&arena, path, parsed("/d"), &joined), 0);
+	assert_false(path_starts(path, path_of("/b")));
+	assert_false(path_starts(path, path_of("/a/b/c/d")));
+	assert_int_equal(path_concat(&arena, path, path_of("/d"), &joined), 0);
 	assert_slice(path_show(&arena, joined), "/a/b/c/d");
 	assert_int_equal(path_concat(&arena, PATH_EMPTY, PATH_EMPTY, &joined), 0);
 	assert_int_equal(joined.count, 0);
@@ -175,7 +142,7 @@ static void cuts_and_joins(void **state)
 
 static void lives_on_the_heap(void **state)
 {
-	struct path kept = path_new(parsed("/a/b")), none = path_new(PATH_EMPTY);
+	struct path kept = path_new(path_of("/a/b")), none = path_new(PATH_EMPTY);
 	struct text text = { 0 };
 	(void)state;
 	arena_reset(&arena);
@@ -195,10 +162,10 @@ static void says_when_there_is_no_room(void **state)
 	(void)state;
 	arena_init(&small, NULL, 16);
 	assert_int_equal(path_parse(SLICE("/a/b/c"), &small, &path, &why), ERROR_NO_MEMORY);
-	path = parsed("/a/b/c");
+	path = path_of("/a/b/c");
 	assert_int_equal(path_concat(&small, path, path, &joined), ERROR_NO_MEMORY);
 	assert_int_equal(path_copy(&small, path, &joined), ERROR_NO_MEMORY);
-	assert_null(path_show(&small, parsed("/a-path-longer-than-that")).at);
+	assert_null(path_show(&small, path_of("/a-path-longer-than-that")).at);
 	assert_null(path_show_under(&small, SLICE("/svc"), SLICE("a-path-longer-than-that")).at);
 	arena_reset(&small);
 }
@@ -206,13 +173,13 @@ static void says_when_there_is_no_room(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(parses, setup, teardown),
-		cmocka_unit_test_setup_teardown(explains_what_it_refuses, setup, teardown),
-		cmocka_unit_test_setup_teardown(shows_keys_without_making_a_path, setup, teardown),
-		cmocka_unit_test_setup_teardown(compares, setup, teardown),
-		cmocka_unit_test_setup_teardown(cuts_and_joins, setup, teardown),
-		cmocka_unit_test_setup_teardown(lives_on_the_heap, setup, teardown),
-		cmocka_unit_test_setup_teardown(says_when_there_is_no_room, setup, teardown),
+		cmocka_unit_test_setup_teardown(parses, names_setup, names_teardown),
+		cmocka_unit_test_setup_teardown(explains_what_it_refuses, names_setup, names_teardown),
+		cmocka_unit_test_setup_teardown(shows_keys_without_making_a_path, names_setup, names_teardown),
+		cmocka_unit_test_setup_teardown(compares, names_setup, names_teardown),
+		cmocka_unit_test_setup_teardown(cuts_and_joins, names_setup, names_teardown),
+		cmocka_unit_test_setup_teardown(lives_on_the_heap, names_setup, names_teardown),
+		cmocka_unit_test_setup_teardown(says_when_there_is_no_room, names_setup, names_teardown),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -6,31 +6,11 @@
 
 #include <cmocka.h>
 
-#include "base/arena.h"
 #include "base/clock.h"
 #include "base/random.h"
-#include "model/matcher.h"
-#include "model/path.h"
 #include "model/policy.h"
 #include "model/snapshot.h"
-
-static const struct matcher *matcher_of(const char *pattern)
-{
-	struct matcher *matcher = NULL;
-	struct slice why;
-
-	assert_int_equal(matcher_new(slice_of(pattern), &matcher, &why), 0);
-	return matcher;
-}
-
-static struct path path_of(struct snapshot *snapshot, const char *text)
-{
-	struct path path;
-	struct slice why;
-
-	assert_int_equal(path_parse(slice_of(text), &snapshot->arena, &path, &why), 0);
-	return path;
-}
+#include "support/names.h"
 
 static void test_linkerd_defaults(void **state)
 {
@@ -75,8 +55,8 @@ static void test_rules_apply_in_order_field_by_field(void **state)
 	struct router router = { .service_rules = rules, .service_rule_count = 3, .client_rules = clients, .client_rule_count = 2 };
 	struct service_policy service;
 	struct client_policy client;
-	struct path hello = path_of(snapshot, "/svc/hello/more"), world = path_of(snapshot, "/svc/world");
-	struct path id = path_of(snapshot, "/#/io.l5d.fs/hello");
+	struct path hello = path_of("/svc/hello/more"), world = path_of("/svc/world");
+	struct path id = path_of("/#/io.l5d.fs/hello");
 
 	(void)state;
 	snapshot->routers = &router;
@@ -162,7 +142,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_linkerd_defaults),
-		cmocka_unit_test(test_rules_apply_in_order_field_by_field),
+		cmocka_unit_test_setup_teardown(test_rules_apply_in_order_field_by_field, names_setup, names_teardown),
 		cmocka_unit_test(test_constant_backoff),
 		cmocka_unit_test(test_decorrelated_jitter),
 		cmocka_unit_test(test_equal_jitter),
