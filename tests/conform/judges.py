@@ -16,7 +16,6 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(pathlib.Path(__file__).parent), str(ROOT / "tests" / "scenario")]
 
 from certificates import Authority  # noqa: E402: only from its folder
-from http2 import NOT_YET, tls_is_there  # noqa: E402
 from mesh import Mesh  # noqa: E402
 
 JUDGES = pathlib.Path(os.environ.get("WEFT_JUDGES") or ROOT / "build-judges")
@@ -82,8 +81,6 @@ class Judged:
                 part.close()
 
     def server_tls(self, mutual=False):
-        if not tls_is_there():
-            pytest.skip(NOT_YET)
         tls = {"certPath": self.web.certificate, "keyPath": self.web.key}
         return {**tls, "caCertPath": self.authority.bundle, "requireClientAuth": True} if mutual else tls
 

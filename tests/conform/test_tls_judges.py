@@ -21,6 +21,8 @@ def make_judged(tmp_path_factory):
     with Judged(tmp_path_factory.mktemp("tls")) as judged:
         origin = judged.keep(Http2Origin(body=b"hello"))
         judged.port = judged.chain(origin.address, tls=True)[1]
+        http = judged.before(judged.mesh.origin(body=b"hello").address, "http", judged.server_tls(), protocol="http")
+        judged.http_port = http.address()[1]
         yield judged
 
 
@@ -79,11 +81,11 @@ def test_sessions_resume(scan):
 
 # ---- openssl ----
 
-def s_client(judged, *flags, said="", patience=30):
-    """What `openssl s_client` prints."""
+def s_client(judged, *flags, said="", patience=30, port=None):
+    """(exit code, what `openssl s_client` prints), at the h2 router unless a port is given."""
     if not shutil.which("openssl"):
         pytest.skip("openssl is not installed")
-    done = subprocess.run(["openssl", "s_client", "-connect", f"127.0.0.1:{judged.port}", "-servername", SERVER_NAME,
+    done = subprocess.run(["openssl", "s_client", "-connect", f"127.0.0.1:{port or judged.port}", "-servername", SERVER_NAME,
                            "-CAfile", judged.authority.bundle, "-verify_hostname", SERVER_NAME, "-verify_return_error", *flags],
                           input=said, capture_output=True, text=True, errors="replace", timeout=patience, check=False)
     return done.returncode, done.stdout + done.stderr
@@ -101,9 +103,15 @@ def test_old_versions_get_an_alert(judged, version):
     assert code != 0 and re.search(r"alert protocol version", told), told
 
 
-@pytest.mark.parametrize("offered, chosen", [("h2,http/1.1", "h2"), ("http/1.1", "http/1.1"), ("http/1.1,h2", "h2")])
+@pytest.mark.parametrize("offered, chosen", [("h2", "h2"), ("h2,http/1.1", "h2"), ("http/1.1,h2", "h2")])
 def test_alpn(judged, offered, chosen):
     _, told = s_client(judged, "-alpn", offered)
+    assert re.search(rf"^ALPN protocol: {chosen}$", told, re.M), told
+
+
+@pytest.mark.parametrize("offered, chosen", [("http/1.1", "http/1.1"), ("h2,http/1.1", "http/1.1")])
+def test_alpn_of_an_http_router(judged, offered, chosen):
+    _, told = s_client(judged, "-alpn", offered, port=judged.http_port)
     assert re.search(rf"^ALPN protocol: {chosen}$", told, re.M), told
 
 
@@ -117,14 +125,14 @@ def test_resumption(judged, version, tmp_path):
     session = str(tmp_path / "session")
     # A request is sent, so that a ticket that comes behind the handshake is there before the end.
     request = f"GET / HTTP/1.1\r\nHost: {SERVER_NAME}\r\nConnection: close\r\n\r\n"
-    s_client(judged, version, "-alpn", "http/1.1", "-ign_eof", "-sess_out", session, said=request)
-    _, told = s_client(judged, version, "-alpn", "http/1.1", "-ign_eof", "-sess_in", session, said=request)
+    s_client(judged, version, "-ign_eof", "-sess_out", session, said=request, port=judged.http_port)
+    _, told = s_client(judged, version, "-ign_eof", "-sess_in", session, said=request, port=judged.http_port)
     assert re.search(r"^Reused, ", told, re.M), told
 
 
 def test_renegotiation_is_refused(judged):
     """R on a line of its own asks for it. What s_client prints differs; that the connection goes no further does not."""
-    code, told = s_client(judged, "-tls1_2", "-alpn", "http/1.1", said="R\n")
+    code, told = s_client(judged, "-tls1_2", said="R\n", port=judged.http_port)
     assert code != 0 or "no renegotiation" in told, told
 
 

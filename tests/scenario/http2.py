@@ -8,10 +8,8 @@
         raw.frame(PING, 0, 0, bytes(8))
 """
 
-import json
 import socket
 import struct
-import subprocess
 import threading
 import time
 
@@ -21,8 +19,6 @@ import h2.events
 import h2.exceptions
 import hpack
 
-from mesh import WEFT
-
 PATIENCE = 20.0
 PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 DATA, HEADERS, PRIORITY, RST_STREAM, SETTINGS, PUSH_PROMISE, PING, GOAWAY, WINDOW_UPDATE, CONTINUATION = range(10)
@@ -31,16 +27,6 @@ NO_ERROR, PROTOCOL_ERROR, FLOW_CONTROL_ERROR, REFUSED_STREAM, CANCEL, COMPRESSIO
 HEADER_TABLE_SIZE, ENABLE_PUSH, MAX_CONCURRENT_STREAMS, INITIAL_WINDOW_SIZE, MAX_FRAME_SIZE, MAX_HEADER_LIST_SIZE = 1, 2, 3, 4, 5, 6
 GONE = (h2.exceptions.StreamClosedError, h2.exceptions.NoSuchStreamError, h2.exceptions.StreamIDTooLowError)
 LARGE_WINDOW = (1 << 31) - 1 - 65535
-
-
-NOT_YET = "this weft has no TLS yet"
-
-
-def tls_is_there():
-    """Whether this weft takes a listener with TLS."""
-    config = {"routers": [{"protocol": "h2", "servers": [{"port": 0, "tls": {"certPath": "/none", "keyPath": "/none"}}]}]}
-    done = subprocess.run([WEFT, "validate", "-"], input=json.dumps(config), capture_output=True, text=True, timeout=60, check=False)
-    return "not yet supported" not in done.stdout + done.stderr
 
 
 def connect(address, context=None, server_name=None):

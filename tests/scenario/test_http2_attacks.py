@@ -14,7 +14,7 @@ import pytest
 from certificates import Authority
 from http2 import (
     CANCEL, CONTINUATION, DATA, END_HEADERS, ENHANCE_YOUR_CALM, GOAWAY, HEADERS, INITIAL_WINDOW_SIZE, LARGE_WINDOW, PING, PRIORITY,
-    RST_STREAM, SETTINGS, WINDOW_UPDATE, NOT_YET, Http2Client, Http2Origin, RawHttp2, tls_is_there)
+    RST_STREAM, SETTINGS, WINDOW_UPDATE, Http2Client, Http2Origin, RawHttp2)
 from mesh import sanitized, wait_until
 
 MIB = 1 << 20
@@ -382,8 +382,6 @@ def test_more_streams_than_allowed(setting):
 @pytest.fixture(name="secure")
 def make_secure(mesh):
     """(weft with a TLS listener, a context that trusts it)"""
-    if not tls_is_there():
-        pytest.skip(NOT_YET)
     authority = Authority(mesh.folder)
     web = authority.issue("web", dns=["web"])
     origin = Http2Origin(body=b"honest")

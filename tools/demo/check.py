@@ -7,7 +7,8 @@ import re
 import subprocess
 
 import check_admin
-from demo_mesh import HELLO, MeshError, NODES, ROUTERS, WORLD, fetch, wait_until
+from demo_mesh import HELLO, NODES, ROUTERS, WORLD, fetch, wait_until
+from errors import MeshError
 from metrics import AdminError, Counters, INCOMING_CLIENT, OUTGOING_CLIENT
 from traffic import Clients, CurlError, GREETING, IP, count_by_node, run_curl
 
@@ -271,11 +272,11 @@ CHECKS = (check_files, check_greetings, check_routing, check_ingress, check_erro
           check_admin.check_delegator, check_admin.check_pages, check_end)
 
 
-def run(mesh, report):
-    """All checks in order. One that can't go on has failed, and the next is done; MeshError ends them all."""
+def run(mesh, report, more=()):
+    """All checks in order, and more before the nodes are ended. One that can't go on has failed, and the next is done; MeshError ends them all."""
     clients = Clients(CLIENTS)
     try:
-        for check in CHECKS:
+        for check in (*CHECKS[:-1], *more, CHECKS[-1]):
             try:
                 mesh.check_alive()
                 check(mesh, report, clients)

@@ -5,7 +5,8 @@ import http.client
 
 from check import (
     BATCH, CHANGE_DEADLINE_S, EARTH, SETTLE_DEADLINE_S, WORLD_GREETING, busiest_world, check_end, check_files, failures_of, tell)
-from demo_mesh import GRPC_ROUTERS, GRPC_WORLD, MeshError, NODES, wait_until
+from demo_mesh import GRPC_ROUTERS, GRPC_WORLD, NODES, wait_until
+from errors import MeshError
 from grpc_traffic import TO_EARTH, GrpcClients, helloworld
 from metrics import AdminError, Counters
 from traffic import GREETING, count_by_node
@@ -134,11 +135,11 @@ CHECKS = (check_files, check_unary, check_streaming, check_override, check_error
           check_end)
 
 
-def run(mesh, report):
-    """All checks in order. One that can't go on has failed, and the next is done; MeshError ends them all."""
+def run(mesh, report, more=()):
+    """All checks in order, and more before the nodes are ended. One that can't go on has failed, and the next is done; MeshError ends them all."""
     clients = GrpcClients()
     try:
-        for check in CHECKS:
+        for check in (*CHECKS[:-1], *more, CHECKS[-1]):
             try:
                 mesh.check_alive()
                 check(mesh, report, clients)

@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Runs the Linkerd exercise on this machine: three nodes of a mesh, real services, real requests.
 
-Started by `./dev demo [grpc] [--check]`, which builds first. With grpc the services speak gRPC and the nodes have h2 routers. Without --check it shows the exercise and keeps a little traffic
+Started by `./dev demo [grpc] [--check]`, which builds first. With grpc the services speak gRPC and the nodes have h2 routers; with
+--mtls the nodes call each other by mutual TLS. Without --check it shows the exercise and keeps a little traffic
 going until Ctrl-C; with --check it verifies every answer, prints a line a check and exits 0 or 1.
 """
 
@@ -11,8 +12,11 @@ import signal
 import sys
 
 import check
+import check_mtls
+import mtls
 import tour
-from demo_mesh import EXERCISES, Mesh, MeshError
+from demo_mesh import EXERCISES, Mesh
+from errors import MeshError
 from report import Report
 from traffic import CurlError
 
@@ -44,21 +48,31 @@ def parts_of(name):
     return tour_grpc.run, check_grpc.run
 
 
-def run_check(weft, name):
-    report = Report()
+def run_check(options):
+    report, capture = Report(), None
     try:
-        _, run = parts_of(name)
-        with Mesh(weft, EXERCISES[name]) as mesh:
-            run(mesh, report)
+        if options.mtls:
+            mtls.enter_namespace()
+            capture = mtls.Capture()
+
+        def encryption(mesh, report, _):
+            check_mtls.run(mesh, report, capture)
+
+        _, run = parts_of(options.exercise)
+        with Mesh(options.weft, EXERCISES[options.exercise], options.mtls) as mesh:
+            run(mesh, report, (encryption,) if capture else ())
     except MeshError as error:
         report.add("the mesh", False, "three nodes and their services, running to the end", str(error))
+    finally:
+        if capture:
+            capture.end()
     return 0 if report.close() else 1
 
 
-def run_tour(weft, name):
+def run_tour(options):
     try:
-        run, _ = parts_of(name)
-        with Mesh(weft, EXERCISES[name]) as mesh:
+        run, _ = parts_of(options.exercise)
+        with Mesh(options.weft, EXERCISES[options.exercise], options.mtls) as mesh:
             run(mesh)
     except (MeshError, CurlError) as error:
         print(f"demo: {error}", file=sys.stderr)
@@ -69,12 +83,13 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("exercise", nargs="?", default="http", choices=EXERCISES, help="what the services speak [%(default)s]")
     parser.add_argument("--weft", required=True, metavar="PATH", help="the weft binary")
+    parser.add_argument("--mtls", action="store_true", help="the nodes call each other by mutual TLS; --check proves it by a packet capture")
     parser.add_argument("--check", action="store_true", help="verify every answer; exit code 0 if all is well, else 1")
     options = parser.parse_args()
     sys.stdout.reconfigure(line_buffering=True)
     end_on_signals()
     try:
-        return run_check(options.weft, options.exercise) if options.check else run_tour(options.weft, options.exercise)
+        return run_check(options) if options.check else run_tour(options)
     except Ended as ended:
         if options.check:
             print("interrupted: not all was checked", file=sys.stderr)

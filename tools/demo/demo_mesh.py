@@ -20,6 +20,9 @@ import tempfile
 import time
 from dataclasses import dataclass
 
+import mtls
+from errors import MeshError
+
 NODES = ("127.0.1.1", "127.0.2.1", "127.0.3.1")
 ROUTERS = {"outgoing": 4140, "incoming": 4141, "ingress": 4142}
 GRPC_ROUTERS = {"outgoing": 4240, "incoming": 4241}
@@ -33,10 +36,6 @@ HERE = pathlib.Path(__file__).resolve().parent
 HELLOWORLD = HERE.parents[1] / "samples" / "helloworld" / "helloworld.py"
 PR_SET_PDEATHSIG = 1
 LIBC = ctypes.CDLL(None, use_errno=True)
-
-
-class MeshError(Exception):
-    """The mesh can't be started, or a part of it ended by itself. Says which and why."""
 
 
 @dataclass(frozen=True)
@@ -185,9 +184,10 @@ class Child:
 class Mesh:
     """All that the demo starts. Used on the main thread only: children are bound to the thread that starts them."""
 
-    def __init__(self, weft, exercise=EXERCISES["http"]):
+    def __init__(self, weft, exercise=EXERCISES["http"], mtls=False):
         self.weft = pathlib.Path(weft).resolve()
-        self.exercise = exercise
+        self.exercise, self.mtls = exercise, mtls
+        self.certificates = {}
         self.folder = None
         self.nodes = []
         self.services = []
@@ -249,8 +249,11 @@ class Mesh:
             lines = [f"{node} {service.port}\n" for node in service.nodes]
             (disco / service.name).write_text("".join(lines))
         template = (HERE / self.exercise.template).read_text()
+        if self.mtls:
+            self.certificates = mtls.make_certificates(self.weft, self.folder, NODES)
         for node in NODES:
-            self.node_file(node).write_text(template.replace("@IP@", node).replace("@DISCO@", str(disco)))
+            text = mtls.with_tls(template, self.certificates.get(node))
+            self.node_file(node).write_text(text.replace("@IP@", node).replace("@DISCO@", str(disco)))
 
     def _start(self):
         for service in self.exercise.services:

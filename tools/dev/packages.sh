@@ -6,7 +6,7 @@
 # Debian's packages, by what they are for.
 declare -A packages=(
 	[build]='gcc libc6-dev meson ninja-build pkg-config libyaml-dev libssl-dev python3'
-	[demo]='python3 curl'
+	[demo]='python3 curl util-linux'
 	[demo-grpc]='python3-grpcio'
 	[unit]='libcmocka-dev libnghttp2-dev'
 	[clang]='clang libclang-rt-14-dev llvm-14'

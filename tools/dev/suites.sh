@@ -51,7 +51,11 @@ test_suites() {
 		bench_suite
 	fi
 	demo_suite
-	[ "$WEFT_TEST" = quick ] || demo_suite grpc
+	if [ "$WEFT_TEST" != quick ]; then
+		demo_suite grpc
+		demo_suite --mtls
+		demo_suite grpc --mtls
+	fi
 }
 
 # built NAME: builds a test build, or counts one failure: the sections that need it are then not run.
@@ -174,11 +178,13 @@ conform_suite() {
 	WEFT_TEST_BUILD=$PWD/build-test pytest_suite conform "$@"
 }
 
-# demo_suite [grpc]
+# demo_suite [grpc] [--mtls]
 demo_suite() {
-	local name=demo${1:+-$1}
-	section "demo $* --check"
-	need demo ${1:+demo-$1}
+	local words="demo $*" name
+	name=${words// /-}
+	section "$words --check"
+	need demo
+	[ "${1-}" != grpc ] || need demo-grpc
 	built build || return 0
 	mkdir -p $results
 	if timeout 300 "$(demo_python)" tools/demo/demo.py "$@" --weft build/weft --check >"$results/$name.txt" 2>&1 </dev/null; then
@@ -190,15 +196,18 @@ demo_suite() {
 }
 
 bench_suite() {
-	section 'bench h1, a short run: every peer answers, and the counters agree'
+	local group
 	need bench
 	bench_venv
 	built build || return 0
-	if timeout 600 python3 bench/run.py h1 --rounds 1 --seconds 2; then
-		count 1 0 0
-	else
-		count 0 1 0
-	fi
+	for group in h1 h2 tls memory; do
+		section "bench $group, a short run: every peer answers, and the counters agree"
+		if timeout 600 python3 bench/run.py $group --rounds 1 --seconds 1; then
+			count 1 0 0
+		else
+			count 0 1 0
+		fi
+	done
 }
 
 # fuzz_suite SECONDS [NAME...]: new inputs stay in build-fuzz; copy those worth keeping to tests/fuzz/corpus/NAME/.
