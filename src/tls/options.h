@@ -43,7 +43,8 @@ enum { TLS_MOST_ALPN = 8, TLS_NAME_MOST = 253 /* bytes of a DNS name */ };
 /* Of both sides. */
 struct tls_choices {
 	unsigned protocols;                /* enum tls_protocol; 0: all */
-	const struct tls_setting *ciphers; /* OpenSSL's or IANA's names, in order; none: OpenSSL's defaults */
+	const struct tls_setting *ciphers; /* OpenSSL's or IANA's names, in order; none: OpenSSL's defaults, of which servers
+	                                    * offer for TLS 1.2 only those with ECDHE and AEAD */
 	unsigned cipher_count;
 	struct slice alpn[TLS_MOST_ALPN];  /* "h2", "http/1.1": the preferred one first; none: no ALPN */
 	unsigned alpn_count;

@@ -232,6 +232,9 @@ static SSL_CTX *load(struct tls_server *server, struct material *material)
 	good = load_trust(material, options, context);
 	set_session_name(material, options, context);
 	good = load_pairs(material, options, loaded) && good;
+	/* Where the user chooses none: with TLS 1.2, too, only forward secrecy and authenticated encryption. */
+	if (!SSL_CTX_set_cipher_list(context, "ECDHE+AESGCM:ECDHE+CHACHA20"))
+		check_out_of_memory("OpenSSL");
 	good = material_choices(material, &options->choices, context) && good;
 	if (good &&
 		SSL_CTX_use_cert_and_key(

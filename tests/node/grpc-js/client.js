@@ -110,7 +110,12 @@ const calls = {
 		unary((done) => client.makeUnaryRequest('/weft.Judge/Nothing', same, same, Buffer.alloc(0), metadata, {}, done));
 	},
 	deadline() {
-		unary((done) => client.wait(Buffer.from('js deadline'), metadata, { deadline: Date.now() + 300 }, done));
+		// Of the call, not of the connection: that is there before.
+		client.waitForReady(Date.now() + 20000, (failure) => {
+			if (failure)
+				throw failure;
+			unary((done) => client.wait(Buffer.from('js deadline'), metadata, { deadline: Date.now() + 500 }, done));
+		});
 	},
 	cancel() {
 		const call = unary((done) => client.wait(Buffer.from('js cancel'), metadata, done));
