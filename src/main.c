@@ -25,7 +25,7 @@ static const struct command commands[] = {
 	  "      what; without one only its own user and root may ask. It replaces the root in time. SIGHUP reads FILE again\n"
 	  "  agent --socket PATH --id spiffe://D/ns/NAMESPACE/sa/ACCOUNT --out DIR [--ttl 12h] [--once]\n"
 	  "      keeps cert.pem, key.pem, bundle.pem and svid.pem (certificate and key) in DIR fresh\n"
-	  "  issue DIR --id spiffe://... --out PREFIX [--ttl 24h] [--dns NAME]...\n"
+	  "  issue DIR --id spiffe://... --out PREFIX|DIR/ [--ttl 24h] [--dns NAME]...\n"
 	  "      by hand: PREFIX-cert.pem, PREFIX-key.pem, PREFIX-bundle.pem\n"
 	  "  rotate DIR [--now]\n"
 	  "      the next step of replacing the root: add, switch, drop. `serve` takes those that are due by itself\n"

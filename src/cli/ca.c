@@ -99,18 +99,35 @@ static bool write_one(const char *prefix, const char *end, struct slice bytes, u
 	return good;
 }
 
-/* Whom to trust first, so that who reads a new certificate can verify it. */
+/* Certificate and key in one file, which is never half new; beside the others, if PREFIX is a directory. */
+static bool write_svid(const char *prefix, const struct text *key, const struct authority_svid *svid)
+{
+	struct text both = { 0 };
+	bool good;
+
+	text_append(&both, text_slice(&svid->chain));
+	text_append(&both, text_slice(key));
+	good = write_one(prefix, "svid.pem", text_slice(&both), 0600);
+	request_wipe(&both);
+	return good;
+}
+
+/* Whom to trust first, so that who reads a new certificate can verify it. A PREFIX that ends in a slash is a directory, which then has
+ * the files of `weft ca agent`. */
 static int write_issued(const char *prefix, const struct authority *authority, const struct text *key,
 	const struct authority_svid *svid)
 {
+	bool directory = prefix[0] && prefix[strlen(prefix) - 1] == '/';
+	const char *dash = directory ? "" : "-";
 	char text[CLOCK_TEXT];
 
-	if (!write_one(prefix, "-bundle.pem", authority_bundle(authority), 0644) ||
-		!write_one(prefix, "-key.pem", text_slice(key), 0600) ||
-		!write_one(prefix, "-cert.pem", text_slice(&svid->chain), 0644))
+	if (!write_one(prefix, directory ? "bundle.pem" : "-bundle.pem", authority_bundle(authority), 0644) ||
+		!write_one(prefix, directory ? "key.pem" : "-key.pem", text_slice(key), 0600) ||
+		!write_one(prefix, directory ? "cert.pem" : "-cert.pem", text_slice(&svid->chain), 0644) ||
+		(directory && !write_svid(prefix, key, svid)))
 		return 1;
 	clock_format(svid->not_after_s * CLOCK_SECOND, text);
-	cli_say("%s-cert.pem, %s-key.pem, %s-bundle.pem: %s until %s", prefix, prefix, prefix, svid->id.bytes, text);
+	cli_say("%s%scert.pem, %s%skey.pem, %s%sbundle.pem: %s until %s", prefix, dash, prefix, dash, prefix, dash, svid->id.bytes, text);
 	return 0;
 }
 
@@ -155,7 +172,7 @@ static int issue(int count, char **arguments)
 		return 2;
 	if (!id || !out) {
 		cli_complain("weft ca issue: %s",
-			id ? "where to? --out PREFIX" : "for whom? --id spiffe://TRUST_DOMAIN/ns/NAMESPACE/sa/ACCOUNT");
+			id ? "where to? --out PREFIX, or DIR/" : "for whom? --id spiffe://TRUST_DOMAIN/ns/NAMESPACE/sa/ACCOUNT");
 		return 2;
 	}
 	order.id = slice_of(id);

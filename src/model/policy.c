@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "model/matcher.h"
 #include "model/path.h"
+#include "tls/spiffe.h"
 
 static const struct budget_policy default_budget = {
 	.percent_can_retry = 0.2,
@@ -96,6 +97,37 @@ static void resolve_http2(const struct client_policy *rule, struct http2_policy 
 		http2->window_update_ratio = rule->http2.window_update_ratio;
 }
 
+/* What is captured comes from requests: it must not make a pattern wider than the rule is. */
+static bool is_narrow(const struct matcher_vars *vars)
+{
+	for (uint32_t i = 0; i < vars->count; i++) {
+		if (memchr(vars->list[i].value.at, '*', vars->list[i].value.length))
+			return false;
+	}
+	return true;
+}
+
+static bool resolve_peers(struct tls_policy *tls, const struct matcher_vars *vars, struct arena *arena)
+{
+	size_t length = 0;
+
+	if (!is_narrow(vars))
+		return false;
+	for (unsigned i = 0; i < tls->peer_id_count; i++) {
+		struct slice peer;
+
+		if (matcher_substitute(arena, tls->peer_ids[i].text, vars, &peer) || spiffe_check_pattern(peer, NULL) ||
+			length + peer.length + 1 > sizeof tls->peers)
+			return false;
+		if (length)
+			tls->peers[length - 1] = ' ';
+		memcpy(tls->peers + length, peer.at, peer.length);
+		length += peer.length + 1;
+		tls->peers[length - 1] = '\0';
+	}
+	return true;
+}
+
 static void resolve_tls(const struct client_rule *rule, const struct path *id, struct tls_policy *tls)
 {
 	struct matcher_vars vars = { .count = 0 };
@@ -103,10 +135,12 @@ static void resolve_tls(const struct client_rule *rule, const struct path *id, s
 	struct slice name;
 
 	*tls = rule->policy.tls;
-	tls->name[0] = '\0';
+	tls->name[0] = tls->peers[0] = '\0';
 	if (rule->matcher && !matcher_match(rule->matcher, *id, &vars))
 		return;
 	arena_init(&arena, NULL, 0);
+	if (!resolve_peers(tls, &vars, &arena))
+		tls->peers[0] = '\0';
 	if (matcher_substitute(&arena, tls->common_name.text, &vars, &name) == 0 && name.length <= TLS_NAME_MOST) {
 		memcpy(tls->name, name.at, name.length);
 		tls->name[name.length] = '\0';

@@ -168,8 +168,21 @@ struct socket_policy {
 	int64_t write_timeout_ns;   /* the endpoint takes nothing for so long: closed; 0: never */
 };
 
+/* Mutual TLS between workloads, with this process's identity (struct identity_policy). */
+enum mutual {
+	MUTUAL_OFF,
+	MUTUAL_PERMISSIVE, /* listeners only: callers in plain text are served, too */
+	MUTUAL_STRICT,
+};
+
+enum { PEERS_MOST = 2048 };
+
 /* TLS to endpoints. */
 struct tls_policy {
+	enum mutual mutual;             /* then the options are made of the identity (proxy/certificates.h) */
+	const struct tls_setting *peer_ids; /* of a rule: who the endpoints may be, patterns of SPIFFE IDs; may hold {captures} of the matcher */
+	unsigned peer_id_count;         /* 0: anybody whom the identity's bundle vouches for */
+	char peers[PEERS_MOST + 1];     /* of what client_policy_resolve gives: the patterns, spaces between; empty with a count: nobody */
 	const struct tls_client_options *options; /* NULL: plain text */
 	struct tls_client *client;      /* made of it (proxy/certificates.h); the snapshot's reference; NULL until then */
 	struct tls_setting common_name; /* of a rule: what the endpoints' certificate is for; may hold {captures} of the matcher */

@@ -57,6 +57,13 @@ struct forwarded_label {
 	struct slice label;
 };
 
+/* What becomes of the x-forwarded-client-cert that a caller sends. */
+enum client_certificate {
+	CLIENT_CERTIFICATE_SANITIZE, /* taken out */
+	CLIENT_CERTIFICATE_APPEND,   /* the caller's own certificate is added to it; only from callers that were verified */
+	CLIENT_CERTIFICATE_FORWARD,  /* passed on as it is; only from callers that were verified */
+};
+
 struct listener_policy {
 	struct address address;
 	struct slice label;              /* for metrics; the router's label unless given */
@@ -77,6 +84,8 @@ struct listener_policy {
 	struct slice timestamp_header;
 	struct http2_policy http2;
 	bool grpc_web; /* callers may speak gRPC-Web: translated */
+	enum mutual mutual;              /* not off: the options are made of the identity (proxy/certificates.h) */
+	enum client_certificate client_certificate;
 	const struct tls_server_options *tls; /* NULL: plain text */
 	struct tls_server *tls_server;        /* made of it (proxy/certificates.h); the snapshot's reference; NULL until then */
 };

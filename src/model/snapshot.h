@@ -59,6 +59,13 @@ struct telemetry_policy {
 	uint32_t recent_capacity;
 };
 
+/* Who this process is. */
+struct identity_policy {
+	struct tls_setting directory;       /* svid.pem and bundle.pem in it, as `weft ca agent` keeps them; or empty */
+	struct tls_setting socket;          /* of the signer (client/identity.h); or empty */
+	struct tls_setting id;              /* with `socket`: the SPIFFE ID that is asked for */
+};
+
 struct snapshot {
 	_Atomic uint32_t references;
 	uint64_t generation;                /* 1, 2, … in this process */
@@ -67,6 +74,7 @@ struct snapshot {
 	struct slice json;                  /* the configuration as /config.json shows it */
 	struct admin_policy admin;
 	struct telemetry_policy telemetry;
+	struct identity_policy identity;
 	struct router *routers;
 	unsigned router_count;
 	struct namer_policy *namers;        /* in the order in which they are asked: the file's last first */

@@ -1,7 +1,91 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "proxy/certificates.h"
 
+#include "base/check.h"
 #include "tls/store.h"
+
+static void *space(struct snapshot *snapshot, size_t size)
+{
+	void *at = arena_get(&snapshot->arena, size);
+
+	if (!at)
+		check_out_of_memory("the options of TLS");
+	return at;
+}
+
+/* ---- mutual TLS: options made of the identity ---- */
+
+/* A file of the identity; what is wrong with it is said where the configuration names the directory. */
+static struct tls_setting file_of(struct snapshot *snapshot, const char *name)
+{
+	struct tls_setting setting = snapshot->identity.directory;
+
+	setting.text = arena_format(&snapshot->arena, "%.*s/%s", SLICE_ARGS(setting.text), name);
+	if (!setting.text.at)
+		check_out_of_memory("the options of TLS");
+	return setting;
+}
+
+static struct tls_certificate certificate_of(struct snapshot *snapshot)
+{
+	const struct tls_setting both = file_of(snapshot, "svid.pem");
+
+	return (struct tls_certificate){ .chain = both, .key = both };
+}
+
+static const struct tls_setting *bundle_of(struct snapshot *snapshot)
+{
+	struct tls_setting *bundle = space(snapshot, sizeof *bundle);
+
+	*bundle = file_of(snapshot, "bundle.pem");
+	return bundle;
+}
+
+static const struct tls_server_options *mutual_server(struct snapshot *snapshot, bool permissive)
+{
+	struct tls_server_options *options = space(snapshot, sizeof *options);
+	struct tls_certificate *certificate = space(snapshot, sizeof *certificate);
+
+	*certificate = certificate_of(snapshot);
+	*options = (struct tls_server_options){
+		.certificates = certificate,
+		.certificate_count = 1,
+		.trust = bundle_of(snapshot),
+		.trust_count = 1,
+		.client_certificate = TLS_CLIENT_CERTIFICATE_REQUIRED,
+		.workloads = true,
+		.permissive = permissive,
+	};
+	return options;
+}
+
+static const struct tls_client_options *mutual_client(struct snapshot *snapshot)
+{
+	struct tls_client_options *options = space(snapshot, sizeof *options);
+
+	*options = (struct tls_client_options){
+		.workloads = true,
+		.trust = bundle_of(snapshot),
+		.trust_count = 1,
+		.certificate = certificate_of(snapshot),
+	};
+	return options;
+}
+
+static void make_mutual(struct snapshot *snapshot, struct listener_policy *listeners, unsigned listener_count, struct client_rule *rules,
+                        unsigned rule_count)
+{
+	for (unsigned i = 0; i < listener_count; i++) {
+		if (listeners[i].mutual != MUTUAL_OFF)
+			listeners[i].tls = mutual_server(snapshot, listeners[i].mutual == MUTUAL_PERMISSIVE);
+	}
+	for (unsigned i = 0; i < rule_count; i++) {
+		if (rules[i].policy.tls.mutual != MUTUAL_OFF)
+			rules[i].policy.tls.options = mutual_client(snapshot);
+	}
+}
+
+/* ---- loading ---- */
 
 /* What a listener agrees to speak, unless its options say so themselves. */
 static void choose_protocols(struct tls_server_options *options, enum protocol protocol)
@@ -23,13 +107,14 @@ static int load_server(const struct tls_server_options *given, enum protocol pro
 	return tls_store_server(store, &options, problems, server);
 }
 
-static int load_router(const struct router *router, struct tls_store *store, struct problems *problems)
+static int load_router(struct snapshot *snapshot, const struct router *router, struct tls_store *store, struct problems *problems)
 {
 	/* The snapshot isn't shared yet. */
 	struct listener_policy *listeners = (struct listener_policy *)(uintptr_t)router->listeners;
 	struct client_rule *rules = (struct client_rule *)(uintptr_t)router->client_rules;
 	int e = 0;
 
+	make_mutual(snapshot, listeners, router->listener_count, rules, router->client_rule_count);
 	for (unsigned i = 0; i < router->listener_count; i++) {
 		if (load_server(listeners[i].tls, router->protocol, store, problems, &listeners[i].tls_server))
 			e = ERROR_INVALID;
@@ -48,7 +133,7 @@ int certificates_load(struct snapshot *snapshot, struct tls_store *store, struct
 	int e = load_server(snapshot->admin.tls, PROTOCOL_HTTP, store, problems, &snapshot->admin.tls_server);
 
 	for (unsigned i = 0; i < snapshot->router_count; i++) {
-		if (load_router(&snapshot->routers[i], store, problems))
+		if (load_router(snapshot, &snapshot->routers[i], store, problems))
 			e = ERROR_INVALID;
 	}
 	return e;

@@ -120,24 +120,73 @@ static struct slice part(struct arena *arena, const char *key, struct slice valu
 	return value.length ? arena_format(arena, ";%s=%.*s", key, SLICE_ARGS(value)) : SLICE("");
 }
 
-int forwarded_write_certificate(struct exchange *exchange)
+/* NULL: the caller showed no certificate that was verified. */
+static const struct stream_security *verified(const struct exchange *exchange)
 {
 	const struct stream *stream = exchange->down->session->stream;
 	const struct stream_security *security = stream ? stream_security(stream) : NULL;
+
+	return security && security->peer_hash.length ? security : NULL;
+}
+
+/* `before` is what came, or empty. */
+static int add_certificate(struct exchange *exchange, const struct stream_security *security, struct slice before)
+{
 	struct arena *arena = &exchange->arena;
 	struct slice uri, dns, subject, line;
 
-	if (!security || security->peer_hash.length == 0)
-		return 0;
 	uri = part(arena, "SAN", security->peer_uri);
 	dns = part(arena, "DNS", security->peer_dns);
 	subject = escaped(arena, security->peer_subject);
 	if (!uri.at || !dns.at || !subject.at)
 		return ERROR_NO_MEMORY;
-	line = arena_format(arena, "x-forwarded-client-cert: Hash=%.*s%.*s%.*s;Subject=\"%.*s\"\r\n", SLICE_ARGS(security->peer_hash),
-	                    SLICE_ARGS(uri), SLICE_ARGS(dns), SLICE_ARGS(subject));
+	line = arena_format(arena, "x-forwarded-client-cert: %.*s%sHash=%.*s%.*s%.*s;Subject=\"%.*s\"\r\n", SLICE_ARGS(before),
+	                    before.length ? "," : "", SLICE_ARGS(security->peer_hash), SLICE_ARGS(uri), SLICE_ARGS(dns), SLICE_ARGS(subject));
 	if (!line.at)
 		return ERROR_NO_MEMORY;
 	return head_add_line(exchange->request, FIELD_X_FORWARDED_CLIENT_CERT, line, sizeof "x-forwarded-client-cert" - 1,
 	                     sizeof "x-forwarded-client-cert: " - 1);
+}
+
+/* What came, in one line. */
+static int gather(struct exchange *exchange, struct slice *all)
+{
+	struct head *head = exchange->request;
+
+	*all = SLICE("");
+	if (!head_has(head, FIELD_X_FORWARDED_CLIENT_CERT))
+		return 0;
+	for (struct field *f = head_find(head, FIELD_X_FORWARDED_CLIENT_CERT); f; f = head_find_next(head, f)) {
+		*all = arena_format(&exchange->arena, "%.*s%s%.*s", SLICE_ARGS(*all), all->length ? "," : "", SLICE_ARGS(field_value(f)));
+		if (!all->at)
+			return ERROR_NO_MEMORY;
+	}
+	return 0;
+}
+
+int forwarded_take_certificate(struct exchange *exchange)
+{
+	enum client_certificate how = exchange->listener->policy->client_certificate;
+	const struct stream_security *security = how == CLIENT_CERTIFICATE_SANITIZE ? NULL : verified(exchange);
+	struct slice before;
+	int e;
+
+	if (security && how == CLIENT_CERTIFICATE_FORWARD)
+		return 0;
+	if (!security) {
+		head_drop_all(exchange->request, FIELD_X_FORWARDED_CLIENT_CERT);
+		return 0;
+	}
+	e = gather(exchange, &before);
+	head_drop_all(exchange->request, FIELD_X_FORWARDED_CLIENT_CERT);
+	return e ? e : add_certificate(exchange, security, before);
+}
+
+int forwarded_write_certificate(struct exchange *exchange)
+{
+	const struct stream_security *security = verified(exchange);
+
+	if (!security || exchange->listener->policy->client_certificate != CLIENT_CERTIFICATE_SANITIZE)
+		return 0;
+	return add_certificate(exchange, security, SLICE(""));
 }

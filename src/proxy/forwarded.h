@@ -12,8 +12,11 @@
 
 /* ERROR_LIMIT: too many fields; ERROR_NO_MEMORY. Only when the listener's policy asks for it. */
 MUST_CHECK int forwarded_write(struct exchange *exchange);
-/* Adds what is known of the caller's certificate, as x-forwarded-client-cert; nothing when it has shown none. Such fields of the
- * caller's own were taken out before. */
+/* What becomes of the x-forwarded-client-cert that the caller sent, as the listener's policy says; what is known of its own certificate
+ * may be added. Errors as above. */
+MUST_CHECK int forwarded_take_certificate(struct exchange *exchange);
+/* Tells the caller's certificate and nothing else as x-forwarded-client-cert, once for all: only when nothing was appended or passed on.
+ * Nothing when it has shown none. */
 MUST_CHECK int forwarded_write_certificate(struct exchange *exchange);
 
 #endif

@@ -242,8 +242,9 @@ static int prepare(struct exchange *exchange)
 	head_drop_all(request, FIELD_L5D_DST_CLIENT);
 	head_drop_all(request, FIELD_L5D_DST_RESIDUAL);
 	head_drop_all(request, FIELD_L5D_REQID);
-	head_drop_all(request, FIELD_X_FORWARDED_CLIENT_CERT);
-	e = write_via(exchange, request);
+	e = forwarded_take_certificate(exchange);
+	if (!e)
+		e = write_via(exchange, request);
 	if (!e && policy->timestamp)
 		e = write_timestamp(exchange, policy->timestamp_header);
 	if (!e && policy->add_forwarded)

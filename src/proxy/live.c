@@ -231,7 +231,8 @@ static bool same_socket_policy(const struct socket_policy *a, const struct socke
 /* Equal options are one object (tls/store.h). */
 static bool same_tls_policy(const struct tls_policy *a, const struct tls_policy *b)
 {
-	return a->client == b->client && strcmp(a->name, b->name) == 0;
+	return a->client == b->client && strcmp(a->name, b->name) == 0 && (a->peer_id_count > 0) == (b->peer_id_count > 0) &&
+		strcmp(a->peers, b->peers) == 0;
 }
 
 static bool same_client_policy(const struct client_policy *a, const struct client_policy *b)
@@ -368,6 +369,8 @@ struct client *live_client(struct live *live, struct slice label, struct slice i
 	client->policy = *policy;
 	if (policy->tls.client)
 		tls_client_ref(policy->tls.client);
+	client->policy.tls.options = NULL; /* the configuration's, which may end before the client does */
+	client->policy.tls.peer_ids = NULL;
 	client->targets = targets_new(live, 0);
 	budget_init(&client->requeue_budget, &policy->requeue_budget);
 	const struct scope_label at[] = { { SLICE("rt"), label }, { SLICE("client"), without_slash(client->id) } };

@@ -3,6 +3,7 @@
 
 #include "base/check.h"
 #include "proxy/sharing.h"
+#include "tls/client.h"
 
 enum {
 	CONNECTION_MAGIC = 0x636f6e6e,
@@ -326,17 +327,29 @@ static struct slice offered(enum upstream_protocol protocol)
 	return (struct slice){ 0 };
 }
 
+static bool is_anybody(const struct client_policy *policy)
+{
+	if (policy->tls.mutual != MUTUAL_OFF)
+		return policy->tls.peer_id_count > 0 && policy->tls.peers[0] == '\0';
+	return policy->tls.name[0] == '\0' && !tls_client_options(policy->tls.client)->no_verification;
+}
+
 /* Puts TLS on top, where the policy wants it. Of the stream nothing is left after an error. */
 static int secure(struct peer *peer, struct stream **stream)
 {
 	const struct client_policy *policy = &peer->upstream->client->policy;
 	struct worker *worker = peer->upstream->worker;
-	struct tls_target target = { .name = slice_of(policy->tls.name), .alpn = offered(policy->protocol), .session = &peer->tls };
+	struct tls_target target = {
+		.name = slice_of(policy->tls.name),
+		.peers = slice_of(policy->tls.peers),
+		.alpn = offered(policy->protocol),
+		.session = &peer->tls,
+	};
 
 	if (!policy->tls.client)
 		return 0;
-	/* Captures made it too long: a name that isn't checked would let anybody be the server. */
-	if (target.name.length == 0 && !policy->tls.options->no_verification) {
+	/* What was captured made no name of it: one that isn't checked would let anybody be the server. */
+	if (is_anybody(policy)) {
 		stream_close(*stream);
 		return ERROR_INVALID;
 	}

@@ -102,7 +102,7 @@ static void name_choices(const struct tls_choices *choices, struct text *name)
 
 void copy_name_server(const struct tls_server_options *options, struct text *name)
 {
-	text_format(name, "server %d %d\n", (int)options->client_certificate, options->permissive);
+	text_format(name, "server %d %d %d\n", (int)options->client_certificate, options->permissive, options->workloads);
 	for (unsigned i = 0; i < options->certificate_count; i++)
 		name_certificate(&options->certificates[i], name);
 	name_settings("trust", options->trust, options->trust_count, name);
@@ -111,7 +111,7 @@ void copy_name_server(const struct tls_server_options *options, struct text *nam
 
 void copy_name_client(const struct tls_client_options *options, struct text *name)
 {
-	text_format(name, "client %d\n", options->no_verification);
+	text_format(name, "client %d %d\n", options->no_verification, options->workloads);
 	name_certificate(&options->certificate, name);
 	name_settings("trust", options->trust, options->trust_count, name);
 	name_choices(&options->choices, name);

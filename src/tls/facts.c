@@ -2,14 +2,16 @@
 /* What is known of a connection once its handshake is done: struct stream_security. */
 #include <openssl/err.h>
 #include <openssl/x509v3.h>
+#include <stdio.h>
 
 #include "base/check.h"
 #include "base/clock.h"
 #include "tls/cells.h"
 #include "tls/certificate.h"
+#include "tls/spiffe.h"
 #include "tls/stream_parts.h"
 
-enum { HASH = 32, TEXT_MOST = 4096 };
+enum { HASH = 32, TEXT_MOST = 4096, ID_SHOWN = 240 };
 
 /* The texts of a peer's certificate, one behind the other. */
 struct texts {
@@ -56,7 +58,7 @@ static void add_names(struct texts *texts, const GENERAL_NAMES *names)
 	for (int i = 0; i < sk_GENERAL_NAME_num(names); i++) {
 		const GENERAL_NAME *name = sk_GENERAL_NAME_value(names, i);
 
-		if (name->type == GEN_URI && is_printable(bytes_of(name->d.ia5)) && texts->uris++ == 0 && add(texts, bytes_of(name->d.ia5)))
+		if (name->type == GEN_URI && texts->uris++ == 0 && is_printable(bytes_of(name->d.ia5)) && add(texts, bytes_of(name->d.ia5)))
 			texts->uri = since(texts, begin);
 	}
 	begin = texts->length;
@@ -125,19 +127,57 @@ static bool read_certificate(const X509 *certificate, struct texts *texts)
 	return add_subject(texts, certificate);
 }
 
-static int check_peer(struct tls_stream *s, const X509 *certificate, const struct texts *texts, struct slice uri, const char **reason)
+static bool must_be_workload(const struct tls_stream *s)
+{
+	return s->server ? tls_server_options(s->server)->workloads : tls_client_options(s->client)->workloads;
+}
+
+static bool is_one_of(struct slice peers, const struct spiffe *id)
+{
+	struct slice pattern;
+
+	if (peers.length == 0)
+		return true;
+	while (slice_split(&peers, ' ', &pattern)) {
+		if (spiffe_matches(pattern, id))
+			return true;
+	}
+	return false;
+}
+
+static int check_identity(const struct texts *texts, struct slice peers, char reason[FACTS_REASON])
+{
+	struct spiffe id;
+	const char *why = NULL;
+
+	/* Exactly one URI, which names a workload and not its trust domain: X509-SVID sections 2 and 3. */
+	if (texts->uris != 1) {
+		snprintf(reason, FACTS_REASON, "the peer's certificate has %u URIs, and not one SPIFFE ID", texts->uris);
+	} else if (spiffe_parse(texts->uri, &id, &why)) {
+		snprintf(reason, FACTS_REASON, "the peer's identity is no SPIFFE ID: %s", why);
+	} else if (id.path.length == 0) {
+		snprintf(reason, FACTS_REASON, "the peer's identity is that of a trust domain, and not of a workload");
+	} else if (!is_one_of(peers, &id)) {
+		snprintf(reason, FACTS_REASON, "the peer is %.*s: another identity is expected",
+		         (int)(id.text.length < ID_SHOWN ? id.text.length : ID_SHOWN), id.text.at);
+	} else {
+		return 0;
+	}
+	return ERROR_DENIED;
+}
+
+static int check_peer(struct tls_stream *s, const X509 *certificate, const struct texts *texts, struct slice peers,
+                      char reason[FACTS_REASON])
 {
 	/* Its dates were checked when the session began; that may be an hour ago. */
 	if (certificate && SSL_session_reused(s->ssl) &&
 	    certificate_seconds(X509_get0_notAfter(certificate)) < loop_wall(s->stream.loop) / CLOCK_SECOND) {
-		*reason = "the peer's certificate has expired since its session began";
+		snprintf(reason, FACTS_REASON, "the peer's certificate has expired since its session began");
 		return ERROR_DENIED;
 	}
-	/* Exactly one URI: X509-SVID section 2. */
-	if (uri.length > 0 && (texts->uris != 1 || !slice_equal(uri, texts->uri))) {
-		*reason = "the peer's certificate is for another identity";
-		return ERROR_DENIED;
-	}
+	/* Who may come without a certificate is the server's choice, made before. */
+	if (peers.length > 0 || (must_be_workload(s) && (certificate || s->client)))
+		return check_identity(texts, peers, reason);
 	return 0;
 }
 
@@ -174,18 +214,19 @@ static int keep(struct tls_stream *s, const struct texts *texts, struct slice na
 	return 0;
 }
 
-int facts_gather(struct tls_stream *s, struct slice uri, const char **reason)
+int facts_gather(struct tls_stream *s, struct slice peers, char reason[FACTS_REASON])
 {
 	bool verified = SSL_get_verify_mode(s->ssl) != SSL_VERIFY_NONE && SSL_get_verify_result(s->ssl) == X509_V_OK;
 	const X509 *certificate = verified ? SSL_get0_peer_certificate(s->ssl) : NULL;
 	const char *name = SSL_get_servername(s->ssl, TLSEXT_NAMETYPE_host_name);
 	struct texts texts;
 
+	snprintf(reason, FACTS_REASON, "memory is out");
 	texts.length = texts.uris = 0;
 	texts.uri = texts.dns = texts.subject = texts.hash = (struct slice){ 0 };
 	if (certificate && !read_certificate(certificate, &texts))
 		return ERROR_NO_MEMORY;
-	int e = check_peer(s, certificate, &texts, uri, reason);
+	int e = check_peer(s, certificate, &texts, peers, reason);
 	if (e)
 		return e;
 	return keep(s, &texts, name && is_printable(slice_of(name)) ? slice_of(name) : (struct slice){ 0 });

@@ -56,12 +56,14 @@ struct tls_server_options {
 	const struct tls_setting *trust;            /* files with the roots of clients' certificates */
 	unsigned trust_count;
 	enum tls_client_certificate client_certificate;
+	bool workloads;                             /* a client's certificate must have exactly one URI: a workload's SPIFFE ID */
 	struct tls_choices choices;
 	bool permissive;                            /* connections whose first bytes are not TLS stay plain text */
 };
 
 struct tls_client_options {
 	bool no_verification;            /* the server may be anybody */
+	bool workloads;                  /* the server's certificate must have exactly one URI: a workload's SPIFFE ID */
 	const struct tls_setting *trust; /* files with the roots of servers' certificates; none: the system's */
 	unsigned trust_count;
 	struct tls_certificate certificate; /* ours; chain.text empty: none */

@@ -354,8 +354,8 @@ static void keep_session(struct tls_stream *s)
 static void shaken(struct tls_stream *s)
 {
 	bool lingering = s->state == TLS_LINGERING;
-	const char *reason = "memory is out";
-	int e = facts_gather(s, slice_of(s->handshake->uri), &reason);
+	char reason[FACTS_REASON];
+	int e = facts_gather(s, slice_of(s->handshake->peers), reason);
 
 	if (e) {
 		fail(s, e == ERROR_DENIED ? TLS_FAILURE_UNTRUSTED : TLS_FAILURE_LIMIT, e, reason);
@@ -789,7 +789,7 @@ static int stream_new(
 	h->stream = s;
 	h->waiting_count = 0;
 	h->waiting_bytes = 0;
-	h->name[0] = h->uri[0] = '\0';
+	h->name[0] = h->peers[0] = '\0';
 	h->alpn = (struct slice){ 0 };
 	list_init(&h->link);
 	task_init(&s->task, run, s);
@@ -829,14 +829,14 @@ int tls_connect(struct tls_pools *pools, struct tls_client *client, const struct
 	struct tls_stream *s;
 	int e = ERROR_INVALID;
 
-	if (target->name.length <= TLS_NAME_MOST && target->uri.length <= TLS_URI_MOST)
+	if (target->name.length <= TLS_NAME_MOST && target->peers.length <= TLS_PEERS_MOST)
 		e = stream_new(pools, below, counters, &s);
 	if (e) {
 		stream_close(below);
 		return e;
 	}
 	set_text(s->handshake->name, target->name);
-	set_text(s->handshake->uri, target->uri);
+	set_text(s->handshake->peers, target->peers);
 	s->handshake->alpn = target->alpn;
 	s->state = TLS_CONNECTING;
 	s->session = target->session;

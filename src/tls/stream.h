@@ -29,7 +29,7 @@ struct tls_pools;
 struct tls_server;
 struct tls_client;
 
-enum { TLS_URI_MOST = 2048 };
+enum { TLS_PEERS_MOST = 2048 };
 
 struct tls_limits {
 	uint32_t max_streams;    /* 0: no limit of its own */
@@ -77,7 +77,7 @@ void tls_session_free(struct tls_session *session);
 
 struct tls_target {
 	struct slice name;           /* asked for, and verified: a DNS name or an IP address; empty: neither */
-	struct slice uri;            /* the server's URI SAN must be this (a SPIFFE ID), in place of the name; empty: any */
+	struct slice peers;          /* patterns (tls/spiffe.h) with spaces between; one must match the server's SPIFFE ID; empty: any */
 	struct slice alpn;           /* offered, as on the wire: "\x02h2"; static; empty: the client's own */
 	struct tls_session *session; /* NULL: no resumption */
 };

@@ -37,7 +37,7 @@ struct handshake {
 	unsigned waiting_count;
 	size_t waiting_bytes;
 	struct slice alpn;                    /* of the target */
-	char uri[TLS_URI_MOST + 1];
+	char peers[TLS_PEERS_MOST + 1];
 	char name[TLS_NAME_MOST + 1];
 };
 
@@ -109,8 +109,9 @@ MUST_CHECK bool flight_send(struct tls_stream *s);
 /* Encrypts and sends; the pieces are given back. ERROR_LIMIT, ERROR_IO. */
 MUST_CHECK int flight_write(struct tls_stream *s, const struct piece *pieces, unsigned count);
 
-/* facts.c: fills s->security. ERROR_DENIED: the peer isn't who it should be (*reason); ERROR_NO_MEMORY. */
-MUST_CHECK int facts_gather(struct tls_stream *s, struct slice uri, const char **reason);
+/* facts.c: fills s->security. ERROR_DENIED: the peer isn't who it should be; ERROR_NO_MEMORY; then `reason` says so. */
+enum { FACTS_REASON = 320 };
+MUST_CHECK int facts_gather(struct tls_stream *s, struct slice peers, char reason[FACTS_REASON]);
 void facts_free(struct tls_stream *s);
 
 /* failure.c: what OpenSSL's last failure means. *reason is static, or in the room `text`. */

@@ -229,7 +229,7 @@ static void accepted(void *owner, struct stream *below)
 
 void ends_connect(struct ends *ends, struct slice name, struct slice uri)
 {
-	struct tls_target target = { .name = name, .uri = uri, .session = &ends->session };
+	struct tls_target target = { .name = name, .peers = uri, .session = &ends->session };
 	struct stream *below, *stream;
 	int e;
 

@@ -23,6 +23,8 @@ static const struct linkerd_key root_keys[] = {
 	  .says = "what else is told of requests" },
 	{ "usage", LINKERD_BLOCK, LINKERD_NOWHERE, .block = &linkerd_usage, .says = "accepted; nothing is ever sent" },
 	{ "dns", LINKERD_BLOCK, 0, .block = &dns_block, .says = "weft's own (docs/extensions.md): how names of hosts are resolved" },
+	{ "identity", LINKERD_READ, AT(identity), .read = linkerd_read_identity, .block = &linkerd_identity,
+	  .says = "weft's own (docs/identity.md): who this process is, for mutual TLS; nobody" },
 	{ 0 },
 };
 const struct linkerd_block linkerd_root = { .name = "", .keys = root_keys };
@@ -53,6 +55,7 @@ int linkerd_load(struct slice name, struct slice bytes, struct problems *problem
 
 	made->source = linkerd_copy(&load, name);
 	made->admin = linkerd_admin_default();
+	load.identity = document_get(root, "identity") != NULL;
 	linkerd_read_block(&load, root, &linkerd_root, made);
 	linkerd_check(&load, root);
 	write_json(made, root);

@@ -25,6 +25,7 @@ struct linkerd_load {
 	struct snapshot *snapshot;
 	struct problems *problems;
 	enum protocol protocol; /* of the router that is being read */
+	bool identity;          /* the file has one */
 };
 
 enum linkerd_type {

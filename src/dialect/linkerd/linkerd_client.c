@@ -178,6 +178,10 @@ static const struct linkerd_key policy_keys[] = {
 	  .says = "of connections; what only listening sockets have, has no effect here" },
 	{ "tls", LINKERD_READ, AT(tls), .sets = CLIENT_TLS, .read = linkerd_read_client_tls, .block = &linkerd_client_tls,
 	  .says = "endpoints speak TLS; no" },
+	{ "mutualTls", LINKERD_READ, AT(tls), .sets = CLIENT_TLS, .read = linkerd_read_client_mutual,
+	  .says = "endpoints are workloads and so are we: off, strict (weft's own key); off" },
+	{ "peerIds", LINKERD_READ, AT(tls), .read = linkerd_read_peer_ids,
+	  .says = "with mutualTls: SPIFFE IDs that endpoints may have; `*` is a segment, `**` at the end more; {captures} (weft's own key); any" },
 	{ "forwardClientCert", LINKERD_BOOL, AT(forward_certificate), .sets = CLIENT_FORWARD_CERTIFICATE,
 	  .says = "endpoints are told the caller's certificate (x-forwarded-client-cert); false" },
 	LINKERD_KEY_LATER("failFast"),
@@ -233,4 +237,5 @@ void linkerd_read_client(struct linkerd_load *load, const struct document_node *
 	router->client_rules = linkerd_read_rules(load, node, &rules, &router->client_rule_count);
 	for (unsigned i = 0; i < router->client_rule_count; i++)
 		linkerd_check_common_name(load, &router->client_rules[i]);
+	linkerd_check_client_mutual(load, node, router);
 }

@@ -95,6 +95,24 @@ extern const struct linkerd_block linkerd_server_tls, linkerd_client_tls;
 void linkerd_read_server_tls(struct linkerd_load *load, const struct document_node *node, void *out); /* const struct tls_server_options * */
 void linkerd_read_client_tls(struct linkerd_load *load, const struct document_node *node, void *out); /* struct tls_policy */
 void linkerd_check_common_name(struct linkerd_load *load, const struct client_rule *rule);
+/* A text with its place, not empty: struct tls_setting. */
+void linkerd_read_setting(struct linkerd_load *load, const struct document_node *node, void *out);
+/* Each {capture} in the text is one of the rule's. */
+void linkerd_check_captures(
+	struct linkerd_load *load, const char *key, const struct tls_setting *setting, const struct matcher *matcher);
+
+/* linkerd_identity.c */
+extern const struct linkerd_block linkerd_identity;
+void linkerd_read_identity(struct linkerd_load *load, const struct document_node *node, void *out); /* struct identity_policy */
+void linkerd_read_server_mutual(struct linkerd_load *load, const struct document_node *node, void *out); /* enum mutual */
+void linkerd_read_client_mutual(struct linkerd_load *load, const struct document_node *node, void *out); /* struct tls_policy */
+void linkerd_read_peer_ids(struct linkerd_load *load, const struct document_node *node, void *out);      /* struct tls_policy */
+void linkerd_read_client_certificate(
+	struct linkerd_load *load, const struct document_node *node, void *out); /* enum client_certificate */
+/* `mutualTls` beside `tls`: one of them says how connections are secured. */
+void linkerd_check_mutual(struct linkerd_load *load, const struct document_node *block, enum mutual mutual);
+/* The same for `client`, whatever its kind, and peerIds in it. */
+void linkerd_check_client_mutual(struct linkerd_load *load, const struct document_node *client, const struct router *router);
 
 /* linkerd_check.c: what only the whole file shows */
 void linkerd_check(struct linkerd_load *load, const struct document_node *root);

@@ -99,6 +99,10 @@ static const struct linkerd_key server_keys[] = {
 	{ "grpcWeb", LINKERD_BOOL, AT(grpc_web),
 		.says = "gRPC-Web from browsers is translated to gRPC (weft's own key); false" },
 	{ "tls", LINKERD_READ, AT(tls), .read = linkerd_read_server_tls, .block = &linkerd_server_tls, .says = "callers speak TLS; no" },
+	{ "mutualTls", LINKERD_READ, AT(mutual), .read = linkerd_read_server_mutual,
+	  .says = "callers must be workloads (strict), or may speak plain text, too (permissive) (weft's own key); off" },
+	{ "clientCert", LINKERD_READ, AT(client_certificate), .read = linkerd_read_client_certificate,
+	  .says = "what becomes of a caller's x-forwarded-client-cert: sanitize, append, forward (weft's own key); sanitize" },
 	LINKERD_KEY_LATER("announce"),
 	LINKERD_KEY_LATER("thriftFramed"),
 	{ 0 },
@@ -123,5 +127,6 @@ void linkerd_read_server(struct linkerd_load *load, const struct document_node *
 
 	*server = linkerd_server_default(load->protocol);
 	linkerd_read_block(load, node, &linkerd_server, server);
+	linkerd_check_mutual(load, node, server->mutual);
 	server->timestamp = server->timestamp_header.length > 0;
 }

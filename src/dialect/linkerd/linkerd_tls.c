@@ -21,7 +21,7 @@ static struct tls_setting setting_of(struct linkerd_load *load, const struct doc
 	return setting;
 }
 
-static void read_setting(struct linkerd_load *load, const struct document_node *node, void *out)
+void linkerd_read_setting(struct linkerd_load *load, const struct document_node *node, void *out)
 {
 	*(struct tls_setting *)out = setting_of(load, node);
 }
@@ -55,7 +55,7 @@ static void read_ciphers(struct linkerd_load *load, const struct document_node *
 {
 	struct tls_choices *choices = out;
 
-	choices->ciphers = linkerd_read_list(load, list, sizeof(struct tls_setting), read_setting, &choices->cipher_count);
+	choices->ciphers = linkerd_read_list(load, list, sizeof(struct tls_setting), linkerd_read_setting, &choices->cipher_count);
 }
 
 /* ---- servers ---- */
@@ -70,17 +70,17 @@ struct server {
 #define AT(member) offsetof(struct server, member)
 
 static const struct linkerd_key server_keys[] = {
-	{ "certPath", LINKERD_READ, AT(certificate.chain), .required = true, .read = read_setting,
+	{ "certPath", LINKERD_READ, AT(certificate.chain), .required = true, .read = linkerd_read_setting,
 	  .says = "PEM: the certificate; what of its chain follows it is sent, too" },
-	{ "keyPath", LINKERD_READ, AT(certificate.key), .required = true, .read = read_setting, .says = "PEM: its key, without a password" },
-	{ "intermediateCertsPath", LINKERD_READ, AT(certificate.intermediates), .read = read_setting,
+	{ "keyPath", LINKERD_READ, AT(certificate.key), .required = true, .read = linkerd_read_setting, .says = "PEM: its key, without a password" },
+	{ "intermediateCertsPath", LINKERD_READ, AT(certificate.intermediates), .read = linkerd_read_setting,
 	  .says = "PEM: more of the chain; none" },
-	{ "caCertPath", LINKERD_READ, AT(trust), .read = read_setting, .says = "PEM: whose clients are trusted; none" },
+	{ "caCertPath", LINKERD_READ, AT(trust), .read = linkerd_read_setting, .says = "PEM: whose clients are trusted; none" },
 	{ "requireClientAuth", LINKERD_BOOL, AT(require), .says = "clients without a trusted certificate are refused; false" },
 	{ "ciphers", LINKERD_READ, AT(choices), .read = read_ciphers,
 		.says = "by OpenSSL's or IANA's names, the preferred first; OpenSSL's own, with TLS 1.2 those with ECDHE and AEAD" },
 	{ "protocols", LINKERD_READ, AT(choices), .read = read_protocols, .says = "TLSv1.2, TLSv1.3; both" },
-	{ "ocspPath", LINKERD_READ, AT(certificate.ocsp), .read = read_setting,
+	{ "ocspPath", LINKERD_READ, AT(certificate.ocsp), .read = linkerd_read_setting,
 	  .says = "DER: the OCSP response to staple (weft's own key); none" },
 	{ 0 },
 };
@@ -137,15 +137,15 @@ static void read_trust(struct linkerd_load *load, const struct document_node *li
 {
 	struct client *client = out;
 
-	client->trust = linkerd_read_list(load, list, sizeof(struct tls_setting), read_setting, &client->trust_count);
+	client->trust = linkerd_read_list(load, list, sizeof(struct tls_setting), linkerd_read_setting, &client->trust_count);
 }
 
 #define PAIR(member) offsetof(struct tls_certificate, member)
 
 static const struct linkerd_key pair_keys[] = {
-	{ "certPath", LINKERD_READ, PAIR(chain), .required = true, .read = read_setting, .says = "PEM: the certificate" },
-	{ "keyPath", LINKERD_READ, PAIR(key), .required = true, .read = read_setting, .says = "PEM: its key, without a password" },
-	{ "intermediateCertsPath", LINKERD_READ, PAIR(intermediates), .read = read_setting, .says = "PEM: more of the chain; none" },
+	{ "certPath", LINKERD_READ, PAIR(chain), .required = true, .read = linkerd_read_setting, .says = "PEM: the certificate" },
+	{ "keyPath", LINKERD_READ, PAIR(key), .required = true, .read = linkerd_read_setting, .says = "PEM: its key, without a password" },
+	{ "intermediateCertsPath", LINKERD_READ, PAIR(intermediates), .read = linkerd_read_setting, .says = "PEM: more of the chain; none" },
 	{ 0 },
 };
 static const struct linkerd_block pair_block = { .name = "clientAuth", .keys = pair_keys };
@@ -153,10 +153,10 @@ static const struct linkerd_block pair_block = { .name = "clientAuth", .keys = p
 static const struct linkerd_key client_keys[] = {
 	{ "enabled", LINKERD_BOOL, AT(enabled), .says = "false: plain text, whatever the other keys say; true" },
 	{ "disableValidation", LINKERD_BOOL, AT(no_verification), .says = "true: anybody may be the server; false" },
-	{ "commonName", LINKERD_READ, AT(common_name), .read = read_setting,
+	{ "commonName", LINKERD_READ, AT(common_name), .read = linkerd_read_setting,
 	  .says = "what the server's certificate must be for, and SNI; may hold {captures} of the prefix; required with validation" },
 	{ "trustCerts", LINKERD_READ, 0, .read = read_trust, .says = "PEM files: who issues servers' certificates; the machine's" },
-	{ "trustCertsBundle", LINKERD_READ, AT(bundle), .read = read_setting, .says = "the same, as one file" },
+	{ "trustCertsBundle", LINKERD_READ, AT(bundle), .read = linkerd_read_setting, .says = "the same, as one file" },
 	{ "clientAuth", LINKERD_BLOCK, AT(certificate), .block = &pair_block, .says = "what we show the server; nothing" },
 	{ "protocols", LINKERD_READ, AT(choices), .read = read_protocols, .says = "TLSv1.2, TLSv1.3; both" },
 	{ 0 },
@@ -204,10 +204,9 @@ void linkerd_read_client_tls(struct linkerd_load *load, const struct document_no
 	tls->common_name = client.common_name;
 }
 
-/* Each capture in commonName is one of the rule's. */
-void linkerd_check_common_name(struct linkerd_load *load, const struct client_rule *rule)
+void linkerd_check_captures(
+	struct linkerd_load *load, const char *key, const struct tls_setting *setting, const struct matcher *matcher)
 {
-	const struct tls_setting *setting = &rule->policy.tls.common_name;
 	struct slice text = setting->text;
 
 	for (;;) {
@@ -220,9 +219,15 @@ void linkerd_check_common_name(struct linkerd_load *load, const struct client_ru
 		if (close == text.length)
 			return;
 		struct slice name = slice_make(text.at, close);
-		if (!rule->matcher || !matcher_captures(rule->matcher, name))
+		if (!matcher || !matcher_captures(matcher, name))
 			problem_add_at(load->problems, setting->file, setting->line, setting->column,
-			               "commonName: {%.*s} is no capture of the rule's prefix", SLICE_ARGS(name));
+			               "%s: {%.*s} is no capture of the rule's prefix", key, SLICE_ARGS(name));
 		text = slice_from(text, close + 1);
 	}
+}
+
+/* Each capture in commonName is one of the rule's. */
+void linkerd_check_common_name(struct linkerd_load *load, const struct client_rule *rule)
+{
+	linkerd_check_captures(load, "commonName", &rule->policy.tls.common_name, rule->matcher);
 }

@@ -267,6 +267,42 @@ static void labels_and_addresses_must_differ(void **state)
 	EXPECT_ALL(table);
 }
 
+#define IDENTITY "identity: {directory: /run/id}\n"
+
+static void mutual_tls_is_checked(void **state)
+{
+	(void)state;
+	static const struct bad table[] = {
+		{ "routers: [{protocol: http, servers: [{mutualTls: strict}]}]\n",
+		  "f:1:50: routers[0].servers[0].mutualTls: needs `identity` at the top of the file: who this process is\n" },
+		{ IDENTITY "routers: [{protocol: http, servers: [{mutualTls: maybe}]}]\n",
+		  "f:2:50: `mutualTls` is `maybe`, but must be one of off, permissive, strict\n" },
+		{ IDENTITY "routers: [{protocol: http, servers: [{}], client: {mutualTls: permissive}}]\n",
+		  "f:2:63: `mutualTls` is `permissive`, but must be one of off, strict\n" },
+		{ IDENTITY "routers: [{protocol: http, servers: [{mutualTls: strict, tls: {certPath: a, keyPath: b}}]}]\n",
+		  "f:2:50: routers[0].servers[0].mutualTls: `mutualTls` and `tls` exclude each other: the identity says how connections are "
+		  "secured, or `tls` does\n" },
+		{ IDENTITY "routers: [{protocol: http, servers: [{}], client: {tls: {commonName: a}, mutualTls: strict}}]\n",
+		  "f:2:85: routers[0].client.mutualTls: `mutualTls` and `tls` exclude each other: the identity says how connections are "
+		  "secured, or `tls` does\n" },
+		{ IDENTITY HTTP "  client:\n    peerIds: ['spiffe://a/b']\n",
+		  "f:6:14: routers[0].client.peerIds: needs `mutualTls: strict` beside it\n" },
+		{ IDENTITY HTTP "  client:\n    mutualTls: strict\n    peerIds: []\n",
+		  "f:7:14: routers[0].client.peerIds: is empty: then nobody could be an endpoint\n" },
+		{ IDENTITY HTTP "  client:\n    mutualTls: strict\n    peerIds: [web, 'spiffe://a/**/b', 'spiffe://a/{c}']\n",
+		  "f:7:15: routers[0].client.peerIds[0]: `web` is no pattern of SPIFFE IDs: it does not begin with spiffe://\n"
+		  "f:7:20: routers[0].client.peerIds[1]: `spiffe://a/**/b` is no pattern of SPIFFE IDs: `**` may only be the last segment\n"
+		  "f:7:39: peerIds: {c} is no capture of the rule's prefix\n" },
+		{ IDENTITY HTTP "  client:\n    kind: io.l5d.static\n    configs:\n    - prefix: /#/{a}\n      mutualTls: strict\n"
+		  "      peerIds: ['spiffe://d/{a}', 'spiffe://d/{b}']\n",
+		  "f:10:35: peerIds: {b} is no capture of the rule's prefix\n" },
+		{ "identity: {}\n" ROUTER, "f:1:11: identity: needs `directory`\n" },
+		{ "routers: [{protocol: http, servers: [{clientCert: keep}]}]\n",
+		  "f:1:51: `clientCert` is `keep`, but must be one of sanitize, append, forward\n" },
+	};
+	EXPECT_ALL(table);
+}
+
 static void all_problems_are_told_at_once(void **state)
 {
 	(void)state;
@@ -294,6 +330,7 @@ int main(void)
 		cmocka_unit_test(values_are_checked),
 		cmocka_unit_test(names_are_checked_where_they_are_written),
 		cmocka_unit_test(labels_and_addresses_must_differ),
+		cmocka_unit_test(mutual_tls_is_checked),
 		cmocka_unit_test(all_problems_are_told_at_once),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -8,6 +8,7 @@
 
 #include "base/clock.h"
 #include "base/random.h"
+#include "model/matcher.h"
 #include "model/policy.h"
 #include "model/snapshot.h"
 #include "support/names.h"
@@ -81,6 +82,45 @@ static void test_rules_apply_in_order_field_by_field(void **state)
 	snapshot_unref(NULL);
 }
 
+/* What the endpoints of an id may be called, by the rule's patterns. */
+static void expect_peers(const char *id, const char *const *patterns, const char *peers)
+{
+	struct tls_setting settings[4] = { 0 };
+	struct client_rule rule = { .policy = { .set = CLIENT_TLS, .tls = { .mutual = MUTUAL_STRICT, .peer_ids = settings } } };
+	struct matcher *matcher = matcher_of("/#/{ns}/{service}");
+	struct path name = path_of(id);
+	struct client_policy policy;
+
+	rule.matcher = matcher;
+	for (; patterns[rule.policy.tls.peer_id_count]; rule.policy.tls.peer_id_count++)
+		settings[rule.policy.tls.peer_id_count].text = slice_of(patterns[rule.policy.tls.peer_id_count]);
+	client_policy_resolve(&rule, 1, &name, &policy);
+	assert_int_equal(policy.tls.mutual, MUTUAL_STRICT);
+	assert_string_equal(policy.tls.peers, peers);
+	matcher_free(matcher);
+}
+
+static void test_peers(void **state)
+{
+	static char more[PEERS_MOST];
+	static const char *const captured[] = { "spiffe://example.org/ns/{ns}/sa/{service}", NULL };
+	static const char *const two[] = { "spiffe://example.org/a/*", "spiffe://example.org/{ns}/**", NULL };
+	static const char *const none[] = { NULL };
+	static const char *const twice[] = { "spiffe://example.org/a", more, NULL };
+
+	(void)state;
+	expect_peers("/#/web/front", captured, "spiffe://example.org/ns/web/sa/front");
+	expect_peers("/#/web/front", two, "spiffe://example.org/a/* spiffe://example.org/web/**");
+	expect_peers("/#/web/front", none, "");
+	/* Captures that would widen the pattern, or make none of it: nobody. */
+	expect_peers("/#/web/\\x2a", captured, "");
+	expect_peers("/#/web/a\\x2a", captured, "");
+	expect_peers("/#/web/a\\x20b", captured, "");
+	memset(more, 'a', sizeof more - 1);
+	memcpy(more, "spiffe://a/", 11);
+	expect_peers("/#/web/front", twice, "");
+}
+
 static void test_constant_backoff(void **state)
 {
 	const struct backoff backoff = { BACKOFF_CONSTANT, 50, 0 };
@@ -143,6 +183,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_linkerd_defaults),
 		cmocka_unit_test_setup_teardown(test_rules_apply_in_order_field_by_field, names_setup, names_teardown),
+		cmocka_unit_test_setup_teardown(test_peers, names_setup, names_teardown),
 		cmocka_unit_test(test_constant_backoff),
 		cmocka_unit_test(test_decorrelated_jitter),
 		cmocka_unit_test(test_equal_jitter),

@@ -1,0 +1,262 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Mutual TLS between two proxies whose identities come from `weft ca`, judged by what gets through and what origins see.
+
+    caller -> out (client: mutualTls) -> in (server: mutualTls) -> origin
+"""
+
+import re
+import socket
+import ssl
+import subprocess
+import threading
+
+import pytest
+from client import CutShort
+from mesh import PATIENCE, WEFT, wait_until
+from tls import Pki, connect, openssl
+
+DOMAIN = "example.org"
+FRONT, BACK = f"spiffe://{DOMAIN}/ns/web/sa/front", f"spiffe://{DOMAIN}/ns/web/sa/web"
+REQUEST = "GET / HTTP/1.1\r\nHost: web\r\nConnection: close\r\n\r\n"
+
+
+def ca(*arguments):
+    done = subprocess.run([WEFT, "ca", *map(str, arguments)], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=PATIENCE, check=False)
+    assert done.returncode == 0, done.stdout
+    return done.stdout.decode()
+
+
+class Workloads:
+    """An authority, and directories with what it issued."""
+
+    def __init__(self, folder, name="ca"):
+        self.folder, self.directory = folder, folder / name
+        ca("init", self.directory, "--trust-domain", DOMAIN)
+
+    def issue(self, name, identity, *options):
+        out = self.folder / name
+        out.mkdir(exist_ok=True)
+        ca("issue", self.directory, "--id", identity, "--out", f"{out}/", *options)
+        return out
+
+    def rotate(self, *options):
+        return ca("rotate", self.directory, *options)
+
+
+@pytest.fixture(name="workloads")
+def make_workloads(tmp_path):
+    return Workloads(tmp_path)
+
+
+@pytest.fixture(name="front")
+def make_front(workloads):
+    return workloads.issue("front", FRONT)
+
+
+@pytest.fixture(name="back")
+def make_back(workloads):
+    return workloads.issue("back", BACK)
+
+
+def inbound(mesh, back, server=None, threads=1, **keys):
+    mesh.service("web", mesh.origin())
+    router = mesh.router("in", server={"mutualTls": "strict", **(server or {})}, **keys)
+    return mesh.weft(mesh.config(router, identity={"directory": str(back)}), threads)
+
+
+def outbound(mesh, front, target, client=None, **keys):
+    """In front of `target`; the name that callers use is `peer`, so that the two hops don't share a file."""
+    mesh.service("peer", target.address())
+    router = mesh.router("out", dtab="/svc/web => /#/io.l5d.fs/peer", client={"mutualTls": "strict", **(client or {})}, **keys)
+    return mesh.weft(mesh.config(router, identity={"directory": str(front)}))
+
+
+def context_of(directory, trust=None):
+    context = ssl.create_default_context(cafile=(trust or directory) / "bundle.pem")
+    context.check_hostname = False
+    context.load_cert_chain(directory / "svid.pem")
+    return context
+
+
+# ---- who gets through ----
+
+def test_two_proxies(mesh, front, back):
+    inner = inbound(mesh, back)
+    outer = outbound(mesh, front, inner)
+    client = mesh.client(outer)
+    for _ in range(20):
+        assert client.get("web").status == 200
+    assert inner.metric("tls/handshakes") == 1 and outer.metric("tls/handshakes") == 1
+    assert 0 < inner.metric("tls/certificate_expires_in_s") <= 24 * 3600
+    assert 0 < outer.metric("tls/certificate_expires_in_s") <= 24 * 3600
+
+
+def test_two_proxies_by_h2(mesh, front, back):
+    inner = inbound(mesh, back, protocol="h2", client={"protocol": "http"})
+    outer = outbound(mesh, front, inner, client={"protocol": "h2"})
+    client = mesh.client(outer)
+    for _ in range(20):
+        assert client.get("web").status == 200
+    assert inner.metric("tls/handshakes") == 1
+
+
+def test_plain_text_is_refused_under_strict(mesh, back):
+    inner = inbound(mesh, back)
+    with socket.create_connection(inner.address(), timeout=PATIENCE) as plain:
+        plain.sendall(REQUEST.encode())
+        assert b"HTTP/1.1 200" not in plain.recv(65536)
+    wait_until(lambda: inner.metric("tls/failures/not_tls") == 1)
+    assert not mesh.origins[0].requests
+
+
+def test_plain_text_is_served_under_permissive(mesh, front, back):
+    inner = inbound(mesh, back, server={"mutualTls": "permissive"})
+    assert mesh.client(inner).get("web").status == 200
+    outer = outbound(mesh, front, inner)
+    assert mesh.client(outer).get("web").status == 200
+    assert inner.metric("tls/plaintext") == 1 and inner.metric("tls/handshakes") == 1
+
+
+def test_callers_without_a_certificate(mesh, back):
+    for mode in ("strict", "permissive"):
+        inner = inbound(mesh, back, server={"mutualTls": mode})
+        ip, port = inner.address()
+        told = subprocess.run(["openssl", "s_client", "-connect", f"{ip}:{port}", "-CAfile", back / "bundle.pem", "-ign_eof"], input=REQUEST.encode(),
+                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=PATIENCE, check=False).stdout.decode(errors="replace")
+        assert re.search("certificate required", told) and "HTTP/1.1 200" not in told, told[-2000:]
+        wait_until(lambda: inner.metric("tls/failures/no_certificate") == 1)
+    assert not any(origin.requests for origin in mesh.origins)
+
+
+def test_a_foreign_authority(mesh, back, tmp_path):
+    (tmp_path / "foreign").mkdir()
+    foreign = Workloads(tmp_path / "foreign").issue("front", FRONT)
+    inner = inbound(mesh, back)
+    ip, port = inner.address()
+    told = subprocess.run(["openssl", "s_client", "-connect", f"{ip}:{port}", "-cert", foreign / "svid.pem", "-key", foreign / "svid.pem", "-ign_eof"],
+                          input=REQUEST.encode(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=PATIENCE, check=False)
+    told = told.stdout.decode(errors="replace")
+    assert re.search("unknown ca|alert bad certificate", told) and "HTTP/1.1 200" not in told, told[-2000:]
+    wait_until(lambda: inner.metric("tls/failures/untrusted") == 1)
+    # And the other way round: an endpoint whom our bundle does not vouch for.
+    outer = outbound(mesh, foreign, inner)
+    assert mesh.client(outer).get("web").status in (502, 503)
+    assert outer.metric("tls/failures/untrusted") >= 1
+    assert not mesh.origins[0].requests
+
+
+@pytest.mark.parametrize("san", ["DNS:web.example", f"URI:{FRONT},URI:{BACK}", "URI:https://web.example/", f"URI:spiffe://{DOMAIN}"])
+def test_callers_that_are_no_workloads(mesh, tmp_path, san):
+    """Of a root that is trusted, but not with exactly one SPIFFE ID."""
+    pki = Pki(tmp_path / "pki")
+    good, bad = pki.issue("good", f"URI:{BACK}"), pki.issue("bad", san)
+    directory = tmp_path / "identity"
+    directory.mkdir()
+    (directory / "svid.pem").write_text(good.cert.read_text() + good.key.read_text())
+    (directory / "bundle.pem").write_text(pki.root.cert.read_text())
+    inner = inbound(mesh, directory)
+    context = context_of(directory)
+    assert connect(mesh, inner, context, None).get("web").status == 200
+    context.load_cert_chain(bad.cert, bad.key)
+    client = connect(mesh, inner, context, None)
+    with pytest.raises((CutShort, OSError)):
+        client.get("web")
+    wait_until(lambda: inner.metric("tls/failures/untrusted") == 1)
+    assert len(mesh.origins[0].requests) == 1
+
+
+# ---- who may be at the other end ----
+
+@pytest.mark.parametrize("peers", [[BACK], [f"spiffe://{DOMAIN}/ns/*/sa/web"], [FRONT, f"spiffe://{DOMAIN}/ns/web/**"]])
+def test_peers_that_are_expected(mesh, front, back, peers):
+    outer = outbound(mesh, front, inbound(mesh, back), client={"peerIds": peers})
+    assert mesh.client(outer).get("web").status == 200
+
+
+def test_peers_that_are_not_expected(mesh, front, back):
+    inner = inbound(mesh, back)
+    outer = outbound(mesh, front, inner, client={"peerIds": [FRONT, f"spiffe://{DOMAIN}/ns/other/**"]})
+    response = mesh.client(outer).get("web")
+    assert response.status in (502, 503)
+    assert BACK in outer.stderr and "another identity is expected" in outer.stderr
+    assert outer.metric("tls/failures/untrusted") >= 1
+    assert not mesh.origins[0].requests and inner.metric("requests") == 0
+
+
+def test_captures_say_who_is_expected(mesh, front, back):
+    inner = inbound(mesh, back)
+    mesh.service("other", inner.address())
+    rules = [{"prefix": "/#/io.l5d.fs/{service}", "mutualTls": "strict", "peerIds": [f"spiffe://{DOMAIN}/ns/web/sa/{{service}}"]}]
+    mesh.service("web", inner.address())
+    router = mesh.router("out", client={"kind": "io.l5d.static", "configs": rules})
+    outer = mesh.weft(mesh.config(router, identity={"directory": str(front)}))
+    client = mesh.client(outer)
+    mesh.service("*", inner.address())  # what is captured makes no pattern wider
+    assert client.get("other").status in (502, 503)
+    assert client.get("*").status in (502, 503)
+    assert outer.metric("tls/handshakes") == 0
+    assert inner.metric("requests") == 0
+
+
+# ---- identities that change ----
+
+def test_the_root_is_replaced_under_load(mesh, workloads, front, back):
+    inner = inbound(mesh, back, threads=2)
+    outer = outbound(mesh, front, inner)
+    stop, statuses = threading.Event(), []
+
+    def call():
+        while not stop.is_set():
+            client = mesh.client(outer)  # a new connection each time; those to `inner` are new when identities change
+            statuses.append(client.get("web").status)
+            client.close()
+
+    def renew():
+        before = [weft.metric("certificates/reloads") for weft in (inner, outer)]
+        workloads.issue("back", BACK)
+        workloads.issue("front", FRONT)
+        for weft, count in zip((inner, outer), before):
+            wait_until(lambda weft=weft, count=count: weft.metric("certificates/reloads") > count, "the new identity")
+        seen = len(statuses)
+        wait_until(lambda: len(statuses) > seen + 20, "more calls")
+
+    thread = threading.Thread(target=call)
+    thread.start()
+    try:
+        old = (back / "bundle.pem").read_text()
+        for _ in range(3):  # add, switch, drop
+            workloads.rotate("--now")
+            renew()
+    finally:
+        stop.set()
+        thread.join(PATIENCE)
+    assert (back / "bundle.pem").read_text() != old
+    assert set(statuses) == {200}
+    # The old root has gone: what it vouched for is not trusted any more, by new connections.
+    assert mesh.client(outer).get("web").status == 200
+
+
+def test_a_bad_identity_changes_nothing(mesh, front, back):
+    inner = inbound(mesh, back)
+    outer = outbound(mesh, front, inner)
+    (back / "svid.pem").write_text("no certificate")
+    wait_until(lambda: inner.metric("certificates/failures") > 0)
+    assert mesh.client(outer).get("web").status == 200
+
+
+# ---- what is told of callers ----
+
+@pytest.mark.parametrize("how", ["sanitize", "append", "forward"])
+def test_x_forwarded_client_cert(mesh, front, back, how):
+    inner = inbound(mesh, back, server={"mutualTls": "permissive", "clientCert": how})
+    mine = "x-forwarded-client-cert"
+    digest = openssl("x509", "-in", front / "cert.pem", "-noout", "-fingerprint", "-sha256").split("=")[1].strip().replace(":", "").lower()
+    own = f'Hash={digest};SAN={FRONT};Subject=""'
+
+    def told(client):
+        assert client.get("web", headers={mine: "Hash=00;SAN=spiffe://evil"}).status == 200
+        return mesh.origins[0].requests[-1].all(mine)
+
+    secure = told(connect(mesh, inner, context_of(front, back), None))
+    assert secure == {"sanitize": [], "append": [f"Hash=00;SAN=spiffe://evil,{own}"], "forward": ["Hash=00;SAN=spiffe://evil"]}[how]
+    assert told(mesh.client(inner)) == []
