@@ -363,7 +363,7 @@ def test_the_timestamp_header_is_set(mesh):
     assert int(origin.last.header("X-Request-Start")) > 1_500_000_000_000
     assert weft.metrics()["rt/out/originator"] == 1
     weft.reload(mesh.config(mesh.router()))
-    assert "rt/out/originator" not in weft.metrics()
+    wait_until(lambda: "rt/out/originator" not in weft.metrics(), "the router before to go")
 
 
 def test_the_dialects_own_resolv_conf_is_used(mesh):
