@@ -105,13 +105,13 @@ def test_the_demos_configuration_is_good(tmp_path):
 
 def test_all_problems_are_told_in_the_order_of_the_file(tmp_path):
     path = write(tmp_path, "admin: {prot: 1}\nrouters:\n- protocol: http\n  dtab: |\n    /a => /b;\n    /c => ;\n"
-                           "  client:\n    tls: {commonName: x}\n  servers: [{port: 70000}]\n")
+                           "  client:\n    failFast: true\n  servers: [{port: 70000}]\n")
     code, out, err = run("validate", path)
     assert (code, out) == (2, "")
     assert [line.removeprefix(path) for line in err.splitlines()] == [
         ":1:9: admin.prot: unknown key; did you mean `port`?",
         ":6:11: routers[0].dtab: simple expected but ';' found",
-        ":8:5: routers[0].client.tls: not yet supported by weft (known from Linkerd 1.x)",
+        ":8:5: routers[0].client.failFast: not yet supported by weft (known from Linkerd 1.x)",
         ":9:20: `port` is `70000`, but must be an integer from 0 to 65535",
     ]
 
