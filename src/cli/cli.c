@@ -196,17 +196,39 @@ bool cli_read(const char *path, struct slice *bytes, struct text *why)
 	return e == 0;
 }
 
-struct snapshot *cli_compile(const char *path, struct slice bytes, struct tls_store *store, struct text *why)
+struct snapshot *cli_parse(const char *path, struct slice bytes, struct text *why)
 {
 	struct snapshot *snapshot = NULL;
 	struct problems problems;
 
 	problem_init(&problems);
-	if (linkerd_load(shown_name(path), bytes, &problems, &snapshot) || certificates_load(snapshot, store, &problems)) {
+	if (linkerd_load(shown_name(path), bytes, &problems, &snapshot))
 		problem_print(&problems, why);
+	problem_fini(&problems);
+	return snapshot;
+}
+
+bool cli_secure(struct snapshot *snapshot, struct tls_store *store, const struct credentials *credentials, struct text *why)
+{
+	struct problems problems;
+	int e;
+
+	problem_init(&problems);
+	e = certificates_load(snapshot, store, credentials, &problems);
+	if (e)
+		problem_print(&problems, why);
+	problem_fini(&problems);
+	return e == 0;
+}
+
+struct snapshot *cli_compile(
+	const char *path, struct slice bytes, struct tls_store *store, const struct credentials *credentials, struct text *why)
+{
+	struct snapshot *snapshot = cli_parse(path, bytes, why);
+
+	if (snapshot && !cli_secure(snapshot, store, credentials, why)) {
 		snapshot_unref(snapshot);
 		snapshot = NULL;
 	}
-	problem_fini(&problems);
 	return snapshot;
 }

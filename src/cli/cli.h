@@ -14,6 +14,7 @@
 #include "base/text.h"
 #include "model/snapshot.h"
 
+struct credentials;
 struct tls_store;
 
 struct command {
@@ -48,7 +49,12 @@ bool cli_option(int count, char **arguments, int *at, const char *name, const ch
 
 /* A configuration file's bytes ("-": standard input), on the heap; memory_free. False: what is wrong is added to `why`. */
 bool cli_read(const char *path, struct slice *bytes, struct text *why);
-/* Compiles them, and loads the certificates that they name: one reference. NULL: what is wrong is added to `why`, line by line. */
-struct snapshot *cli_compile(const char *path, struct slice bytes, struct tls_store *store, struct text *why);
+/* Compiles them: one reference. NULL: what is wrong is added to `why`, line by line. */
+struct snapshot *cli_parse(const char *path, struct slice bytes, struct text *why);
+/* Loads the certificates that a configuration names (proxy/certificates.h). False: as above. */
+bool cli_secure(struct snapshot *snapshot, struct tls_store *store, const struct credentials *credentials, struct text *why);
+/* Both. */
+struct snapshot *cli_compile(
+	const char *path, struct slice bytes, struct tls_store *store, const struct credentials *credentials, struct text *why);
 
 #endif

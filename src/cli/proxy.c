@@ -12,6 +12,7 @@
 #include "io/file.h"
 #include "io/process.h"
 #include "io/thread.h"
+#include "proxy/credentials.h"
 #include "proxy/proxy.h"
 #include "tls/store.h"
 
@@ -34,6 +35,7 @@ struct process {
 	struct admin *admin;
 	struct tls_store *store;
 	struct scope *certificates;    /* struct tls_store_counters */
+	struct credentials *credentials;
 	struct signals *signals;
 	struct reload *reload;
 	struct timer minute;
@@ -65,6 +67,7 @@ static void begin_ending(void *owner)
 		return;
 	process->ending = true;
 	reload_stop(process->reload);
+	credentials_stop(process->credentials);
 	LOG(LOG_INFO, "cli", "draining for at most %lld ms", (long long)(grace / CLOCK_MS));
 	proxy_drain(process->proxy, grace, drained, process);
 }
@@ -73,6 +76,10 @@ static void received(void *owner, enum process_signal which)
 {
 	struct process *process = owner;
 
+	if (!process->reload && which == PROCESS_TERMINATE)
+		process_exit(0); /* while it waits for its identity */
+	if (!process->reload)
+		return;
 	if (which == PROCESS_RELOAD)
 		reload_now(process->reload);
 	else if (process->ending)
@@ -83,12 +90,47 @@ static void received(void *owner, enum process_signal which)
 
 /* ---- starting ---- */
 
+static void has_identity(void *owner)
+{
+	struct process *process = owner;
+
+	loop_stop(process->control);
+}
+
+/* With an identity from a signer nothing begins before there is one: callers are refused, not served in some other way. */
+static bool make_credentials(struct process *process, struct text *why)
+{
+	const struct credentials_options options = {
+		.network = network_host(),
+		.loop = process->control,
+		.store = process->store,
+		.policy = &process->first->identity,
+		.ready = has_identity,
+		.owner = process,
+	};
+	int e = credentials_new(&options, &process->credentials);
+
+	if (e) {
+		text_format(why, "weft proxy: cannot start: %s\n", error_text(e));
+		return false;
+	}
+	if (credentials_are_ready(process->credentials))
+		return true;
+	LOG(LOG_INFO, "cli", "waiting for an identity from %s", process->first->identity.socket.text.at);
+	loop_run(process->control);
+	return true;
+}
+
 static bool load(struct process *process)
 {
 	struct text why = { 0 };
 
 	if (cli_read(process->path, &process->bytes, &why))
-		process->first = cli_compile(process->path, process->bytes, process->store, &why);
+		process->first = cli_parse(process->path, process->bytes, &why);
+	if (process->first && !(make_credentials(process, &why) && cli_secure(process->first, process->store, process->credentials, &why))) {
+		snapshot_unref(process->first);
+		process->first = NULL;
+	}
 	if (process->first)
 		process->first->generation = 1;
 	else
@@ -167,8 +209,7 @@ static int make_parts(struct process *process, struct text *why)
 
 	process->metrics = metrics_new(process->threads);
 	count_certificates(process);
-	if (!e)
-		e = signals_new(process->control, received, process, &process->signals);
+	credentials_show(process->credentials, process->metrics);
 	if (!e)
 		e = make_resolver(process);
 	if (!e)
@@ -243,6 +284,7 @@ static void begin(struct process *process)
 		.bytes = process->bytes,
 		.snapshot = process->first,
 		.store = process->store,
+		.credentials = process->credentials,
 		.proxy = process->proxy,
 		.admin = process->admin,
 		.metrics = process->metrics,
@@ -298,6 +340,7 @@ static void close_down(struct process *process)
 	signals_free(process->signals);
 	snapshot_unref(process->first);
 	tls_store_free(process->store);
+	credentials_free(process->credentials);
 	scope_unref(process->certificates);
 }
 
@@ -308,6 +351,11 @@ static int run(struct process *process)
 
 	process_start();
 	e = loop_new(&(struct loop_options){ .name = "control" }, &process->control);
+	if (e) {
+		cli_complain("weft proxy: cannot start: %s", error_text(e));
+		return 2;
+	}
+	e = signals_new(process->control, received, process, &process->signals);
 	if (e) {
 		cli_complain("weft proxy: cannot start: %s", error_text(e));
 		return 2;

@@ -62,7 +62,8 @@ static void take_over(struct reload *reload, struct snapshot *snapshot)
 static void apply(struct reload *reload)
 {
 	struct text why = { 0 };
-	struct snapshot *snapshot = cli_compile(reload->options.path, reload->tried, reload->options.store, &why);
+	struct snapshot *snapshot = cli_compile(
+		reload->options.path, reload->tried, reload->options.store, reload->options.credentials, &why);
 	int e;
 
 	if (!snapshot) {

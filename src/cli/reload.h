@@ -17,6 +17,7 @@
 #include "observe/metrics.h"
 
 struct admin;
+struct credentials;
 struct proxy;
 struct reload;
 struct tls_store;
@@ -27,6 +28,7 @@ struct reload_options {
 	struct slice bytes;            /* what the running snapshot was made of; heap, is taken */
 	struct snapshot *snapshot;     /* the running one, generation 1; a reference is taken */
 	struct tls_store *store;
+	const struct credentials *credentials;
 	struct proxy *proxy;
 	struct admin *admin;
 	struct metrics *metrics;

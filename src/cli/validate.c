@@ -13,7 +13,7 @@ static bool validate(const char *path, struct tls_store *store)
 	struct slice bytes;
 
 	if (cli_read(path, &bytes, &why)) {
-		snapshot = cli_compile(path, bytes, store, &why);
+		snapshot = cli_compile(path, bytes, store, NULL, &why);
 		memory_free(bytes.at);
 	}
 	if (snapshot)

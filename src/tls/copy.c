@@ -25,7 +25,11 @@ static struct slice copy_slice(struct arena *arena, struct slice from)
 static struct tls_setting copy_setting(struct arena *arena, const struct tls_setting *from)
 {
 	return (struct tls_setting){
-		.text = copy_slice(arena, from->text), .file = copy_slice(arena, from->file), .line = from->line, .column = from->column,
+		.text = copy_slice(arena, from->text),
+		.source = from->source,
+		.file = copy_slice(arena, from->file),
+		.line = from->line,
+		.column = from->column,
 	};
 }
 

@@ -47,9 +47,17 @@ void material_problem(struct material *material, const struct tls_setting *setti
 	problem_add_at(material->problems, setting->file, setting->line, setting->column, "%s", text);
 }
 
+static int read_bytes(const struct tls_setting *setting, struct slice *bytes)
+{
+	if (!setting->source)
+		return file_read(setting->text.at, FILE_MOST, bytes);
+	*bytes = slice_make(memory_text(setting->source->bytes), setting->source->bytes.length);
+	return 0;
+}
+
 static bool read_file(struct material *material, const struct tls_setting *setting, struct slice *bytes)
 {
-	int e = file_read(setting->text.at, FILE_MOST, bytes);
+	int e = read_bytes(setting, bytes);
 
 	if (e == ERROR_NOT_FOUND)
 		material_problem(material, setting, "there is no file %s", setting->text.at);
@@ -78,7 +86,7 @@ static STACK_OF(X509) *read_certificates(struct material *material, const struct
 	if (!read_file(material, setting, &bytes))
 		return NULL;
 	int e = certificate_read(bytes, &certificates, &why);
-	memory_free(bytes.at);
+	drop(bytes); /* the key may be in the same file */
 	if (e == ERROR_NOT_FOUND)
 		material_problem(material, setting, "%s has no certificate in it: PEM is expected (-----BEGIN CERTIFICATE-----)",
 		                 setting->text.at);

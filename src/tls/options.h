@@ -12,9 +12,16 @@
 
 #include "base/slice.h"
 
+/* Bytes in memory that stand for a file. The owner changes them on the control thread, says so to the store (tls/store.h), and
+ * outlives it. */
+struct tls_source {
+	struct slice bytes;
+};
+
 /* A value and where it is written. */
 struct tls_setting {
 	struct slice text;  /* empty: not given */
+	const struct tls_source *source; /* NULL: `text` is the path of a file; else what the bytes are called, one name for one source */
 	struct slice file;  /* of the configuration */
 	int line, column;
 };

@@ -85,7 +85,7 @@ static void need_folder(struct tls_store *store, const struct tls_setting *setti
 	struct folder *folder;
 	int e;
 
-	if (setting->text.length == 0)
+	if (setting->text.length == 0 || setting->source)
 		return;
 	path = folder_of(setting->text);
 	LIST_EACH(&store->folders, link) {
@@ -351,4 +351,10 @@ int tls_store_client(struct tls_store *store, const struct tls_client_options *o
 void tls_store_count(struct tls_store *store, struct tls_store_counters *counters)
 {
 	store->counters = counters;
+}
+
+void tls_store_refresh(struct tls_store *store)
+{
+	CHECK_MAGIC(store, MAGIC);
+	reload_all(store);
 }

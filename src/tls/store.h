@@ -35,6 +35,8 @@ MUST_CHECK int tls_store_server(struct tls_store *store, const struct tls_server
                                 struct tls_server **server);
 MUST_CHECK int tls_store_client(struct tls_store *store, const struct tls_client_options *options, struct problems *problems,
                                 struct tls_client **client);
+/* Sources (tls/options.h) have changed: everything is loaded anew, as when files change. */
+void tls_store_refresh(struct tls_store *store);
 /* From now on it counts there. */
 void tls_store_count(struct tls_store *store, struct tls_store_counters *counters);
 

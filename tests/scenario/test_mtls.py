@@ -4,10 +4,12 @@
     caller -> out (client: mutualTls) -> in (server: mutualTls) -> origin
 """
 
+import json
 import re
 import socket
 import ssl
 import subprocess
+import tempfile
 import threading
 
 import pytest
@@ -242,6 +244,66 @@ def test_a_bad_identity_changes_nothing(mesh, front, back):
     (back / "svid.pem").write_text("no certificate")
     wait_until(lambda: inner.metric("certificates/failures") > 0)
     assert mesh.client(outer).get("web").status == 200
+
+
+@pytest.fixture(name="signer")
+def make_signer(workloads):
+    """`weft ca serve`, and the path of its socket, short enough for one."""
+    with tempfile.TemporaryDirectory(prefix="weft-") as folder:
+        path = f"{folder}/ca.sock"
+        arguments = [WEFT, "ca", "serve", workloads.directory, "--socket", path]
+        with subprocess.Popen(arguments, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as process:
+            try:
+                assert b"listening" in process.stdout.readline()
+                yield path
+            finally:
+                process.terminate()
+
+
+def signed(mesh, signer, workloads):
+    mesh.service("web", mesh.origin())
+    identity = {"socket": signer, "id": BACK}
+    inner = mesh.weft(mesh.config(mesh.router("in", server={"mutualTls": "strict"}), identity=identity))
+    mesh.service("peer", inner.address())
+    router = mesh.router("out", dtab="/svc/web => /#/io.l5d.fs/peer", client={"mutualTls": "strict", "peerIds": [BACK]})
+    return inner, mesh.weft(mesh.config(router, identity={"socket": signer, "id": FRONT}))
+
+
+def test_identities_from_a_signer(mesh, signer, workloads):
+    inner, outer = signed(mesh, signer, workloads)
+    assert mesh.client(outer).get("web").status == 200
+    for weft in (inner, outer):
+        assert weft.metric("identity/renewals") == 1
+        wait_until(lambda weft=weft: 0 < weft.metric("identity/certificate_expires_in_s") <= 24 * 3600, "the gauge")
+    # A new root: both hear of it, and load it. What is there goes on.
+    for step in range(3):
+        workloads.rotate("--now")
+        for weft in (inner, outer):
+            wait_until(lambda weft=weft, step=step: weft.metric("identity/renewals") > step + 1, "the new bundle")
+        wait_until(lambda: mesh.client(outer).get("web").status == 200, "calls")
+    assert inner.metric("certificates/failures") == 0
+
+
+def test_another_signer_needs_a_start(mesh, signer, workloads):
+    inner, _ = signed(mesh, signer, workloads)
+    inner.write(mesh.config(mesh.router("in", server={"mutualTls": "strict"}), identity={"socket": signer, "id": FRONT}))
+    wait_until(lambda: inner.metric("configuration/failures") == 1)
+    assert "takes effect at the next start" in inner.stderr
+
+
+def test_nobody_is_served_before_there_is_an_identity(mesh, tmp_path):
+    path = tmp_path / "weft.yaml"
+    identity = {"socket": str(tmp_path / "none.sock"), "id": BACK}
+    path.write_text(json.dumps(mesh.config(mesh.router("in", server={"mutualTls": "strict"}), identity=identity)))
+    assert subprocess.run([WEFT, "validate", path], stdout=subprocess.DEVNULL, timeout=PATIENCE, check=False).returncode == 0
+    with subprocess.Popen([WEFT, "proxy", path], stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        line = process.stderr.readline()
+        while b"no identity from the signer" not in line:
+            assert line, "weft ended"
+            line = process.stderr.readline()
+        process.terminate()
+        out, _ = process.communicate(timeout=PATIENCE)
+        assert process.returncode == 0 and b"listening" not in out
 
 
 # ---- what is told of callers ----

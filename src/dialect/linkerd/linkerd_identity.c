@@ -6,9 +6,24 @@
 
 #define AT(member) offsetof(struct identity_policy, member)
 
+static void read_id(struct linkerd_load *load, const struct document_node *node, void *out)
+{
+	struct tls_setting *setting = out;
+	char found[DOCUMENT_FOUND];
+	struct spiffe id;
+	const char *reason;
+
+	linkerd_read_setting(load, node, setting);
+	if (setting->text.length && spiffe_parse(setting->text, &id, &reason))
+		linkerd_problem(load, node, "%s is no SPIFFE ID: %s", document_found(node, found), reason);
+}
+
 static const struct linkerd_key identity_keys[] = {
 	{ "directory", LINKERD_READ, AT(directory), .read = linkerd_read_setting,
 	  .says = "svid.pem (certificate and key) and bundle.pem in it, as `weft ca agent` keeps them" },
+	{ "socket", LINKERD_READ, AT(socket), .read = linkerd_read_setting,
+	  .says = "in place of it: where `weft ca serve` listens; then key and certificate are only in memory" },
+	{ "id", LINKERD_READ, AT(id), .read = read_id, .says = "with `socket`: the SPIFFE ID that is asked for" },
 	{ 0 },
 };
 const struct linkerd_block linkerd_identity = { .name = "identity", .keys = identity_keys };
@@ -19,8 +34,12 @@ void linkerd_read_identity(struct linkerd_load *load, const struct document_node
 
 	if (!linkerd_read_block(load, node, &linkerd_identity, identity))
 		return;
-	if (identity->directory.text.length == 0)
-		linkerd_problem(load, node, "needs `directory`");
+	if (!identity->directory.text.length && !identity->socket.text.length)
+		linkerd_problem(load, node, "needs `directory`, or `socket` and `id`");
+	else if (identity->directory.text.length && identity->socket.text.length)
+		linkerd_problem(load, node, "`directory` and `socket` exclude each other");
+	else if ((identity->socket.text.length > 0) != (identity->id.text.length > 0))
+		linkerd_problem(load, node, "`socket` and `id` need each other");
 }
 
 /* ---- mutualTls ---- */

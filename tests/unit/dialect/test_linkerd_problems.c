@@ -296,7 +296,13 @@ static void mutual_tls_is_checked(void **state)
 		{ IDENTITY HTTP "  client:\n    kind: io.l5d.static\n    configs:\n    - prefix: /#/{a}\n      mutualTls: strict\n"
 		  "      peerIds: ['spiffe://d/{a}', 'spiffe://d/{b}']\n",
 		  "f:10:35: peerIds: {b} is no capture of the rule's prefix\n" },
-		{ "identity: {}\n" ROUTER, "f:1:11: identity: needs `directory`\n" },
+		{ "identity: {}\n" ROUTER, "f:1:11: identity: needs `directory`, or `socket` and `id`\n" },
+		{ "identity: {socket: /a}\n" ROUTER, "f:1:11: identity: `socket` and `id` need each other\n" },
+		{ "identity: {directory: /b, id: 'spiffe://a/b'}\n" ROUTER, "f:1:11: identity: `socket` and `id` need each other\n" },
+		{ "identity: {directory: /b, socket: /a, id: 'spiffe://a/b'}\n" ROUTER,
+		  "f:1:11: identity: `directory` and `socket` exclude each other\n" },
+		{ "identity: {socket: /a, id: web}\n" ROUTER,
+		  "f:1:28: identity.id: `web` is no SPIFFE ID: it does not begin with spiffe://\n" },
 		{ "routers: [{protocol: http, servers: [{clientCert: keep}]}]\n",
 		  "f:1:51: `clientCert` is `keep`, but must be one of sanitize, append, forward\n" },
 	};
