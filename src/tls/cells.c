@@ -30,10 +30,11 @@ enum {
 	MAGIC = 0x43454c4c,
 };
 
-/* Steps of at most a quarter, so that at most a fifth of a cell is wasted; and the sizes that OpenSSL asks for most. */
+/* Steps of at most a quarter, and the sizes that OpenSSL asks for most. What is no multiple of 16 bytes needs no alignment of 16. */
 static const uint32_t sizes[] = {
-	16,  32,  48,  64,  80,  96,  112,  128,  160,  192,  224,  256,  320,  384,  448,  512,   640,   768,   896,   1024,
-	1280, 1536, 1792, 2048, 2560, 3072, 3584, 4096, 5120, 6144, 7168, 8192, 10240, 12288, 14336, 16512, CELLS_LARGEST,
+	16,   24,   32,   40,   48,   56,   64,   80,   96,   112,  128,  160,  192,   224,   256,   304,   336,   384,   448,
+	544,  640,  768,  928,  960,  1024, 1280, 1536, 1792, 2048, 2560, 3072, 3584,  4096,  5120,  6144,  7168,  7680,  8192,
+	10240, 12288, 14336, 16512, CELLS_LARGEST,
 };
 enum { SIZES = sizeof sizes / sizeof sizes[0], LARGE = SIZES };
 

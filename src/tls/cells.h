@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* tls/cells.h: the heap that OpenSSL allocates from: cells of some thirty sizes, kept when they are freed, so that the steady
+/* tls/cells.h: the heap that OpenSSL allocates from: cells of some forty sizes, kept when they are freed, so that the steady
  * state calls no system allocator. Private to this room.
  *
  * Cells are cut from aligned slabs whose first bytes say their size, so a cell carries no header. Each thread keeps up to two

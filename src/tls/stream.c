@@ -249,6 +249,9 @@ static void read_on(struct tls_stream *s)
 	}
 	if (s->state == TLS_PLAIN && !s->paused)
 		pass_plain(s);
+	/* OpenSSL lets them go itself only after bytes of an application. */
+	if (s->state == TLS_OPEN && !s->input)
+		SSL_free_buffers(s->ssl);
 	if (s->told_ended)
 		drop_input(s);
 	if ((s->state == TLS_OPEN || s->state == TLS_PLAIN) && !s->paused && !s->input && s->below_ended &&
@@ -366,6 +369,8 @@ static void shaken(struct tls_stream *s)
 	if (s->counters && s->security->resumed)
 		counter_add(&s->counters->resumed, 1);
 	keep_session(s);
+	if (s->server)
+		facts_drop_certificate(s);
 	if (s->input && s->input_at == s->input->filled)
 		drop_input(s);
 	move_to(s, TLS_OPEN);

@@ -113,6 +113,8 @@ MUST_CHECK int flight_write(struct tls_stream *s, const struct piece *pieces, un
 enum { FACTS_REASON = 320 };
 MUST_CHECK int facts_gather(struct tls_stream *s, struct slice peers, char reason[FACTS_REASON]);
 void facts_free(struct tls_stream *s);
+/* A server's: OpenSSL keeps the client's certificate as long as the connection, though nobody asks for it any more. */
+void facts_drop_certificate(struct tls_stream *s);
 
 /* failure.c: what OpenSSL's last failure means. *reason is static, or in the room `text`. */
 enum { FAILURE_TEXT = 160 };

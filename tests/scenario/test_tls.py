@@ -84,6 +84,17 @@ def test_alpn(mesh, pki, web):
         connect(mesh, weft, pki.context(alpn=["spdy/3"]), NAME)
 
 
+def test_http2_by_curl(mesh, pki, web):
+    mesh.service("web", mesh.origin())
+    router = mesh.router(protocol="h2", server={"tls": server_tls(web)}, client={"protocol": "http"})
+    weft = mesh.weft(mesh.config(router))
+    ip, port = weft.address()
+    mesh.service(f"{NAME}:{port}", mesh.origins[0])
+    done = subprocess.run(["curl", "-sS", "--http2", "--cacert", pki.root.cert, "--resolve", f"{NAME}:{port}:{ip}", "-w",
+                           " %{http_code} %{http_version}", f"https://{NAME}:{port}/"], stdout=subprocess.PIPE, timeout=PATIENCE, check=True)
+    assert done.stdout.decode().split()[1:] == ["200", "2"]
+
+
 def test_renegotiation_is_refused(mesh, web):
     weft = secured(mesh, web)
     ip, port = weft.address()
