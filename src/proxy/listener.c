@@ -1,9 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "proxy/listener.h"
 
+#include <stdio.h>
+
 #include "base/check.h"
 #include "base/memory.h"
+#include "proxy/edges.h"
 #include "proxy/exchange.h"
+
+enum { PORT_TEXT = 8 };
 
 static struct session *session_at(struct list *link)
 {
@@ -57,6 +62,17 @@ static const struct session_events listener_events = {
 	.closed = closed,
 };
 
+static void identified(void *owner, struct slice id)
+{
+	struct worker_listener *listener = owner;
+	struct worker_router *router = listener->router;
+	char ip[ADDRESS_TEXT], name[ADDRESS_TEXT + PORT_TEXT];
+
+	address_format_ip(&listener->port->bound, ip);
+	snprintf(name, sizeof name, "%s/%u", ip, listener->port->bound.port);
+	edge_seen(listener->worker, router->metrics, SLICE("server"), router->router->label, slice_of(name), id);
+}
+
 static void accepted(void *owner, struct stream *stream)
 {
 	struct worker_listener *listener = owner;
@@ -67,6 +83,8 @@ static void accepted(void *owner, struct stream *stream)
 
 	if (tls && tls_accept(worker->tls, tls, stream, &listener->stats->tls, &stream))
 		return;
+	if (tls)
+		tls_identify(stream, identified, listener);
 	if (codec->server(worker->sessions, stream, &listener->limits, &listener_events, listener, &listener->stats->sessions, &session))
 		return;
 	list_append(&listener->sessions, &session->link);

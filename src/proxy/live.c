@@ -100,6 +100,7 @@ static void client_free(struct live *live, struct client *client)
 	live_unref(&client->targets->object);
 	tls_client_unref(client->policy.tls.client);
 	free_text(client->id);
+	free_text(client->label);
 	free_text(client->request_lines);
 	memory_free(client);
 }
@@ -363,6 +364,7 @@ struct client *live_client(struct live *live, struct slice label, struct slice i
 	struct client *client = memory_new(sizeof *client);
 	live_object_init(&client->object, live, LIVE_CLIENT);
 	client->id = copy(id);
+	client->label = copy(label);
 	client->hash = slice_hash(id, 0);
 	client->request_lines = header_line("l5d-dst-client", id);
 	client->generation = generation;

@@ -83,6 +83,7 @@ struct client {
 	struct map_entry entry;      /* control: in live->clients, by "LABEL id" */
 	uint64_t hash;               /* of the id, for records */
 	struct slice id;             /* "/%/io.l5d.port/4141/#/io.l5d.fs/hello" */
+	struct slice label;             /* of its router */
 	struct slice request_lines;  /* "l5d-dst-client: /%/… CRLF" */
 	struct client_policy policy;
 	struct budget requeue_budget;

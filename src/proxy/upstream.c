@@ -2,6 +2,7 @@
 #include "proxy/upstream.h"
 
 #include "base/check.h"
+#include "proxy/edges.h"
 #include "proxy/sharing.h"
 #include "tls/client.h"
 
@@ -327,6 +328,14 @@ static struct slice offered(enum upstream_protocol protocol)
 	return (struct slice){ 0 };
 }
 
+static void identified(void *owner, struct slice id)
+{
+	const struct upstream *upstream = owner;
+	const struct client *client = upstream->client;
+
+	edge_seen(upstream->worker, client->object.live->metrics, SLICE("client"), client->label, slice_from(client->id, 1), id);
+}
+
 static bool is_anybody(const struct client_policy *policy)
 {
 	if (policy->tls.mutual != MUTUAL_OFF)
@@ -339,6 +348,7 @@ static int secure(struct peer *peer, struct stream **stream)
 {
 	const struct client_policy *policy = &peer->upstream->client->policy;
 	struct worker *worker = peer->upstream->worker;
+	int e;
 	struct tls_target target = {
 		.name = slice_of(policy->tls.name),
 		.peers = slice_of(policy->tls.peers),
@@ -353,7 +363,10 @@ static int secure(struct peer *peer, struct stream **stream)
 		stream_close(*stream);
 		return ERROR_INVALID;
 	}
-	return tls_connect(worker->tls, policy->tls.client, &target, *stream, &peer->upstream->stats->tls, stream);
+	e = tls_connect(worker->tls, policy->tls.client, &target, *stream, &peer->upstream->stats->tls, stream);
+	if (!e)
+		tls_identify(*stream, identified, peer->upstream);
+	return e;
 }
 
 static int connection_new(struct peer *peer, const struct session_limits *limits, struct connection **out)

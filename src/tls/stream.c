@@ -374,6 +374,8 @@ static void shaken(struct tls_stream *s)
 	if (s->input && s->input_at == s->input->filled)
 		drop_input(s);
 	move_to(s, TLS_OPEN);
+	if (!lingering && s->handshake->identified && s->security->peer_uri.length > 0)
+		s->handshake->identified(s->handshake->owner, s->security->peer_uri);
 	if (lingering)
 		linger_below(s);
 	else
@@ -796,6 +798,7 @@ static int stream_new(
 	h->waiting_bytes = 0;
 	h->name[0] = h->peers[0] = '\0';
 	h->alpn = (struct slice){ 0 };
+	h->identified = NULL;
 	list_init(&h->link);
 	task_init(&s->task, run, s);
 	timer_init(&h->deadline, too_long, h);
@@ -849,6 +852,15 @@ int tls_connect(struct tls_pools *pools, struct tls_client *client, const struct
 	stream_resume(below);
 	*stream = &s->stream;
 	return 0;
+}
+
+void tls_identify(struct stream *stream, void (*identified)(void *owner, struct slice id), void *owner)
+{
+	struct tls_stream *s = of_stream(stream);
+
+	CHECK(s->handshake);
+	s->handshake->identified = identified;
+	s->handshake->owner = owner;
 }
 
 /* --- sessions --- */

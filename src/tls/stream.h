@@ -88,5 +88,8 @@ MUST_CHECK int tls_accept(struct tls_pools *pools, struct tls_server *server, st
                           struct stream **stream);
 MUST_CHECK int tls_connect(struct tls_pools *pools, struct tls_client *client, const struct tls_target *target, struct stream *below,
                            struct tls_counters *counters, struct stream **stream);
+/* Once, when the handshake of a stream of one of these is done, the first URI of the peer's certificate, if it has one that was verified.
+ * Before any event; the stream is not touched from inside it. */
+void tls_identify(struct stream *stream, void (*identified)(void *owner, struct slice id), void *owner);
 
 #endif

@@ -37,6 +37,8 @@ struct handshake {
 	unsigned waiting_count;
 	size_t waiting_bytes;
 	struct slice alpn;                    /* of the target */
+	void (*identified)(void *owner, struct slice id); /* may be NULL */
+	void *owner;
 	char peers[TLS_PEERS_MOST + 1];
 	char name[TLS_NAME_MOST + 1];
 };

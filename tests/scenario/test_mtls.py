@@ -89,6 +89,9 @@ def test_two_proxies(mesh, front, back):
     for _ in range(20):
         assert client.get("web").status == 200
     assert inner.metric("tls/handshakes") == 1 and outer.metric("tls/handshakes") == 1
+    ip, port = inner.address()
+    assert inner.metrics()[f"rt/in/server/{ip}/{port}/peer/{FRONT}/connects"] == 1
+    assert outer.metrics()[f"rt/out/client/#/io.l5d.fs/peer/peer/{BACK}/connects"] == 1
     assert 0 < inner.metric("tls/certificate_expires_in_s") <= 24 * 3600
     assert 0 < outer.metric("tls/certificate_expires_in_s") <= 24 * 3600
 
