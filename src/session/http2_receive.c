@@ -84,6 +84,15 @@ static void give_back(struct http2_session *h)
 
 /* --- DATA (section 6.1) --- */
 
+/* What the peer may send beyond a stream's window: until it has acknowledged our settings, it goes by the window that every connection
+ * begins with (RFC 9113 section 6.9.3). */
+static int32_t not_told_yet(const struct http2_session *h)
+{
+	if (h->settings_known || h->limits.stream_window >= HTTP2_WINDOW_FIRST)
+		return 0;
+	return HTTP2_WINDOW_FIRST - (int32_t)h->limits.stream_window;
+}
+
 static bool check_data(struct http2_session *h, struct http2_stream *s, uint32_t length)
 {
 	uint32_t id = h->frame.stream;
@@ -105,7 +114,7 @@ static bool check_data(struct http2_session *h, struct http2_stream *s, uint32_t
 	if (s->receiving == HTTP2_RECEIVING_HEAD)
 		return stream_error(h, s, HTTP2_PROTOCOL_ERROR);
 	s->receive_window -= (int32_t)h->frame.length;
-	if (s->receive_window < 0)
+	if (s->receive_window < -not_told_yet(h))
 		return stream_error(h, s, HTTP2_FLOW_CONTROL_ERROR);
 	if (s->counted && length > s->receive_left)
 		return stream_error(h, s, HTTP2_PROTOCOL_ERROR);
@@ -204,7 +213,8 @@ static bool data(struct http2_session *h)
 	if (h->data_left > 0)
 		return length > 0;
 	h->reading = HTTP2_READING_REST;
-	if (h->closing == HTTP2_CLOSING_NOT && (h->frame.flags & HTTP2_END_STREAM) && s && s->receiving == HTTP2_RECEIVING_BODY)
+	if (h->closing == HTTP2_CLOSING_NOT && (h->frame.flags & HTTP2_END_STREAM) && s &&
+		s->receiving == HTTP2_RECEIVING_BODY)
 		all_received(h, s);
 	if (h->closing == HTTP2_CLOSING_NOT)
 		give_back(h);
@@ -462,6 +472,7 @@ static bool settings(struct http2_session *h)
 			return false;
 	}
 	h->reading = HTTP2_READING_FRAME;
+	h->settings_known = h->settings_known || (h->frame.flags & HTTP2_ACK);
 	if (h->frame.flags & HTTP2_ACK)
 		return http2_session_spend_control(h);
 	if (h->got_settings && !http2_session_spend_control(h))
@@ -549,7 +560,9 @@ static enum http2_error check_frame(const struct http2_session *h)
 		/* A client's streams are odd; a server has none. */
 		return on_stream && (frame->stream & 1) ? HTTP2_NO_ERROR : HTTP2_PROTOCOL_ERROR;
 	case HTTP2_PRIORITY:
-		return !on_stream ? HTTP2_PROTOCOL_ERROR : frame->length != PRIORITY_LENGTH ? HTTP2_FRAME_SIZE_ERROR : HTTP2_NO_ERROR;
+		return !on_stream                          ? HTTP2_PROTOCOL_ERROR
+			: frame->length != PRIORITY_LENGTH ? HTTP2_FRAME_SIZE_ERROR
+							   : HTTP2_NO_ERROR;
 	case HTTP2_RST_STREAM:
 		return !on_stream ? HTTP2_PROTOCOL_ERROR : frame->length != 4 ? HTTP2_FRAME_SIZE_ERROR : HTTP2_NO_ERROR;
 	case HTTP2_SETTINGS:
@@ -561,7 +574,9 @@ static enum http2_error check_frame(const struct http2_session *h)
 	case HTTP2_PUSH_PROMISE:
 		return HTTP2_PROTOCOL_ERROR;
 	case HTTP2_PING:
-		return on_stream ? HTTP2_PROTOCOL_ERROR : frame->length != HTTP2_PING_LENGTH ? HTTP2_FRAME_SIZE_ERROR : HTTP2_NO_ERROR;
+		return on_stream                             ? HTTP2_PROTOCOL_ERROR
+			: frame->length != HTTP2_PING_LENGTH ? HTTP2_FRAME_SIZE_ERROR
+							     : HTTP2_NO_ERROR;
 	case HTTP2_GOAWAY:
 		return on_stream ? HTTP2_PROTOCOL_ERROR : frame->length < 8 ? HTTP2_FRAME_SIZE_ERROR : HTTP2_NO_ERROR;
 	case HTTP2_WINDOW_UPDATE:

@@ -139,6 +139,7 @@ struct http2_session {
 	bool lost;                  /* client: the connection is gone; what is whole is still told */
 	bool said_no_table;
 	bool got_settings;          /* the peer's first */
+	bool settings_known;        /* the peer has acknowledged ours */
 	bool said_goodbye;          /* a GOAWAY that is the last one */
 	bool pinged;                /* the keep-alive's PING has no answer yet */
 	bool full;                  /* client: there was no capacity; `available` is owed when there is */

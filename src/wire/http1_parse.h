@@ -53,6 +53,7 @@ static inline const char *http1_field_line(
 	field->value_offset = (uint16_t)(value - line);
 	field->value_length = (uint32_t)(value_end - value);
 	field->dropped = 0;
+	field->never_indexed = 0;
 	field->id = (uint8_t)field_identify(slice_make(line, (size_t)(colon - line)));
 	return p;
 }
