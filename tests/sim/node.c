@@ -5,13 +5,16 @@
 #include "base/memory.h"
 #include "model/snapshot.h"
 #include "observe/metrics.h"
+#include "proxy/certificates.h"
 #include "proxy/proxy.h"
+#include "tls/store.h"
 
 /* What crashed nodes left behind: kept, so that a leak checker does not take it for a leak of the product's. */
 struct remains {
 	struct remains *next;
 	struct proxy *proxy;
 	struct metrics *metrics;
+	struct tls_store *store;
 };
 
 static struct remains *graveyard;
@@ -24,10 +27,30 @@ static struct loop *new_loop(const char *name)
 	return loop;
 }
 
+/* A call that fails may hide a file once: then it is read again. */
+static void load(struct node *node, struct snapshot *snapshot)
+{
+	struct text why = { 0 };
+	int e = ERROR_INVALID;
+	for (int tries = 0; e && tries < 3; tries++) {
+		struct problems problems;
+		problem_init(&problems);
+		e = certificates_load(snapshot, node->store, NULL, &problems);
+		problem_print(&problems, &why);
+		problem_fini(&problems);
+	}
+	if (e)
+		harness_fail(node->harness, "certificates are refused: %s", why.bytes ? why.bytes : "");
+	text_free(&why);
+}
+
 static void apply(struct node *node)
 {
-	struct snapshot *snapshot = node_snapshot(sim_host_address(node->host), node->setting, ++node->generation);
+	node->generation++;
+	struct snapshot *snapshot = node_snapshot(node);
 	struct text why = { 0 };
+	if (node->store)
+		load(node, snapshot);
 	int e = proxy_apply(node->proxy, snapshot, &why);
 	/* A fault may let a listening call fail: such a node begins again, as its supervisor would have it. */
 	for (int tries = 0; e == ERROR_EXISTS && tries < 2; tries++)
@@ -47,6 +70,7 @@ static void begin(struct node *node)
 	for (unsigned i = 0; i < node->worker_count; i++)
 		node->workers[i] = new_loop(names[i]);
 	node->metrics = metrics_new(node->worker_count);
+	node->store = node->link.tls ? tls_store_new(node->control) : NULL;
 	struct proxy_options options = {
 		.network = node->host,
 		.control = node->control,
@@ -59,10 +83,12 @@ static void begin(struct node *node)
 	apply(node);
 }
 
-void node_start(
-	struct node *node, struct harness *harness, struct network *host, unsigned workers, enum node_setting setting)
+void node_start(struct node *node, struct harness *harness, struct network *host, unsigned workers,
+	enum node_setting setting, struct node_link link)
 {
-	*node = (struct node){ .harness = harness, .host = host, .worker_count = workers, .setting = setting };
+	*node = (struct node){
+		.harness = harness, .host = host, .worker_count = workers, .setting = setting, .link = link
+	};
 	begin(node);
 }
 
@@ -84,7 +110,7 @@ void node_crash(struct node *node, enum sim_crash how)
 	if (!node->proxy || node->draining)
 		return;
 	struct remains *remains = memory_new(sizeof(*remains));
-	*remains = (struct remains){ graveyard, node->proxy, node->metrics };
+	*remains = (struct remains){ graveyard, node->proxy, node->metrics, node->store };
 	graveyard = remains;
 	sim_process_crash(node->process, how);
 	node->proxy = NULL;
@@ -114,6 +140,7 @@ void node_stop(struct node *node)
 		harness_fail(node->harness, "a proxy never drained");
 	node_check_metrics(node, &node->requests, &node->retries);
 	proxy_free(node->proxy);
+	tls_store_free(node->store);
 	metrics_free(node->metrics);
 	harness_check_open(node->harness, node->process, &(struct sim_open){ .loops = node->worker_count + 1 });
 	for (unsigned i = 0; i < node->worker_count; i++)

@@ -2,7 +2,7 @@
 /* tests/sim/node.h: a node's proxy: the product's own objects, in a simulated process with a control loop and workers, set up as
  * in Linkerd's exercise: an outgoing router on port 4140 for the node's own users, an incoming one on 4141 for other nodes.
  *
- *	node_start(&node, harness, host, workers, NODE_ORDINARY);   // names come from the host's files disco/NAME
+ *	node_start(&node, harness, host, workers, NODE_ORDINARY, link);   // names come from the host's files disco/NAME
  *	node_reload(&node);
  *	node_crash(&node, SIM_CRASH_RESET);               // and is back after 200 ms
  *	node_drain(&node);  ...sim_run...  node_stop(&node);
@@ -18,6 +18,7 @@ enum { NODE_OUTGOING = 4140, NODE_INCOMING = 4141, NODE_WORKERS = 2 };
 
 struct metrics;
 struct proxy;
+struct tls_store;
 struct snapshot;
 
 /* What differs between scenarios. */
@@ -27,22 +28,30 @@ enum node_setting {
 	NODE_BUDGET,   /* everything may be retried, a fifth of the calls, out of deposits alone */
 };
 
+/* What one node's outgoing router speaks with another's incoming one; users and services speak HTTP/1.1. */
+struct node_link {
+	bool http2; /* many calls share a connection, of which few are allowed, with small windows */
+	bool tls;   /* both ends show a certificate that the other wants to see */
+};
+
 struct node {
 	struct harness *harness;
 	enum node_setting setting;
+	struct node_link link;
 	struct network *host;
 	struct sim_process *process;
 	struct loop *control, *workers[NODE_WORKERS];
 	unsigned worker_count;
 	struct metrics *metrics;
+	struct tls_store *store; /* NULL without TLS */
 	struct proxy *proxy; /* NULL while it is down */
 	uint64_t generation;
 	bool draining, drained;
 	uint64_t requests, retries; /* once stopped: of the outgoing router's services */
 };
 
-void node_start(
-	struct node *node, struct harness *harness, struct network *host, unsigned workers, enum node_setting setting);
+void node_start(struct node *node, struct harness *harness, struct network *host, unsigned workers,
+	enum node_setting setting, struct node_link link);
 /* Takes over the same configuration anew, with another binder and other routers. */
 void node_reload(struct node *node);
 /* Dies; what it had on the heap is left behind, as by a real crash. */
@@ -51,8 +60,8 @@ void node_crash(struct node *node, enum sim_crash how);
 void node_drain(struct node *node);
 void node_stop(struct node *node);
 
-/* The configuration for a node with this address. */
-struct snapshot *node_snapshot(const struct address *address, enum node_setting setting, uint64_t generation);
+/* The configuration of this node, not yet loaded (proxy/certificates.h). */
+struct snapshot *node_snapshot(const struct node *node);
 /* After draining: nothing is pending, and what began has ended. With the sums of the outgoing services. */
 void node_check_metrics(struct node *node, uint64_t *requests, uint64_t *retries);
 

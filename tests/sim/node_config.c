@@ -3,8 +3,10 @@
 #include "node.h"
 
 #include "base/check.h"
+#include "certificates.h"
 #include "model/dtab.h"
 #include "model/snapshot.h"
+#include "tls/options.h"
 
 static void *get(struct arena *arena, size_t size)
 {
@@ -31,11 +33,46 @@ static const struct path *parse_path(struct arena *arena, struct slice text)
 	return path;
 }
 
-static const struct listener_policy *make_listener(struct arena *arena, const struct address *address, uint16_t port)
+#define SETTING(path) { .text = { path, sizeof(path) - 1 }, .file = { "simulated", 9 } }
+
+/* The files that certificates_put writes. */
+static const struct tls_setting trust = SETTING("root.pem");
+#define CERTIFICATE { .chain = SETTING("node.pem"), .key = SETTING("node.key") }
+
+static const struct tls_certificate certificate = CERTIFICATE;
+
+static const struct tls_server_options tls_server = {
+	.certificates = &certificate,
+	.certificate_count = 1,
+	.trust = &trust,
+	.trust_count = 1,
+	.client_certificate = TLS_CLIENT_CERTIFICATE_REQUIRED,
+};
+
+static const struct tls_client_options tls_client = {
+	.trust = &trust,
+	.trust_count = 1,
+	.certificate = CERTIFICATE,
+};
+
+/* Small, so that bodies fill windows and calls meet the limit of a connection's streams. */
+static struct http2_policy small_http2(void)
+{
+	struct http2_policy http2 = http2_policy_default();
+	http2.stream_window_bytes = 20000;
+	http2.max_streams = 4;
+	return http2;
+}
+
+static const struct listener_policy *make_listener(
+	struct arena *arena, const struct address *address, bool outgoing, struct node_link link)
 {
 	struct listener_policy *listener = get(arena, sizeof(*listener));
 	listener->address = *address;
-	listener->address.port = port;
+	listener->address.port = outgoing ? NODE_OUTGOING : NODE_INCOMING;
+	listener->http2 = small_http2();
+	if (!outgoing && link.tls)
+		listener->tls = &tls_server;
 	listener->max_call_depth = 1000;
 	listener->max_concurrent = 8;
 	return listener;
@@ -55,7 +92,15 @@ static const struct service_rule *make_service_rule(struct arena *arena, bool ou
 	return rule;
 }
 
-static const struct client_rule *make_client_rule(struct arena *arena, bool outgoing, enum node_setting setting)
+static void secure(struct client_policy *policy)
+{
+	policy->set |= CLIENT_TLS;
+	policy->tls.options = &tls_client;
+	policy->tls.common_name = (struct tls_setting)SETTING(CERTIFICATES_NAME);
+}
+
+static const struct client_rule *make_client_rule(
+	struct arena *arena, bool outgoing, enum node_setting setting, struct node_link link)
 {
 	struct client_rule *rule = get(arena, sizeof(*rule));
 	rule->policy = client_policy_default();
@@ -66,6 +111,13 @@ static const struct client_rule *make_client_rule(struct arena *arena, bool outg
 	rule->policy.accrual.backoff = (struct backoff){ BACKOFF_CONSTANT, CLOCK_SECOND, CLOCK_SECOND };
 	rule->policy.attempt_timeout_ns = 3 * CLOCK_SECOND;
 	rule->policy.connections.max_size = setting == NODE_NARROW ? 1 : 0;
+	if (outgoing && link.http2) {
+		rule->policy.set |= CLIENT_PROTOCOL | CLIENT_STREAM_WINDOW;
+		rule->policy.protocol = UPSTREAM_HTTP2;
+		rule->policy.http2 = small_http2();
+	}
+	if (outgoing && link.tls)
+		secure(&rule->policy);
 	return rule;
 }
 
@@ -83,25 +135,25 @@ static const struct transformer_policy *make_transformer(
 	return transformer;
 }
 
-static void make_router(struct arena *arena, struct router *router, const struct address *address,
-	enum node_setting setting, bool outgoing)
+static void make_router(struct arena *arena, struct router *router, const struct node *node, bool outgoing)
 {
+	const struct address *address = sim_host_address(node->host);
 	static const struct identifier by_host = { .kind = IDENTIFIER_HEADER_TOKEN, .header = { "host", 4 } };
 	*router = (struct router){
 		.label = outgoing ? SLICE("outgoing") : SLICE("incoming"),
-		.protocol = PROTOCOL_HTTP,
+		.protocol = !outgoing && node->link.http2 ? PROTOCOL_H2 : PROTOCOL_HTTP,
 		.index = outgoing ? 0 : 1,
 		.dst_prefix = parse_path(arena, SLICE("/svc")),
 		.dtab = parse_dtab(arena, SLICE("/srv => /#/io.l5d.fs; /host => /srv; /svc => /host;")),
 		.identifiers = &by_host,
 		.identifier_count = 1,
-		.listeners = make_listener(arena, address, outgoing ? NODE_OUTGOING : NODE_INCOMING),
+		.listeners = make_listener(arena, address, outgoing, node->link),
 		.listener_count = 1,
 		.transformers = make_transformer(arena, address, outgoing),
 		.transformer_count = 1,
-		.service_rules = make_service_rule(arena, outgoing, setting),
+		.service_rules = make_service_rule(arena, outgoing, node->setting),
 		.service_rule_count = 1,
-		.client_rules = make_client_rule(arena, outgoing, setting),
+		.client_rules = make_client_rule(arena, outgoing, node->setting, node->link),
 		.client_rule_count = 1,
 		.binding_timeout_ns = 10 * CLOCK_SECOND,
 		.cache_paths = 1000,
@@ -112,17 +164,17 @@ static void make_router(struct arena *arena, struct router *router, const struct
 	};
 }
 
-struct snapshot *node_snapshot(const struct address *address, enum node_setting setting, uint64_t generation)
+struct snapshot *node_snapshot(const struct node *node)
 {
 	struct snapshot *snapshot = snapshot_new();
 	struct arena *arena = &snapshot->arena;
-	snapshot->generation = generation;
+	snapshot->generation = node->generation;
 	snapshot->source = SLICE("simulated");
 	snapshot->json = SLICE("{}");
 	snapshot->router_count = 2;
 	snapshot->routers = get(arena, 2 * sizeof(*snapshot->routers));
-	make_router(arena, &snapshot->routers[0], address, setting, true);
-	make_router(arena, &snapshot->routers[1], address, setting, false);
+	make_router(arena, &snapshot->routers[0], node, true);
+	make_router(arena, &snapshot->routers[1], node, false);
 	snapshot->namer_count = 1;
 	snapshot->namers = get(arena, sizeof(*snapshot->namers));
 	snapshot->namers[0] = (struct namer_policy){

@@ -6,6 +6,7 @@
 #include <stdio.h>
 
 #include "base/text.h"
+#include "certificates.h"
 #include "mesh.h"
 #include "node.h"
 
@@ -15,6 +16,8 @@ struct proxied {
 	struct harness *harness;
 	struct mesh mesh;
 	struct node nodes[MESH_NODES];
+	struct node_link link;
+	struct certificates certificates; /* with a link by TLS */
 	struct random random;
 };
 
@@ -96,13 +99,19 @@ static void build(struct proxied *p, const struct mesh_plan *plan, enum node_set
 {
 	mesh_build(&p->mesh, p->harness, plan);
 	write_all(p);
+	if (p->link.tls) {
+		certificates_begin(&p->certificates, p->harness);
+		for (unsigned n = 0; n < MESH_NODES; n++)
+			certificates_put(&p->certificates, p->mesh.nodes[n].host);
+	}
 	for (unsigned n = 0; n < MESH_NODES; n++) {
 		unsigned workers = 1 + (unsigned)draw_below(&p->random, NODE_WORKERS);
 		struct address address = *sim_host_address(p->mesh.nodes[n].host);
 		address.port = NODE_OUTGOING;
 		/* With more workers than connections, those that are idle on one would keep the others waiting. */
 		bool narrow = setting == NODE_ORDINARY && draw_chance(&p->random, 500000);
-		node_start(&p->nodes[n], p->harness, p->mesh.nodes[n].host, workers, narrow ? NODE_NARROW : setting);
+		node_start(&p->nodes[n], p->harness, p->mesh.nodes[n].host, workers, narrow ? NODE_NARROW : setting,
+			p->link);
 		for (unsigned name = 0; name < plan->names; name++)
 			mesh_route(&p->mesh, n, name, &address);
 	}
@@ -130,11 +139,13 @@ static void finish(struct proxied *p)
 	for (unsigned n = 0; n < MESH_NODES; n++)
 		node_stop(&p->nodes[n]);
 	mesh_free(&p->mesh);
+	if (p->link.tls)
+		certificates_end(&p->certificates);
 }
 
-void run_proxies_calm(struct harness *harness)
+static void run_calm(struct harness *harness, struct node_link link)
 {
-	struct proxied p = { .harness = harness };
+	struct proxied p = { .harness = harness, .link = link };
 	struct mesh_plan plan = { .names = NAMES, .requests = 5, .calm_requests = 5 };
 	harness_seed(harness, &p.random);
 	build(&p, &plan, NODE_ORDINARY);
@@ -144,9 +155,9 @@ void run_proxies_calm(struct harness *harness)
 		harness_fail(harness, "not everything was answered although nothing was broken");
 }
 
-void run_proxies(struct harness *harness)
+static void run_faults(struct harness *harness, struct node_link link)
 {
-	struct proxied p = { .harness = harness };
+	struct proxied p = { .harness = harness, .link = link };
 	struct mesh_plan plan = {
 		.faults = true,
 		.crashes = true,
@@ -166,6 +177,33 @@ void run_proxies(struct harness *harness)
 	build(&p, &plan, NODE_ORDINARY);
 	mesh_run(&p.mesh);
 	finish(&p);
+}
+
+void run_proxies_calm(struct harness *harness)
+{
+	run_calm(harness, (struct node_link){ 0 });
+}
+
+void run_proxies(struct harness *harness)
+{
+	run_faults(harness, (struct node_link){ 0 });
+}
+
+/* Every fourth seed has each kind of link. */
+void run_proxies_calm_links(struct harness *harness)
+{
+	run_calm(harness, (struct node_link){ .http2 = harness->seed & 1, .tls = harness->seed & 2 });
+}
+
+void run_proxies_http2(struct harness *harness)
+{
+	run_faults(harness, (struct node_link){ .http2 = true });
+}
+
+/* Under HTTP/1.1 and HTTP/2. */
+void run_proxies_tls(struct harness *harness)
+{
+	run_faults(harness, (struct node_link){ .http2 = harness->seed & 1, .tls = true });
 }
 
 /* Every call fails, and all that a fifth of them allows is tried again: by each node's own count and by the services'. */

@@ -74,6 +74,9 @@ const struct scenario scenarios[] = {
 	{ "relay", "clients ask services through byte relays, while faults happen", run_relay, 50 },
 	{ "mesh-calm", "five proxies and twenty services, and nothing goes wrong", run_proxies_calm, 20 },
 	{ "mesh", "five proxies and twenty services, while faults happen", run_proxies, 100 },
+	{ "links-calm", "as mesh-calm, with HTTP/2, TLS, and both between the proxies", run_proxies_calm_links, 20 },
+	{ "mesh-http2", "as mesh, with HTTP/2 between the proxies", run_proxies_http2, 100 },
+	{ "mesh-tls", "as mesh, with TLS between the proxies, under HTTP/1.1 and HTTP/2", run_proxies_tls, 40 },
 	{ "budget", "five proxies whose services always fail: retries come to a fifth of the calls", run_proxies_budget,
 		10 },
 };
