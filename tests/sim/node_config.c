@@ -71,6 +71,9 @@ static const struct listener_policy *make_listener(
 	listener->address = *address;
 	listener->address.port = outgoing ? NODE_OUTGOING : NODE_INCOMING;
 	listener->http2 = small_http2();
+	/* So connections say goodbye while calls come. */
+	if (!outgoing && link.http2)
+		listener->life_ns = 300 * CLOCK_MS;
 	if (!outgoing && link.tls)
 		listener->tls = &tls_server;
 	listener->max_call_depth = 1000;
