@@ -141,7 +141,7 @@ static void resolve_tls(const struct client_rule *rule, const struct path *id, s
 	arena_init(&arena, NULL, 0);
 	if (!resolve_peers(tls, &vars, &arena))
 		tls->peers[0] = '\0';
-	if (matcher_substitute(&arena, tls->common_name.text, &vars, &name) == 0 && name.length <= TLS_NAME_MOST) {
+	if (tls->common_name.text.length && matcher_substitute(&arena, tls->common_name.text, &vars, &name) == 0 && name.length <= TLS_NAME_MOST) {
 		memcpy(tls->name, name.at, name.length);
 		tls->name[name.length] = '\0';
 	}

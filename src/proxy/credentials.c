@@ -111,6 +111,7 @@ int credentials_new(const struct credentials_options *options, struct credential
 			.id = text_slice(&credentials->id),
 		};
 
+		tls_store_refresh(options->store); /* starts OpenSSL as TLS wants it, before the identity's key is made */
 		e = identity_new(&asked, &events, credentials, &credentials->identity);
 	}
 	if (e)

@@ -356,5 +356,6 @@ void tls_store_count(struct tls_store *store, struct tls_store_counters *counter
 void tls_store_refresh(struct tls_store *store)
 {
 	CHECK_MAGIC(store, MAGIC);
+	begin(store);
 	reload_all(store);
 }
