@@ -478,7 +478,7 @@ static bool settings(struct http2_session *h)
 	if (h->got_settings && !http2_session_spend_control(h))
 		return false;
 	h->got_settings = true;
-	h->tell_available = h->tell_available || h->session.undecided || (h->full && session_capacity(&h->session) > 0);
+	h->tell_available = h->tell_available || h->session.undecided;
 	h->session.undecided = false;
 	http2_session_rest(h);
 	at = http2_send_room(h, HTTP2_FRAME_HEAD);

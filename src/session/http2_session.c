@@ -237,7 +237,7 @@ static void end_if_done(struct http2_session *h)
 
 static void tell_available(struct http2_session *h)
 {
-	if (!h->tell_available)
+	if (!h->tell_available && !(h->full && session_capacity(&h->session) > 0))
 		return;
 	h->tell_available = h->full = false;
 	h->session.events->available(h->session.owner, &h->session);

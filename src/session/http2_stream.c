@@ -191,6 +191,8 @@ void http2_stream_close(struct http2_session *h, struct http2_stream *s)
 	h->open--;
 	shrink_table(h);
 	http2_session_rest(h);
+	if (h->full && h->closing == HTTP2_CLOSING_NOT)
+		http2_session_touch(h);
 	if (s->released)
 		stream_free(h, s);
 }
