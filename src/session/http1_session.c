@@ -426,7 +426,7 @@ static void set_limits(struct http1_session *h, const struct session_limits *lim
 	if (h->limits.head_ns <= 0)
 		h->limits.head_ns = DEFAULT_HEAD_SECONDS * CLOCK_SECOND;
 	if (h->limits.write_stall_ns <= 0)
-		h->limits.write_stall_ns = limits->stall_ns > 0 ? limits->stall_ns : DEFAULT_STALL_SECONDS * CLOCK_SECOND;
+		h->limits.write_stall_ns = DEFAULT_STALL_SECONDS * CLOCK_SECOND;
 	h->limits.max_waiting_bytes = value_or(limits->max_waiting_bytes, DEFAULT_MAX_WAITING);
 	parser.max_line_bytes = limits->max_line_bytes > LARGEST_LINE ? LARGEST_LINE : limits->max_line_bytes;
 	parser.max_head_bytes = limits->max_head_bytes > LARGEST_HEAD ? LARGEST_HEAD : limits->max_head_bytes;

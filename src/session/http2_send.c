@@ -218,7 +218,7 @@ static void wait_for(struct http2_session *h, struct http2_stream *s)
 	if (queue_empty(&s->out) || s->send_window > 0)
 		list_append(queue_empty(&s->out) || h->send_window > 0 ? &h->ready : &h->starved, &s->ready);
 	if (!expiry_is_set(&s->stall))
-		expiry_set(&h->pools->expiries, &s->stall, h->limits.stall_ns);
+		expiry_set(&h->pools->expiries, &s->stall, h->limits.write_stall_ns);
 }
 
 /* Nothing is left of what it had: it ends, or its exchange may go on. */

@@ -106,6 +106,25 @@ bool http2_session_spend_reset(struct http2_session *h)
 
 /* --- the task --- */
 
+static void watch_stall(struct http2_session *h)
+{
+	if (h->output.waiting == 0 || expiry_is_set(&h->stall))
+		return;
+	h->sent_before = h->output.given - h->output.waiting;
+	expiry_set(&h->pools->expiries, &h->stall, h->limits.write_stall_ns);
+}
+
+/* Something is to come from the peer: more of a message, or a server's next request. `anew`: something has come. */
+static void watch_silence(struct http2_session *h, bool anew)
+{
+	if (h->limits.read_stall_ns <= 0)
+		return;
+	if (h->awaited == 0 && !(h->server && h->open == 0))
+		expiry_cancel(&h->silence);
+	else if (anew || !expiry_is_set(&h->silence))
+		expiry_set(&h->pools->expiries, &h->silence, h->limits.read_stall_ns);
+}
+
 static void flush(struct http2_session *h)
 {
 	struct output *output = &h->output;
@@ -119,8 +138,7 @@ static void flush(struct http2_session *h)
 			counter_add(&h->session.counters->sent_bytes, output->taken);
 		output->taken = 0;
 	}
-	if (output->waiting > 0 && !expiry_is_set(&h->stall))
-		expiry_set(&h->pools->expiries, &h->stall, h->limits.stall_ns);
+	watch_stall(h);
 }
 
 static void free_session(struct http2_session *h)
@@ -204,6 +222,7 @@ static void take_down(struct http2_session *h)
 	expiry_cancel(&h->life);
 	expiry_cancel(&h->ping);
 	expiry_cancel(&h->stall);
+	expiry_cancel(&h->silence);
 	/* A callback may release other streams: none is gone before the last was told. */
 	h->alive++;
 	reset_streams(h);
@@ -237,9 +256,12 @@ static void end_if_done(struct http2_session *h)
 
 static void tell_available(struct http2_session *h)
 {
-	if (!h->tell_available && !(h->full && session_capacity(&h->session) > 0))
+	bool room = session_capacity(&h->session) > 0;
+
+	if (!h->tell_available && !(h->full && room))
 		return;
-	h->tell_available = h->full = false;
+	h->tell_available = false;
+	h->full = !room;
 	h->session.events->available(h->session.owner, &h->session);
 }
 
@@ -267,10 +289,12 @@ static void run(void *owner)
 		end_if_done(h);
 	if (h->closing == HTTP2_CLOSING_NOT && !h->lost)
 		tell_available(h);
-	if (h->closing == HTTP2_CLOSING_NOT)
-		trim(h);
-	else
+	if (h->closing != HTTP2_CLOSING_NOT) {
 		take_down(h);
+		return;
+	}
+	trim(h);
+	watch_silence(h, false);
 }
 
 /* --- the stream's events --- */
@@ -318,6 +342,8 @@ static void received(void *owner, struct buffer *buffer)
 	input_add(&h->input, buffer);
 	http2_receive(h);
 	trim(h);
+	if (h->closing == HTTP2_CLOSING_NOT)
+		watch_silence(h, true);
 }
 
 /* The connection is over. At a client, whole answers still are told. */
@@ -415,15 +441,32 @@ static void life_over(void *owner)
 		session_drain(&h->session);
 }
 
-/* Nothing has left for so long. */
+/* Some of it may have left although not all has. */
 static void stall_over(void *owner)
 {
 	struct http2_session *h = owner;
 
 	CHECK_MAGIC(h, HTTP2_SESSION_MAGIC);
+	if (h->closing != HTTP2_CLOSING_NOT)
+		return;
+	if (output_sent(&h->output) != h->sent_before) {
+		watch_stall(h);
+		return;
+	}
 	if (h->session.counters)
 		counter_add(&h->session.counters->stalled, 1);
 	http2_session_end(h, HTTP2_CLOSING_NOW, RESET_TIMEOUT, ERROR_TIMEOUT);
+}
+
+static void silence_over(void *owner)
+{
+	struct http2_session *h = owner;
+
+	CHECK_MAGIC(h, HTTP2_SESSION_MAGIC);
+	if (h->open == 0)
+		http2_session_fail(h, HTTP2_NO_ERROR, RESET_TIMEOUT, 0);
+	else
+		http2_session_end(h, HTTP2_CLOSING_NOW, RESET_TIMEOUT, ERROR_TIMEOUT);
 }
 
 static void ping_due(void *owner)
@@ -457,8 +500,8 @@ static void set_limits(struct http2_session *h, const struct session_limits *lim
 	*l = *limits;
 	if (l->head_ns <= 0)
 		l->head_ns = DEFAULT_HEAD_SECONDS * CLOCK_SECOND;
-	if (l->stall_ns <= 0)
-		l->stall_ns = DEFAULT_STALL_SECONDS * CLOCK_SECOND;
+	if (l->write_stall_ns <= 0)
+		l->write_stall_ns = DEFAULT_STALL_SECONDS * CLOCK_SECOND;
 	l->max_waiting_bytes = value_or(l->max_waiting_bytes, DEFAULT_MAX_WAITING);
 	l->max_streams = value_or(l->max_streams, DEFAULT_MAX_STREAMS);
 	l->stream_window = value_or(l->stream_window, DEFAULT_STREAM_WINDOW);
@@ -501,6 +544,7 @@ static void set_times(struct http2_session *h)
 	expiry_init(&h->life, life_over, h);
 	expiry_init(&h->ping, ping_due, h);
 	expiry_init(&h->stall, stall_over, h);
+	expiry_init(&h->silence, silence_over, h);
 	expiry_set(expiries, &h->phase, h->limits.head_ns);
 	if (h->limits.life_ns > 0)
 		expiry_set(expiries, &h->life, h->limits.life_ns);

@@ -177,6 +177,7 @@ struct http2_session {
 	uint32_t gap_from, gap_to;  /* ids that the peer has left out, of late */
 	uint32_t goaway_last;       /* what our last GOAWAY says */
 	uint32_t open, alive;       /* open streams; streams that there are */
+	uint32_t awaited;           /* open streams whose peer's message has not ended */
 	uint32_t table_mask;
 	struct http2_stream **table, *small_table[HTTP2_TABLE_FIRST];
 	struct list streams, wakes;
@@ -192,7 +193,10 @@ struct http2_session {
 	struct input input;
 	struct output output;
 	struct task task;
-	struct expiry phase, life, ping, stall;
+	struct expiry phase, life, ping;
+	struct expiry silence;      /* set while something is to come, with limits.read_stall_ns */
+	struct expiry stall;        /* set while something is on its way */
+	uint64_t sent_before;       /* when `stall` was set */
 };
 
 enum { HTTP2_SESSION_MAGIC = 0x48325345 };

@@ -25,6 +25,8 @@ void http2_stream_receive_in(struct http2_stream *s, enum http2_receiving state)
 {
 	CHECK(receiving_next[s->receiving] & BIT(state));
 	s->receiving = (uint8_t)state;
+	if (state == HTTP2_RECEIVING_OVER && s->open)
+		http2_session_of(s->side.session)->awaited--;
 }
 
 void http2_stream_send_in(struct http2_stream *s, enum http2_sending state)
@@ -122,6 +124,7 @@ struct http2_stream *http2_stream_new(struct http2_session *h, const struct side
 	expiry_init(&s->stall, stalled, s);
 	h->open++;
 	h->alive++;
+	h->awaited++;
 	return s;
 }
 
@@ -189,6 +192,7 @@ void http2_stream_close(struct http2_session *h, struct http2_stream *s)
 	}
 	s->open = false;
 	h->open--;
+	h->awaited -= s->receiving < HTTP2_RECEIVING_OVER;
 	shrink_table(h);
 	http2_session_rest(h);
 	if (h->full && h->closing == HTTP2_CLOSING_NOT)

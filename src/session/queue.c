@@ -115,7 +115,8 @@ bool queue_put(struct queue *queue, struct queue_shared *shared, struct piece pi
 	}
 	item->piece = piece;
 	append(queue, item);
-	if (queue->count > QUEUE_MOST)
+	/* Only where it halves their number: large ones would be copied for nothing. */
+	if (queue->count > QUEUE_MOST && queue->bytes / queue->count < BUFFER_CAPACITY / 4)
 		join(queue, shared);
 	return true;
 }

@@ -16,7 +16,7 @@
 
 enum {
 	QUEUE_COPY = 2048, /* pieces up to this length are copied */
-	QUEUE_MOST = 64,   /* items; then they are joined */
+	QUEUE_MOST = 64,   /* items; beyond it they are joined, unless most are large */
 };
 
 struct queue_item {

@@ -38,7 +38,7 @@ struct session_counters {
 	struct counter large_heads;     /* answered with 414 or 431, or reset */
 	struct counter floods;          /* connections ended for frames that do nothing, or header blocks without end */
 	struct counter reset_floods;    /* connections ended for requests that are taken back, or wrong, one after the other */
-	struct counter stalled;         /* streams and connections whose peer let nothing leave for stall_ns */
+	struct counter stalled;         /* streams and connections whose peer let nothing leave for write_stall_ns */
 };
 
 struct session_limits {
@@ -49,7 +49,8 @@ struct session_limits {
 	int64_t head_ns;               /* from the first byte of a head to its end (slow loris); 0: 60 s */
 	int64_t life_ns;               /* after which the session drains; 0: no limit */
 	int64_t read_stall_ns;         /* nothing comes although a request, or more of a message, is waited for: closed; 0: never */
-	int64_t write_stall_ns;        /* the peer takes nothing of what is sent to it: closed; 0: stall_ns */
+	int64_t write_stall_ns;        /* the peer takes nothing of what is sent to it: closed; 0: 5 minutes. HTTP/2: a stream whose window
+	                                * stays closed, too */
 	uint32_t max_waiting_bytes;    /* sent bytes waiting before send_body answers false; 0: 64 KiB */
 	/* HTTP/2 */
 	uint32_t max_streams;          /* at once; 0: 1000. At a client's end the server's limit counts, too */
@@ -57,7 +58,6 @@ struct session_limits {
 	uint32_t max_held_bytes;       /* of all bodies of a connection that wait for their exchanges; beyond it, the peer waits; 0: 4 MiB */
 	uint32_t max_control_frames;   /* that do nothing for a request, at once; useful work and time (50/s) give them back; 0: 1000 */
 	uint32_t max_resets;           /* requests taken back or refused, at once; whole exchanges and time (33/s) give them back; 0: 1000 */
-	int64_t stall_ns;              /* without the peer letting anything leave that waits; 0: 5 minutes */
 	int64_t ping_ns;               /* a PING each time, and the end if the last has no answer; 0: never */
 };
 

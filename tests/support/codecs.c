@@ -36,6 +36,16 @@ static int multiplex_filtered_client(MAKE_PARAMETERS)
 	return multiplex_client_new(MAKE_FILTERED);
 }
 
+static int http2_filtered_server(MAKE_PARAMETERS)
+{
+	return http2_server_new(MAKE_FILTERED);
+}
+
+static int http2_filtered_client(MAKE_PARAMETERS)
+{
+	return http2_client_new(MAKE_FILTERED);
+}
+
 /* ---- checked ---- */
 
 /* What a session calls, and what it is called by, with the contract between. The session's events are its first member, so
@@ -128,16 +138,25 @@ CHECKED(checked_http1_server, http1_server_new)
 CHECKED(checked_http1_client, http1_client_new)
 CHECKED(checked_http1_filtered_server, http1_filtered_server)
 CHECKED(checked_http1_filtered_client, http1_filtered_client)
+CHECKED(checked_http2_server, http2_server_new)
+CHECKED(checked_http2_client, http2_client_new)
+CHECKED(checked_http2_filtered_server, http2_filtered_server)
+CHECKED(checked_http2_filtered_client, http2_filtered_client)
 CHECKED(checked_multiplex_server, multiplex_server_new)
 CHECKED(checked_multiplex_client, multiplex_client_new)
 CHECKED(checked_multiplex_filtered_server, multiplex_filtered_server)
 CHECKED(checked_multiplex_filtered_client, multiplex_filtered_client)
 
 const struct test_codec test_codecs[TEST_CODECS] = {
-	{ "http1", false, { http1_server_new, http1_client_new }, { checked_http1_server, checked_http1_client } },
-	{ "http1 filtered", false, { http1_filtered_server, http1_filtered_client },
+	{ "http1", false, false, { http1_server_new, http1_client_new }, { checked_http1_server, checked_http1_client } },
+	{ "http1 filtered", false, false, { http1_filtered_server, http1_filtered_client },
 	  { checked_http1_filtered_server, checked_http1_filtered_client } },
-	{ "multiplex", true, { multiplex_server_new, multiplex_client_new }, { checked_multiplex_server, checked_multiplex_client } },
-	{ "multiplex filtered", true, { multiplex_filtered_server, multiplex_filtered_client },
+	{ "http2", true, true, { http2_server_new, http2_client_new }, { checked_http2_server, checked_http2_client } },
+	{ "http2 filtered", true, true, { http2_filtered_server, http2_filtered_client },
+	  { checked_http2_filtered_server, checked_http2_filtered_client } },
+	{ "http1 to http2", false, true, { http2_server_new, http1_client_new }, { checked_http1_server, checked_http2_client } },
+	{ "http2 to http1", true, false, { http1_server_new, http2_client_new }, { checked_http2_server, checked_http1_client } },
+	{ "multiplex", true, true, { multiplex_server_new, multiplex_client_new }, { checked_multiplex_server, checked_multiplex_client } },
+	{ "multiplex filtered", true, true, { multiplex_filtered_server, multiplex_filtered_client },
 	  { checked_multiplex_filtered_server, checked_multiplex_filtered_client } },
 };

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* support/codecs.h: the codecs that the proxy is tried with: HTTP/1 and the tests' own, plain and with a filter on the streams.
+/* support/codecs.h: the codecs that the proxy is tried with: HTTP/1, HTTP/2, one to the other, and the tests' own, plain and with a filter on the streams.
  *
  * A `checked` codec is the same, but every side that its sessions give out is checked by support/contract.h: for the proxy, whose
  * exchanges don't know of it. Its sessions must be gone before codecs_check_finished.
@@ -11,11 +11,11 @@
 
 struct test_codec {
 	const char *name;
-	bool multiplexed;  /* exchanges share a connection */
+	bool calls_share, origins_share; /* exchanges share a connection: to the proxy; from it */
 	struct codec ends, checked;
 };
 
-enum { TEST_CODECS = 4 };
+enum { TEST_CODECS = 8 };
 extern const struct test_codec test_codecs[TEST_CODECS];
 
 /* Every side was released. */

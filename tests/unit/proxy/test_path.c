@@ -211,7 +211,7 @@ static void trailers_both_ways(struct chain_options options)
 			call_send_pattern(call, 10, false);
 		call_send_trailers(call, "X-Sum", "42");
 		assert_true(chain_run_until_over(chain, call));
-		assert_string_equal("X-Sum: 42\r\n", chain->origins[0]->served->trailers.bytes);
+		assert_true(slice_equal_nocase(SLICE("X-Sum: 42\r\n"), text_slice(&chain->origins[0]->served->trailers)));
 		assert_string_equal("x-echo: done\r\n", call->trailers.bytes);
 		assert_int_equal(i == 0 ? 10 : 0, call->body_length);
 	}
@@ -268,7 +268,7 @@ static void a_response_that_ends_before_its_request(struct chain_options options
 	assert_true(chain_run_until_over(chain, call));
 	check_hello(call);
 	assert_false(call->was_reset);
-	if (options.codec->multiplexed) { /* the connection is still good, and this exchange is nothing to it */
+	if (options.codec->calls_share) { /* the connection is still good, and this exchange is nothing to it */
 		other = caller_begin(caller, GET, true, release_when_over);
 		call_send_pattern(call, 10, true);
 	}
@@ -366,7 +366,7 @@ static void callers_that_break_off(struct chain_options options)
 		assert_true(chain_run_until(chain, caller_saw_enough));
 		call_release(call, RESET_CANCEL);
 		assert_true(chain_run_until(chain, served_was_reset));
-		if (options.codec->multiplexed)
+		if (options.codec->calls_share)
 			assert_non_null(caller->session);
 		expect_hello(chain, caller);
 		chain_free(chain);

@@ -61,7 +61,7 @@ static void begin_scene(struct scene *scene, const struct chain_options *options
 	scene->calls[0]->to_send = UPLOAD;
 	upload_with_trailers(scene->calls[0], CALL_WRITABLE);
 	scene->calls[1] = begin(scene->chain, &caller, "GET / HTTP/1.1\r\nHost: late.name\r\n\r\n", true, release_when_over);
-	caller = scene->callers[1] = options->codec->multiplexed ? chain_connect(scene->chain) : caller;
+	caller = scene->callers[1] = options->codec->calls_share ? chain_connect(scene->chain) : caller;
 	scene->calls[2] = begin(scene->chain, &caller, GET, true, release_when_over);
 	scene->calls[3] = begin(scene->chain, &caller, POST_FIVE, false, release_when_over);
 	call_send_pattern(scene->calls[3], 5, true);

@@ -243,7 +243,7 @@ static bool served_was_reset(struct chain *chain)
 /* By HTTP/1, an endpoint that has all of the request is not told until it answers. */
 static void check_canceled(struct chain *chain)
 {
-	if (chain->options.codec->multiplexed)
+	if (chain->options.codec->origins_share)
 		assert_true(chain_run_until(chain, served_was_reset));
 	call_release(chain->origins[0]->served, RESET_NONE);
 }

@@ -618,7 +618,7 @@ static void hpack_bomb(void **state)
 static void stalled_streams(void **state)
 {
 	(void)state;
-	begin((struct pair_options){ .serve = answer_much, .limits = { .stall_ns = 10 * CLOCK_SECOND } });
+	begin((struct pair_options){ .serve = answer_much, .limits = { .write_stall_ns = 10 * CLOCK_SECOND } });
 	frames_setting(&frames, HTTP2_INITIAL_WINDOW_SIZE, 0);
 	frames_headers(&frames, 1, HTTP2_END_STREAM, FRAMES_GET);
 	send_and_settle();
@@ -637,7 +637,7 @@ static void stalled_streams(void **state)
 	end();
 
 	/* Windows, but nobody who reads. */
-	begin((struct pair_options){ .serve = answer_much, .limits = { .stall_ns = 10 * CLOCK_SECOND } });
+	begin((struct pair_options){ .serve = answer_much, .limits = { .write_stall_ns = 10 * CLOCK_SECOND } });
 	frames_setting(&frames, HTTP2_INITIAL_WINDOW_SIZE, INT32_MAX);
 	frames_window(&frames, 0, 100 * 1000 * 1000);
 	stream_pause(pair->raw);
@@ -708,6 +708,28 @@ static void keep_alive(void **state)
 	sim_run_for(pair->sim, 5 * CLOCK_SECOND);
 	assert_non_null(pair->server);
 	sim_run_for(pair->sim, 5 * CLOCK_SECOND);
+	assert_null(pair->server);
+	assert_int_equal(RESET_TIMEOUT, pair->served->why);
+	end();
+}
+
+/* A request that doesn't go on; a connection where nothing is to come is not silent. */
+static void silent_connections(void **state)
+{
+	(void)state;
+	begin((struct pair_options){ .serve = hold, .limits = { .read_stall_ns = 5 * CLOCK_SECOND } });
+	frames_headers(&frames, 1, HTTP2_END_STREAM, FRAMES_GET);
+	send_and_settle();
+	sim_run_for(pair->sim, 20 * CLOCK_SECOND);
+	assert_non_null(pair->server);
+	frames_headers(&frames, 3, 0, FRAMES_POST);
+	send_and_settle();
+	sim_run_for(pair->sim, 3 * CLOCK_SECOND);
+	frames_data(&frames, 3, 0, 1);
+	send_and_settle();
+	sim_run_for(pair->sim, 3 * CLOCK_SECOND);
+	assert_non_null(pair->server);
+	sim_run_for(pair->sim, 3 * CLOCK_SECOND);
 	assert_null(pair->server);
 	assert_int_equal(RESET_TIMEOUT, pair->served->why);
 	end();
@@ -916,6 +938,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(halves),
 		cmocka_unit_test(idle_connections),
 		cmocka_unit_test(keep_alive),
+		cmocka_unit_test(silent_connections),
 		cmocka_unit_test(draining),
 		cmocka_unit_test(lives_end),
 		cmocka_unit_test(a_client_that_waits_for_100),
