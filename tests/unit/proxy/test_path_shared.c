@@ -355,7 +355,7 @@ static void what_was_not_told_is_found(struct chain_options options)
 		sim_fail_nth(chain->sim, SIM_CALL_POST, 0);
 		chain_free(chain);
 	}
-	assert_true(options.codec->multiplexed || lost >= 6);
+	assert_true(options.codec->origins_share || lost >= 6);
 }
 
 static bool all_have_come(struct chain *chain)
