@@ -160,7 +160,7 @@ static void other_listeners_leave_it_alone(struct chain_options options)
 
 	assert_string_equal(type_seen, "application/grpc-web-text");
 	assert_string_equal(chain->origins[0]->served->body.bytes, "aGVsbG8=");
-	assert_string_equal(call->trailers.bytes, "Grpc-Status: 0\r\n");
+	assert_true(slice_equal_nocase(SLICE("Grpc-Status: 0\r\n"), text_slice(&call->trailers)));
 	call_release(call, RESET_NONE);
 	chain_free(chain);
 }
