@@ -202,7 +202,7 @@ static uint32_t capacity(const struct session *session)
 {
 	const struct http1_session *h = (const struct http1_session *)(const void *)session;
 
-	return !h->side && h->closing == CLOSING_NOT && !session->draining && !h->ended && h->receiving == RECEIVING_HEAD;
+	return !h->side && h->closing == CLOSING_NOT && !h->detects && h->becomes == HTTP1_BECOMES_NOTHING && !session->draining && !h->ended && h->receiving == RECEIVING_HEAD;
 }
 
 static uint32_t running(const struct session *session)

@@ -246,6 +246,6 @@ static bool step(struct http1_session *h)
 
 void http1_receive(struct http1_session *h)
 {
-	while (h->closing == CLOSING_NOT && step(h))
+	while (h->closing == CLOSING_NOT && h->becomes == HTTP1_BECOMES_NOTHING && step(h))
 		;
 }

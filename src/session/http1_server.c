@@ -2,6 +2,7 @@
 /* The server's end of HTTP/1.1: requests come in, responses go out (RFC 9112). */
 #include "base/check.h"
 #include "session/http1_session.h"
+#include "session/http_detect.h"
 #include "session/pools.h"
 
 static const struct side_ops side_ops;
@@ -156,6 +157,15 @@ static bool head(struct http1_session *h)
 		h->stalled = true;
 		return false;
 	}
+	if (h->detects) {
+		enum http_detected detected = http_detect_bytes(h);
+
+		if (detected == HTTP_DETECTED_MORE && h->closing == CLOSING_NOT)
+			head_incomplete(h);
+		if (detected != HTTP_DETECTED_HTTP1)
+			return false;
+		bytes = input_slice(&h->input);
+	}
 	s = side_for_parsing(h);
 	if (!s) {
 		refuse(h, 503, "too many requests at once", RESET_OVERLOAD, ERROR_LIMIT);
@@ -173,9 +183,11 @@ static bool head(struct http1_session *h)
 		broken(h, h->parser.status, h->parser.reason);
 		return false;
 	}
+	http1_receive_keep(h, s, consumed);
+	if (http_detect_upgrade(h))
+		return false;
 	h->parsing = NULL;
 	h->side = s;
-	http1_receive_keep(h, s, consumed);
 	open_exchange(h);
 	return true;
 }

@@ -3,6 +3,7 @@
 #include "session/http1_session.h"
 
 #include "base/check.h"
+#include "session/http_detect.h"
 #include "session/pools.h"
 
 #define BIT(state) (1u << (state))
@@ -230,6 +231,14 @@ static void tell_side(struct http1_session *h)
 		side->events->reset(side, why, h->error);
 }
 
+void http1_session_stop_times(struct http1_session *h)
+{
+	expiry_cancel(&h->phase);
+	expiry_cancel(&h->life);
+	expiry_cancel(&h->silence);
+	expiry_cancel(&h->stall);
+}
+
 static void take_down(struct http1_session *h)
 {
 	enum closing how = (enum closing)h->closing;
@@ -238,13 +247,12 @@ static void take_down(struct http1_session *h)
 	h->closing = CLOSING_GONE;
 	close_stream(h, how);
 	task_cancel(session->loop, &h->task);
-	expiry_cancel(&h->phase);
-	expiry_cancel(&h->life);
-	expiry_cancel(&h->silence);
-	expiry_cancel(&h->stall);
+	http1_session_stop_times(h);
 	input_drop(&h->input);
-	if (h->parsing)
+	if (h->parsing) {
+		http1_side_forget_head(&h->parsing->side);
 		pool_put(&h->pools->sides, h->parsing);
+	}
 	h->parsing = NULL;
 	if (h->side)
 		tell_side(h);
@@ -262,6 +270,10 @@ static void run(void *owner)
 	struct http1_session *h = owner;
 
 	CHECK_MAGIC(h, HTTP1_SESSION_MAGIC);
+	if (h->closing == CLOSING_NOT && h->becomes != HTTP1_BECOMES_NOTHING) {
+		http_detect_become(h);
+		return;
+	}
 	if (h->closing == CLOSING_NOT)
 		http1_receive(h);
 	if (h->closing == CLOSING_NOT) {
@@ -288,6 +300,7 @@ static void connected(void *owner)
 	struct http1_session *h = owner;
 
 	CHECK_MAGIC(h, HTTP1_SESSION_MAGIC);
+	http_detect_connected(h);
 	/* A server's connection was made before; here its handshake is done. */
 	if (h->session.connected)
 		return;

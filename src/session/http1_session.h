@@ -71,6 +71,13 @@ enum closing {
 	CLOSING_GONE,
 };
 
+/* See session/http_detect.h. */
+enum http1_becomes {
+	HTTP1_BECOMES_NOTHING,
+	HTTP1_BECOMES_HTTP2,
+	HTTP1_BECOMES_HTTP2_UPGRADED, /* by the request in h->parsing */
+};
+
 struct http1_session;
 
 struct http1_side {
@@ -106,6 +113,9 @@ struct http1_session {
 	uint8_t method;         /* enum method of the request */
 	uint8_t version;        /* enum version: server: the client's */
 	uint8_t why;            /* enum reset: of the open side, when closing */
+	uint8_t becomes;        /* enum http1_becomes: in the task */
+	bool detects;           /* it is not known yet whether this is HTTP/1: before the server's first bytes, or the agreed protocol */
+	bool upgradable;        /* server: its next request may ask for HTTP/2 */
 	bool counted;           /* as a connection */
 	bool reading;           /* the stream is not paused */
 	bool paused;            /* by the exchange */
@@ -175,6 +185,8 @@ bool http1_session_complete(const struct http1_session *h);
 void http1_session_renew(struct http1_session *h);
 /* A connection is there: addresses and counters. */
 void http1_session_count(struct http1_session *h);
+/* Nothing of it happens by itself any more. */
+void http1_session_stop_times(struct http1_session *h);
 /* The common part of session_ops. */
 void http1_session_close(struct session *session, enum reset why);
 

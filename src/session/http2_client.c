@@ -295,7 +295,7 @@ static void drain(struct session *session)
 	http2_session_touch(h);
 }
 
-static const struct session_ops session_ops = {
+const struct session_ops http2_client_ops = {
 	.open = open_side,
 	.capacity = capacity,
 	.running = running,
@@ -308,7 +308,7 @@ int http2_client_new(struct session_pools *pools, struct stream *stream, const s
                      struct session **session)
 {
 	struct http2_session *h;
-	int e = http2_session_new(pools, stream, limits, events, owner, counters, &session_ops, false, &h);
+	int e = http2_session_new(pools, stream, limits, events, owner, counters, &http2_client_ops, false, &h);
 
 	if (e)
 		return e;

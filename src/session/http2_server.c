@@ -169,6 +169,30 @@ void http2_server_block(struct http2_session *h, uint32_t id, struct slice block
 		open_exchange(h, s, ends);
 }
 
+void http2_server_upgraded(struct http2_session *h, const struct head *head, struct buffer *buffer, struct piece body)
+{
+	struct http2_stream *s = http2_stream_new(h, &side_ops);
+
+	note_id(h, 1);
+	if (s)
+		s->head = http2_head_new(h);
+	if (s && s->head && (body.length == 0 || queue_put(&s->in, &h->shared, body))) {
+		h->held_bytes += body.length;
+		s->head->buffer = buffer;
+		s->head->head = *head;
+		http2_stream_number(h, s, 1);
+		open_exchange(h, s, true);
+		return;
+	}
+	if (s && s->head)
+		body = (struct piece){ 0 }; /* the queue has released it */
+	if (s)
+		s->released = true;
+	piece_release(&body);
+	buffer_unref(buffer);
+	http2_session_end(h, HTTP2_CLOSING_NOW, RESET_OVERLOAD, ERROR_NO_MEMORY);
+}
+
 enum http2_error http2_server_code(enum reset why)
 {
 	switch (why) {
@@ -296,7 +320,7 @@ static void drain(struct session *session)
 	expiry_set(&h->pools->expiries, &h->life, DRAIN_SECONDS * CLOCK_SECOND);
 }
 
-static const struct session_ops session_ops = {
+const struct session_ops http2_server_ops = {
 	.open = open_side,
 	.capacity = capacity,
 	.drain = drain,
@@ -308,7 +332,7 @@ int http2_server_new(struct session_pools *pools, struct stream *stream, const s
                      struct session **session)
 {
 	struct http2_session *h;
-	int e = http2_session_new(pools, stream, limits, events, owner, counters, &session_ops, true, &h);
+	int e = http2_session_new(pools, stream, limits, events, owner, counters, &http2_server_ops, true, &h);
 
 	if (e)
 		return e;

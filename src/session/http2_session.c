@@ -568,7 +568,6 @@ void http2_session_begin(struct http2_session *h, struct session_pools *pools, c
 		.goaway_last = HTTP2_STREAM_MOST,
 		.budgets_at = loop_now(session.loop),
 	};
-	list_init(&h->session.link);
 	http2_settings_init(&h->peer);
 	set_limits(h, limits);
 	h->control_budget = (int32_t)h->limits.max_control_frames;
@@ -578,6 +577,10 @@ void http2_session_begin(struct http2_session *h, struct session_pools *pools, c
 	input_init(&h->input);
 	output_init(&h->output, h->session.stream, loop_buffers(session.loop));
 	set_times(h);
+}
+
+void http2_session_start(struct http2_session *h)
+{
 	stream_own(h->session.stream, &stream_events, h);
 	http2_send_preface(h);
 	stream_resume(h->session.stream);
@@ -604,7 +607,9 @@ int http2_session_new(struct session_pools *pools, struct stream *stream, const 
 		.counters = counters,
 		.began = loop_now(pools->loop),
 	};
+	list_init(&new->session.link);
 	http2_session_begin(new, pools, limits, server);
+	http2_session_start(new);
 	*h = new;
 	return 0;
 }

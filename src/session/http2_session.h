@@ -221,8 +221,9 @@ static inline struct http2_stream *http2_stream_of(struct side *side)
 MUST_CHECK int http2_session_new(struct session_pools *pools, struct stream *stream, const struct session_limits *limits,
                                  const struct session_events *events, void *owner, struct session_counters *counters,
                                  const struct session_ops *ops, bool server, struct http2_session **h);
-/* Fills in everything but h->session, which is there, and owns h->session.stream from now on. */
+/* Fills in everything but h->session, which is there; then input and output may be what others have begun; then it starts. */
 void http2_session_begin(struct http2_session *h, struct session_pools *pools, const struct session_limits *limits, bool server);
+void http2_session_start(struct http2_session *h);
 void http2_session_end(struct http2_session *h, enum http2_closing how, enum reset why, int error);
 /* The peer has broken the protocol, or our patience: GOAWAY, and the end of all. */
 void http2_session_fail(struct http2_session *h, enum http2_error code, enum reset why, int error);
@@ -306,8 +307,11 @@ void http2_send_nowhere(struct http2_stream *s, bool end);
 
 /* --- http2_server.c, http2_client.c: header blocks that begin something at this end --- */
 
+extern const struct session_ops http2_server_ops, http2_client_ops;
 void http2_server_block(struct http2_session *h, uint32_t id, struct slice block, bool ends, bool depends);
 void http2_client_block(struct http2_session *h, struct http2_stream *s, struct slice block, bool ends);
+/* Stream 1, from a request of HTTP/1: its head is copied, its buffer's reference and its whole body (or none) are owned. */
+void http2_server_upgraded(struct http2_session *h, const struct head *head, struct buffer *buffer, struct piece body);
 /* What RST_STREAM says when an exchange leaves. */
 enum http2_error http2_server_code(enum reset why);
 void http2_server_drained(struct http2_session *h);

@@ -124,7 +124,10 @@ struct codec {
 	              const struct session_events *events, void *owner, struct session_counters *counters, struct session **session);
 };
 
-extern const struct codec http1_codec, http2_codec;
+/* http_codec: a server's connection is whatever its first bytes say, or the protocol agreed with TLS (ALPN), or becomes HTTP/2 by
+ * `Upgrade: h2c`; a client's is HTTP/2 where that was agreed, else HTTP/1. Before it is agreed, a client's session that will be
+ * secured has no capacity. */
+extern const struct codec http1_codec, http2_codec, http_codec;
 
 /* Begins an exchange on a client session: ERROR_BUSY when capacity is 0, ERROR_NO_MEMORY, ERROR_LIMIT. */
 MUST_CHECK static inline int session_open(struct session *session, const struct side_events *events, void *exchange, struct side **side)

@@ -10,6 +10,19 @@
 
 enum { PORT = 8080 };
 
+static int http_server(struct session_pools *pools, struct stream *stream, const struct session_limits *limits,
+                       const struct session_events *events, void *owner, struct session_counters *counters, struct session **session)
+{
+	return http_codec.server(pools, stream, limits, events, owner, counters, session);
+}
+
+static int http_client(struct session_pools *pools, struct stream *stream, const struct session_limits *limits,
+                       const struct session_events *events, void *owner, struct session_counters *counters, struct session **session)
+{
+	return http_codec.client(pools, stream, limits, events, owner, counters, session);
+}
+
+const struct pair_codec codec_http = { "http", http_server, http_client, 1 };
 const struct pair_codec codec_http1 = { "http1", http1_server_new, http1_client_new, 1 };
 const struct pair_codec codec_http2 = { "http2", http2_server_new, http2_client_new, 100 };
 const struct pair_codec codec_multiplex = { "multiplex", multiplex_server_new, multiplex_client_new, MULTIPLEX_EXCHANGES };

@@ -30,7 +30,7 @@ struct pair_codec {
 	uint32_t capacity; /* exchanges at once on a connection */
 };
 
-extern const struct pair_codec codec_http1, codec_http2, codec_multiplex;
+extern const struct pair_codec codec_http, codec_http1, codec_http2, codec_multiplex;
 
 struct pair_options {
 	const struct pair_codec *codec;
