@@ -12,6 +12,14 @@
  * travel as body until end in each direction. A request that may become one has no `end` before its answer is known (send it
  * without, too), unless the exchange drops its Upgrade field.
  *
+ * Upgrades are told as HTTP/1 says them, whichever version carries them. HTTP/2's extended CONNECT (RFC 8441) is told as a GET with
+ * `upgrades`, its :protocol as head->protocol and as an Upgrade field, and for a WebSocket with a Sec-WebSocket-Key; the answer with
+ * status 101 goes out as 200, without what only the handshake of HTTP/1 needs. The other way round, a request to upgrade to
+ * `websocket` goes out over HTTP/2 as an extended CONNECT if the server knows of it, and its 2xx is told as 101 with the
+ * Sec-WebSocket-Accept that belongs to the key. Any other request to upgrade goes out over HTTP/2 as an ordinary one (so may RFC 9110
+ * section 7.8 be read), whose answer is an ordinary one: what such a request sends has to end by its length, or at once.
+ * `TE: trailers` goes out over HTTP/2 also when it was dropped as a field of the connection: the codec carries trailers.
+ *
  * Rules that every codec keeps, and that the test codec in tests/ checks:
  *  - One thread. Events come only from the loop (stream events and tasks), never from inside a side_* call.
  *  - The downstream side is made by the session, with its request head; the upstream side by session_open.

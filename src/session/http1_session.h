@@ -115,6 +115,7 @@ struct http1_session {
 	uint8_t why;            /* enum reset: of the open side, when closing */
 	uint8_t becomes;        /* enum http1_becomes: in the task */
 	bool detects;           /* it is not known yet whether this is HTTP/1: before the server's first bytes, or the agreed protocol */
+	bool detected;          /* server: by its first bytes: what speaks neither is not answered, only closed */
 	bool upgradable;        /* server: its next request may ask for HTTP/2 */
 	bool counted;           /* as a connection */
 	bool reading;           /* the stream is not paused */

@@ -17,6 +17,7 @@ enum http_detected http_detect_bytes(struct http1_session *h)
 	if (e == ERROR_INCOMPLETE)
 		return HTTP_DETECTED_MORE;
 	h->detects = false;
+	h->detected = true;
 	if (e)
 		return HTTP_DETECTED_HTTP1;
 	h->becomes = HTTP1_BECOMES_HTTP2;

@@ -38,6 +38,9 @@ struct http1_parser {
 
 void http1_parser_init(struct http1_parser *parser, const struct http1_limits *limits);
 
+/* Why a first line is refused that names no version of HTTP: its sender may speak something else altogether. */
+extern const char http1_no_version[];
+
 /* Forgets the head begun. To be called when its bytes have been moved or `head` was not kept; parsing a head to its end or
  * refusing it does it too. */
 void http1_parser_restart(struct http1_parser *parser);

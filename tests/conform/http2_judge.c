@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A server of HTTP/2 (and of HTTP/1, from which a connection may begin) on 127.0.0.1, for suites and clients that judge it.
+/* A server of HTTP/2, and of HTTP/1, as which a connection may begin, on 127.0.0.1, for suites and clients that judge it.
  *
  *	http2_judge            an origin: /N is answered with N bytes, a request with a body with that body, all else with `hello`
  *	http2_judge PORT       a relay over one HTTP/2 connection to 127.0.0.1:PORT, for servers that judge the client's end
@@ -277,7 +277,7 @@ static void accepted(void *owner, struct stream *stream)
 	struct judge *judge = owner;
 	struct session *session;
 
-	if (http2_codec.server(judge->pools, stream, &judge->limits, &server_events, judge, NULL, &session) == 0)
+	if (http_codec.server(judge->pools, stream, &judge->limits, &server_events, judge, NULL, &session) == 0)
 		list_append(&judge->sessions, &session->link);
 }
 

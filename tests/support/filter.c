@@ -30,6 +30,8 @@ struct filter {
 	bool below_ended, told_ended, failed;
 	bool want_drained, finishing, finished;
 	bool lingering, closed;
+	bool secured, handshake; /* filter_secure; `connected` is still to be told */
+	struct stream_security facts;
 };
 
 static const struct stream_ops ops;
@@ -103,8 +105,14 @@ static void run(void *owner)
 	struct filter *f = owner;
 
 	CHECK_MAGIC(f, MAGIC);
-	if (!f->closed)
+	if (!f->closed) {
+		bool tell = f->handshake;
+
+		f->handshake = false;
+		if (tell)
+			f->stream.events->connected(f->stream.owner);
 		return;
+	}
 	text_free(&f->in.bytes);
 	text_free(&f->out.bytes);
 	f->magic = 0;
@@ -183,6 +191,7 @@ static void below_connected(void *owner)
 	struct filter *f = owner;
 
 	CHECK_MAGIC(f, MAGIC);
+	f->connecting = false;
 	if (!f->lingering)
 		f->stream.events->connected(f->stream.owner);
 }
@@ -353,6 +362,8 @@ static const struct stream_security *security(const struct stream *stream)
 	const struct filter *f = (const struct filter *)(const void *)stream;
 
 	CHECK_MAGIC(f, MAGIC);
+	if (f->secured)
+		return f->connecting || f->handshake ? NULL : &f->facts;
 	return stream_security(f->below);
 }
 
@@ -365,6 +376,18 @@ static const struct stream_ops ops = {
 	.addresses = addresses,
 	.security = security,
 };
+
+void filter_secure(struct stream *stream, const char *alpn, bool accepted)
+{
+	struct filter *f = of_stream(stream);
+
+	f->secured = true;
+	f->handshake = accepted;
+	f->connecting = !accepted;
+	f->facts = (struct stream_security){ .version = SLICE("TLSv1.3"), .alpn = slice_of(alpn) };
+	if (accepted)
+		task_set(stream->loop, &f->task);
+}
 
 struct stream *filter_new(struct stream *below, struct loop *loop)
 {

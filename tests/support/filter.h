@@ -14,5 +14,8 @@
 #include "io/stream.h"
 
 struct stream *filter_new(struct stream *below, struct loop *loop);
+/* From now on it says that it is secured, with this agreed protocol (static). `accepted`: it tells `connected`, soon, as a
+ * server's handshake does. */
+void filter_secure(struct stream *stream, const char *alpn, bool accepted);
 
 #endif

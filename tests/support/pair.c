@@ -99,8 +99,10 @@ static const struct session_events client_events = {
 
 static struct stream *filtered(struct pair *pair, struct stream *stream, struct loop *loop)
 {
-	if (pair->options.filter)
+	if (pair->options.filter || pair->options.alpn)
 		stream = filter_new(stream, loop);
+	if (pair->options.alpn)
+		filter_secure(stream, pair->options.alpn, loop == pair->server_loop);
 	if (!pair->secure)
 		return stream;
 	return loop == pair->server_loop ? secure_server(pair->secure, stream) : secure_client(pair->secure, stream);

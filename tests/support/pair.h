@@ -36,6 +36,7 @@ struct pair_options {
 	const struct pair_codec *codec;
 	bool filter;                  /* test filters under both ends */
 	bool tls;                     /* TLS under both ends, above the filters */
+	const char *alpn;             /* they say that they are secured, with this agreed protocol; NULL: they are not */
 	uint64_t seed;                /* of the world */
 	bool calm;                    /* no cuts and stalls in the network */
 	call_script *serve;                /* of the server's exchanges */

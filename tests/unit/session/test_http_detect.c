@@ -110,6 +110,22 @@ static void first_bytes_of_http1(void **state)
 	}
 }
 
+/* Bytes of neither are not answered: which of them would be understood? */
+static void first_bytes_of_neither(void **state)
+{
+	static const char bytes[] = "INVALID CONNECTION PREFACE\r\n\r\n";
+
+	(void)state;
+	for (size_t cut = 1; cut < sizeof bytes - 1; cut++) {
+		begin((struct pair_options){ .calm = true });
+		send_cut(slice_of(bytes), cut);
+		assert_int_equal(0, pair->received.length);
+		assert_true(pair->raw_ended);
+		assert_int_equal(400, pair->refused_status);
+		end();
+	}
+}
+
 static void prefaces_that_never_end(void **state)
 {
 	(void)state;
@@ -299,11 +315,77 @@ static void clients_in_plain_text(void **state)
 	end();
 }
 
+static void what_was_agreed(const char *alpn, bool http2)
+{
+	struct call *call;
+
+	begin((struct pair_options){ .alpn = alpn });
+	pair_close_raw(pair);
+	pair_connect(pair);
+	/* Not before it is known. */
+	assert_int_equal(0, session_capacity(pair->client));
+	assert_null(call_begin(&pair->calls, pair->client, GET, true, NULL, pair));
+	pair_settle(pair);
+	assert_int_equal(1, pair->available);
+	assert_int_equal(http2 ? 1000 : 1, session_capacity(pair->client));
+	call = pair_call(pair, GET, true, release_when_over);
+	assert_true(pair_run_until_over(pair, call));
+	assert_string_equal("hello", call->body.bytes);
+	assert_int_equal(http2 ? VERSION_2 : VERSION_1_1, call->head.version);
+	assert_int_equal(1, counter_read(&pair->client_counters.connects));
+	end();
+}
+
+static void agreed_protocols(void **state)
+{
+	(void)state;
+	what_was_agreed("h2", true);
+	what_was_agreed("http/1.1", false);
+	what_was_agreed("", false);
+}
+
+/* Who has agreed on HTTP/2 has to speak it, and the other way round; who has agreed on nothing, what he likes. */
+static void agreements_that_are_broken(void **state)
+{
+	(void)state;
+	begin((struct pair_options){ .alpn = "h2" });
+	pair_send_raw_text(pair, GET);
+	pair_settle(pair);
+	frames_read(&frames);
+	assert_int_equal(HTTP2_PROTOCOL_ERROR, frames_goaway_code(&frames));
+	end();
+
+	begin((struct pair_options){ .alpn = "http/1.1" });
+	frames_preface(&frames);
+	frames_send(&frames);
+	pair_settle(pair);
+	assert_int_equal(505, pair->refused_status);
+	end();
+
+	begin((struct pair_options){ .alpn = "" });
+	frames_preface(&frames);
+	frames_headers(&frames, 1, HTTP2_END_STREAM, FRAMES_GET);
+	frames_send(&frames);
+	frames_settle(&frames);
+	assert_int_equal(5, frames_data_length(&frames, 1));
+	end();
+
+	/* Nobody upgrades what is secured. */
+	begin((struct pair_options){ .alpn = "" });
+	pair_send_raw_text(pair, "GET / HTTP/1.1\r\nHost: a\r\n" UPGRADE "HTTP2-Settings: \r\n\r\n");
+	pair_settle(pair);
+	answer_hello(pair->served, CALL_END);
+	pair_settle(pair);
+	assert_string_equal(OK_HELLO "hello", pair->received.bytes);
+	end();
+}
+
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(first_bytes_of_http2),
 		cmocka_unit_test(first_bytes_of_http1),
+		cmocka_unit_test(first_bytes_of_neither),
 		cmocka_unit_test(prefaces_that_never_end),
 		cmocka_unit_test(owners_that_close_meanwhile),
 		cmocka_unit_test(upgrade_without_a_body),
@@ -311,6 +393,8 @@ int main(int argc, char **argv)
 		cmocka_unit_test(upgrades_that_are_ignored),
 		cmocka_unit_test(upgrades_without_memory),
 		cmocka_unit_test(clients_in_plain_text),
+		cmocka_unit_test(agreed_protocols),
+		cmocka_unit_test(agreements_that_are_broken),
 	};
 
 	if (argc > 1)
