@@ -39,6 +39,7 @@ void http_detect_connected(struct http1_session *h)
 	/* A server whose client has agreed to nothing still may speak HTTP/2 as it pleases. */
 	if (!h->role->is_server || (security && security->alpn.length > 0))
 		h->detects = false;
+	h->session.undecided = !h->role->is_server && h->becomes != HTTP1_BECOMES_NOTHING;
 }
 
 /* --- Upgrade: h2c (RFC 7540 section 3.2) --- */
@@ -221,6 +222,7 @@ static int client_new(struct session_pools *pools, struct stream *stream, const 
 	if (e)
 		return e;
 	http1_session_of(*session)->detects = secured;
+	(*session)->undecided = secured;
 	return 0;
 }
 

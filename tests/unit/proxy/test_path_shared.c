@@ -426,7 +426,7 @@ static void a_long_exchange_keeps_its_connection(struct chain_options options)
 	second = begin(chain, &other, GET, true, release_when_over);
 	assert_true(chain_run_until_over(chain, second));
 	check_hello(second);
-	assert_int_equal(options.codec->multiplexed ? 1 : 2, chain_connections(chain));
+	assert_int_equal(options.codec->origins_share ? 1 : 2, chain_connections(chain));
 	answer_hello(served, CALL_END);
 	assert_true(chain_run_until_over(chain, first));
 	check_hello(first);
@@ -440,7 +440,7 @@ static void some_connections_are_kept(struct chain_options options)
 {
 	struct chain *chain;
 
-	if (options.codec->multiplexed)
+	if (options.codec->origins_share)
 		return;
 	options.workers = 1;
 	options.policy = CONNECTIONS "      minSize: 2\n      idleTimeMs: 1500\n";

@@ -92,7 +92,7 @@ static void preface_and_request(void **state)
 	assert_string_equal(":method: GET\r\n:authority: example\r\n:scheme: http\r\n:path: /path?query\r\nx-test: 1\r\n", head->fields);
 	assert_int_equal(HTTP2_END_HEADERS | HTTP2_END_STREAM, head->frame.flags);
 	expect_answer(3);
-	assert_int_equal(1, pair->available);
+	assert_int_equal(2, pair->available); /* connected; the server's limits are known */
 	assert_true(pair_holds_nothing(pair));
 	end();
 }
@@ -119,18 +119,20 @@ static void as_many_as_the_server_takes(void **state)
 	(void)state;
 	begin();
 	assert_int_equal(100, session_capacity(pair->client));
+	assert_true(pair->client->undecided);
 	frames_setting(&frames, HTTP2_MAX_CONCURRENT_STREAMS, 2);
 	send_and_settle();
+	assert_false(pair->client->undecided);
 	assert_int_equal(2, session_capacity(pair->client));
 	pair_call(pair, GET, true, release_when_over);
 	pair_call(pair, GET, true, release_when_over);
 	assert_int_equal(0, session_capacity(pair->client));
 	assert_null(call_begin(&pair->calls, pair->client, GET, true, NULL, pair));
 	send_and_settle();
-	assert_int_equal(1, pair->available);
+	assert_int_equal(2, pair->available);
 	frames_headers(&frames, 1, HTTP2_END_STREAM, FRAMES_OK);
 	send_and_settle();
-	assert_int_equal(2, pair->available);
+	assert_int_equal(3, pair->available);
 	assert_int_equal(1, session_capacity(pair->client));
 	frames_setting(&frames, HTTP2_MAX_CONCURRENT_STREAMS, 5000);
 	send_and_settle();
