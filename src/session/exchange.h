@@ -28,7 +28,8 @@
  *  - Back-pressure: side_send_body answers false when the exchange should stop sending; `writable` says when to go on (what is
  *    sent meanwhile is still taken). side_pause stops body (and trailers, end) from being told until side_resume; at most what
  *    was read already is told after it.
- *  - The head told lives until side_release, or until side_forget_head for a request's head.
+ *  - The head told lives until side_release, or until side_forget_head: a stream of a shared connection that lasts long needs then only
+ *    a few hundred bytes. side->head is not to be used after it.
  *  - The exchange calls side_release exactly once for each side that it was given, in whatever state; a side that has not
  *    finished in both directions is reset by that (HTTP/1: the connection closes; a response that is cut short must be
  *    recognisable as such by the client). What was sent up to its end before that still gets there. After side_release no

@@ -65,6 +65,12 @@ static unsigned decode_longer(uint32_t window, uint8_t *byte)
 	return 0;
 }
 
+/* Ones: as at the beginning of the end-of-string symbol. */
+static bool is_padding(uint64_t window, unsigned have)
+{
+	return have == 0 || window >> (64 - have) == (UINT64_C(1) << have) - 1;
+}
+
 static unsigned decode_one(uint32_t window, uint8_t *byte)
 {
 	unsigned bits;
@@ -87,8 +93,7 @@ int hpack_huffman_decode(struct slice encoded, char *out, size_t room, size_t *l
 	for (;;) {
 		for (; have <= 56 && p < end; have += 8)
 			window |= (uint64_t)*p++ << (56 - have);
-		/* What is left of less than a code is padding: ones, as at the beginning of the end-of-string symbol. */
-		if (have < SHORTEST)
+		if (have < SHORTEST || (have < 8 && is_padding(window, have)))
 			break;
 		bits = decode_one((uint32_t)(window >> 32) | (have < 32 ? UINT32_MAX >> have : 0), &byte);
 		if (bits == 0 || bits > have)
@@ -99,7 +104,7 @@ int hpack_huffman_decode(struct slice encoded, char *out, size_t room, size_t *l
 		window <<= bits;
 		have -= bits;
 	}
-	if (have >= 8 || (have > 0 && window >> (64 - have) != (UINT64_C(1) << have) - 1))
+	if (have >= 8 || !is_padding(window, have))
 		return ERROR_SYNTAX;
 	*length = (size_t)(out - start);
 	return 0;

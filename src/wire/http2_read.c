@@ -248,25 +248,29 @@ static int take_field(struct reading *r, const struct hpack_field *decoded)
 	return 0;
 }
 
+static enum pseudo pseudo_if(struct slice name, const char *wanted, enum pseudo pseudo)
+{
+	return memcmp(name.at, wanted, name.length) == 0 ? pseudo : PSEUDO_NONE;
+}
+
 static enum pseudo pseudo_identify(struct slice name)
 {
-	static const struct {
-		struct slice name;
-		enum pseudo pseudo;
-	} known[] = {
-		{ { ":method", 7 }, PSEUDO_METHOD },
-		{ { ":path", 5 }, PSEUDO_PATH },
-		{ { ":scheme", 7 }, PSEUDO_SCHEME },
-		{ { ":authority", 10 }, PSEUDO_AUTHORITY },
-		{ { ":status", 7 }, PSEUDO_STATUS },
-		{ { ":protocol", 9 }, PSEUDO_PROTOCOL },
-	};
-
-	for (size_t i = 0; i < sizeof known / sizeof *known; i++) {
-		if (slice_equal(name, known[i].name))
-			return known[i].pseudo;
+	switch (name.length) {
+	case 5:
+		return pseudo_if(name, ":path", PSEUDO_PATH);
+	case 7:
+		if (name.at[1] == 'm')
+			return pseudo_if(name, ":method", PSEUDO_METHOD);
+		if (name.at[2] == 'c')
+			return pseudo_if(name, ":scheme", PSEUDO_SCHEME);
+		return pseudo_if(name, ":status", PSEUDO_STATUS);
+	case 9:
+		return pseudo_if(name, ":protocol", PSEUDO_PROTOCOL);
+	case 10:
+		return pseudo_if(name, ":authority", PSEUDO_AUTHORITY);
+	default:
+		return PSEUDO_NONE;
 	}
-	return PSEUDO_NONE;
 }
 
 /* RFC 9113 section 8.3: each at most once, before all other fields, and none that doesn't belong. */

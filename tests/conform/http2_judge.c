@@ -152,6 +152,7 @@ static void up_informational(struct side *side, struct head *head)
 static void up_head(struct side *side, struct head *head)
 {
 	side_send_head(((struct call *)side->exchange)->down, head, false);
+	side_forget_head(side);
 }
 
 static void up_body(struct side *side, struct piece piece)
@@ -252,6 +253,7 @@ static void opened(void *owner, struct session *session, struct side *side)
 		else
 			side_forget_head(side);
 	} else if (side->head->body != BODY_NONE) {
+		side_forget_head(side);
 		answer_echo(call);
 	} else if (slice_to_u64(slice_from(side->head->target, 1), UINT32_MAX, &length) == 0) {
 		answer(call, length);

@@ -353,7 +353,7 @@ static void forget_head(struct side *side)
 {
 	struct contract *c = enter(side);
 
-	RULE(c->role == CONTRACT_DOWNSTREAM, "forget_head is for a request's head");
+	RULE(c->told != BEFORE_HEAD, "forget_head comes behind the head");
 	check_head(c);
 	c->inner->ops->forget_head(c->inner);
 	leave(c);

@@ -7,6 +7,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include "session/pools.h"
 #include "support/pair.h"
 
 enum { SEEDS = 8, MANY = 300 * 1000 };
@@ -563,6 +564,35 @@ static void slow_readers_stop_the_sender(struct pair_options options)
 	pair_free(pair);
 }
 
+static void forget_at_head(struct call *call, enum call_event event)
+{
+	if (event == CALL_HEAD) {
+		side_forget_head(call->side);
+		side_pause(call->side);
+	}
+	release_when_over(call, event);
+}
+
+/* A response's head can be forgotten, too: then nothing is held while nothing comes. */
+static void heads_of_responses_are_forgotten(struct pair_options options)
+{
+	struct pair *pair;
+	struct call *call;
+
+	options.serve = answer_hello;
+	pair = pair_new(&options);
+	call = pair_call(pair, GET, true, forget_at_head);
+	sim_run_for(pair->sim, 2 * CLOCK_SECOND);
+	assert_int_equal(200, call->status);
+	assert_int_equal(0, call->pieces);
+	side_resume(call->side);
+	assert_true(pair_run_until_over(pair, call));
+	check_hello(call);
+	expect_hello(pair);
+	assert_true(pair->client_pools->http2_heads.in_use == 0);
+	pair_free(pair);
+}
+
 static void pause_at_once(struct call *call, enum call_event event)
 {
 	if (event == CALL_OPENED) {
@@ -724,6 +754,7 @@ int main(void)
 		VARIANT(sessions_close_with_exchanges),
 		VARIANT(sides_outlive_their_sessions),
 		VARIANT(slow_readers_stop_the_sender),
+		VARIANT(heads_of_responses_are_forgotten),
 		VARIANT(slow_servers_stop_the_client),
 		VARIANT(parked_requests_hear_nothing),
 		VARIANT(draining_clients_finish_and_close),
