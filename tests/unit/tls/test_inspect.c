@@ -94,6 +94,12 @@ static void shows_what_is_in_a_chain(void **state)
 	forget(&made);
 }
 
+/* A slice ends where its length says, not at a NUL. */
+static bool mentions(struct slice text, struct slice part)
+{
+	return memmem(text.at, text.length, part.at, part.length) != NULL;
+}
+
 static void each_fault_is_a_sentence_with_its_certificate(void **state)
 {
 	(void)state;
@@ -116,7 +122,7 @@ static void each_fault_is_a_sentence_with_its_certificate(void **state)
 	/* It has no subject: its ID names it. */
 	assert_true(slice_equal(found->faults[0].text, SLICE("certificate 1, `" ID "`, expired at 2025-11-25T16:00:00Z")));
 	assert_true(slice_equal(found->faults[2].text, SLICE("certificate 1, `" ID "`, is not `" ID "2`")));
-	assert_non_null(strstr(found->faults[3].text.at, "is neither in the file nor in the bundle"));
+	assert_true(mentions(found->faults[3].text, SLICE("is neither in the file nor in the bundle")));
 	assert_false(found->verified);
 	inspect_free(found);
 	forget(&made);
@@ -131,7 +137,7 @@ static void without_a_bundle_what_follows_must_belong_to_it(void **state)
 	struct inspection *found = look(&(struct inspect_input){ .chain = text_slice(&made.chain), .wall_ns = NOW });
 	assert_int_equal(found->fault_count, 1);
 	assert_int_equal(found->faults[0].kind, INSPECT_MISSING_ISSUER);
-	assert_non_null(strstr(found->faults[0].text.at, "which is not in the file, although others follow"));
+	assert_true(mentions(found->faults[0].text, SLICE("which is not in the file, although others follow")));
 	inspect_free(found);
 	/* A bundle is no chain: its certificates need not belong together. */
 	text_append(&made.bundle, text_slice(&other.bundle));
