@@ -113,15 +113,17 @@ static bool make_all_mutual(struct snapshot *snapshot, const struct credentials 
 
 /* ---- loading ---- */
 
-/* What a listener agrees to speak, unless its options say so themselves. */
-static void choose_protocols(struct tls_server_options *options, enum protocol protocol)
+/* What a server agrees to speak, unless its options say so themselves. */
+static void choose_protocols(struct tls_server_options *options, bool http2)
 {
 	if (options->choices.alpn_count > 0)
 		return;
-	options->choices.alpn[options->choices.alpn_count++] = protocol == PROTOCOL_H2 ? SLICE("h2") : SLICE("http/1.1");
+	if (http2)
+		options->choices.alpn[options->choices.alpn_count++] = SLICE("h2");
+	options->choices.alpn[options->choices.alpn_count++] = SLICE("http/1.1");
 }
 
-static int load_server(const struct tls_server_options *given, enum protocol protocol, struct tls_store *store, struct problems *problems,
+static int load_server(const struct tls_server_options *given, bool http2, struct tls_store *store, struct problems *problems,
                        struct tls_server **server)
 {
 	struct tls_server_options options;
@@ -129,7 +131,7 @@ static int load_server(const struct tls_server_options *given, enum protocol pro
 	if (!given || *server)
 		return 0;
 	options = *given;
-	choose_protocols(&options, protocol);
+	choose_protocols(&options, http2);
 	return tls_store_server(store, &options, problems, server);
 }
 
@@ -140,7 +142,7 @@ static int load_router(const struct router *router, struct tls_store *store, str
 	int e = 0;
 
 	for (unsigned i = 0; i < router->listener_count; i++) {
-		if (load_server(listeners[i].tls, router->protocol, store, problems, &listeners[i].tls_server))
+		if (load_server(listeners[i].tls, true, store, problems, &listeners[i].tls_server))
 			e = ERROR_INVALID;
 	}
 	for (unsigned i = 0; i < router->client_rule_count; i++) {
@@ -159,7 +161,7 @@ int certificates_load(
 
 	if (!make_all_mutual(snapshot, credentials, problems))
 		return ERROR_INVALID;
-	e = load_server(snapshot->admin.tls, PROTOCOL_HTTP, store, problems, &snapshot->admin.tls_server);
+	e = load_server(snapshot->admin.tls, false, store, problems, &snapshot->admin.tls_server);
 
 	for (unsigned i = 0; i < snapshot->router_count; i++) {
 		if (load_router(&snapshot->routers[i], store, problems))

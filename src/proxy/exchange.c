@@ -385,7 +385,11 @@ void exchange_finish(struct exchange *exchange)
 void exchange_slim(struct exchange *exchange)
 {
 	CHECK_MAGIC(exchange, EXCHANGE_MAGIC);
-	if (exchange->state != EXCHANGE_ANSWERING || !exchange->request || (exchange->up && !exchange->request_sent))
+	if (exchange->state != EXCHANGE_ANSWERING)
+		return;
+	if (exchange->up)
+		side_forget_head(exchange->up);
+	if (!exchange->request || (exchange->up && !exchange->request_sent))
 		return;
 	exchange->request = NULL;
 	side_forget_head(exchange->down);

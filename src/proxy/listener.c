@@ -76,7 +76,7 @@ static void identified(void *owner, struct slice id)
 static void accepted(void *owner, struct stream *stream)
 {
 	struct worker_listener *listener = owner;
-	const struct codec *codec = worker_server_codec(listener->worker, listener->router->router);
+	const struct codec *codec = worker_server_codec(listener->worker);
 	struct worker *worker = listener->worker;
 	struct tls_server *tls = listener->policy->tls_server;
 	struct session *session;

@@ -303,14 +303,14 @@ static struct session_limits connection_limits(const struct upstream *upstream, 
 	struct session_limits own = *limits;
 	int64_t life = policy->life.life_ns;
 
-	if (!life && policy->protocol == UPSTREAM_HTTP2)
+	if (!life && policy->protocol != UPSTREAM_HTTP1)
 		life = HTTP2_LIFE;
 	own.life_ns = life - (int64_t)((double)life / 10 * random_unit(loop_random(upstream->worker->loop)));
 	own.idle_ns = policy->life.idle_ns;
 	own.read_stall_ns = policy->socket.read_timeout_ns;
 	own.write_stall_ns = policy->socket.write_timeout_ns;
 	own.stream_window = policy->http2.stream_window_bytes;
-	if (policy->protocol == UPSTREAM_HTTP2 && policy->http2.max_header_bytes)
+	if (policy->protocol != UPSTREAM_HTTP1 && policy->http2.max_header_bytes)
 		own.max_head_bytes = policy->http2.max_header_bytes;
 	return own;
 }
@@ -320,10 +320,11 @@ static struct slice offered(enum upstream_protocol protocol)
 {
 	switch (protocol) {
 	case UPSTREAM_HTTP1:
-	case UPSTREAM_AUTO: /* its codec is HTTP/1's: worker_client_codec */
 		return SLICE("\x08http/1.1");
 	case UPSTREAM_HTTP2:
 		return SLICE("\x02h2");
+	case UPSTREAM_AUTO:
+		return SLICE("\x02h2\x08http/1.1");
 	}
 	return (struct slice){ 0 };
 }

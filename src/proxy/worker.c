@@ -55,18 +55,24 @@ static void flush_configured(struct worker *worker)
 		worker->configured--;
 }
 
-const struct codec *worker_server_codec(const struct worker *worker, const struct router *router)
+const struct codec *worker_server_codec(const struct worker *worker)
 {
-	if (worker->codec)
-		return worker->codec;
-	return router->protocol == PROTOCOL_H2 ? &http2_codec : &http1_codec;
+	return worker->codec ? worker->codec : &http_codec;
 }
 
 const struct codec *worker_client_codec(const struct worker *worker, const struct client_policy *policy)
 {
 	if (worker->codec)
 		return worker->codec;
-	return policy->protocol == UPSTREAM_HTTP2 ? &http2_codec : &http1_codec;
+	switch (policy->protocol) {
+	case UPSTREAM_HTTP1:
+		return &http1_codec;
+	case UPSTREAM_HTTP2:
+		return &http2_codec;
+	case UPSTREAM_AUTO:
+		break;
+	}
+	return &http_codec;
 }
 
 void worker_router_ref(struct worker_router *router)

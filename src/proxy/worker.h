@@ -145,8 +145,8 @@ void worker_acknowledge(struct worker *worker);
 void proxy_configured(struct proxy *proxy); /* proxy.c */
 /* All workers, in the order of their indices; proxy.c. */
 struct worker *proxy_workers(struct proxy *proxy, unsigned *count);
-/* What a listener of that router, and a client with that policy, speak. */
-const struct codec *worker_server_codec(const struct worker *worker, const struct router *router);
+/* What listeners, and a client with that policy, speak. Every listener takes HTTP/1 and HTTP/2, whatever its router's protocol. */
+const struct codec *worker_server_codec(const struct worker *worker);
 const struct codec *worker_client_codec(const struct worker *worker, const struct client_policy *policy);
 void worker_router_ref(struct worker_router *router);
 void worker_router_unref(struct worker_router *router);

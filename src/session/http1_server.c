@@ -87,7 +87,7 @@ static void refuse(struct http1_session *h, unsigned status, const char *reason,
 		text = session->events->refused(session->owner, session, status, reason);
 	if (h->closing != CLOSING_NOT)
 		return;
-	if (h->sending == SENDING_HEAD && !(h->detected && h->session.exchanges == 0 && reason == http1_no_version))
+	if (h->sending == SENDING_HEAD && !(h->detected && h->session.exchanges == 0 && reason == http1_not_http))
 		write_refusal(h, status, text.at ? text : slice_of(reason), text.at != NULL);
 	http1_session_end(h, CLOSING_LINGER, why, error);
 }

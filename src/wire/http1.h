@@ -38,8 +38,8 @@ struct http1_parser {
 
 void http1_parser_init(struct http1_parser *parser, const struct http1_limits *limits);
 
-/* Why a first line is refused that names no version of HTTP: its sender may speak something else altogether. */
-extern const char http1_no_version[];
+/* Why a first line is refused that has neither a target nor a version of HTTP: its sender speaks something else altogether. */
+extern const char http1_not_http[];
 
 /* Forgets the head begun. To be called when its bytes have been moved or `head` was not kept; parsing a head to its end or
  * refusing it does it too. */

@@ -73,7 +73,9 @@ static const char *visible(const char *p, const char *end, size_t most, bool *cu
 	return *cut ? p + most : end;
 }
 
-const char http1_no_version[] = "bad protocol version";
+const char http1_not_http[] = "this is not HTTP";
+
+static const char bad_version[] = "bad protocol version";
 
 /* HTTP-version (RFC 9112 section 2.3). Minor versions above 1 are 1.1 to us (RFC 9110 section 2.5). */
 static int parse_version(struct http1_parser *parser, const char **at, const char *end, struct head *head)
@@ -90,7 +92,7 @@ static int parse_version(struct http1_parser *parser, const char **at, const cha
 		if (p == end)
 			return ERROR_INCOMPLETE;
 		if (form[i] == 'd' ? !http1_is(*p, HTTP1_DIGIT) : *p != form[i])
-			return http1_refuse(parser, 400, http1_no_version);
+			return http1_refuse(parser, 400, bad_version);
 	}
 	if (p[-3] != '1')
 		return http1_refuse(parser, 505, "unknown protocol version");
@@ -154,6 +156,8 @@ static int parse_request_line(struct http1_parser *parser, const char **at, cons
 		e = parse_version(parser, &p, end, head);
 		if (e == 0)
 			e = parse_line_end(parser, &p, end);
+		else if (e == ERROR_SYNTAX && parser->reason == bad_version && http1_target(head, text))
+			e = http1_refuse(parser, 400, http1_not_http);
 		if (e)
 			return e;
 	}

@@ -108,7 +108,7 @@ REQUESTS = {
     "HTTP/2.0": (505, get(line=b"GET / HTTP/2.0")),
     "HTTP/0.9": (505, get(line=b"GET / HTTP/0.9")),
     "blank behind the version": (400, get(line=b"GET / HTTP/1.1 ")),
-    "HTTP/2's preface": ({400, 505}, b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"),
+    "almost HTTP/2's preface": ({400, 505}, b"PRI * HTTP/2.0\r\n\r\nSX\r\n\r\n"),
     "TLS": (400, b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03"),
     # Host
     "no Host": (400, get(host=())),

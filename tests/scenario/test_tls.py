@@ -51,12 +51,12 @@ REQUEST = "GET / HTTP/1.1\r\nHost: web\r\nConnection: close\r\n\r\n"
 def test_curl(mesh, pki, web):
     weft = secured(mesh, web)
     ip, port = weft.address()
-    for version in ("1.2", "1.3"):
+    for version, asked, spoken in (("1.2", "--http1.1", "1.1"), ("1.3", "--http1.1", "1.1"), ("1.2", "--http2", "2"), ("1.3", "--http2", "2")):
         done = subprocess.run(["curl", "-sS", "--cacert", pki.root.cert, "--resolve", f"{NAME}:{port}:{ip}", f"--tlsv{version}", "--tls-max", version,
-                               "-H", "Host: web", "-w", " %{http_code} %{http_version}", f"https://{NAME}:{port}/"],
+                               "-H", "Host: web", "-w", " %{http_code} %{http_version}", asked, f"https://{NAME}:{port}/"],
                               stdout=subprocess.PIPE, timeout=PATIENCE, check=True)
-        assert done.stdout.decode().split()[1:] == ["200", "1.1"]
-    assert weft.metric("tls/handshakes") == 2
+        assert done.stdout.decode().split()[1:] == ["200", spoken]
+    assert weft.metric("tls/handshakes") == 4
 
 
 def test_versions(mesh, web):
@@ -77,7 +77,8 @@ def test_protocols_and_ciphers_that_are_chosen(mesh, web):
 
 def test_alpn(mesh, pki, web):
     weft = secured(mesh, web)
-    client = connect(mesh, weft, pki.context(alpn=["h2", "http/1.1"]), NAME)
+    assert connect(mesh, weft, pki.context(alpn=["http/1.1", "h2"]), NAME).socket.selected_alpn_protocol() == "h2"
+    client = connect(mesh, weft, pki.context(alpn=["http/1.1"]), NAME)
     assert client.socket.selected_alpn_protocol() == "http/1.1"
     assert client.get("web").status == 200
     with pytest.raises(ssl.SSLError, match="(?i)no.application.protocol"):
