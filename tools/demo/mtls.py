@@ -56,7 +56,7 @@ def make_certificates(weft, folder, nodes):
 
 def with_tls(template, files):
     """A node's configuration with the blocks where @SERVER_TLS@ and @CLIENT_TLS@ stand; without files, without them."""
-    blocks = {"@SERVER_TLS@": SERVER_TLS, "@CLIENT_TLS@": CLIENT_TLS}
+    blocks = {"# @SERVER_TLS@": SERVER_TLS, "# @CLIENT_TLS@": CLIENT_TLS}
     lines = []
     for line in template.splitlines(keepends=True):
         block = blocks.get(line.strip())

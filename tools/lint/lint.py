@@ -106,6 +106,15 @@ def check_shell(files):
     yield from done.stdout.splitlines()
 
 
+def check_faults(files):
+    """The fault patches fit the code, or the simulation's worth is no longer checked."""
+    for name in files:
+        if name.startswith("tests/sim/faults/") and name.endswith(".patch"):
+            done = subprocess.run(["git", "apply", "--check", name], stderr=subprocess.PIPE, text=True, check=False)
+            if done.returncode:
+                yield f"{name} does not apply: {done.stderr.splitlines()[0] if done.stderr else 'git apply failed'}"
+
+
 def main():
     os.chdir(os.path.join(os.path.dirname(os.path.abspath(__file__)), "../.."))
     build = sys.argv[1] if len(sys.argv) > 1 else None
@@ -119,6 +128,7 @@ def main():
         ("function lengths", lambda: check_function_lengths(files)),
         ("READMEs", lambda: check_readmes(files)),
         ("places", lambda: check_places(files)),
+        ("fault patches", lambda: check_faults(files)),
         ("shell", (lambda: check_shell(files)) if shutil.which("shellcheck") else None),
     ]
     totals = {"ok": 0, "FAILED": 0, "skipped": 0}
