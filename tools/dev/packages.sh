@@ -14,6 +14,7 @@ declare -A packages=(
 	[fmt]='clang-format'
 	[python]='python3 python3-venv'
 	[scenario]='curl openssl'
+	[soak]='wrk apache2-utils nghttp2-client gcc libc6-dev'
 	[bench]='wrk haproxy nginx-light h2o nghttp2-client nghttp2-proxy openssl libssl-dev curl gcc libc6-dev python3 util-linux'
 )
 

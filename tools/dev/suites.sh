@@ -48,6 +48,7 @@ test_suites() {
 		for build in build-asan build-tsan; do
 			scenario_suite $build
 		done
+		soak_suite --minutes 2
 		bench_suite
 	fi
 	demo_suite
@@ -168,6 +169,22 @@ pytest_suite() {
 
 scenario_suite() {
 	pytest_suite scenario "$@"
+}
+
+# soak_suite [--minutes N]: the quarantine is small, so that memory that grows is the program's own.
+soak_suite() {
+	section "soak (build-asan)"
+	need scenario soak
+	if ! test_venv || ! built build-asan; then
+		count 0 1 0
+		return 0
+	fi
+	sanitizer_options
+	if ASAN_OPTIONS=$ASAN_OPTIONS:quarantine_size_mb=16 WEFT=$PWD/build-asan/weft "$venv"/tests/bin/python tests/scenario/soak.py "$@"; then
+		count 1 0 0
+	else
+		count 0 1 0
+	fi
 }
 
 # The codecs' judges (tests/conform/*_judge.c) are in the test build, others are built by judges.sh.
