@@ -55,12 +55,12 @@ def run_check(options):
             mtls.enter_namespace()
             capture = mtls.Capture()
 
-        def encryption(mesh, report, _):
-            check_mtls.run(mesh, report, capture)
-
+        encryption = check_mtls.Encryption(capture)
         _, run = parts_of(options.exercise)
         with Mesh(options.weft, EXERCISES[options.exercise], options.mtls) as mesh:
-            run(mesh, report, (encryption,) if capture else ())
+            if capture:
+                encryption.begin(mesh)
+            run(mesh, report, (encryption.check,) if capture else ())
     except MeshError as error:
         report.add("the mesh", False, "three nodes and their services, running to the end", str(error))
     finally:

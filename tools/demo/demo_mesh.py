@@ -187,8 +187,9 @@ class Mesh:
     def __init__(self, weft, exercise=EXERCISES["http"], mtls=False):
         self.weft = pathlib.Path(weft).resolve()
         self.exercise, self.mtls = exercise, mtls
-        self.certificates = {}
+        self.authority = None      # mtls.Authority, with mtls
         self.folder = None
+        self.signers = []
         self.nodes = []
         self.services = []
 
@@ -205,12 +206,27 @@ class Mesh:
     def __exit__(self, *_):
         self.end()
 
+    @property
+    def disco(self):
+        return self.folder / "disco"
+
     def node_file(self, node):
         return self.folder / f"node-{NODES.index(node) + 1}.yaml"
 
+    def write_node(self, node, mode="strict"):
+        """The file that a node is told by. It is watched; `mode` is how its incoming router takes callers, with mtls."""
+        template = (HERE / self.exercise.template).read_text()
+        values = None
+        if self.authority:
+            values = {"socket": self.authority.socket, "id": mtls.node_id(NODES.index(node) + 1), "pattern": mtls.PATTERN, "mode": mode}
+        text = mtls.with_tls(template, values).replace("@IP@", node).replace("@DISCO@", str(self.disco))
+        new = self.folder / "new.yaml"
+        new.write_text(text)
+        new.rename(self.node_file(node))
+
     def check_alive(self):
         """MeshError if anything that was started has ended."""
-        for child in self.nodes + self.services:
+        for child in self.signers + self.nodes + self.services:
             if child.fate():
                 raise MeshError(f"{child.name} ended by itself ({child.fate()}). Its last lines:{child.log_tail()}")
 
@@ -222,6 +238,7 @@ class Mesh:
         """Ends everything and removes the folder. May be called at any time, and again."""
         self._end_children(self.nodes, expected=0)
         self._end_children(self.services, expected=-signal.SIGTERM)
+        self._end_children(self.signers, expected=0)
         if self.folder:
             shutil.rmtree(self.folder, ignore_errors=True)
 
@@ -243,19 +260,18 @@ class Mesh:
 
     def _write_files(self):
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="weft-demo."))
-        disco = self.folder / "disco"
-        disco.mkdir()
+        self.disco.mkdir()
         for service in self.exercise.services:
             lines = [f"{node} {service.port}\n" for node in service.nodes]
-            (disco / service.name).write_text("".join(lines))
-        template = (HERE / self.exercise.template).read_text()
+            (self.disco / service.name).write_text("".join(lines))
         if self.mtls:
-            self.certificates = mtls.make_certificates(self.weft, self.folder, NODES)
+            self.authority = mtls.Authority(self.weft, self.folder)
         for node in NODES:
-            text = mtls.with_tls(template, self.certificates.get(node))
-            self.node_file(node).write_text(text.replace("@IP@", node).replace("@DISCO@", str(disco)))
+            self.write_node(node)
 
     def _start(self):
+        if self.authority:
+            self.signers.append(self._child("weft ca serve", self.authority.serve_command(), {}))
         for service in self.exercise.services:
             for node in service.nodes:
                 self.services.append(self._child(f"{service.name} on {node}", service.command(node), service.environment(node)))

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The demo with mutual TLS between its nodes: the certificates that `weft ca` makes for them, and what a capture of the packets sees."""
+"""The demo with mutual TLS between its nodes: who gives them their identities, and what a capture of the packets sees."""
 
 import fcntl
 import os
@@ -14,57 +14,77 @@ import threading
 from errors import MeshError
 
 TRUST_DOMAIN = "demo.weft"
-NODE_NAME = "linkerd"          # what Linkerd's commonName compares: a name that all nodes' certificates carry
+LIFE = "30s"                   # of a node's certificate: renewed after 15 to 20 s
+PATTERN = f"spiffe://{TRUST_DOMAIN}/ns/mesh/sa/*"
+CHECKER = f"spiffe://{TRUST_DOMAIN}/ns/mesh/sa/checker"
+OTHER = f"spiffe://{TRUST_DOMAIN}/ns/other/sa/impostor"
 INSIDE = "WEFT_DEMO_INSIDE"    # set in the namespace
 
+IDENTITY = """\
+identity:
+  socket: {socket}
+  id: {id}
+"""
 SERVER_TLS = """\
-tls:
-  certPath: {certificate}
-  keyPath: {key}
-  caCertPath: {bundle}
-  requireClientAuth: true
+mutualTls: {mode}
 """
 CLIENT_TLS = """\
-tls:
-  commonName: {name}
-  trustCertsBundle: {bundle}
-  clientAuth:
-    certPath: {certificate}
-    keyPath: {key}
+mutualTls: strict
+peerIds: ['{pattern}']
 """
 
 
-def make_certificates(weft, folder, nodes):
-    """{node: its files}, by `weft ca`: a new authority, and a day's certificate for each node."""
-    authority = folder / "ca"
+def node_id(number):
+    return f"spiffe://{TRUST_DOMAIN}/ns/mesh/sa/node-{number}"
 
-    def run(*arguments):
-        done = subprocess.run([str(weft), "ca", *map(str, arguments)], stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60,
-                              check=False)
+
+class Authority:
+    """A trust domain's authority in a folder, by `weft ca`."""
+
+    def __init__(self, weft, folder):
+        self.weft, self.folder = weft, folder
+        self.directory, self.socket, self.policy = folder / "ca", folder / "ca.sock", folder / "ca-policy.yaml"
+        self.directory.mkdir(mode=0o700)
+        self.run("init", self.directory, "--trust-domain", TRUST_DOMAIN, "--max-ttl", LIFE)
+        # Whoever runs the demo may be any workload of the mesh, and nobody of another namespace.
+        self.policy.write_text(f"allow:\n- uid: {os.getuid()}\n  ids: ['{PATTERN}']\n")
+
+    def run(self, *arguments):
+        """`weft ca` with these arguments; MeshError if it fails."""
+        done = self.try_to(*arguments)
         if done.returncode:
             raise MeshError(f"weft ca {arguments[0]} ended with {done.returncode}: {done.stderr.strip()}")
 
-    authority.mkdir(mode=0o700)
-    run("init", authority, "--trust-domain", TRUST_DOMAIN)
-    made = {}
-    for number, node in enumerate(nodes, 1):
-        prefix = folder / f"node-{number}"
-        run("issue", authority, "--id", f"spiffe://{TRUST_DOMAIN}/ns/mesh/sa/node-{number}", "--dns", NODE_NAME, "--out", prefix)
-        made[node] = {"certificate": f"{prefix}-cert.pem", "key": f"{prefix}-key.pem", "bundle": f"{prefix}-bundle.pem", "name": NODE_NAME}
-    return made
+    def try_to(self, *arguments):
+        return subprocess.run([str(self.weft), "ca", *map(str, arguments)], stdin=subprocess.DEVNULL, capture_output=True, text=True,
+                              timeout=60, check=False)
+
+    def serve_command(self):
+        """What starts the signing process, which alone has the authority's key."""
+        return [self.weft, "ca", "serve", self.directory, "--socket", self.socket, "--policy", self.policy, "--mode", "0600"]
+
+    def fetch(self, identity, out):
+        """As a workload does: asks the signing process once. The process, ended; its files are in `out`."""
+        return self.try_to("agent", "--once", "--socket", self.socket, "--id", identity, "--out", out)
+
+    def issue(self, identity, out):
+        """As only the authority's owner can: the agent's files for any ID, without the signing process."""
+        out.mkdir()
+        self.run("issue", self.directory, "--id", identity, "--out", f"{out}/")
+        return out
 
 
-def with_tls(template, files):
-    """A node's configuration with the blocks where @SERVER_TLS@ and @CLIENT_TLS@ stand; without files, without them."""
-    blocks = {"# @SERVER_TLS@": SERVER_TLS, "# @CLIENT_TLS@": CLIENT_TLS}
+def with_tls(template, values):
+    """A node's configuration with the blocks where @IDENTITY@, @SERVER_TLS@ and @CLIENT_TLS@ stand; without values, without them."""
+    blocks = {"# @IDENTITY@": IDENTITY, "# @SERVER_TLS@": SERVER_TLS, "# @CLIENT_TLS@": CLIENT_TLS}
     lines = []
     for line in template.splitlines(keepends=True):
         block = blocks.get(line.strip())
         if block is None:
             lines.append(line)
-        elif files:
+        elif values:
             indent = line[:len(line) - len(line.lstrip())]
-            lines += [indent + one for one in block.format(**files).splitlines(keepends=True)]
+            lines += [indent + one for one in block.format(**values).splitlines(keepends=True)]
     return "".join(lines)
 
 

@@ -56,6 +56,10 @@ def show_mesh(mesh):
     print(f"\n  written for this run, and removed at its end: {mesh.folder}")
     print("    node-1.yaml node-2.yaml node-3.yaml   what each node is told: a Linkerd 1.x configuration")
     print("    disco/                                who runs where: a file a service, a line an instance")
+    if mesh.authority:
+        print("    ca/ ca.sock                           the authority, and where `weft ca serve` gives each node its certificates")
+        print(f"\n  The nodes call each other by mutual TLS. Whom one has been called by: curl -s http://{NODES[0]}:{ADMIN_PORT}/admin/metrics.json"
+              " | grep -o 'peer/[^\"]*connects'")
 
 
 def show_steps():
