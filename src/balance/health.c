@@ -103,6 +103,13 @@ static enum health_change report_alive(struct health *health, const struct accru
 	return HEALTH_REMOVED;
 }
 
+static int64_t out_since(const struct health *health, int64_t now)
+{
+	int64_t out = now - atomic_load_explicit(&health->removed_at, memory_order_relaxed);
+
+	return out > 0 ? out : 0;
+}
+
 static enum health_change report_probing(struct health *health, const struct accrual_policy *policy, uint64_t *word,
                                          bool success, int64_t now, double random, int64_t *ns, bool *done)
 {
@@ -110,9 +117,7 @@ static enum health_change report_probing(struct health *health, const struct acc
 		*done = take_out(health, policy, word, step_of(*word) + 1, now, random, ns);
 		return HEALTH_AGAIN;
 	}
-	int64_t out = now - atomic_load_explicit(&health->removed_at, memory_order_relaxed);
-
-	*ns = out > 0 ? out : 0;
+	*ns = out_since(health, now);
 	*done = move(health, word, HEALTH_ALIVE);
 	return HEALTH_REVIVED;
 }
@@ -136,6 +141,7 @@ enum health_change health_report(struct health *health, const struct accrual_pol
 			change = report_probing(health, policy, &word, success, now, random, ns, &done);
 			break;
 		case HEALTH_DEAD:
+		case HEALTH_FAILING:
 		default:
 			return HEALTH_SAME;
 		}
@@ -150,6 +156,31 @@ void health_give_up(struct health *health, int64_t now)
 	while (state_of(word) == HEALTH_PROBING)
 		if (move(health, &word, make(HEALTH_DEAD, step_of(word), now - HEALTH_TICK)))
 			return;
+}
+
+bool health_fail(struct health *health, int64_t now)
+{
+	uint64_t word = load(health);
+
+	while (state_of(word) != HEALTH_FAILING) {
+		if (move(health, &word, make(HEALTH_FAILING, 0, INT64_MAX))) {
+			atomic_store_explicit(&health->removed_at, now, memory_order_relaxed);
+			return true;
+		}
+	}
+	return false;
+}
+
+bool health_pass(struct health *health, int64_t now, int64_t *ns)
+{
+	uint64_t word = load(health);
+
+	*ns = out_since(health, now);
+	while (state_of(word) == HEALTH_FAILING) {
+		if (move(health, &word, HEALTH_ALIVE))
+			return true;
+	}
+	return false;
 }
 
 enum health_state health_state(const struct health *health)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* balance/health.h: whether an endpoint may be picked: failure accrual, shared by all workers.
+/* balance/health.h: whether an endpoint may be picked: failure accrual, and what active checks say; shared by all workers.
  *
  * One cache line per endpoint and client, updated with atomics by every worker. States:
  *
@@ -7,8 +7,10 @@
  *	probing --success--> alive        probing --failure--> dead for the next, longer time
  *	probing --given up, or no answer for HEALTH_PROBE_TIMEOUT--> another probe may be taken
  *
- * What attempts from before the removal report while the endpoint is dead changes nothing. While it is probing any report
- * counts, as in Finagle.
+ *	any --its checks fail--> failing      failing --a check passes--> alive
+ *
+ * What attempts from before the removal report while the endpoint is dead or failing changes nothing. While it is probing any report
+ * counts, as in Finagle. Checks that pass bring nothing back that failure accrual has taken out: its probe does.
  *
  * Any thread that holds the endpoint; no locks.
  *
@@ -16,6 +18,8 @@
  *	if (health_begin(h, now)) ...                   // before an attempt: takes the probe if one is due (true: this is it)
  *	enum health_change c = health_report(h, &policy, success, now, random_unit(r), &ns);
  *	health_give_up(h, now);                         // instead of a report: the probe ended, and says nothing (cancelled)
+ *	if (health_fail(h, now)) ...                    // its checks have failed often enough
+ *	if (health_pass(h, now, &ns)) ...               // and passed again
  */
 #ifndef BALANCE_HEALTH_H
 #define BALANCE_HEALTH_H
@@ -31,6 +35,7 @@ enum health_state {
 	HEALTH_ALIVE,
 	HEALTH_DEAD,
 	HEALTH_PROBING,
+	HEALTH_FAILING,
 };
 
 enum health_change {
@@ -46,6 +51,7 @@ enum health_change {
  *	alive    how many failures there were in a row
  *	dead     in 6 bits how many times it was taken out since it was alive; then until when, in units of HEALTH_TICK
  *	probing  in 6 bits the same; then when another probe may be taken
+ *	failing  never, in those units
  */
 enum { HEALTH_TICK = 64 };
 
@@ -62,6 +68,10 @@ enum health_change health_report(struct health *health, const struct accrual_pol
                                  double random, int64_t *ns);
 /* Who took the probe has no verdict: the next probe may be taken at once. Without effect when it isn't probing. */
 void health_give_up(struct health *health, int64_t now);
+/* False: it is so already. */
+bool health_fail(struct health *health, int64_t now);
+/* False: its checks had not failed. *ns: how long it was out. */
+bool health_pass(struct health *health, int64_t now, int64_t *ns);
 enum health_state health_state(const struct health *health);
 /* health_available for what is not alive. */
 bool health_probe_due(const struct health *health, int64_t now);

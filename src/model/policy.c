@@ -44,6 +44,13 @@ struct client_policy client_policy_default(void)
 			.failures = 5,
 			.backoff = { .kind = BACKOFF_EQUAL, .min_ns = 5 * CLOCK_SECOND, .max_ns = 300 * CLOCK_SECOND },
 		},
+		.check = {
+			.path = "/",
+			.interval_ns = 2 * CLOCK_SECOND,
+			.timeout_ns = CLOCK_SECOND,
+			.unhealthy_threshold = 3,
+			.healthy_threshold = 2,
+		},
 		.requeue_budget = default_budget,
 		.protocol = UPSTREAM_HTTP1,
 		.http2 = http2_policy_default(),
@@ -161,6 +168,8 @@ void client_policy_resolve(
 			policy->balancer = rule->balancer;
 		if (rule->set & CLIENT_ACCRUAL)
 			policy->accrual = rule->accrual;
+		if (rule->set & CLIENT_CHECK)
+			policy->check = rule->check;
 		if (rule->set & CLIENT_ATTEMPT_TIMEOUT)
 			policy->attempt_timeout_ns = rule->attempt_timeout_ns;
 		if (rule->set & CLIENT_CONNECTIONS)

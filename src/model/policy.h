@@ -113,6 +113,24 @@ struct accrual_policy {
 	struct backoff backoff;
 };
 
+/* Active health checks: endpoints are asked for their health, each time by a connection of its own. */
+enum check_kind {
+	CHECK_KIND_NONE,
+	CHECK_KIND_HTTP, /* GET of `path`: 2xx or 3xx */
+	CHECK_KIND_GRPC, /* grpc.health.v1.Health/Check of `service`: SERVING */
+};
+
+enum { CHECK_TEXT_MOST = 255 };
+
+struct check_policy {
+	enum check_kind kind;
+	char path[CHECK_TEXT_MOST + 1], service[CHECK_TEXT_MOST + 1];
+	char host[CHECK_TEXT_MOST + 1]; /* asked for; empty: the endpoint's address */
+	int64_t interval_ns, timeout_ns;
+	uint32_t unhealthy_threshold; /* failures in a row, then it is taken out */
+	uint32_t healthy_threshold;   /* passes in a row, then it comes back */
+};
+
 struct connection_policy {
 	uint32_t min_size;       /* connections kept though idle longer than idle_ns */
 	uint32_t max_size;       /* for each endpoint, in the whole process; 0: no limit */
@@ -153,6 +171,7 @@ enum client_field {
 	CLIENT_SOCKET = 1 << 12,
 	CLIENT_TLS = 1 << 20,
 	CLIENT_FORWARD_CERTIFICATE = 1 << 21,
+	CLIENT_CHECK = 1 << 22,
 };
 
 /* How long a connection to an endpoint lives. */
@@ -193,6 +212,7 @@ struct client_policy {
 	unsigned set;               /* enum client_field */
 	struct balancer_policy balancer;
 	struct accrual_policy accrual;
+	struct check_policy check;
 	int64_t attempt_timeout_ns; /* one attempt, connecting included; 0: none */
 	struct connection_policy connections;
 	struct budget_policy requeue_budget;

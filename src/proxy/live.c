@@ -236,13 +236,20 @@ static bool same_tls_policy(const struct tls_policy *a, const struct tls_policy 
 		strcmp(a->peers, b->peers) == 0;
 }
 
+static bool same_check_policy(const struct check_policy *a, const struct check_policy *b)
+{
+	return a->kind == b->kind && strcmp(a->path, b->path) == 0 && strcmp(a->service, b->service) == 0 && strcmp(a->host, b->host) == 0 &&
+		a->interval_ns == b->interval_ns && a->timeout_ns == b->timeout_ns && a->unhealthy_threshold == b->unhealthy_threshold &&
+		a->healthy_threshold == b->healthy_threshold;
+}
+
 static bool same_client_policy(const struct client_policy *a, const struct client_policy *b)
 {
 	return a->balancer.kind == b->balancer.kind && a->balancer.max_effort == b->balancer.max_effort &&
 		a->balancer.decay_ns == b->balancer.decay_ns && a->balancer.probation == b->balancer.probation &&
 		a->accrual.kind == b->accrual.kind &&
 		a->accrual.failures == b->accrual.failures && same_backoff(&a->accrual.backoff, &b->accrual.backoff) &&
-		a->attempt_timeout_ns == b->attempt_timeout_ns && a->connections.min_size == b->connections.min_size &&
+		same_check_policy(&a->check, &b->check) && a->attempt_timeout_ns == b->attempt_timeout_ns && a->connections.min_size == b->connections.min_size &&
 		a->connections.max_size == b->connections.max_size &&
 		a->connections.max_waiters == b->connections.max_waiters &&
 		a->connections.idle_ns == b->connections.idle_ns &&

@@ -64,6 +64,7 @@ struct target {
 	char text[ADDRESS_TEXT];     /* "ip:port" */
 	struct health health;
 	struct places places;
+	_Atomic uint32_t checker; /* the worker that checks its health, its index + 1; 0: none */
 };
 
 /* Immutable, in the order of addresses; a new one for each change. */

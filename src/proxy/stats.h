@@ -83,6 +83,9 @@ struct client_stats {
 	struct counter adds, removes, updates, effort_exhausted;
 	struct counter removals, revivals, probes;
 	struct histogram removed_for;
+	struct counter checks, checks_passed, checks_failed; /* active health checks */
+	struct counter checks_unanswered;                    /* of the failed ones, those without an answer */
+	struct counter check_removals, check_revivals;
 	struct counter requeues, requeue_budget_exhausted, request_limit;
 	struct histogram_few requeues_per_request;
 	struct counter waiters, waited;      /* requests waiting for a connection now, and ever */

@@ -3,6 +3,7 @@
 
 #include "base/check.h"
 #include "proxy/edges.h"
+#include "proxy/health_check.h"
 #include "proxy/sharing.h"
 #include "tls/client.h"
 
@@ -46,7 +47,6 @@ static struct peer *peer_at(struct list *link)
 /* ---- peers ---- */
 
 static void retire(struct connection *connection);
-static void peer_unref(struct peer *peer);
 
 static void stop_waiting(struct peer *peer, struct peer_waiter *waiter)
 {
@@ -104,12 +104,18 @@ static struct peer *peer_new(struct upstream *upstream, struct target *target, d
 	list_init(&peer->waiting);
 	task_init(&peer->look, look, peer);
 	sharing_join(peer);
+	health_check_start(peer);
 	balancer_add(&upstream->balancer, &peer->candidate);
 	counter_add(&upstream->stats->adds, 1);
 	return peer;
 }
 
-static void peer_unref(struct peer *peer)
+void peer_ref(struct peer *peer)
+{
+	peer->references++;
+}
+
+void peer_unref(struct peer *peer)
 {
 	CHECK(peer->references > 0);
 	if (--peer->references || !peer->removed)
@@ -168,7 +174,8 @@ static void peer_remove(struct peer *peer)
 	close_idle(peer);
 	sharing_leave(peer);
 	peer->references++;
-	upstream_ref(peer->upstream);    /* until the peer is gone */
+	upstream_ref(peer->upstream); /* until the peer is gone */
+	health_check_stop(peer);
 	if (!list_empty(&peer->waiting))   /* not now: the peers that take its place may not be there yet */
 		task_set(peer->upstream->worker->loop, &peer->look);
 	peer_unref(peer);
@@ -345,7 +352,7 @@ static bool is_anybody(const struct client_policy *policy)
 }
 
 /* Puts TLS on top, where the policy wants it. Of the stream nothing is left after an error. */
-static int secure(struct peer *peer, struct stream **stream)
+static int secure(struct peer *peer, enum upstream_protocol protocol, struct stream **stream)
 {
 	const struct client_policy *policy = &peer->upstream->client->policy;
 	struct worker *worker = peer->upstream->worker;
@@ -353,7 +360,7 @@ static int secure(struct peer *peer, struct stream **stream)
 	struct tls_target target = {
 		.name = slice_of(policy->tls.name),
 		.peers = slice_of(policy->tls.peers),
-		.alpn = offered(policy->protocol),
+		.alpn = offered(protocol),
 		.session = &peer->tls,
 	};
 
@@ -370,11 +377,19 @@ static int secure(struct peer *peer, struct stream **stream)
 	return e;
 }
 
+int peer_connect(struct peer *peer, enum upstream_protocol protocol, struct stream **stream)
+{
+	const struct socket_policy *policy = &peer->upstream->client->policy.socket;
+	const struct socket_options options = { .keep_alive = policy->keep_alive, .delay = policy->delay };
+	struct worker *worker = peer->upstream->worker;
+	int e = network_connect(worker->network, worker->loop, &peer->target->address, &options, stream);
+
+	return e ? e : secure(peer, protocol, stream);
+}
+
 static int connection_new(struct peer *peer, const struct session_limits *limits, struct connection **out)
 {
 	const struct session_limits own = connection_limits(peer->upstream, limits);
-	const struct socket_policy *policy = &peer->upstream->client->policy.socket;
-	const struct socket_options options = { .keep_alive = policy->keep_alive, .delay = policy->delay };
 	struct worker *worker = peer->upstream->worker;
 	struct stream *stream;
 	int e;
@@ -387,9 +402,7 @@ static int connection_new(struct peer *peer, const struct session_limits *limits
 		goto no_connection;
 	}
 	*connection = (struct connection){ .magic = CONNECTION_MAGIC, .peer = peer, .began = loop_now(worker->loop) };
-	e = network_connect(worker->network, worker->loop, &peer->target->address, &options, &stream);
-	if (!e)
-		e = secure(peer, &stream);
+	e = peer_connect(peer, peer->upstream->client->policy.protocol, &stream);
 	if (e)
 		goto no_stream;
 	e = worker_client_codec(worker, &peer->upstream->client->policy)
@@ -684,8 +697,13 @@ void upstream_sweep(struct worker *worker, int64_t now, bool all)
 
 		if (upstream->incomplete)
 			follow(upstream, upstream->targets);
-		LIST_EACH(&upstream->peers, link)
+		LIST_EACH(&upstream->peers, link) {
 			sweep_idle(peer_at(link), now, all || unused);
+			if (all || unused)
+				health_check_stop(peer_at(link));
+			else
+				health_check_start(peer_at(link));
+		}
 		show_size(upstream);
 		if (unused && !has_connections(upstream))
 			upstream_free(upstream);

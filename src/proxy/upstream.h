@@ -29,7 +29,8 @@ struct peer {
 	struct map_entry by_target;    /* worker->peers_by_target, while it is limited and not removed */
 	struct task look;              /* something can be done for those who wait */
 	struct tls_session tls;        /* to be resumed by the next connection */
-	uint32_t connections, references; /* references: attempts and connections */
+	struct health_check *check;       /* NULL: none is wanted, or there was no memory for it */
+	uint32_t connections, references; /* references: attempts and connections, those of checks too */
 	uint8_t turns;                 /* how often its own requests went before those of other workers */
 	uint32_t undecided;            /* connections of which it is not known yet how many requests they take */
 	bool spares;                   /* has said that it has idle connections (sharing.h) */
@@ -71,6 +72,11 @@ MUST_CHECK int peer_open(struct peer *peer, const struct session_limits *limits,
 /* False when too many wait already. */
 bool peer_wait(struct peer *peer, struct peer_waiter *waiter);
 void peer_leave(struct peer *peer, struct peer_waiter *waiter); /* before `ready` */
+/* A stream to the peer as its policy wants it, with TLS, for who makes a session of its own: `protocol` is what will be spoken. Until
+ * that stream has ended the peer is to be counted. ERROR_LIMIT, ERROR_NO_MEMORY, ERROR_INVALID: TLS to an endpoint without a name. */
+MUST_CHECK int peer_connect(struct peer *peer, enum upstream_protocol protocol, struct stream **stream);
+void peer_ref(struct peer *peer);
+void peer_unref(struct peer *peer);
 /* For sharing.c: the request that has waited longest tries again; an idle connection is closed, false: there is none. */
 void peer_wake_one(struct peer *peer);
 bool peer_spare_one(struct peer *peer);

@@ -4,6 +4,7 @@
 #include "base/check.h"
 #include "base/memory.h"
 #include "proxy/exchange.h"
+#include "proxy/health_check.h"
 #include "proxy/listener.h"
 #include "proxy/methods.h"
 #include "proxy/router.h"
@@ -205,6 +206,7 @@ int worker_init(struct worker *worker, struct proxy *proxy, unsigned index, stru
 	pool_init(&worker->upstreams, "upstream", sizeof(struct upstream), MAX_UPSTREAMS);
 	pool_init(&worker->peers, "peer", sizeof(struct peer), MAX_PEERS);
 	pool_init(&worker->connections, "connection", upstream_connection_size(), MAX_CONNECTIONS);
+	pool_init(&worker->checks, "health check", health_check_size(), MAX_PEERS);
 	list_init(&worker->listeners);
 	list_init(&worker->unready_routes);
 	list_init(&worker->dying_routes);
@@ -255,6 +257,7 @@ void worker_fini(struct worker *worker)
 	pool_fini(&worker->upstreams);
 	pool_fini(&worker->peers);
 	pool_fini(&worker->connections);
+	pool_fini(&worker->checks);
 	worker->magic = 0;
 }
 
@@ -268,7 +271,7 @@ static uint32_t count_left(struct worker *worker)
 		left += !list_empty(&LIST_OF(link, struct worker_listener, link)->sessions);
 	left += !list_empty(&worker->running);
 	if (worker->shutting_down)
-		left += worker->routes_alive + worker->connections.in_use + worker->router_count + worker->configured +
+		left += worker->routes_alive + worker->connections.in_use + worker->checks.in_use + worker->router_count + worker->configured +
 		        !list_empty(&worker->dying_routers) +
 		        !list_empty(&worker->listeners);
 	return left;

@@ -154,6 +154,8 @@ static const struct linkerd_key policy_keys[] = {
 	  .says = "which endpoint is picked" },
 	{ "failureAccrual", LINKERD_READ, AT(accrual), .sets = CLIENT_ACCRUAL, .read = read_accrual, .choice = &accrual_choice,
 	  .says = "when an endpoint is taken out" },
+	{ "healthCheck", LINKERD_READ, AT(check), .sets = CLIENT_CHECK, .read = linkerd_read_health_check, .choice = &linkerd_health_check,
+	  .says = "endpoints are asked for their health; those that fail get no requests (weft's own key); no" },
 	{ "requestAttemptTimeoutMs", LINKERD_MS, AT(attempt_timeout_ns), 1, .sets = CLIENT_ATTEMPT_TIMEOUT,
 	  .says = "for each attempt; none" },
 	{ "requeueBudget", LINKERD_READ, AT(requeue_budget), .sets = CLIENT_REQUEUE_BUDGET, .read = linkerd_read_budget,

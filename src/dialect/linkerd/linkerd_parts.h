@@ -114,6 +114,11 @@ void linkerd_check_mutual(struct linkerd_load *load, const struct document_node 
 /* The same for `client`, whatever its kind, and peerIds in it. */
 void linkerd_check_client_mutual(struct linkerd_load *load, const struct document_node *client, const struct router *router);
 
+/* linkerd_health.c: `client.healthCheck` */
+extern const struct linkerd_choice linkerd_health_check;
+void linkerd_read_health_check(
+	struct linkerd_load *load, const struct document_node *node, void *out); /* struct check_policy */
+
 /* linkerd_check.c: what only the whole file shows */
 void linkerd_check(struct linkerd_load *load, const struct document_node *root);
 

@@ -265,6 +265,55 @@ static void test_many_workers_at_once(void **state)
 	assert_true(all.probes >= all.revived + all.again);
 }
 
+static void test_failing_checks_take_it_out_until_they_pass(void **state)
+{
+	struct health health;
+	int64_t ns;
+
+	(void)state;
+	health_init(&health);
+	assert_false(health_pass(&health, 5, &ns));
+	assert_true(health_fail(&health, 10));
+	assert_false(health_fail(&health, 11));
+	assert_int_equal(health_state(&health), HEALTH_FAILING);
+	/* No probe is ever due, and what is reported changes nothing. */
+	assert_false(health_available(&health, INT64_MAX / 4));
+	assert_false(health_begin(&health, INT64_MAX / 4));
+	assert_int_equal(report(&health, true, 12, &ns), HEALTH_SAME);
+	assert_int_equal(report(&health, false, 12, &ns), HEALTH_SAME);
+	health_give_up(&health, 12);
+	assert_int_equal(health_state(&health), HEALTH_FAILING);
+	assert_true(health_pass(&health, 30, &ns));
+	assert_int_equal(ns, 20);
+	assert_int_equal(health_state(&health), HEALTH_ALIVE);
+	assert_true(health_available(&health, 30));
+}
+
+static void test_checks_and_accrual_together(void **state)
+{
+	struct health health;
+	int64_t ns;
+
+	(void)state;
+	health_init(&health);
+	fail_times(&health, 3, 0);
+	assert_int_equal(health_state(&health), HEALTH_DEAD);
+	/* A check that passes is no probe. */
+	assert_false(health_pass(&health, 1, &ns));
+	assert_int_equal(health_state(&health), HEALTH_DEAD);
+	/* One that fails is worse than dead; what passes then makes it alive. */
+	assert_true(health_fail(&health, 2));
+	assert_false(health_available(&health, 10 * CLOCK_SECOND));
+	assert_true(health_pass(&health, 3, &ns));
+	assert_int_equal(health_state(&health), HEALTH_ALIVE);
+	/* A probe's report that comes late changes nothing. */
+	fail_times(&health, 3, 4);
+	assert_true(health_begin(&health, 2 * CLOCK_SECOND));
+	assert_true(health_fail(&health, 2 * CLOCK_SECOND));
+	assert_int_equal(report(&health, true, 3 * CLOCK_SECOND, &ns), HEALTH_SAME);
+	assert_int_equal(health_state(&health), HEALTH_FAILING);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -277,6 +326,8 @@ int main(void)
 		cmocka_unit_test(test_given_up_probe_is_taken_again_at_once),
 		cmocka_unit_test(test_no_accrual_never_takes_out),
 		cmocka_unit_test(test_far_future_stays_out),
+		cmocka_unit_test(test_failing_checks_take_it_out_until_they_pass),
+		cmocka_unit_test(test_checks_and_accrual_together),
 		cmocka_unit_test(test_many_workers_at_once),
 	};
 

@@ -377,6 +377,42 @@ static void classifiers_and_balancers_have_their_names(void **state)
 	}
 }
 
+static void health_checks_are_read(void **state)
+{
+	(void)state;
+	struct snapshot *s = load_with("  client:\n    kind: io.l5d.static\n    configs:\n"
+				       "    - prefix: /#/a\n      healthCheck: {kind: io.l5d.grpc, service: "
+				       "pkg.Greeter, intervalMs: 300, unhealthyThreshold: 5}\n"
+				       "    - prefix: /#/a/b\n      healthCheck: {kind: io.l5d.http, path: /up, host: "
+				       "web, timeoutMs: 50, healthyThreshold: 1}\n"
+				       "    - prefix: /#/a/b/c\n      healthCheck: {kind: none}\n");
+	struct client_policy p = client_of(s, "/#/a");
+
+	assert_int_equal(p.set, CLIENT_CHECK);
+	assert_int_equal(p.check.kind, CHECK_KIND_GRPC);
+	assert_string_equal(p.check.service, "pkg.Greeter");
+	assert_string_equal(p.check.host, "");
+	assert_int_equal(p.check.interval_ns, 300 * CLOCK_MS);
+	assert_int_equal(p.check.timeout_ns, 300 * CLOCK_MS); /* the usual second would be longer */
+	assert_int_equal(p.check.unhealthy_threshold, 5);
+	assert_int_equal(p.check.healthy_threshold, 2);
+
+	/* A later rule's is another one, not a change of the earlier one. */
+	p = client_of(s, "/#/a/b");
+	assert_int_equal(p.check.kind, CHECK_KIND_HTTP);
+	assert_string_equal(p.check.path, "/up");
+	assert_string_equal(p.check.host, "web");
+	assert_string_equal(p.check.service, "");
+	assert_int_equal(p.check.interval_ns, 2 * CLOCK_SECOND);
+	assert_int_equal(p.check.timeout_ns, 50 * CLOCK_MS);
+	assert_int_equal(p.check.unhealthy_threshold, 3);
+	assert_int_equal(p.check.healthy_threshold, 1);
+
+	assert_int_equal(client_of(s, "/#/a/b/c").check.kind, CHECK_KIND_NONE);
+	assert_int_equal(client_of(s, "/#/other").check.kind, CHECK_KIND_NONE);
+	snapshot_unref(s);
+}
+
 static void clients_are_read(void **state)
 {
 	(void)state;
@@ -456,6 +492,7 @@ int main(void)
 		cmocka_unit_test(static_services_apply_by_prefix_in_order),
 		cmocka_unit_test(classifiers_and_balancers_have_their_names),
 		cmocka_unit_test(clients_are_read),
+		cmocka_unit_test(health_checks_are_read),
 		cmocka_unit_test(json_and_nulls_are_fine),
 		cmocka_unit_test(equal_ports_on_different_addresses_are_fine),
 	};
