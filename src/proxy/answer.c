@@ -12,6 +12,13 @@ enum step_result answer_error(struct exchange *exchange, unsigned status, struct
 	return STEP_END;
 }
 
+enum step_result answer_no_room(struct exchange *exchange, int error)
+{
+	exchange->flags |= error == ERROR_LIMIT ? 0 : FLAG_OVERLOAD;
+	return error == ERROR_LIMIT ? answer_error(exchange, 431, SLICE("too many header fields")) :
+	                              answer_error(exchange, 503, SLICE("no memory for the request's header fields"));
+}
+
 enum step_result answer_status(struct exchange *exchange, unsigned status)
 {
 	exchange_answer(exchange, status, (struct slice){ 0 }, false);

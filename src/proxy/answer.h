@@ -9,6 +9,8 @@
 
 /* Text and l5d-err as given. */
 enum step_result answer_error(struct exchange *exchange, unsigned status, struct slice text);
+/* What is to be added to a request's head has no room: ERROR_LIMIT, it has too many fields; else there is no memory. */
+enum step_result answer_no_room(struct exchange *exchange, int error);
 enum step_result answer_unidentified(struct exchange *exchange, struct slice why);
 enum step_result answer_too_deep(struct exchange *exchange, unsigned limit);
 /* Nothing is bound to the name, or what is bound has no endpoints; `why`: a namer's message, or empty. */

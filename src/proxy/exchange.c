@@ -232,12 +232,13 @@ static bool send_answer(struct exchange *exchange, const struct head *head, stru
 	return true;
 }
 
-/* Unless who answers has said it. */
+/* Unless who answers has said it. What is too large is said as gRPC's own ends say it. */
 static void choose_rpc_status(struct exchange *exchange, unsigned status)
 {
-	if (exchange->rpc_status != GRPC_NONE)
-		return;
-	exchange->rpc_status = (uint8_t)(exchange->flags & FLAG_OVERLOAD ? GRPC_RESOURCE_EXHAUSTED : grpc_status_of_http(status));
+	bool exhausted = (exchange->flags & FLAG_OVERLOAD) || status == 431;
+
+	if (exchange->rpc_status == GRPC_NONE)
+		exchange->rpc_status = (uint8_t)(exhausted ? GRPC_RESOURCE_EXHAUSTED : grpc_status_of_http(status));
 }
 
 void exchange_answer(struct exchange *exchange, unsigned status, struct slice text, bool retryable)

@@ -56,21 +56,23 @@ static void read_method(struct exchange *exchange)
 		exchange->rpc_method = arena_copy(&exchange->arena, slice_from(target, 1));
 }
 
-int rpc_read(struct exchange *exchange)
+int rpc_recognize(struct exchange *exchange)
 {
 	struct head *request = exchange->request;
 	enum grpc_kind kind = GRPC_NOT;
-	int e;
 
 	if (head_has(request, FIELD_CONTENT_TYPE))
 		kind = grpc_kind(field_value(head_find(request, FIELD_CONTENT_TYPE)));
 	if (kind == GRPC_NOT || (kind != GRPC_PLAIN && !exchange->listener->policy->grpc_web))
 		return 0;
-	if (kind != GRPC_PLAIN && (e = web_begin(exchange, kind)))
-		return e;
 	exchange->rpc = true;
 	read_method(exchange);
-	return head_has(request, FIELD_GRPC_TIMEOUT) ? read_timeout(exchange) : 0;
+	return kind == GRPC_PLAIN ? 0 : web_begin(exchange, kind);
+}
+
+int rpc_read(struct exchange *exchange)
+{
+	return exchange->rpc && head_has(exchange->request, FIELD_GRPC_TIMEOUT) ? read_timeout(exchange) : 0;
 }
 
 static int write_timeout(struct exchange *exchange)

@@ -2,7 +2,8 @@
 /* proxy/rpc.h: what is special to gRPC on a request's way: its deadline, its status, and answers that its callers understand. The
  * worker's thread.
  *
- *	e = rpc_read(exchange);                     // once: is it gRPC, and by when must it be over
+ *	e = rpc_recognize(exchange);                // once: is it gRPC? Before anything is answered
+ *	e = rpc_read(exchange);                     // once: by when must it be over
  *	e = rpc_write(exchange);                    // for each attempt: what is left of that time
  *	verdict = rpc_judge(exchange, head, verdict);
  *	rpc_trailers(exchange, trailers, &more);    // what the proxy adds to a response's end
@@ -13,7 +14,9 @@
 
 #include "proxy/exchange.h"
 
-/* ERROR_SYNTAX: a grpc-timeout that is none; ERROR_LIMIT, ERROR_NO_MEMORY. Begins to count the time. */
+/* ERROR_LIMIT, ERROR_NO_MEMORY: it is gRPC-Web and can't be translated; the answer to it is one of gRPC's all the same. */
+MUST_CHECK int rpc_recognize(struct exchange *exchange);
+/* ERROR_SYNTAX: a grpc-timeout that is none. Begins to count the time. */
 MUST_CHECK int rpc_read(struct exchange *exchange);
 /* ERROR_LIMIT: too many fields; ERROR_NO_MEMORY. l5d_rewind takes it back. */
 MUST_CHECK int rpc_write(struct exchange *exchange);

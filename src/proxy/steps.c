@@ -15,13 +15,17 @@ static enum step_result identify(struct exchange *exchange)
 {
 	const struct router *router = exchange->listener->router->router;
 	struct slice why;
-	int e = l5d_read(exchange, &why);
+	int e = rpc_recognize(exchange);
 
 	if (e)
-		return answer_error(exchange, e == ERROR_SYNTAX ? 400 : 503, why);
-	e = rpc_read(exchange);
+		return answer_no_room(exchange, e);
+	e = l5d_read(exchange, &why);
+	if (e == ERROR_SYNTAX)
+		return answer_error(exchange, 400, why);
 	if (e)
-		return answer_error(exchange, e == ERROR_SYNTAX ? 400 : 503, e == ERROR_SYNTAX ? SLICE("grpc-timeout is not a timeout") : slice_of(error_text(e)));
+		return answer_no_room(exchange, e);
+	if (rpc_read(exchange))
+		return answer_error(exchange, 400, SLICE("grpc-timeout is not a timeout"));
 	if (exchange->rpc_deadline && exchange->rpc_timeout_ns == 0)
 		return answer_timeout(exchange, 0, "anything");
 	if (!identify_request(router, exchange->request, &exchange->arena, &exchange->identified, &why)) {
@@ -237,10 +241,7 @@ static enum step_result forward(struct exchange *exchange)
 		e = rpc_write(exchange);
 	if (e) {
 		exchange_end_attempt(exchange, RESET_CANCEL, OUTCOME_CANCELED);
-		if (e == ERROR_LIMIT)
-			return answer_error(exchange, 431, SLICE("too many header fields"));
-		exchange->flags |= FLAG_OVERLOAD;
-		return answer_error(exchange, 503, SLICE("no memory for the request's header fields"));
+		return answer_no_room(exchange, e);
 	}
 	exchange_send(exchange);
 	return STEP_END;

@@ -181,6 +181,34 @@ def test_the_proxys_own_answers(mesh, way):
             assert "l5d-err" in dict(error.value.initial_metadata() or ()) | dict(error.value.trailing_metadata() or ())
 
 
+@pytest.mark.parametrize("metadata, status", [
+    (("l5d-dtab", "/a =>"), grpc.StatusCode.INTERNAL),
+    (("l5d-ctx-dtab", "nonsense"), grpc.StatusCode.INTERNAL),
+    (("via", ", ".join(["1.1 a"] * 11)), grpc.StatusCode.INTERNAL),
+])
+def test_calls_that_the_proxy_refuses(mesh, serve, metadata, status):
+    server, = serve()
+    with channel(mesh.weft(mesh.config(h2_router(mesh)))) as made:
+        with pytest.raises(grpc.RpcError) as error:
+            unary(made, "Say")(b"hello", timeout=10, metadata=[metadata])
+        assert error.value.code() == status
+        assert error.value.details() and "HTTP" not in error.value.details(), "it comes as gRPC's status"
+        assert not server.seen
+
+
+def test_more_calls_than_the_server_takes(mesh, serve):
+    server, = serve()
+    with channel(mesh.weft(mesh.config(h2_router(mesh, server={"maxConcurrentRequests": 1})))) as made:
+        first = unary(made, "Hang").future(b"hello", timeout=20)
+        wait_until(lambda: server.seen)
+        with pytest.raises(grpc.RpcError) as error:
+            unary(made, "Say")(b"hello", timeout=10)
+        assert error.value.code() == grpc.StatusCode.RESOURCE_EXHAUSTED
+        assert error.value.details() == "too many concurrent requests"
+        server.canceled.set()
+        assert first.result() == b"hello"
+
+
 def test_many_calls_share_few_connections(mesh, serve):
     server, = serve()
     weft = mesh.weft(mesh.config(h2_router(mesh)))

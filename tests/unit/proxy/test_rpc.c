@@ -319,6 +319,57 @@ static void the_proxys_own_answers_have_a_status(struct chain_options options)
 	end(chain, call);
 }
 
+/* Whatever is wrong with a call is told as gRPC tells it, and its message in l5d-err as ever. */
+static void bad_calls_have_a_status(struct chain_options options)
+{
+	static const char *const table[][3] = {
+		{ "l5d-dtab: /a =>\r\n", "13", NULL },
+		{ "l5d-ctx-dtab: nonsense\r\n", "13", NULL },
+		{ "grpc-timeout: soon\r\n", "13", "grpc-timeout is not a timeout" },
+		{ "Via: 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11\r\n", "13", "Maximum number of calls (10) has been exceeded. Please check for proxy loops." },
+	};
+	static const char *const types[] = { "application/grpc", "application/grpc-web", "application/grpc-web-text+proto" };
+
+	for (unsigned i = 0; i < sizeof table / sizeof table[0]; i++) {
+		struct chain *chain = start(&options, "    grpcWeb: true\n");
+
+		for (unsigned k = 0; k < 3; k++) {
+			char head[400];
+
+			snprintf(head, sizeof head, "POST /pkg.Greeter/Hello HTTP/1.1\r\nHost: web\r\nContent-Type: %s\r\n%sTransfer-Encoding: chunked\r\n\r\n",
+			         types[k], table[i][0]);
+			struct call *call = make_call(chain, head, 0);
+			assert_int_equal(200, call->status);
+			assert_field(call, "grpc-status", table[i][1]);
+			if (table[i][2])
+				assert_field(call, "grpc-message", table[i][2]);
+			assert_non_null(head_find_name(&call->head, SLICE("grpc-message")));
+			assert_non_null(head_find_name(&call->head, SLICE("l5d-err")));
+			assert_field(call, "content-type", k == 0 ? "application/grpc" : k == 1 ? "application/grpc-web" : "application/grpc-web-text");
+			assert_int_equal(0, call->body_length);
+			call_release(call, RESET_NONE);
+		}
+		assert_int_equal(0, chain_opened(chain));
+		chain_free(chain);
+	}
+}
+
+/* What an endpoint could not take for having too many fields. */
+static void too_many_fields_are_too_much(struct chain_options options)
+{
+	struct chain *chain = start(&options, NULL);
+	char head[8000];
+	int length = snprintf(head, sizeof head, "POST /pkg.Greeter/Hello HTTP/1.1\r\nHost: web\r\nContent-Type: application/grpc\r\n");
+
+	for (unsigned i = 0; i < HEAD_MAX_FIELDS - 5; i++)
+		length += snprintf(head + length, sizeof head - (size_t)length, "x-%u: 1\r\n", i);
+	snprintf(head + length, sizeof head - (size_t)length, "Transfer-Encoding: chunked\r\n\r\n");
+	struct call *call = make_call(chain, head, 0);
+	assert_int_equal(200, call->status);
+	assert_field(call, "grpc-status", "8");
+	end(chain, call);
+}
+
 static void break_off_behind_body(struct call *call, enum call_event event)
 {
 	if (event == CALL_OPENED)
@@ -428,6 +479,8 @@ int main(int argc, char **argv)
 		EVERY_VARIANT(a_deadline_ends_a_stream_with_a_status),
 		EVERY_CODEC(deadlines_that_make_no_sense),
 		EVERY_CODEC(the_proxys_own_answers_have_a_status),
+		EVERY_CODEC(bad_calls_have_a_status),
+		EVERY_CODEC(too_many_fields_are_too_much),
 		EVERY_VARIANT(a_stream_that_breaks_ends_with_a_status),
 		EVERY_CODEC(http_failures_are_unavailable_to_the_compliant),
 		EVERY_VARIANT(methods_are_counted_by_name),
