@@ -64,6 +64,18 @@ enum client_certificate {
 	CLIENT_CERTIFICATE_FORWARD,  /* passed on as it is; only from callers that were verified */
 };
 
+/* Which web pages may call: cross-origin resource sharing (the Fetch standard, section 3.3), for gRPC-Web. */
+struct cors_policy {
+	const struct slice *origins; /* "https://app.example.com"; a star in place of the first label: any host below it */
+	unsigned origin_count;
+	bool any_origin;             /* a star alone is one of them */
+	bool any_header;             /* requests may have any field; else: */
+	struct slice headers;        /* "content-type, x-grpc-web": fields that requests may have */
+	struct slice exposed;        /* "grpc-status, grpc-message": fields of responses that pages may read */
+	bool credentials;            /* cookies and the like may be sent */
+	int64_t max_age_ns;          /* how long a browser may remember a preflight's answer */
+};
+
 struct listener_policy {
 	struct address address;
 	struct slice label;              /* for metrics; the router's label unless given */
@@ -84,6 +96,7 @@ struct listener_policy {
 	struct slice timestamp_header;
 	struct http2_policy http2;
 	bool grpc_web; /* callers may speak gRPC-Web: translated */
+	const struct cors_policy *cors; /* with grpc_web; NULL: nothing is said of other origins */
 	enum mutual mutual;              /* not off: the options are made of the identity (proxy/certificates.h) */
 	enum client_certificate client_certificate;
 	const struct tls_server_options *tls; /* NULL: plain text */

@@ -4,6 +4,7 @@
 
 #include "base/check.h"
 #include "proxy/answer.h"
+#include "proxy/cors.h"
 #include "proxy/l5d.h"
 #include "proxy/listener.h"
 #include "proxy/methods.h"
@@ -205,6 +206,8 @@ static int answer_head(struct exchange *exchange, struct head *head, unsigned st
 		e = rpc_answer(exchange, head, text);
 	else if (text.length)
 		e = head_add(head, &exchange->arena, FIELD_CONTENT_TYPE, SLICE("Content-Type"), SLICE("text/plain"));
+	if (!e && (exchange->web || exchange->preflight))
+		e = cors_write(exchange, head);
 	if (!e && text.length && status >= 400) {
 		struct slice encoded = l5d_encode_error(&exchange->arena, text, max > 1024 ? max / 2 : 512);
 

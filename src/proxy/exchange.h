@@ -58,6 +58,7 @@ struct exchange {
 	bool rpc;                      /* it is gRPC */
 	uint8_t web;                   /* enum grpc_kind of what its caller speaks, when that is gRPC-Web */
 	bool web_answers;              /* and the response is translated, too */
+	bool preflight;                /* a browser asks whether a page may call (cors.h) */
 	struct grpc_text web_in, web_out;
 	uint8_t rpc_status;            /* enum grpc_status of the response; GRPC_NONE: not known */
 	uint8_t refusal;               /* enum reset that the caller gets in place of an answer; 0: none */

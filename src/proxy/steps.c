@@ -5,6 +5,7 @@
 #include "base/check.h"
 #include "model/dtab.h"
 #include "proxy/answer.h"
+#include "proxy/cors.h"
 #include "proxy/identify.h"
 #include "proxy/l5d.h"
 #include "proxy/rpc.h"
@@ -24,6 +25,8 @@ static enum step_result identify(struct exchange *exchange)
 		return answer_error(exchange, 400, why);
 	if (e)
 		return answer_no_room(exchange, e);
+	if (cors_is_preflight(exchange))
+		return answer_status(exchange, 204);
 	if (rpc_read(exchange))
 		return answer_error(exchange, 400, SLICE("grpc-timeout is not a timeout"));
 	if (exchange->rpc_deadline && exchange->rpc_timeout_ns == 0)

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "proxy/web.h"
 
+#include "proxy/cors.h"
+
 static struct pool *buffers(struct exchange *exchange)
 {
 	return loop_buffers(exchange->worker->loop);
@@ -79,6 +81,10 @@ struct slice web_content_type(const struct exchange *exchange)
 
 int web_write_head(struct exchange *exchange, struct head *head)
 {
+	int e = exchange->web ? cors_write(exchange, head) : 0;
+
+	if (e)
+		return e;
 	if (!exchange->web || !head_has(head, FIELD_CONTENT_TYPE) ||
 	    grpc_kind(field_value(head_find(head, FIELD_CONTENT_TYPE))) != GRPC_PLAIN)
 		return 0;

@@ -98,6 +98,8 @@ static const struct linkerd_key server_keys[] = {
 		.says = LINKERD_HEADER_LIST_SAYS },
 	{ "grpcWeb", LINKERD_BOOL, AT(grpc_web),
 		.says = "gRPC-Web from browsers is translated to gRPC (weft's own key); false" },
+	{ "cors", LINKERD_READ, AT(cors), .read = linkerd_read_cors, .block = &linkerd_cors,
+	  .says = "with grpcWeb: web pages of these origins may call (weft's own key); none" },
 	{ "tls", LINKERD_READ, AT(tls), .read = linkerd_read_server_tls, .block = &linkerd_server_tls, .says = "callers speak TLS; no" },
 	{ "mutualTls", LINKERD_READ, AT(mutual), .read = linkerd_read_server_mutual,
 	  .says = "callers must be workloads (strict), or may speak plain text, too (permissive) (weft's own key); off" },
@@ -128,5 +130,7 @@ void linkerd_read_server(struct linkerd_load *load, const struct document_node *
 	*server = linkerd_server_default(load->protocol);
 	linkerd_read_block(load, node, &linkerd_server, server);
 	linkerd_check_mutual(load, node, server->mutual);
+	if (server->cors && !server->grpc_web)
+		linkerd_problem(load, document_get(node, "cors"), "is only for servers with `grpcWeb: true`");
 	server->timestamp = server->timestamp_header.length > 0;
 }

@@ -40,6 +40,7 @@ static void expect_all(const struct bad *table, size_t count)
 /* A router that is good, for files that test something else. */
 #define ROUTER "routers: [{protocol: http, servers: [{}]}]\n"
 /* A router on lines of its own: what follows begins on line 4 and is indented by two. */
+#define CORS "routers:\n- protocol: http\n  servers:\n  - grpcWeb: true\n    "
 #define HTTP "routers:\n- protocol: http\n  servers: [{}]\n"
 
 static void files_without_routers_are_refused(void **state)
@@ -164,6 +165,18 @@ static void kinds_are_known_not_yet_or_unknown(void **state)
 		  "f:4:51: routers[0].client.healthCheck.host: `a/b` is not a host\n" },
 		{ HTTP "  client: {healthCheck: {kind: io.l5d.http, intervalMs: 500, timeoutMs: 501}}\n",
 		  "f:4:73: routers[0].client.healthCheck.timeoutMs: is more than intervalMs, 500\n" },
+		{ CORS "cors: {maxAgeSecs: 5}\n", "f:5:11: routers[0].servers[0].cors: the key `allowOrigins` is missing\n" },
+		{ CORS "cors: {allowOrigins: []}\n", "f:5:26: routers[0].servers[0].cors.allowOrigins: must not be empty\n" },
+		{ CORS "cors: {allowOrigins: [example.com]}\n",
+		  "f:5:27: routers[0].servers[0].cors.allowOrigins[0]: `example.com` is not an origin: https://HOST, https://*.DOMAIN or *\n" },
+		{ CORS "cors: {allowOrigins: ['https://a.*.b']}\n",
+		  "f:5:27: routers[0].servers[0].cors.allowOrigins[0]: `https://a.*.b` is not an origin: https://HOST, https://*.DOMAIN or *\n" },
+		{ CORS "cors: {allowOrigins: ['https://a/']}\n",
+		  "f:5:27: routers[0].servers[0].cors.allowOrigins[0]: `https://a/` is not an origin: https://HOST, https://*.DOMAIN or *\n" },
+		{ CORS "cors: {allowOrigins: ['*'], allowCredentials: true}\n",
+		  "f:5:51: routers[0].servers[0].cors.allowCredentials: would let any web page act as its visitor: name the origins\n" },
+		{ "routers:\n- protocol: http\n  servers:\n  - port: 0\n    cors: {allowOrigins: ['*']}\n",
+		  "f:5:11: routers[0].servers[0].cors: is only for servers with `grpcWeb: true`\n" },
 		{ HTTP "  client: {kind: io.l5d.globl}\n",
 			"f:4:18: routers[0].client.kind: unknown kind `io.l5d.globl`; did you mean "
 			"`io.l5d.global`?\n" },
