@@ -14,6 +14,11 @@
 
 enum { MAGIC = 0x544c5343, ALPN_MOST = 256 };
 
+/* Of a context: what sessions that began with it are called. */
+struct session_name {
+	unsigned char bytes[MATERIAL_DIGEST];
+};
+
 struct tls_client {
 	uint32_t magic;
 	_Atomic uint32_t references;
@@ -24,6 +29,39 @@ struct tls_client {
 };
 
 /* ---- loading ---- */
+
+static void name_free(void *parent, void *at, CRYPTO_EX_DATA *all, int place, long number, void *pointer)
+{
+	(void)parent;
+	(void)all;
+	(void)place;
+	(void)number;
+	(void)pointer;
+	memory_free(at);
+}
+
+/* OpenSSL numbers these for the whole process. First called on the control thread, before any worker. */
+static int place_of_name(void)
+{
+	static int place = -1;
+
+	if (place < 0) {
+		place = SSL_CTX_get_ex_new_index(0, NULL, NULL, NULL, name_free);
+		CHECK(place >= 0);
+	}
+	return place;
+}
+
+/* The server's certificate is verified when a session begins and not when it is resumed, so a session ends with the trust that it began
+ * with; and with our certificate, which is all that the server will know of us. */
+static void name_sessions(struct material *material, const struct tls_client_options *options, SSL_CTX *context)
+{
+	struct session_name *name = memory_new(sizeof *name);
+
+	material_name_sessions(material, options->no_verification, context, name->bytes);
+	if (!SSL_CTX_set_ex_data(context, place_of_name(), name))
+		check_out_of_memory("OpenSSL");
+}
 
 static void set_alpn(SSL_CTX *context, const struct tls_choices *choices)
 {
@@ -82,6 +120,7 @@ static SSL_CTX *load(struct tls_client *client, struct material *material)
 		check_out_of_memory("OpenSSL");
 	good = load_trust(material, &client->options, context);
 	good = load_certificate(material, &client->options, context) && good;
+	name_sessions(material, &client->options, context);
 	good = material_choices(material, &client->options.choices, context) && good;
 	set_alpn(context, &client->options.choices);
 	/* Kept where the connection is made, one for each endpoint (struct tls_session). */
@@ -222,4 +261,13 @@ SSL *client_begin(struct tls_client *client, struct slice name)
 	if (ssl)
 		SSL_set_connect_state(ssl);
 	return ssl;
+}
+
+bool client_may_resume(SSL *ssl, SSL_SESSION *session, int64_t wall_ns)
+{
+	const struct session_name *name = SSL_CTX_get_ex_data(SSL_get_SSL_CTX(ssl), place_of_name());
+	unsigned length;
+	const unsigned char *began_with = SSL_SESSION_get0_id_context(session, &length);
+
+	return length == sizeof name->bytes && memcmp(began_with, name->bytes, length) == 0 && !facts_outlived(session, wall_ns);
 }

@@ -169,12 +169,6 @@ static int check_identity(const struct texts *texts, struct slice peers, char re
 static int check_peer(struct tls_stream *s, const X509 *certificate, const struct texts *texts, struct slice peers,
                       char reason[FACTS_REASON])
 {
-	/* Its dates were checked when the session began; that may be an hour ago. */
-	if (certificate && SSL_session_reused(s->ssl) &&
-	    certificate_seconds(X509_get0_notAfter(certificate)) < loop_wall(s->stream.loop) / CLOCK_SECOND) {
-		snprintf(reason, FACTS_REASON, "the peer's certificate has expired since its session began");
-		return ERROR_DENIED;
-	}
 	/* Who may come without a certificate is the server's choice, made before. */
 	if (peers.length > 0 || (must_be_workload(s) && (certificate || s->client)))
 		return check_identity(texts, peers, reason);
@@ -230,6 +224,13 @@ int facts_gather(struct tls_stream *s, struct slice peers, char reason[FACTS_REA
 	if (e)
 		return e;
 	return keep(s, &texts, name && is_printable(slice_of(name)) ? slice_of(name) : (struct slice){ 0 });
+}
+
+bool facts_outlived(SSL_SESSION *session, int64_t wall_ns)
+{
+	const X509 *certificate = SSL_SESSION_get0_peer(session);
+
+	return certificate && certificate_seconds(X509_get0_notAfter(certificate)) < wall_ns / CLOCK_SECOND;
 }
 
 void facts_free(struct tls_stream *s)

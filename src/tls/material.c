@@ -118,6 +118,18 @@ static EVP_PKEY *read_key(struct material *material, const struct tls_setting *s
 	return e ? NULL : key;
 }
 
+/* ---- sessions ---- */
+
+void material_name_sessions(struct material *material, int how, SSL_CTX *context, unsigned char name[MATERIAL_DIGEST])
+{
+	EVP_MD_CTX *hash = EVP_MD_CTX_new();
+
+	if (!hash || !EVP_MD_CTX_copy_ex(hash, material->hash) || !EVP_DigestUpdate(hash, &how, sizeof how) ||
+		!EVP_DigestFinal_ex(hash, name, NULL) || !SSL_CTX_set_session_id_context(context, name, MATERIAL_DIGEST))
+		check_out_of_memory("OpenSSL");
+	EVP_MD_CTX_free(hash);
+}
+
 /* ---- dates ---- */
 
 static bool check_dates(struct material *material, const struct tls_setting *setting, X509 *certificate)

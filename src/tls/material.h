@@ -50,6 +50,10 @@ MUST_CHECK bool material_system_trust(struct material *material, X509_STORE *sto
 /* Versions, ciphers and what both sides share. */
 MUST_CHECK bool material_choices(struct material *material, const struct tls_choices *choices, SSL_CTX *context);
 
+/* A name for what was read so far, whom to trust at least, and for `how`, which sessions of this context carry from now on: a session is
+ * resumed only by a context with the same name. */
+void material_name_sessions(struct material *material, int how, SSL_CTX *context, unsigned char name[MATERIAL_DIGEST]);
+
 void material_problem(struct material *material, const struct tls_setting *setting, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
 

@@ -90,6 +90,22 @@ static int use_ticket(
 	return result == 1 && !sealing && SSL_version(ssl) == TLS1_3_VERSION ? 2 : result;
 }
 
+/* A session whose client's certificate has ended since is not resumed: the client shows the one that it has now. */
+static SSL_TICKET_RETURN judge_ticket(SSL *ssl, SSL_SESSION *session, const unsigned char *name, size_t length,
+	SSL_TICKET_STATUS status, void *owner)
+{
+	const struct tls_stream *s = SSL_get_app_data(ssl);
+
+	(void)name;
+	(void)length;
+	(void)owner;
+	if (status != SSL_TICKET_SUCCESS && status != SSL_TICKET_SUCCESS_RENEW)
+		return SSL_TICKET_RETURN_IGNORE_RENEW;
+	if (facts_outlived(session, loop_wall(s->stream.loop)))
+		return SSL_TICKET_RETURN_IGNORE_RENEW;
+	return status == SSL_TICKET_SUCCESS ? SSL_TICKET_RETURN_USE : SSL_TICKET_RETURN_USE_RENEW;
+}
+
 static int staple(SSL *ssl, void *owner)
 {
 	const struct loaded *loaded = owner;
@@ -185,26 +201,14 @@ static bool load_trust(struct material *material, const struct tls_server_option
 	return true;
 }
 
-/* A session is resumed only where the same clients are trusted; the roots are part of the digest so far. */
-static void set_session_name(struct material *material, const struct tls_server_options *options, SSL_CTX *context)
-{
-	unsigned char name[EVP_MAX_MD_SIZE];
-	unsigned length;
-	EVP_MD_CTX *hash = EVP_MD_CTX_new();
-
-	if (!hash || !EVP_MD_CTX_copy_ex(hash, material->hash) ||
-		!EVP_DigestUpdate(hash, &options->client_certificate, sizeof options->client_certificate) ||
-		!EVP_DigestFinal_ex(hash, name, &length) || !SSL_CTX_set_session_id_context(context, name, length))
-		check_out_of_memory("OpenSSL");
-	EVP_MD_CTX_free(hash);
-}
-
 static void set_sessions(struct loaded *loaded, SSL_CTX *context)
 {
 	SSL_CTX_set_session_cache_mode(context, SSL_SESS_CACHE_OFF);
 	SSL_CTX_set_timeout(context, TICKET_SECONDS);
 	SSL_CTX_set_num_tickets(context, 1);
 	SSL_CTX_set_tlsext_ticket_key_evp_cb(context, use_ticket);
+	if (!SSL_CTX_set_session_ticket_cb(context, NULL, judge_ticket, NULL))
+		check_out_of_memory("OpenSSL");
 	if (loaded->alpn_length)
 		SSL_CTX_set_alpn_select_cb(context, choose_alpn, loaded);
 	if (loaded->count > 1)
@@ -223,6 +227,7 @@ static SSL_CTX *load(struct tls_server *server, struct material *material)
 	const struct tls_server_options *options = &server->options;
 	SSL_CTX *context = SSL_CTX_new(TLS_server_method());
 	struct loaded *loaded = memory_new(sizeof *loaded + options->certificate_count * sizeof loaded->pairs[0]);
+	unsigned char name[MATERIAL_DIGEST];
 	bool good;
 
 	if (!context || !SSL_CTX_set_ex_data(context, place_of_loaded(), loaded))
@@ -230,7 +235,8 @@ static SSL_CTX *load(struct tls_server *server, struct material *material)
 	loaded->tickets = server->tickets;
 	write_alpn(loaded, &options->choices);
 	good = load_trust(material, options, context);
-	set_session_name(material, options, context);
+	/* A session is resumed only where the same clients are trusted. */
+	material_name_sessions(material, (int)options->client_certificate, context, name);
 	good = load_pairs(material, options, loaded) && good;
 	/* Where the user chooses none: with TLS 1.2, too, only forward secrecy and authenticated encryption. */
 	if (!SSL_CTX_set_cipher_list(context, "ECDHE+AESGCM:ECDHE+CHACHA20"))

@@ -382,6 +382,16 @@ static void shaken(struct tls_stream *s)
 		opened(s);
 }
 
+static void offer_session(struct tls_stream *s)
+{
+	if (!s->session || !s->session->session)
+		return;
+	if (!client_may_resume(s->ssl, s->session->session, loop_wall(s->stream.loop)))
+		tls_session_free(s->session);
+	else if (!SSL_set_session(s->ssl, s->session->session))
+		ERR_clear_error(); /* then a full handshake */
+}
+
 static bool begin(struct tls_stream *s)
 {
 	BIO *bio;
@@ -399,8 +409,7 @@ static bool begin(struct tls_stream *s)
 		return false;
 	/* Never the library's own clock. */
 	X509_VERIFY_PARAM_set_time(SSL_get0_param(s->ssl), (time_t)(loop_wall(s->stream.loop) / CLOCK_SECOND));
-	if (s->session && s->session->session && !SSL_set_session(s->ssl, s->session->session))
-		ERR_clear_error(); /* then a full handshake */
+	offer_session(s);
 	return true;
 }
 

@@ -96,6 +96,8 @@ struct tls_stream {
 /* server.c, client.c: a new connection; NULL: memory is out, or (client) the name can't be one. */
 SSL *server_begin(struct tls_server *server);
 SSL *client_begin(struct tls_client *client, struct slice name);
+/* Whether the session began where the same servers are trusted and the same certificate is shown, and the server's is not over. */
+bool client_may_resume(SSL *ssl, SSL_SESSION *session, int64_t wall_ns);
 int stream_new_session(SSL *ssl, SSL_SESSION *session);
 /* For the store: nobody else has it; how long its certificates last is told anew. */
 bool server_unused(const struct tls_server *server);
@@ -115,6 +117,8 @@ MUST_CHECK int flight_write(struct tls_stream *s, const struct piece *pieces, un
 enum { FACTS_REASON = 320 };
 MUST_CHECK int facts_gather(struct tls_stream *s, struct slice peers, char reason[FACTS_REASON]);
 void facts_free(struct tls_stream *s);
+/* Whether the certificate that the peer showed when the session began has ended. */
+bool facts_outlived(SSL_SESSION *session, int64_t wall_ns);
 /* A server's: OpenSSL keeps the client's certificate as long as the connection, though nobody asks for it any more. */
 void facts_drop_certificate(struct tls_stream *s);
 

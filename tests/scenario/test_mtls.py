@@ -4,6 +4,7 @@
     caller -> out (client: mutualTls) -> in (server: mutualTls) -> origin
 """
 
+import contextlib
 import json
 import re
 import socket
@@ -11,6 +12,7 @@ import ssl
 import subprocess
 import tempfile
 import threading
+import time
 
 import pytest
 from client import CutShort
@@ -31,9 +33,9 @@ def ca(*arguments):
 class Workloads:
     """An authority, and directories with what it issued."""
 
-    def __init__(self, folder, name="ca"):
+    def __init__(self, folder, name="ca", *options):
         self.folder, self.directory = folder, folder / name
-        ca("init", self.directory, "--trust-domain", DOMAIN)
+        ca("init", self.directory, "--trust-domain", DOMAIN, *options)
 
     def issue(self, name, identity, *options):
         out = self.folder / name
@@ -249,8 +251,8 @@ def test_a_bad_identity_changes_nothing(mesh, front, back):
     assert mesh.client(outer).get("web").status == 200
 
 
-@pytest.fixture(name="signer")
-def make_signer(workloads):
+@contextlib.contextmanager
+def serving(workloads):
     """`weft ca serve`, and the path of its socket, short enough for one."""
     with tempfile.TemporaryDirectory(prefix="weft-") as folder:
         path = f"{folder}/ca.sock"
@@ -263,17 +265,23 @@ def make_signer(workloads):
                 process.terminate()
 
 
-def signed(mesh, signer, workloads):
+@pytest.fixture(name="signer")
+def make_signer(workloads):
+    with serving(workloads) as path:
+        yield path
+
+
+def signed(mesh, signer, threads=1, client=None):
     mesh.service("web", mesh.origin())
     identity = {"socket": signer, "id": BACK}
-    inner = mesh.weft(mesh.config(mesh.router("in", server={"mutualTls": "strict"}), identity=identity))
+    inner = mesh.weft(mesh.config(mesh.router("in", server={"mutualTls": "strict"}), identity=identity), threads)
     mesh.service("peer", inner.address())
-    router = mesh.router("out", dtab="/svc/web => /#/io.l5d.fs/peer", client={"mutualTls": "strict", "peerIds": [BACK]})
-    return inner, mesh.weft(mesh.config(router, identity={"socket": signer, "id": FRONT}))
+    router = mesh.router("out", dtab="/svc/web => /#/io.l5d.fs/peer", client={"mutualTls": "strict", "peerIds": [BACK], **(client or {})})
+    return inner, mesh.weft(mesh.config(router, identity={"socket": signer, "id": FRONT}), threads)
 
 
 def test_identities_from_a_signer(mesh, signer, workloads):
-    inner, outer = signed(mesh, signer, workloads)
+    inner, outer = signed(mesh, signer)
     assert mesh.client(outer).get("web").status == 200
     for weft in (inner, outer):
         assert weft.metric("identity/renewals") == 1
@@ -287,8 +295,118 @@ def test_identities_from_a_signer(mesh, signer, workloads):
     assert inner.metric("certificates/failures") == 0
 
 
-def test_another_signer_needs_a_start(mesh, signer, workloads):
-    inner, _ = signed(mesh, signer, workloads)
+@pytest.mark.slow
+def test_the_signers_root_is_replaced_under_load(mesh, tmp_path):
+    """While calls go on, most of them by connections that are new: added, switched by the signer itself, dropped when nothing that the old
+    one signed is valid."""
+    life = 8
+    workloads = Workloads(tmp_path, "short", "--max-ttl", f"{life}s")
+    stop, statuses = threading.Event(), []
+
+    def call():
+        while not stop.is_set():
+            client = mesh.client(outer)
+            statuses.append(client.get("web").status)
+            client.close()
+            time.sleep(0.02)  # or no connection between the two would ever be idle
+
+    def bundle():
+        return ca("show", workloads.directory, "-o", "pem")
+
+    def more_calls():
+        seen = len(statuses)
+        wait_until(lambda: len(statuses) > seen + 20, "more calls")
+
+    with serving(workloads) as signer:
+        inner, outer = signed(mesh, signer, 2, {"hostConnectionPool": {"idleTimeMs": 1}})
+        old = bundle()
+        threads = [threading.Thread(target=call) for _ in range(2)]
+        for thread in threads:
+            thread.start()
+        try:
+            more_calls()
+            assert ": add: " in workloads.rotate()
+            wait_until(lambda: "retired" in ca("show", workloads.directory), "the switch, by the signer", 4 * life)
+            switched = time.monotonic()
+            assert bundle().count("BEGIN CERTIFICATE") == 2
+            wait_until(lambda: time.monotonic() > switched + life, "the end of what the old root signed", 2 * life)
+            assert ": drop: " in workloads.rotate("--now")
+            assert bundle().count("BEGIN CERTIFICATE") == 1 and bundle() != old
+            more_calls()
+        finally:
+            stop.set()
+            for thread in threads:
+                thread.join(PATIENCE)
+        assert set(statuses) == {200}
+        for weft in (inner, outer):
+            assert weft.metric("identity/renewals") >= 5 and weft.metric("identity/failures") == 0
+            assert weft.metric("certificates/failures") == 0
+        assert inner.metric("tls/handshakes") > 50 and inner.metric("tls/resumed") > 0
+        assert not any(inner.metric(f"tls/failures/{reason}") for reason in ("untrusted", "no_certificate", "refused_by_peer", "protocol"))
+
+
+@pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
+def test_sessions_end_with_the_root_that_is_dropped(mesh, signer, workloads, version):
+    inner, outer = signed(mesh, signer)
+    caller = workloads.issue("caller", FRONT)
+    context = context_of(caller)
+    context.minimum_version = context.maximum_version = version
+    context.verify_mode = ssl.CERT_NONE  # whom the caller trusts plays no part
+    held = []
+
+    def call(session=None):
+        """(status, whether the session was resumed); keeps the session that the server gave."""
+        client = connect(mesh, inner, context, None, session=session)
+        try:
+            status = client.get("web").status
+            held[:] = [client.socket.session]
+            return status, client.socket.session_reused
+        finally:
+            client.close()
+
+    def rotated():
+        before = [weft.metric("identity/renewals") for weft in (inner, outer)]
+        workloads.rotate("--now")
+        for weft, count in zip((inner, outer), before):
+            wait_until(lambda weft=weft, count=count: weft.metric("identity/renewals") > count, "the new bundle")
+
+    assert call() == (200, False)
+    assert call(held[0]) == (200, True)
+    rotated()  # both are trusted: the caller goes on, by a new session
+    assert call(held[0]) == (200, False)
+    assert call(held[0]) == (200, True)
+    rotated()
+    assert call(held[0])[0] == 200
+    before = inner.metric("tls/failures/untrusted")
+    rotated()  # the old one is gone
+    with pytest.raises((CutShort, OSError)):
+        call(held[0])
+    wait_until(lambda: inner.metric("tls/failures/untrusted") == before + 1)
+    context.load_cert_chain(workloads.issue("caller", FRONT) / "svid.pem")
+    assert call() == (200, False)
+
+
+@pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
+def test_a_caller_that_renewed_its_certificate(mesh, back, workloads, version):
+    """Its session began with one that has ended since: it shows the new one, and is not refused."""
+    inner = inbound(mesh, back)
+    caller = workloads.issue("caller", FRONT, "--ttl", "2s")
+    context = context_of(caller)
+    context.minimum_version = context.maximum_version = version
+    client = connect(mesh, inner, context, None)
+    assert client.get("web").status == 200
+    held = client.socket.session
+    fields = dict(line.strip().split("=") for line in openssl("x509", "-noout", "-enddate", "-in", caller / "cert.pem").splitlines())
+    end = ssl.cert_time_to_seconds(fields["notAfter"])
+    wait_until(lambda: time.time() > end + 1, "the end of the certificate")
+    context.load_cert_chain(workloads.issue("caller", FRONT) / "svid.pem")
+    client = connect(mesh, inner, context, None, session=held)
+    assert client.get("web").status == 200 and not client.socket.session_reused
+    assert inner.metric("tls/failures/untrusted") == 0
+
+
+def test_another_signer_needs_a_start(mesh, signer):
+    inner, _ = signed(mesh, signer)
     inner.write(mesh.config(mesh.router("in", server={"mutualTls": "strict"}), identity={"socket": signer, "id": FRONT}))
     wait_until(lambda: inner.metric("configuration/failures") == 1)
     assert "takes effect at the next start" in inner.stderr

@@ -58,6 +58,8 @@ static void put_files(struct ends *ends)
 
 	put_root(ends, &root, "root");
 	put_root(ends, &other, "other");
+	put(ends->server_host, "trusted", "pem", root.certificate);
+	put(ends->client_host, "trusted", "pem", root.certificate);
 	issue(ends, &root, "server", "DNS:" END_NAME, 0);
 	issue(ends, &root, "client", "URI:spiffe://example/ns/a/sa/client,DNS:client.example,DNS:other.example", 0);
 	issue(ends, &root, "short", "DNS:client.example",

@@ -6,6 +6,8 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include "base/memory.h"
+#include "io/file.h"
 #include "support/end.h"
 
 static struct tls_server_options server_options(void)
@@ -122,6 +124,116 @@ static void sessions_end_with_their_certificates(void **state)
 	assert_int_equal(ends->server.error, ERROR_DENIED);
 	assert_int_equal(counter_read(&ends->server_counters.failures[TLS_FAILURE_UNTRUSTED]), 1);
 	ends_free(ends);
+}
+
+static void copy(struct network *host, const char *from, const char *to)
+{
+	struct slice bytes;
+
+	sim_host_enter(host);
+	assert_int_equal(file_read(from, 65536, &bytes), 0);
+	sim_file_put(host, to, bytes);
+	memory_free(bytes.at);
+}
+
+/* A server's certificate has ended, and it shows another one: what the client remembers of it is no reason to fail. */
+static void sessions_with_a_server_that_was_renewed(void **state)
+{
+	struct tls_server_options server = server_options();
+	struct tls_client_options client = client_options();
+	struct problems problems;
+	bool changed;
+
+	(void)state;
+	server.certificates = &end_short_certificate;
+	struct ends *ends = ends_new(3, &server, &client);
+	for (unsigned i = 0; i < 4; i++) {
+		static const bool resumed[] = { false, true, false, true };
+
+		if (i == 2) {
+			sim_run_for(ends->sim, END_SHORT_SECONDS * CLOCK_SECOND);
+			copy(ends->server_host, "client.pem", "short.pem");
+			copy(ends->server_host, "client.key", "short.key");
+			problem_init(&problems);
+			assert_int_equal(
+				tls_server_reload(ends->tls_server, loop_wall(ends->server.loop), &problems, &changed), 0);
+			problem_fini(&problems);
+		}
+		ends_connect(ends, SLICE("client.example"), SLICE(""));
+		assert_true(ends_run_until(ends, ends_open));
+		ends_settle(ends);
+		assert_int_equal(stream_security(ends->client.stream)->resumed, resumed[i]);
+		ends_close(ends);
+	}
+	ends_free(ends);
+}
+
+static void trust(struct ends *ends, struct network *host, const char *const *files)
+{
+	struct problems problems;
+	struct text bundle = { 0 };
+	bool changed = false;
+	int e;
+
+	sim_host_enter(host);
+	for (; *files; files++) {
+		struct slice bytes;
+
+		assert_int_equal(file_read(*files, 65536, &bytes), 0);
+		text_append(&bundle, bytes);
+		memory_free(bytes.at);
+	}
+	sim_file_put(host, "trusted.pem", text_slice(&bundle));
+	text_free(&bundle);
+	problem_init(&problems);
+	e = host == ends->server_host
+		? tls_server_reload(ends->tls_server, loop_wall(ends->server.loop), &problems, &changed)
+		: tls_client_reload(ends->tls_client, loop_wall(ends->client.loop), &problems, &changed);
+	assert_int_equal(e, 0);
+	assert_true(changed);
+	problem_fini(&problems);
+}
+
+/* Whose root is replaced goes on with sessions while both are trusted, and with none that the dropped root vouched for: neither the
+ * server with a client's ticket nor the client with its own session. */
+static void sessions_end_with_the_root_that_is_dropped(void **state)
+{
+	static const struct tls_setting trusted = { .text = { "trusted.pem", 11 }, .file = { "test", 4 } };
+	static const char *const both[] = { "root.pem", "other.pem", NULL }, *const other[] = { "other.pem", NULL };
+	struct tls_server_options server = server_options();
+	struct tls_client_options client = client_options();
+
+	(void)state;
+	server.client_certificate = TLS_CLIENT_CERTIFICATE_REQUIRED;
+	client.certificate = end_client_certificate;
+	for (unsigned i = 0; i < 4; i++) {
+		unsigned version = i & 1 ? TLS_1_2 : TLS_1_3;
+		bool server_drops = i & 2;
+
+		server.choices.protocols = version;
+		/* Only who drops it has a file of its own. */
+		server.trust = server_drops ? &trusted : &end_trust;
+		client.trust = server_drops ? &end_trust : &trusted;
+		struct ends *ends = ends_new(10 + i, &server, &client);
+		struct network *host = server_drops ? ends->server_host : ends->client_host;
+
+		trust(ends, host, both);
+		for (unsigned n = 0; n < 2; n++) {
+			ends_connect(ends, SLICE(END_NAME), SLICE(""));
+			assert_true(ends_run_until(ends, ends_open));
+			ends_settle(ends);
+			assert_int_equal(stream_security(ends->client.stream)->resumed, n == 1);
+			ends_close(ends);
+		}
+		trust(ends, host, other);
+		ends_connect(ends, SLICE(END_NAME), SLICE(""));
+		assert_true(ends_run_until(ends, server_drops ? ends_server_failed : ends_client_failed));
+		struct tls_counters *counters = server_drops ? &ends->server_counters : &ends->client_counters;
+		assert_int_equal(counter_read(&counters->failures[TLS_FAILURE_UNTRUSTED]), 1);
+		assert_int_equal(counter_read(&counters->handshakes), 2);
+		assert_int_equal(counter_read(&counters->resumed), 1);
+		ends_free(ends);
+	}
 }
 
 /* ---- certificates by name ---- */
@@ -541,6 +653,8 @@ int main(void)
 		cmocka_unit_test(both_sides_know_what_was_agreed),
 		cmocka_unit_test(sessions_are_resumed_while_their_keys_live),
 		cmocka_unit_test(sessions_end_with_their_certificates),
+		cmocka_unit_test(sessions_with_a_server_that_was_renewed),
+		cmocka_unit_test(sessions_end_with_the_root_that_is_dropped),
 		cmocka_unit_test(certificates_are_chosen_by_name),
 		cmocka_unit_test(servers_that_are_not_trusted),
 		cmocka_unit_test(servers_of_another_name),
