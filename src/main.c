@@ -4,6 +4,19 @@
 
 #include "cli/cli.h"
 
+#define SEE_OPTIONS \
+	"  --admin ADDRESSES   HOST[:PORT] of admin servers, with commas between; may come several times\n" \
+	"  --window TIME       how long between the two readings: 1s\n" \
+	"  --router LABEL      of this router only\n" \
+	"  --per-proxy         a row for each proxy, not their sum\n" \
+	"  --reverse           the other way round\n"
+#define SEE_OUTPUT \
+	"  -o table|wide|json  wide has more columns\n" \
+	"  --watch             goes on, window after window (a line of JSON each), until Ctrl-C\n"
+#define SEE_GATES \
+	"  --min-success 99.9  a gate: the success rate in percent that each row with requests must have\n" \
+	"  --max-p99 50ms      a gate: the 99th percentile of latency that it may have\n"
+
 static const struct command commands[] = {
 	{ "proxy", "FILE.yaml [--threads N]", "Runs the proxy of a configuration",
 	  "FILE.yaml is a Linkerd 1.x configuration, `-` is standard input: `weft help linkerd` lists its keys.\n"
@@ -46,6 +59,46 @@ static const struct command commands[] = {
 	  "\n"
 	  "Exit code 0 when there is no fault, 1 when there is, 2 when a file can't be read.",
 	  cli_certs },
+	{ "stat", "[--admin ADDRESS[,ADDRESS...]] [NAME...]", "Rate, success and latency of each service, of one or many proxies",
+	  "Reads the counters of proxies' admin servers (127.0.0.1:9990 by default) twice and shows what happened in between.\n"
+	  "NAME is that of a service, `web` or `svc/web`; `*` is any run of characters.\n"
+	  "\n"
+	  SEE_OPTIONS
+	  "  --sort COLUMN       service, router, success, rate, p50, p95, p99, retries, endpoints, connections, ...\n"
+	  "\n"
+	  SEE_OUTPUT
+	  "\n"
+	  SEE_GATES
+	  "\n"
+	  "Exit code 0; 1 when a gate is not met, or had nothing to judge; 2 for wrong usage or a proxy that can't be asked.\n"
+	  "See docs/see.md.",
+	  cli_stat },
+	{ "routes", "[--grpc] [--admin ADDRESS[,ADDRESS...]] [NAME...]", "The same of each service and client that it went to",
+	  "A route is what a service's name was bound to: its client. NAME is either's.\n"
+	  "\n"
+	  "  --grpc              methods of gRPC instead\n"
+	  SEE_OPTIONS
+	  "  --sort COLUMN       service, client, router, success, rate, p50, p95, p99, endpoints, connections, ...\n"
+	  "\n"
+	  SEE_OUTPUT
+	  "\n"
+	  SEE_GATES
+	  "\n"
+	  "Exit codes are those of `weft stat`. See docs/see.md.",
+	  cli_routes },
+	{ "edges", "[--admin ADDRESS[,ADDRESS...]] [NAME...]", "Who calls whom through proxies: rate, errors, encryption, identities",
+	  "A row for each listening address (callers to it) and for each client (from the router to it). SECURED is `mutual`\n"
+	  "(the other end has shown an identity), `tls`, `no`, or the part of connections with TLS where both are served.\n"
+	  "\n"
+	  SEE_OPTIONS
+	  "  --sort COLUMN       from, to, router, success, rate, errors, p50, p99, endpoints, connections, secured, ...\n"
+	  "\n"
+	  SEE_OUTPUT
+	  "\n"
+	  SEE_GATES
+	  "\n"
+	  "Exit codes are those of `weft stat`. See docs/see.md.",
+	  cli_edges },
 	{ "version", "", "Prints the version", "", cli_version },
 	{ "help", "[COMMAND | linkerd]", "Explains a command, or lists the keys of a configuration", "", cli_help },
 	{ NULL, NULL, NULL, NULL, NULL },

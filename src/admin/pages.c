@@ -38,7 +38,9 @@ static bool wants(const struct request *request, const char *name)
 static void page_metrics(struct request *request)
 {
 	struct text subtree = { 0 }, out = { 0 };
-	struct metrics_query query = { .tree = wants(request, "tree"), .pretty = wants(request, "pretty") };
+	struct metrics_query query = {
+		.tree = wants(request, "tree"), .pretty = wants(request, "pretty"), .buckets = wants(request, "buckets")
+	};
 	bool found;
 
 	request_parameter(request, "q", &subtree);
@@ -200,7 +202,7 @@ const struct page pages[] = {
 	{ "/admin", CATEGORY_DIAGNOSTICS, "GET", "this list", page_list },
 	{ "/admin/index.txt", CATEGORY_DIAGNOSTICS, "GET", "this list", page_list },
 	{ "/admin/ping", CATEGORY_DIAGNOSTICS, "GET", "pong", page_ping },
-	{ "/admin/metrics.json", CATEGORY_UI, "GET", "all metrics; ?q=SUBTREE, ?tree=1, ?pretty=1", page_metrics },
+	{ "/admin/metrics.json", CATEGORY_UI, "GET", "all metrics; ?q=SUBTREE, ?tree=1, ?pretty=1, ?buckets=1", page_metrics },
 	{ "/metrics.json", CATEGORY_UI, "GET", "the same", page_metrics },
 	{ "/admin/shutdown", CATEGORY_CONTROL, "POST", "drains and ends the process", page_shutdown },
 	{ "/config.json", CATEGORY_UI, "GET", "the configuration that runs", page_config },

@@ -3,9 +3,12 @@
 
 #include <string.h>
 
+#include "base/clock.h"
 #include "cli/cli.h"
 
-enum { MOST_OPTIONS = 16, MOST_SECONDS = INT32_MAX };
+enum { MOST_OPTIONS = 24, MOST_SECONDS = INT32_MAX, MOST_DIGITS = 15 };
+
+#define MOST_SPAN (INT64_C(365) * 24 * 60 * CLOCK_MINUTE)
 
 static int unknown_option(const struct argument *table, const char *argument)
 {
@@ -102,6 +105,58 @@ bool arguments_duration(const char *command, const char *option, const char *tex
 	}
 	cli_complain("weft %s: %s takes a time such as 30s, 90m, 24h or 7d, not `%s`", command, option, text);
 	return false;
+}
+
+/* A plain number of digits and a point, at the beginning of `text`; *rest is what follows. Negative: there is none. */
+static double read_decimal(const char *text, const char **rest)
+{
+	double number = 0, place = 1;
+	const char *at = text;
+
+	while (*at >= '0' && *at <= '9' && at - text < MOST_DIGITS)
+		number = number * 10 + (*at++ - '0');
+	if (*at == '.' && at > text)
+		while (*++at >= '0' && *at <= '9' && at - text < MOST_DIGITS)
+			number += (*at - '0') * (place /= 10);
+	*rest = at;
+	return at > text ? number : -1;
+}
+
+bool arguments_span(const char *command, const char *option, const char *text, int64_t *ns)
+{
+	static const struct {
+		const char *unit;
+		int64_t ns;
+	} units[] = { { "us", CLOCK_US }, { "ms", CLOCK_MS }, { "s", CLOCK_SECOND }, { "m", CLOCK_MINUTE },
+		{ "h", 60 * CLOCK_MINUTE } };
+	const char *unit = "";
+	double number = text ? read_decimal(text, &unit) : 0;
+
+	if (!text)
+		return true;
+	for (size_t i = 0; number > 0 && i < sizeof units / sizeof *units; i++) {
+		if (strcmp(unit, units[i].unit) != 0 || number * (double)units[i].ns > (double)MOST_SPAN)
+			continue;
+		*ns = (int64_t)(number * (double)units[i].ns);
+		return true;
+	}
+	cli_complain("weft %s: %s takes a time such as 50ms, 1s or 2m, not `%s`", command, option, text);
+	return false;
+}
+
+bool arguments_percent(const char *command, const char *option, const char *text, double *percent)
+{
+	const char *rest = "";
+	double number = text ? read_decimal(text, &rest) : 0;
+
+	if (!text)
+		return true;
+	if (number < 0 || number > 100 || (strcmp(rest, "") != 0 && strcmp(rest, "%") != 0)) {
+		cli_complain("weft %s: %s takes a percentage such as 99.9, not `%s`", command, option, text);
+		return false;
+	}
+	*percent = number;
+	return true;
 }
 
 bool arguments_choice(const char *command, const char *option, const char *text, const char *const *names, int *index)

@@ -25,6 +25,7 @@ struct argument {
 	const char **value;
 	struct argument_values *values;
 	bool *flag;
+	const char *const *choices; /* what a value may be, ends in NULL; for completion. NULL: anything */
 };
 
 /* `table` ends in one without a name. Fills in `words`, those that are no options: at least `least` (or it complains), at most
@@ -33,6 +34,10 @@ bool arguments_read(const char *command, int count, char **arguments, const stru
 	unsigned least, unsigned most);
 /* "30s", "90m", "24h", "7d": seconds. Complains, and answers false. NULL leaves *seconds as it is. */
 bool arguments_duration(const char *command, const char *option, const char *text, int64_t *seconds);
+/* "500us", "50ms", "2s", "1m", "1h", also with a fraction ("1.5s"): nanoseconds, more than none. As above. */
+bool arguments_span(const char *command, const char *option, const char *text, int64_t *ns);
+/* "99.9", "99.9%", at most 100. As above. */
+bool arguments_percent(const char *command, const char *option, const char *text, double *percent);
 /* One of `names` (ends in NULL): its index. */
 bool arguments_choice(const char *command, const char *option, const char *text, const char *const *names, int *index);
 

@@ -32,6 +32,9 @@ int cli_proxy(int count, char **arguments);
 int cli_ca(int count, char **arguments);
 int cli_certs(int count, char **arguments);
 int cli_validate(int count, char **arguments);
+int cli_stat(int count, char **arguments);
+int cli_routes(int count, char **arguments);
+int cli_edges(int count, char **arguments);
 int cli_version(int count, char **arguments);
 /* `help` is run by cli_main, which knows the commands; this one is for its row. */
 int cli_help(int count, char **arguments);

@@ -3,6 +3,7 @@
 
 #include "base/arena.h"
 #include "base/map.h"
+#include "base/memory.h"
 #include "doc/json_write.h"
 #include "export/summary.h"
 
@@ -16,12 +17,14 @@ struct node {
 	enum metric_type type;
 	double value;
 	struct summary *summary;
+	const struct histogram_packed *ever; /* instead, when buckets are wanted */
 };
 
 struct tree {
 	struct arena arena;
 	struct map nodes;
 	struct node root;
+	bool buckets;
 };
 
 static struct node *child(struct tree *tree, struct node *parent, struct slice name)
@@ -48,6 +51,18 @@ static struct node *child(struct tree *tree, struct node *parent, struct slice n
 	return node;
 }
 
+/* In the arena, as there are as many as scopes. */
+static const struct histogram_packed *pack(struct tree *tree, const struct histogram_view *view)
+{
+	struct histogram_packed *packed = histogram_pack(NULL, view);
+	const size_t size = sizeof *packed + packed->used * sizeof packed->at[0];
+	struct histogram_packed *copy = arena_get(&tree->arena, size);
+
+	memcpy(copy, packed, size);
+	memory_free(packed);
+	return copy;
+}
+
 static void add(void *owner, const struct sample *sample)
 {
 	struct tree *tree = owner;
@@ -64,7 +79,9 @@ static void add(void *owner, const struct sample *sample)
 	node->present = true;
 	node->type = sample->type;
 	node->value = sample->value;
-	if (sample->view) {
+	if (sample->view && tree->buckets) {
+		node->ever = pack(tree, sample->view);
+	} else if (sample->view) {
 		node->summary = arena_zeroed(&tree->arena, sizeof *node->summary);
 		summary_make(node->summary, sample->view, sample->type);
 	}
@@ -101,13 +118,38 @@ static void write_summary(struct json_writer *writer, struct slice name, const s
 	write_part(writer, name, "avg", summary->average);
 }
 
+static void write_distribution(struct json_writer *writer, struct slice name, const struct node *node)
+{
+	const struct histogram_packed *ever = node->ever;
+	const double unit = node->type == METRIC_STAT ? 1000 : 1;
+	struct text key = { 0 };
+
+	if (!ever) {
+		write_summary(writer, name, node->summary);
+		return;
+	}
+	write_part(writer, name, "count", (double)ever->count);
+	write_part(writer, name, "sum", (double)ever->sum / unit);
+	text_format(&key, "%.*s.buckets", SLICE_ARGS(name));
+	json_write_key(writer, text_slice(&key));
+	text_free(&key);
+	json_write_array(writer);
+	for (uint32_t i = 0; i < ever->used; i++) {
+		json_write_array(writer);
+		json_write_number(writer, (double)histogram_bucket_least(ever->at[i].bucket) / unit);
+		json_write_u64(writer, ever->at[i].n);
+		json_write_end(writer);
+	}
+	json_write_end(writer);
+}
+
 /* `name` holds the node's name, and does again afterwards. As deep as names have steps. */
 static void write_flat(struct json_writer *writer, const struct node *node, struct text *name)
 {
 	size_t length = name->length;
 
-	if (node->present && node->summary) {
-		write_summary(writer, text_slice(name), node->summary);
+	if (node->present && (node->summary || node->ever)) {
+		write_distribution(writer, text_slice(name), node);
 	} else if (node->present) {
 		json_write_key(writer, text_slice(name));
 		write_number(writer, node);
@@ -124,8 +166,8 @@ static void write_flat(struct json_writer *writer, const struct node *node, stru
 static void write_tree(struct json_writer *writer, const struct node *node)
 {
 	json_write_object(writer);
-	if (node->present && node->summary) {
-		write_summary(writer, SLICE("stat"), node->summary);
+	if (node->present && (node->summary || node->ever)) {
+		write_distribution(writer, SLICE("stat"), node);
 	} else if (node->present) {
 		json_write_key(writer, node->type == METRIC_COUNTER ? SLICE("counter") : SLICE("gauge"));
 		write_number(writer, node);
@@ -173,13 +215,13 @@ static void write_unknown(struct json_writer *writer, struct slice name)
 
 int metrics_json(struct metrics *metrics, const struct metrics_query *query, struct text *out)
 {
-	struct tree tree = { 0 };
+	struct tree tree = { .buckets = query->buckets };
 	struct json_writer writer;
 	struct text name = { 0 };
 
 	arena_init(&tree.arena, NULL, 0);
 	map_init(&tree.nodes, 0);
-	metrics_read(metrics, add, &tree);
+	(query->buckets ? metrics_read_ever : metrics_read)(metrics, add, &tree);
 	const struct node *from = find(&tree.root, query->subtree);
 
 	json_write_start(&writer, out, query->pretty);

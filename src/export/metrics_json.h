@@ -10,6 +10,10 @@
  *
  *	{"rt":{"outgoing":{"service":{"svc/hello":{"requests":{"counter":5}}}}}}
  *
+ * With `buckets`, distributions have all that was ever recorded, for who reads twice and wants the difference (`weft stat`):
+ * name.count, .sum, and .buckets, an array of [least value of a bucket, how many], of those that are not empty. A value is sorted by
+ * histogram_bucket (observe/histogram.h); counts are modulo 2^32.
+ *
  * A query takes the part of the tree below a name ("rt/outgoing/service/svc/hello"); names in the answer begin there. Any
  * thread, the heap.
  *
@@ -28,6 +32,7 @@
 struct metrics_query {
 	struct slice subtree; /* empty: everything */
 	bool tree, pretty;
+	bool buckets;
 };
 
 /* Appends to `out`. 0, or ERROR_NOT_FOUND. */

@@ -43,14 +43,16 @@ void histogram_view_subtract(struct histogram_view *view, const struct histogram
 }
 
 /* Buckets up to 31 hold one value each; above, each power of two is split into sixteen. */
+uint64_t histogram_bucket_least(unsigned bucket)
+{
+	return bucket < 32 ? bucket : (uint64_t)(16 + bucket % 16) << (bucket / 16 - 1);
+}
+
 static double bucket_middle(unsigned bucket)
 {
 	if (bucket < 32)
 		return bucket;
-	unsigned shift = bucket / 16 - 1;
-	uint64_t least = (uint64_t)(16 + bucket % 16) << shift;
-
-	return (double)least + (double)((UINT64_C(1) << shift) - 1) / 2;
+	return (double)histogram_bucket_least(bucket) + (double)((UINT64_C(1) << (bucket / 16 - 1)) - 1) / 2;
 }
 
 double histogram_view_quantile(const struct histogram_view *view, double fraction)

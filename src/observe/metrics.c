@@ -484,6 +484,7 @@ struct reading {
 	struct scope *scope;
 	void (*visit)(void *owner, const struct sample *sample);
 	void *owner;
+	bool ever;                    /* not of the last minute */
 };
 
 static void show(const struct reading *reading, struct slice name, enum metric_type type, double value,
@@ -532,7 +533,7 @@ static void show_histogram(const struct reading *reading, unsigned index)
 	const struct metric *metric = &reading->scope->kind->metrics[index];
 	struct histogram_view *view = &reading->metrics->scratch;
 
-	if (reading->scope->rotated)
+	if (reading->scope->rotated && !reading->ever)
 		histogram_unpack(reading->scope->windows[index].last, view);
 	else
 		sum_histogram(reading->metrics, reading->scope, metric, view);
@@ -577,12 +578,12 @@ static bool is_hidden(const struct scope *scope, const struct gauge *gauge)
 	return false;
 }
 
-void metrics_read(struct metrics *metrics, void (*visit)(void *owner, const struct sample *sample), void *owner)
+static void read_all(struct metrics *metrics, bool ever, void (*visit)(void *owner, const struct sample *sample), void *owner)
 {
 	lock_take(metrics->lock);
 	for (unsigned i = 0; i < metrics->count; i++) {
 		struct scope *scope = metrics->scopes[i];
-		const struct reading reading = { metrics, scope, visit, owner };
+		const struct reading reading = { metrics, scope, visit, owner, ever };
 
 		for (unsigned k = 0; k < scope->kind->metric_count; k++)
 			show_metric(&reading, k);
@@ -591,4 +592,14 @@ void metrics_read(struct metrics *metrics, void (*visit)(void *owner, const stru
 				show(&reading, slice_of(gauge->name), METRIC_GAUGE, gauge->read(gauge->owner), NULL);
 	}
 	lock_release(metrics->lock);
+}
+
+void metrics_read(struct metrics *metrics, void (*visit)(void *owner, const struct sample *sample), void *owner)
+{
+	read_all(metrics, false, visit, owner);
+}
+
+void metrics_read_ever(struct metrics *metrics, void (*visit)(void *owner, const struct sample *sample), void *owner)
+{
+	read_all(metrics, true, visit, owner);
 }

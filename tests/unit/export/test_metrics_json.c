@@ -134,6 +134,23 @@ static void test_subtrees(void **state)
 	get("/rt", false, ERROR_NOT_FOUND);
 }
 
+static void test_buckets_are_of_all_that_was_ever_recorded(void **state)
+{
+	const struct metrics_query query = { .subtree = SLICE("rt/outgoing/service/svc/hello"), .tree = true, .buckets = true };
+
+	(void)state;
+	for (unsigned i = 0; i < 3; i++)
+		histogram_record(&hello->latency, 24);
+	metrics_rotate(metrics, 10);
+	metrics_rotate(metrics, 10);
+	histogram_record(&hello->latency, 1050); /* in the bucket of 1024 to 1087 us */
+	histogram_few_record(&hello->tries, 2);
+	assert_int_equal(metrics_json(metrics, &query, &page), 0);
+	assert_non_null(strstr(page.bytes,
+		"\"request_latency_ms\":{\"stat.count\":4,\"stat.sum\":1.122,\"stat.buckets\":[[0.024,3],[1.024,1]]}"));
+	assert_non_null(strstr(page.bytes, "\"per_request\":{\"stat.count\":1,\"stat.sum\":2,\"stat.buckets\":[[2,1]]}"));
+}
+
 static void test_pretty(void **state)
 {
 	const struct metrics_query query = { .subtree = SLICE("rt/outgoing/service/svc/hello/requests"),
@@ -154,6 +171,7 @@ int main(void)
 		TEST(test_tree),
 		TEST(test_scopes_share_their_beginning),
 		TEST(test_subtrees),
+		TEST(test_buckets_are_of_all_that_was_ever_recorded),
 		TEST(test_pretty),
 	};
 

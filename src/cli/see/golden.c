@@ -1,0 +1,375 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "cli/see/golden.h"
+
+#include <math.h>
+#include <stdlib.h>
+
+#include "base/check.h"
+#include "base/memory.h"
+
+void golden_start(struct golden *golden, const struct golden_choice *choice)
+{
+	*golden = (struct golden){ .choice = *choice };
+	arena_init(&golden->arena, NULL, 0);
+	map_init(&golden->map, 0);
+}
+
+void golden_free(struct golden *golden)
+{
+	map_fini(&golden->map);
+	arena_reset(&golden->arena);
+	memory_free(golden->rows);
+	golden->rows = NULL;
+	golden->count = 0;
+}
+
+/* ---- which ---- */
+
+/* Goes back to the last `*` when what follows it doesn't fit: no deeper than that. */
+static bool is_like(struct slice name, const char *pattern)
+{
+	const char *star = NULL;
+	size_t at = 0, retry = 0;
+
+	while (at < name.length) {
+		if (*pattern == '*') {
+			star = pattern++;
+			retry = at;
+		} else if (*pattern && (*pattern == '?' || *pattern == name.at[at])) {
+			pattern++;
+			at++;
+		} else if (star) {
+			pattern = star + 1;
+			at = ++retry;
+		} else {
+			return false;
+		}
+	}
+	while (*pattern == '*')
+		pattern++;
+	return *pattern == '\0';
+}
+
+bool golden_matches(struct slice name, const char *pattern)
+{
+	size_t slash = slice_find(name, '/');
+
+	return is_like(name, pattern) || (slash < name.length && is_like(slice_from(name, slash + 1), pattern));
+}
+
+static bool is_wanted(const struct golden *golden, const struct meter *meter)
+{
+	const struct golden_choice *choice = &golden->choice;
+	const char *const *pattern = choice->patterns;
+	bool edge = choice->kind == METER_CLIENT && meter->kind == METER_SERVER;
+
+	if (meter->kind != choice->kind && !edge)
+		return false;
+	if (choice->router && !slice_equal(meter->router, slice_of(choice->router)))
+		return false;
+	if (!pattern || !*pattern)
+		return true;
+	while (*pattern && !golden_matches(meter->name, *pattern) && !golden_matches(meter->service, *pattern))
+		pattern++;
+	return *pattern != NULL;
+}
+
+/* ---- rows ---- */
+
+static struct slice join(struct golden *golden, const char *before, struct slice s)
+{
+	size_t length = strlen(before);
+	char *bytes = arena_get(&golden->arena, length + s.length + 1);
+
+	memcpy(bytes, before, length);
+	if (s.length)
+		memcpy(bytes + length, s.at, s.length);
+	return slice_make(bytes, length + s.length);
+}
+
+static void name_row(struct golden *golden, struct golden_row *row, const struct meter *meter)
+{
+	row->router = meter->router;
+	switch (meter->kind) {
+	case METER_SERVICE:
+	case METER_METHOD:
+		row->service = meter->name;
+		break;
+	case METER_ROUTE:
+		row->service = meter->service;
+		row->client = meter->name;
+		break;
+	case METER_CLIENT:
+		row->from = join(golden, "rt/", meter->router);
+		row->to = meter->name;
+		break;
+	case METER_SERVER:
+		row->from = SLICE("callers");
+		row->to = join(golden, "server/", meter->name);
+		break;
+	case METER_PEER:
+		CHECK(meter->kind != METER_PEER);
+	}
+}
+
+static struct golden_row *row_of(struct golden *golden, struct slice proxy, const struct meter *meter)
+{
+	struct text key = { 0 };
+	struct map_entry *found;
+	struct golden_row *row;
+
+	if (golden->choice.apart)
+		text_format(&key, "%.*s ", SLICE_ARGS(proxy));
+	text_append(&key, meter->entry.key);
+	found = map_find(&golden->map, text_slice(&key));
+	if (found) {
+		text_free(&key);
+		return MAP_OF(found, struct golden_row, entry);
+	}
+	row = arena_zeroed(&golden->arena, sizeof *row);
+	row->latency = arena_zeroed(&golden->arena, sizeof *row->latency);
+	row->available = row->endpoints = row->connections = row->pending = NAN;
+	if (golden->choice.apart)
+		row->proxy = proxy;
+	name_row(golden, row, meter);
+	map_insert(&golden->map, &row->entry, join(golden, "", text_slice(&key)));
+	text_free(&key);
+	return row;
+}
+
+/* NaN + x is x: a number that nobody has stays unknown. */
+static void sum(double *into, double value)
+{
+	if (!isnan(value))
+		*into = isnan(*into) ? value : *into + value;
+}
+
+/* ---- one proxy ---- */
+
+struct step {
+	struct golden *golden;
+	struct slice proxy;
+	const struct reading *before, *now;
+	double seconds;
+};
+
+/* A scope that expired and came again counts from nothing. */
+static double grown(const struct meter *before, const struct meter *now, enum meter_count count)
+{
+	double difference = now->counts[count] - (before ? before->counts[count] : 0);
+
+	return difference < 0 ? now->counts[count] : difference;
+}
+
+static void add_traffic(const struct step *step, struct golden_row *row, const struct meter *meter)
+{
+	const struct meter *before = step->before ? reading_same(step->before, meter) : NULL;
+	double requests, retries, failures;
+
+	if (before && before->counts[COUNT_REQUESTS] > meter->counts[COUNT_REQUESTS])
+		before = NULL;
+	requests = grown(before, meter, COUNT_REQUESTS);
+	failures = grown(before, meter, COUNT_FAILURES);
+	retries = grown(before, meter, COUNT_RETRIES) + grown(before, meter, COUNT_REQUEUES);
+	row->requests += requests;
+	row->success += grown(before, meter, COUNT_SUCCESS);
+	row->failures += failures;
+	row->retries += retries;
+	if (step->seconds > 0) {
+		row->rate += requests / step->seconds;
+		row->failure_rate += failures / step->seconds;
+		row->retry_rate += retries / step->seconds;
+	}
+	sum(&row->pending, meter->gauges[GAUGE_PENDING]);
+	meter_add_latency(meter, false, row->latency);
+	if (before)
+		meter_add_latency(before, true, row->latency);
+}
+
+static void add_client(struct golden_row *row, const struct meter *client)
+{
+	sum(&row->connections, client->gauges[GAUGE_CONNECTIONS]);
+	sum(&row->proxy_available, client->gauges[GAUGE_AVAILABLE]);
+	sum(&row->proxy_endpoints, client->gauges[GAUGE_ENDPOINTS]);
+}
+
+/* The endpoints of a service are those of the clients that it was sent to. */
+static void add_clients(const struct step *step, struct golden_row *row, const struct meter *meter)
+{
+	const struct meter *client;
+
+	if (meter->kind == METER_CLIENT) {
+		add_client(row, meter);
+	} else if (meter->kind == METER_SERVER) {
+		sum(&row->connections, meter->gauges[GAUGE_CONNECTIONS]);
+	} else if (meter->kind == METER_ROUTE) {
+		client = reading_find(step->now, METER_CLIENT, meter->router, meter->name, SLICE(""));
+		if (client)
+			add_client(row, client);
+	}
+}
+
+/* Once over all routes, not once for each service. */
+static void add_routes_to_services(const struct step *step)
+{
+	READING_EACH(step->now, route)
+	{
+		const struct meter *service, *client;
+
+		if (route->kind != METER_ROUTE)
+			continue;
+		service = reading_find(step->now, METER_SERVICE, route->router, route->service, SLICE(""));
+		client = reading_find(step->now, METER_CLIENT, route->router, route->name, SLICE(""));
+		if (service && client && is_wanted(step->golden, service))
+			add_client(row_of(step->golden, step->proxy, service), client);
+	}
+}
+
+static void add_security(struct golden_row *row, const struct meter *meter)
+{
+	row->handshakes += meter->counts[COUNT_HANDSHAKES];
+	row->plaintext += meter->counts[COUNT_PLAINTEXT];
+	row->connects += meter->counts[COUNT_CONNECTS];
+}
+
+/* Keeps what the proxy sees that has the smallest part of its endpoints up, and of several such the one with most endpoints. */
+static void fold_endpoints(struct golden_row *row)
+{
+	double all = row->proxy_endpoints, up = row->proxy_available;
+	double part = all > 0 ? up / all : 1, least = row->endpoints > 0 ? row->available / row->endpoints : 1;
+
+	if (isnan(all) || isnan(up))
+		return;
+	if (isnan(row->endpoints) || part < least || (part == least && all > row->endpoints)) {
+		row->available = up;
+		row->endpoints = all;
+	}
+}
+
+static double seconds_between(const struct reading *before, const struct reading *now)
+{
+	double from = before && before->uptime_ms <= now->uptime_ms ? before->uptime_ms : 0;
+
+	return (now->uptime_ms - from) / 1000;
+}
+
+static void add_peer(struct golden *golden, struct golden_row *row, struct slice id)
+{
+	struct slice rest = row->peers, one;
+	struct text text = { 0 };
+
+	while (rest.length && slice_split(&rest, ' ', &one))
+		if (slice_equal(one, id))
+			return;
+	text_append(&text, row->peers);
+	if (text.length)
+		text_append(&text, SLICE(" "));
+	text_append(&text, id);
+	row->peers = join(golden, "", text_slice(&text));
+	text_free(&text);
+}
+
+static void add_peers(const struct step *step)
+{
+	READING_EACH(step->now, peer)
+	{
+		const struct meter *end;
+
+		if (peer->kind != METER_PEER)
+			continue;
+		for (unsigned kind = METER_CLIENT; kind <= METER_SERVER; kind++) {
+			end = reading_find(step->now, (enum meter_kind)kind, peer->router, peer->name, SLICE(""));
+			if (end && is_wanted(step->golden, end))
+				add_peer(step->golden, row_of(step->golden, step->proxy, end), peer->service);
+		}
+	}
+}
+
+void golden_add(struct golden *golden, struct slice proxy, const struct reading *before, const struct reading *now)
+{
+	struct step step = { .golden = golden, .proxy = proxy, .before = before, .now = now };
+
+	if (before && before->uptime_ms > now->uptime_ms)
+		step.before = NULL;
+	step.seconds = seconds_between(step.before, now);
+	MAP_EACH(&golden->map, e) {
+		struct golden_row *row = MAP_OF(e, struct golden_row, entry);
+
+		row->proxy_available = row->proxy_endpoints = NAN;
+	}
+	READING_EACH(now, meter)
+	{
+		struct golden_row *row;
+
+		if (!is_wanted(golden, meter))
+			continue;
+		row = row_of(golden, proxy, meter);
+		if (row->proxies == 0)
+			row->proxy_available = row->proxy_endpoints = NAN;
+		row->proxies++;
+		add_traffic(&step, row, meter);
+		add_clients(&step, row, meter);
+		add_security(row, meter);
+	}
+	if (golden->choice.kind == METER_SERVICE)
+		add_routes_to_services(&step);
+	if (golden->choice.kind == METER_CLIENT)
+		add_peers(&step);
+	MAP_EACH(&golden->map, e)
+		fold_endpoints(MAP_OF(e, struct golden_row, entry));
+}
+
+/* ---- the end ---- */
+
+static int by_name(const void *a, const void *b)
+{
+	const struct golden_row *x = *(struct golden_row *const *)a, *y = *(struct golden_row *const *)b;
+	const struct slice of_x[] = { x->router, x->service, x->client, x->from, x->to, x->proxy };
+	const struct slice of_y[] = { y->router, y->service, y->client, y->from, y->to, y->proxy };
+	int order = 0;
+
+	for (unsigned i = 0; !order && i < sizeof of_x / sizeof *of_x; i++)
+		order = slice_compare(of_x[i], of_y[i]);
+	return order;
+}
+
+static double quantile(const struct histogram_view *view, double fraction)
+{
+	return view->count ? histogram_view_quantile(view, fraction) / 1000 : NAN;
+}
+
+static void finish_row(struct golden *golden, struct golden_row *row)
+{
+	double judged = row->success + row->failures, secure = row->handshakes + row->plaintext;
+	struct text text = { 0 };
+
+	row->success_percent = judged > 0 ? 100 * row->success / judged : NAN;
+	for (unsigned i = 0; i < HISTOGRAM_BUCKETS; i++)
+		row->latency->count += row->latency->buckets[i];
+	row->p50_ms = quantile(row->latency, 0.5);
+	row->p95_ms = quantile(row->latency, 0.95);
+	row->p99_ms = quantile(row->latency, 0.99);
+	if (row->connects == 0 && secure == 0)
+		return;
+	if (row->handshakes == 0)
+		row->secured = SLICE("no");
+	else if (row->plaintext == 0)
+		row->secured = row->peers.length ? SLICE("mutual") : SLICE("tls");
+	else {
+		text_format(&text, "%.0f%%", floor(100 * row->handshakes / secure));
+		row->secured = join(golden, "", text_slice(&text));
+		text_free(&text);
+	}
+}
+
+void golden_finish(struct golden *golden)
+{
+	golden->rows = memory_array(golden->map.count + 1, sizeof(struct golden_row *));
+	MAP_EACH(&golden->map, e) {
+		struct golden_row *row = MAP_OF(e, struct golden_row, entry);
+
+		finish_row(golden, row);
+		golden->rows[golden->count++] = row;
+	}
+	qsort(golden->rows, golden->count, sizeof(struct golden_row *), by_name);
+}

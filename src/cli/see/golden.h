@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* cli/see/golden.h: the golden metrics of services, routes, methods and edges: what happened between two readings of one or many
+ * proxies. Main thread.
+ *
+ *	golden_start(&golden, &(struct golden_choice){ .kind = METER_SERVICE });
+ *	golden_add(&golden, SLICE("127.0.0.1:9990"), before, now);      // for each proxy
+ *	golden_finish(&golden);
+ *	for (unsigned i = 0; i < golden.count; i++) show(golden.rows[i]);
+ *	golden_free(&golden);                                           // before the readings: names are theirs
+ */
+#ifndef CLI_SEE_GOLDEN_H
+#define CLI_SEE_GOLDEN_H
+
+#include "cli/see/reading.h"
+
+struct golden_choice {
+	enum meter_kind kind;        /* not METER_PEER. METER_CLIENT: edges, which are METER_SERVER's rows, too */
+	bool apart;                  /* a row for each proxy, not their sum */
+	const char *const *patterns; /* of names, any of them; NULL or ending in NULL at once: all */
+	const char *router;          /* its label; NULL: all */
+};
+
+/* Rates are a second's. NaN: can't be told, as the success of no requests. */
+struct golden_row {
+	struct map_entry entry;
+	struct slice service, client, router, proxy; /* empty: not of this kind of rows */
+	struct slice from, to, secured, peers;       /* of edges */
+	double requests, success, failures, retries; /* in the window */
+	double rate, success_percent, retry_rate, failure_rate;
+	double p50_ms, p95_ms, p99_ms;
+	double pending, connections; /* now */
+	double available, endpoints; /* now, as the proxy sees them that sees the least */
+	double proxies;              /* how many know of it */
+
+	/* Of the proxy that is being added, and of the connections so far. */
+	double proxy_available, proxy_endpoints, handshakes, plaintext, connects;
+	struct histogram_view *latency;
+};
+
+struct golden {
+	struct golden_choice choice;
+	struct arena arena;
+	struct map map;
+	struct golden_row **rows; /* in the order of their names */
+	unsigned count;
+};
+
+void golden_start(struct golden *golden, const struct golden_choice *choice);
+/* `before` may be NULL: then it is all since the proxy's start. A proxy that started anew in between counts from there. */
+void golden_add(struct golden *golden, struct slice proxy, const struct reading *before, const struct reading *now);
+void golden_finish(struct golden *golden);
+void golden_free(struct golden *golden);
+
+/* Whether `name`, or what is behind its first step ("svc/"), is like the pattern, in which `*` is any run of bytes and `?` any one. */
+bool golden_matches(struct slice name, const char *pattern);
+
+#endif

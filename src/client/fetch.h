@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* client/fetch.h: one GET over HTTP/1.1, on a connection of its own; the answer is told as it comes. For who asks admin servers:
+ * a page once, or one that streams without an end. One loop's thread; events come from the loop, never from inside a call here.
+ *
+ *	fetch_init(&fetch, loop, pools, &events, owner);
+ *	fetch_start(&fetch, network_host(), &address, SLICE("/admin/metrics.json"), &(struct fetch_limits){ .head_ns = 5 * CLOCK_SECOND });
+ *	fetch_stop(&fetch);             // nothing is told any more but `over`; at any time
+ *	if (fetch_is_over(&fetch)) ...  // its session is gone: another may be started, or the memory freed
+ */
+#ifndef CLIENT_FETCH_H
+#define CLIENT_FETCH_H
+
+#include "io/loop.h"
+#include "io/network.h"
+#include "session/session.h"
+
+struct fetch;
+
+struct fetch_events {
+	/* Some of the body; fetch->status is known. */
+	void (*body)(struct fetch *fetch, struct slice bytes);
+	/* Once: error 0, the answer is whole, of whatever status (which may have no body); else it could not be had, or breaks off. */
+	void (*ended)(struct fetch *fetch, int error);
+	/* The session is gone. May be NULL. */
+	void (*over)(struct fetch *fetch);
+};
+
+struct fetch_limits {
+	int64_t head_ns; /* until the answer's head; 0: as long as the kernel waits */
+	int64_t all_ns;  /* until its end; 0: without end */
+};
+
+struct fetch {
+	void *owner;
+	unsigned status; /* 0: no head yet */
+
+	/* The rest is fetch.c's. */
+	struct loop *loop;
+	struct session_pools *pools;
+	const struct fetch_events *events;
+	struct fetch_limits limits;
+	int64_t began;
+	struct session *session;
+	struct side *side; /* NULL: released */
+	bool running;      /* `ended` is still to come */
+	bool gone;         /* the session has told so, and is being forgotten */
+	struct timer limit;
+};
+
+void fetch_init(struct fetch *fetch, struct loop *loop, struct session_pools *pools, const struct fetch_events *events,
+	void *owner);
+/* It must be over. `target` and `limits` are copied. Fails at once with ERROR_LIMIT or ERROR_NO_MEMORY; then nothing is told. */
+MUST_CHECK int fetch_start(struct fetch *fetch, struct network *network, const struct address *address,
+	struct slice target, const struct fetch_limits *limits);
+void fetch_stop(struct fetch *fetch);
+static inline bool fetch_is_over(const struct fetch *fetch)
+{
+	return !fetch->session;
+}
+
+#endif
