@@ -18,11 +18,20 @@ static void civil(int64_t days, int64_t *year, unsigned *month, unsigned *day)
 	*year = (int64_t)year_of_era + era * 400 + (*month <= 2);
 }
 
+void clock_split(int64_t wall_ns, struct clock_date *date)
+{
+	int64_t seconds = wall_ns / CLOCK_SECOND, days = seconds / 86400;
+	unsigned rest = (unsigned)(seconds % 86400);
+
+	*date = (struct clock_date){ .hour = rest / 3600, .minute = rest / 60 % 60, .second = rest % 60, .weekday = (unsigned)((days + 4) % 7) };
+	civil(days, &date->year, &date->month, &date->day);
+}
+
 void clock_format(int64_t wall_ns, char text[CLOCK_TEXT])
 {
-	int64_t seconds = wall_ns / CLOCK_SECOND, days = seconds / 86400, year;
-	unsigned month, day, rest = (unsigned)(seconds % 86400);
+	struct clock_date date;
 
-	civil(days, &year, &month, &day);
-	snprintf(text, CLOCK_TEXT, "%04d-%02u-%02uT%02u:%02u:%02uZ", (int)(year % 10000), month, day, rest / 3600, rest / 60 % 60, rest % 60);
+	clock_split(wall_ns, &date);
+	snprintf(text, CLOCK_TEXT, "%04d-%02u-%02uT%02u:%02u:%02uZ", (int)(date.year % 10000), date.month, date.day, date.hour, date.minute,
+	         date.second);
 }

@@ -19,6 +19,17 @@ enum { CLOCK_TEXT = 32 };
 /* Nanoseconds since 1970 as RFC 3339 says it in UTC, to the second: "2026-11-23T12:26:00Z"; NUL-terminated. */
 void clock_format(int64_t wall_ns, char text[CLOCK_TEXT]);
 
+/* A date of the Gregorian calendar, in UTC. */
+struct clock_date {
+	int64_t year;
+	unsigned month, day; /* from 1 */
+	unsigned hour, minute, second;
+	unsigned weekday;    /* 0: Sunday */
+};
+
+/* Of nanoseconds since 1970, not before. */
+void clock_split(int64_t wall_ns, struct clock_date *date);
+
 /* `now + after`, or CLOCK_NEVER instead of overflowing. */
 static inline int64_t clock_after(int64_t now, int64_t after)
 {

@@ -12,6 +12,7 @@
 #include "io/file.h"
 #include "io/process.h"
 #include "io/thread.h"
+#include "observe/access_log.h"
 #include "proxy/credentials.h"
 #include "proxy/proxy.h"
 #include "tls/store.h"
@@ -24,7 +25,8 @@ struct process {
 	unsigned threads;
 	struct slice bytes;            /* of the file, until reload takes them */
 	struct snapshot *first;        /* as it was at the start */
-	struct loop *control, *admin_loop;
+	struct loop *control, *admin_loop, *log_loop;
+	struct access_logs *access_logs;
 	struct loop **loops;           /* the workers' */
 	struct thread **running;       /* the workers', then admin's */
 	unsigned running_count;
@@ -55,6 +57,7 @@ static void drained(void *owner, bool in_time)
 	for (unsigned i = 0; i < process->threads; i++)
 		loop_stop(process->loops[i]);
 	loop_stop(process->admin_loop);
+	loop_stop(process->log_loop);
 	loop_stop(process->control);
 }
 
@@ -80,12 +83,14 @@ static void received(void *owner, enum process_signal which)
 		process_exit(0); /* while it waits for its identity */
 	if (!process->reload)
 		return;
-	if (which == PROCESS_RELOAD)
+	if (which == PROCESS_RELOAD) {
 		reload_now(process->reload);
-	else if (process->ending)
+		access_logs_reopen(process->access_logs);
+	} else if (process->ending) {
 		process_exit(1);
-	else
+	} else {
 		begin_ending(process);
+	}
 }
 
 /* ---- starting ---- */
@@ -143,8 +148,10 @@ static int make_loops(struct process *process)
 {
 	int e = loop_new(&(struct loop_options){ .name = "admin" }, &process->admin_loop);
 
+	if (!e)
+		e = loop_new(&(struct loop_options){ .name = "log" }, &process->log_loop);
 	process->loops = memory_array(process->threads, sizeof *process->loops);
-	process->running = memory_array(process->threads + 1, sizeof *process->running);
+	process->running = memory_array(process->threads + 2, sizeof *process->running);
 	for (unsigned i = 0; i < process->threads && !e; i++)
 		e = loop_new(&(struct loop_options){ .name = "worker" }, &process->loops[i]);
 	return e;
@@ -160,6 +167,13 @@ static int make_resolver(struct process *process)
 	return resolver_new(process->control, network_host(), &options, &process->resolver);
 }
 
+static int make_access_logs(struct process *process)
+{
+	const struct access_logs_options options = { .loop = process->log_loop, .metrics = process->metrics, .workers = process->threads };
+
+	return access_logs_new(&options, &process->access_logs);
+}
+
 static int make_proxy(struct process *process)
 {
 	const struct proxy_options options = {
@@ -169,6 +183,7 @@ static int make_proxy(struct process *process)
 		.worker_count = process->threads,
 		.metrics = process->metrics,
 		.resolver = process->resolver,
+		.access_logs = process->access_logs,
 	};
 
 	return proxy_new(&options, &process->proxy);
@@ -212,6 +227,8 @@ static int make_parts(struct process *process, struct text *why)
 	credentials_show(process->credentials, process->metrics);
 	if (!e)
 		e = make_resolver(process);
+	if (!e)
+		e = make_access_logs(process);
 	if (!e)
 		e = make_proxy(process);
 	if (!e)
@@ -315,6 +332,8 @@ static int start_threads(struct process *process)
 {
 	int e = start_thread(process, "admin", process->admin_loop);
 
+	if (!e)
+		e = start_thread(process, "log", process->log_loop);
 	for (unsigned i = 0; i < process->threads && !e; i++) {
 		char name[NAME_BYTES];
 
@@ -329,6 +348,7 @@ static void close_down(struct process *process)
 {
 	for (unsigned i = 0; i < process->running_count; i++)
 		thread_join(process->running[i]);
+	access_logs_free(process->access_logs);
 	if (process->cut_off)
 		return;
 	timer_cancel(process->control, &process->minute);

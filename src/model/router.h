@@ -116,6 +116,30 @@ struct transformer_policy {
 	struct address host;
 };
 
+/* Which headers carry a request's trace. */
+enum propagator {
+	PROPAGATOR_L5D, /* l5d-ctx-trace */
+	PROPAGATOR_B3,  /* Zipkin's, x-b3-… */
+};
+
+/* When an access log's file gets another name, and a new one begins; UTC. */
+enum roll {
+	ROLL_NEVER,
+	ROLL_HOURLY,
+	ROLL_DAILY,
+	ROLL_WEEKLY, /* when `weekday` begins */
+	ROLL_SIZE,   /* before it is larger than `roll_bytes` */
+};
+
+struct access_log_policy {
+	struct slice path;    /* ends in NUL; empty: there is no log */
+	enum roll roll;
+	unsigned weekday;     /* 0: Sunday */
+	uint64_t roll_bytes;
+	bool append;          /* to what is there at the start */
+	int32_t rotate_count; /* how many files that were rolled are kept; -1: all */
+};
+
 struct router {
 	struct slice label;
 	enum protocol protocol;
@@ -137,6 +161,8 @@ struct router {
 	int64_t cache_idle_ns;
 	uint32_t max_head_bytes, max_line_bytes;
 	bool originator;
+	struct access_log_policy access_log;
+	enum propagator propagator;
 };
 
 #endif

@@ -2,6 +2,7 @@
 /* What an exchange does with what its two sides tell it, from `forward` on: the request goes up, the response comes down, and a failed
  * attempt is tried again while nothing of a response has been sent. */
 #include "base/check.h"
+#include "proxy/access.h"
 #include "proxy/answer.h"
 #include "proxy/l5d.h"
 #include "proxy/rpc.h"
@@ -485,6 +486,8 @@ static void up_head(struct side *side, struct head *head)
 	exchange->awaits_status = verdict == VERDICT_PENDING;
 	codes_add(&exchange->upstream->stats->attempts.status, head->status);
 	codes_add(&exchange->pair_stats->status, head->status);
+	if (exchange->listener->router->access_lines)
+		access_write(exchange, head);
 	if (verdict == VERDICT_RETRYABLE && retry(exchange, &wait_ns))
 		answer_again(exchange, wait_ns);
 	else if (verdict != VERDICT_PENDING || !hold(exchange))

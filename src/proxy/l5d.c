@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "proxy/b3.h"
 #include "proxy/forwarded.h"
 #include "proxy/identify.h"
 
@@ -41,11 +42,35 @@ static void read_deadlines(struct exchange *exchange)
 	}
 }
 
+static bool by_b3(const struct exchange *exchange)
+{
+	return exchange->listener->router->router->propagator == PROPAGATOR_B3;
+}
+
+/* Of a caller who is not trusted not even that. */
+static void read_b3(struct exchange *exchange)
+{
+	struct random *random = loop_random(exchange->worker->loop);
+	bool trusted = !exchange->listener->policy->clear_context;
+
+	if (trusted && b3_read(exchange->request, &exchange->trace))
+		trace_child(&exchange->trace, random);
+	else
+		trace_begin(&exchange->trace, random);
+	if (trusted)
+		exchange->trace.flags = b3_flags(exchange->request);
+	b3_drop(exchange->request);
+}
+
 static void read_trace(struct exchange *exchange)
 {
 	struct random *random = loop_random(exchange->worker->loop);
-	struct field *f = head_has(exchange->request, FIELD_L5D_CTX_TRACE) ? head_find(exchange->request, FIELD_L5D_CTX_TRACE) : NULL;
 
+	if (by_b3(exchange)) {
+		read_b3(exchange);
+		return;
+	}
+	struct field *f = head_has(exchange->request, FIELD_L5D_CTX_TRACE) ? head_find(exchange->request, FIELD_L5D_CTX_TRACE) : NULL;
 	if (f && trace_decode(field_value(f), &exchange->trace))
 		trace_child(&exchange->trace, random);   /* this proxy's server span */
 	else
@@ -141,12 +166,15 @@ static int add_line(struct head *head, enum field_id id, struct slice line, unsi
 static int write_trace(struct exchange *exchange)
 {
 	struct trace span = exchange->trace;
-	char *at = arena_get(&exchange->arena, sizeof TRACE_NAME REQID_NAME + TRACE_TEXT + 16 + 4);
+	char *at;
 	int e;
 
+	trace_child(&span, loop_random(exchange->worker->loop));   /* the client span */
+	if (by_b3(exchange))
+		return b3_write(exchange->request, &exchange->arena, &span);
+	at = arena_get(&exchange->arena, sizeof TRACE_NAME REQID_NAME + TRACE_TEXT + 16 + 4);
 	if (!at)
 		return ERROR_NO_MEMORY;
-	trace_child(&span, loop_random(exchange->worker->loop));   /* the client span */
 	char *line = at;
 	memcpy(at, TRACE_NAME, sizeof TRACE_NAME - 1);
 	at += sizeof TRACE_NAME - 1;

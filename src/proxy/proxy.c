@@ -4,6 +4,7 @@
 #include "base/check.h"
 #include "base/log.h"
 #include "base/memory.h"
+#include "observe/access_log.h"
 #include "observe/record.h"
 #include "proxy/binder.h"
 #include "proxy/live.h"
@@ -280,6 +281,11 @@ static struct ring *recents_for(struct proxy *proxy, unsigned worker, const stru
 	return proxy->recents[worker];
 }
 
+static bool writes_log(const struct proxy *proxy, const struct router *router)
+{
+	return proxy->options.access_logs && router->access_log.path.length > 0;
+}
+
 static struct worker_config *config_make(struct proxy *proxy, struct worker *worker, struct snapshot *snapshot, struct binder *binder,
                                          struct port **ports)
 {
@@ -295,6 +301,8 @@ static struct worker_config *config_make(struct proxy *proxy, struct worker *wor
 		const struct router *router = &snapshot->routers[i];
 
 		config->routers[i] = router_make(worker, snapshot, i, binder, proxy->options.metrics);
+		if (writes_log(proxy, router))
+			config->routers[i]->access_lines = access_log_lines(access_logs_find(proxy->options.access_logs, router->access_log.path), worker->index);
 		for (unsigned j = 0; j < router->listener_count; j++, n++) {
 			ports[n]->router = i;
 			ports[n]->listener = j;
@@ -340,6 +348,22 @@ static void binder_gone(void *owner, struct binder *binder)
 	proxy->binders--;
 }
 
+static int open_logs(struct proxy *proxy, const struct snapshot *snapshot, struct text *why)
+{
+	for (unsigned i = 0; i < snapshot->router_count; i++) {
+		const struct router *router = &snapshot->routers[i];
+		struct access_log *log;
+		int e = writes_log(proxy, router) ? access_logs_open(proxy->options.access_logs, &router->access_log, &log) : 0;
+
+		if (e) {
+			text_format(why, "the access log of the router `%.*s` can't be written to %.*s: %s", SLICE_ARGS(router->label),
+			            SLICE_ARGS(router->access_log.path), error_text(e));
+			return e;
+		}
+	}
+	return 0;
+}
+
 int proxy_apply(struct proxy *proxy, struct snapshot *snapshot, struct text *why)
 {
 	struct binder_options options = {
@@ -366,7 +390,9 @@ int proxy_apply(struct proxy *proxy, struct snapshot *snapshot, struct text *why
 	if (e)
 		goto no_binder;
 	proxy->binders++;
-	e = ports_for(proxy, snapshot, ports, why);
+	e = open_logs(proxy, snapshot, why);
+	if (!e)
+		e = ports_for(proxy, snapshot, ports, why);
 	if (e)
 		goto no_ports;
 	proxy->generation++;

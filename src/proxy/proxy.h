@@ -22,6 +22,7 @@
 #include "observe/ring.h"
 #include "session/session.h"
 
+struct access_logs;
 struct binder;
 struct live;
 struct proxy;
@@ -34,6 +35,7 @@ struct proxy_options {
 	unsigned worker_count;
 	struct metrics *metrics;       /* made with at least worker_count shards */
 	struct resolver *resolver;     /* on the control loop; may be NULL */
+	struct access_logs *access_logs; /* NULL: none are written, whatever the routers say */
 	const struct codec *codec;     /* what listeners and clients speak; NULL: what the policies say */
 };
 

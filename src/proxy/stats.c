@@ -166,6 +166,8 @@ static const struct metric router_metrics[] = {
 	ROUTER(binding_timeouts, METRIC_COUNTER, "binding/timeouts"),
 	ROUTER(unbound, METRIC_COUNTER, "binding/failures"),
 	ROUTER(unidentified, METRIC_COUNTER, "unidentified"),
+	ROUTER(access_lines, METRIC_SEEN, "access_log/lines"),
+	ROUTER(access_dropped, METRIC_SEEN, "access_log/dropped"),
 };
 
 #define KIND(label, stats, most) { #label, label##_metrics, COUNT(label##_metrics), sizeof(struct stats), most }

@@ -109,6 +109,7 @@ struct cache_stats {
 struct router_stats {
 	struct cache_stats paths, trees;     /* trees: of requests with a dtab of their own */
 	struct counter binding_timeouts, unbound, unidentified;
+	struct counter access_lines, access_dropped; /* of the access log; dropped: its ring was full */
 };
 
 /* Scopes for names that are bound to nothing: anybody can make up such. */

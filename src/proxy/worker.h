@@ -74,6 +74,7 @@ struct worker_router {
 	struct scope *scope;           /* counted */
 	struct metrics *metrics;
 	struct router_stats *stats;
+	struct lines *access_lines;    /* of its access log; NULL: it has none */
 	struct slice dst_prefix;       /* shown: "/svc" */
 	struct map routes;             /* struct route, least recently used first */
 	struct map methods;            /* struct rpc_method (methods.c), by gRPC's names */
@@ -121,6 +122,8 @@ struct worker {
 	uint32_t routes_alive;         /* until the control thread has acknowledged their release */
 	struct list running;           /* exchanges */
 	struct timer sweep;            /* once a second: what is idle goes */
+	int64_t access_second;         /* what access_date says, seconds since 1970 (access.c) */
+	char access_date[sizeof "[26/11/2026:18:22:19 UTC]"];
 	uint64_t hash_key;
 	struct ring *records;          /* struct record */
 	struct ring *recents;          /* struct recent, not owned; or NULL */

@@ -341,6 +341,52 @@ def test_new_traces_and_malformed_ones(mesh):
     assert len(seen) == 6
 
 
+ZIPKIN = {"tracePropagator": {"kind": "io.l5d.zipkin"}}
+B3 = ("traceid", "spanid", "parentspanid", "sampled", "flags")
+
+
+def b3_of(message):
+    return {name: message.header("x-b3-" + name) for name in B3}
+
+
+@pytest.mark.parametrize("trace, flags", [
+    ("463ac35c9f6413ad", {"sampled": "1"}),
+    ("463ac35c9f6413ad48485a3953bb6124", {"sampled": "0"}),
+    ("463ac35c9f6413ad", {"flags": "1"}),
+    ("463ac35c9f6413ad", {}),
+])
+def test_traces_in_zipkins_headers(mesh, trace, flags):
+    origin, _, client = one_service(mesh, **ZIPKIN)
+    sent = {"X-B3-TraceId": trace, "X-B3-SpanId": "a2fb4a1d1a96d312", "X-B3-ParentSpanId": "0020000000000001",
+            **{"X-B3-" + name.title(): value for name, value in flags.items()}, "l5d-ctx-trace": trace_header(11, 22, 33)}
+    assert client.get("web", headers=sent).status == 200
+    got = b3_of(origin.last)
+    assert got["traceid"] == trace
+    assert {name: got[name] for name in ("sampled", "flags") if got[name]} == flags
+    assert len({got["spanid"], got["parentspanid"], "a2fb4a1d1a96d312", "0020000000000001"}) == 4  # a server span and a client span, both new
+    assert origin.last.header("l5d-ctx-trace") is None
+    assert origin.last.header("l5d-reqid") is None
+
+
+def test_new_traces_in_zipkins_headers(mesh):
+    origin, _, client = one_service(mesh, **ZIPKIN)
+    for sent in ({}, {"x-b3-traceid": "12"}, {"x-b3-traceid": "463ac35c9f6413ad"}, {"x-b3-spanid": "463ac35c9f6413ad"}):
+        assert client.get("web", headers={**sent, "x-b3-sampled": "1"}).status == 200
+        got = b3_of(origin.last)
+        assert len(got["traceid"]) == len(got["spanid"]) == 16
+        assert got["traceid"] not in sent.values()
+        assert got["parentspanid"] == got["traceid"] != got["spanid"]
+        assert got["sampled"] == "1", "it is told without a trace, too"
+    assert client.get("web", headers={"l5d-sample": "0", "x-b3-sampled": "1"}).status == 200
+    assert b3_of(origin.last)["sampled"] == "0"
+
+
+def test_zipkins_headers_are_left_alone_by_others(mesh):
+    origin, _, client = one_service(mesh)
+    assert client.get("web", headers={"x-b3-traceid": "463ac35c9f6413ad", "x-b3-sampled": "1"}).status == 200
+    assert (origin.last.header("x-b3-traceid"), origin.last.header("x-b3-sampled")) == ("463ac35c9f6413ad", "1")
+
+
 @pytest.mark.parametrize("value, sampled", [("1.0", True), ("0", False), ("0.0", False), ("5", True), ("-1", False)])
 def test_sampling_is_decided_here(mesh, value, sampled):
     origin, _, client = one_service(mesh)

@@ -114,6 +114,10 @@ void linkerd_check_mutual(struct linkerd_load *load, const struct document_node 
 /* The same for `client`, whatever its kind, and peerIds in it. */
 void linkerd_check_client_mutual(struct linkerd_load *load, const struct document_node *client, const struct router *router);
 
+/* linkerd_access_log.c: httpAccessLog, h2AccessLog and what goes with them; of a struct router */
+extern const struct linkerd_block linkerd_access_log;
+void linkerd_check_access_log(struct linkerd_load *load, const struct document_node *node, const struct router *router);
+
 /* linkerd_cors.c: `servers[].cors` */
 extern const struct linkerd_block linkerd_cors;
 void linkerd_read_cors(struct linkerd_load *load, const struct document_node *node, void *out); /* const struct cors_policy * */

@@ -240,6 +240,28 @@ static const struct linkerd_key cache_keys[] = {
 };
 static const struct linkerd_block cache_block = { .name = "bindingCache", .keys = cache_keys };
 
+/* ---- tracePropagator ---- */
+
+static const struct linkerd_key propagator_keys[] = { LINKERD_KEY_KIND, { 0 } };
+static const struct linkerd_block propagator_block = { .name = "any", .keys = propagator_keys };
+
+static const struct linkerd_kind propagator_kinds[] = {
+	{ "io.l5d.default", PROPAGATOR_L5D, &propagator_block, "l5d-ctx-trace" },
+	{ "io.l5d.zipkin", PROPAGATOR_B3, &propagator_block, "x-b3-traceid, x-b3-spanid, x-b3-parentspanid, x-b3-sampled, x-b3-flags" },
+	{ 0 },
+};
+static const struct linkerd_choice propagator_choice = { .name = "tracePropagator", .kinds = propagator_kinds, .usual = "io.l5d.default" };
+
+static void read_propagator(struct linkerd_load *load, const struct document_node *node, void *out)
+{
+	const struct linkerd_kind *kind = linkerd_read_kind(load, node, &propagator_choice);
+
+	if (!kind)
+		return;
+	*(enum propagator *)out = (enum propagator)kind->value;
+	linkerd_read_block(load, node, kind->block, NULL);
+}
+
 /* ---- the router ---- */
 
 static void read_servers(struct linkerd_load *load, const struct document_node *list, void *out)
@@ -268,27 +290,20 @@ static const struct linkerd_key router_keys[] = {
 	{ "maxInitialLineKB", LINKERD_KB, AT(max_line_bytes), 1, MOST_LINE_KB, .says = "request and status line; 4, at most 15" },
 	{ "maxErrResponseKB", LINKERD_KB, LINKERD_NOWHERE, 1, MOST_ERROR_KB,
 	  .says = "no effect: errors made here are at most 16 KB, and endpoints' are passed on as they come; 5120" },
+	{ "tracePropagator", LINKERD_READ, AT(propagator), .read = read_propagator, .choice = &propagator_choice,
+	  .says = "which headers carry the trace" },
 	{ "originator", LINKERD_BOOL, AT(originator), .says = "adds the gauge rt/LABEL/originator; false" },
 	{ "experimental", LINKERD_BOOL, LINKERD_NOWHERE, .says = "no effect: nothing here is experimental; false" },
 	LINKERD_KEY_LATER("announcers"),
-	LINKERD_KEY_LATER("httpAccessLog"),
-	LINKERD_KEY_LATER("httpAccessLogRollPolicy"),
-	LINKERD_KEY_LATER("httpAccessLogAppend"),
-	LINKERD_KEY_LATER("httpAccessLogRotateCount"),
 	LINKERD_KEY_LATER("streamAfterContentLengthKB"),
 	LINKERD_KEY_LATER("streamingEnabled"),
 	LINKERD_KEY_LATER("compressionLevel"),
-	LINKERD_KEY_LATER("tracePropagator"),
-	LINKERD_KEY_LATER("h2AccessLog"),
-	LINKERD_KEY_LATER("h2AccessLogRollPolicy"),
-	LINKERD_KEY_LATER("h2AccessLogAppend"),
-	LINKERD_KEY_LATER("h2AccessLogRotateCount"),
 	LINKERD_KEY_LATER("thriftMethodInDst"),
 	LINKERD_KEY_LATER("thriftProtocol"),
 	{ 0 },
 };
 
-const struct linkerd_block linkerd_router = { .name = "routers[]", .keys = router_keys };
+const struct linkerd_block linkerd_router = { .name = "routers[]", .keys = router_keys, .also = &linkerd_access_log };
 
 /* False when nothing else of the router can be judged: keys of another protocol would only seem unknown. */
 static bool read_protocol(struct linkerd_load *load, const struct document_node *node, enum protocol *protocol)
@@ -341,6 +356,7 @@ static void read_router(struct linkerd_load *load, const struct document_node *n
 		.cache_idle_ns = 600 * CLOCK_SECOND,
 		.max_head_bytes = 8 * 1024,
 		.max_line_bytes = 4 * 1024,
+		.access_log = { .append = true, .rotate_count = -1 },
 	};
 	if (!document_expect(node, DOCUMENT_MAPPING, load->problems) || !read_protocol(load, node, &router->protocol)) {
 		router->label = SLICE(""); /* not read, so not to be compared */
@@ -350,6 +366,7 @@ static void read_router(struct linkerd_load *load, const struct document_node *n
 	if (router->protocol == PROTOCOL_H2)
 		router->label = SLICE("h2");
 	linkerd_read_block(load, node, &linkerd_router, router);
+	linkerd_check_access_log(load, node, router);
 	if (router->protocol == PROTOCOL_H2)
 		speak_http2(load, router);
 

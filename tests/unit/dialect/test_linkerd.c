@@ -377,6 +377,52 @@ static void classifiers_and_balancers_have_their_names(void **state)
 	}
 }
 
+static void access_logs_are_read(void **state)
+{
+	static const struct {
+		const char *text;
+		enum roll roll;
+		uint64_t much; /* the size, or the day */
+	} policies[] = {
+		{ "never", ROLL_NEVER, 0 },
+		{ "SIGHUP", ROLL_NEVER, 0 },
+		{ "Hourly", ROLL_HOURLY, 0 },
+		{ "daily", ROLL_DAILY, 0 },
+		{ "weekly(1)", ROLL_WEEKLY, 0 },
+		{ "Weekly(7)", ROLL_WEEKLY, 6 },
+		{ "1.byte", ROLL_SIZE, 1 },
+		{ "100.megabytes", ROLL_SIZE, 100 * 1024 * 1024 },
+		{ "2.GIGABYTES", ROLL_SIZE, UINT64_C(2) << 30 },
+	};
+
+	(void)state;
+	for (unsigned i = 0; i < sizeof policies / sizeof policies[0]; i++) {
+		char text[200];
+		snprintf(text, sizeof text,
+			"  httpAccessLog: logs/access.log\n  httpAccessLogRollPolicy: %s\n  httpAccessLogAppend: false\n  httpAccessLogRotateCount: 3\n",
+			policies[i].text);
+		struct snapshot *s = load_with(text);
+		const struct access_log_policy *log = &s->routers[0].access_log;
+
+		assert_string_equal(log->path.at, "logs/access.log");
+		assert_int_equal(log->roll, policies[i].roll);
+		assert_true((log->roll == ROLL_SIZE ? log->roll_bytes : log->weekday) == policies[i].much);
+		assert_false(log->append);
+		assert_int_equal(log->rotate_count, 3);
+		snapshot_unref(s);
+	}
+	struct snapshot *s = load_with("");
+
+	assert_int_equal(s->routers[0].access_log.path.length, 0);
+	assert_true(s->routers[0].access_log.append);
+	assert_int_equal(s->routers[0].access_log.rotate_count, -1);
+	assert_int_equal(s->routers[0].propagator, PROPAGATOR_L5D);
+	snapshot_unref(s);
+	s = load_with("  tracePropagator: {kind: io.l5d.zipkin}\n");
+	assert_int_equal(s->routers[0].propagator, PROPAGATOR_B3);
+	snapshot_unref(s);
+}
+
 static void health_checks_are_read(void **state)
 {
 	(void)state;
@@ -492,6 +538,7 @@ int main(void)
 		cmocka_unit_test(static_services_apply_by_prefix_in_order),
 		cmocka_unit_test(classifiers_and_balancers_have_their_names),
 		cmocka_unit_test(clients_are_read),
+		cmocka_unit_test(access_logs_are_read),
 		cmocka_unit_test(health_checks_are_read),
 		cmocka_unit_test(json_and_nulls_are_fine),
 		cmocka_unit_test(equal_ports_on_different_addresses_are_fine),

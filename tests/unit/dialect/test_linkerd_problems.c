@@ -101,8 +101,7 @@ static void documented_keys_are_refused_by_name(void **state)
 		const char *where, *keys[20];
 	} blocks[] = {
 		{ "routers[0]",
-		  { "announcers", "httpAccessLog", "httpAccessLogRollPolicy", "httpAccessLogAppend", "httpAccessLogRotateCount",
-		    "streamAfterContentLengthKB", "streamingEnabled", "compressionLevel", "tracePropagator" } },
+		  { "announcers", "streamAfterContentLengthKB", "streamingEnabled", "compressionLevel", "thriftMethodInDst", "thriftProtocol" } },
 		{ "routers[0].servers[0]", { "announce" } },
 		{ "routers[0].client",
 			{ "failFast", "requestAuthorizers", "thriftFramed",
@@ -177,6 +176,13 @@ static void kinds_are_known_not_yet_or_unknown(void **state)
 		  "f:5:51: routers[0].servers[0].cors.allowCredentials: would let any web page act as its visitor: name the origins\n" },
 		{ "routers:\n- protocol: http\n  servers:\n  - port: 0\n    cors: {allowOrigins: ['*']}\n",
 		  "f:5:11: routers[0].servers[0].cors: is only for servers with `grpcWeb: true`\n" },
+		{ HTTP "  tracePropagator: {kind: io.l5d.b3}\n",
+		  "f:4:27: routers[0].tracePropagator.kind: unknown kind `io.l5d.b3`; there is io.l5d.default, io.l5d.zipkin\n" },
+		{ HTTP "  httpAccessLog: logs/\n", "f:4:18: routers[0].httpAccessLog: is not the path of a file\n" },
+		{ HTTP "  httpAccessLog: a\n  httpAccessLogRollPolicy: weekly(8)\n",
+		  "f:5:28: routers[0].httpAccessLogRollPolicy: `weekly(8)` is not never, hourly, daily, weekly(1) to weekly(7), or a size like 100.megabytes\n" },
+		{ HTTP "  h2AccessLog: a\n",
+		  "f:4:16: routers[0].h2AccessLog: is for routers of the other protocol; in this one it is called `httpAccessLog`\n" },
 		{ HTTP "  client: {kind: io.l5d.globl}\n",
 			"f:4:18: routers[0].client.kind: unknown kind `io.l5d.globl`; did you mean "
 			"`io.l5d.global`?\n" },
@@ -186,10 +192,10 @@ static void kinds_are_known_not_yet_or_unknown(void **state)
 		{ HTTP "  interpreter: {transformers: [{kind: io.l5d.k8s.daemonset}]}\n",
 			"f:4:39: routers[0].interpreter.transformers[0].kind: io.l5d.k8s.daemonset is not yet "
 			"supported by weft (known from Linkerd 1.x)\n" },
-		{ "routers: [{protocol: mux, servers: [{}], h2AccessLog: a}, {protocol: http, servers: [{}]}]\n",
+		{ "routers: [{protocol: mux, servers: [{}], thriftProtocol: a}, {protocol: http, servers: [{}]}]\n",
 			"f:1:22: routers[0].protocol: mux is not yet supported by weft (known from Linkerd 1.x)\n" },
-		{ "routers: [{protocol: h2, servers: [{}], h2AccessLog: a}]\n",
-			"f:1:41: routers[0].h2AccessLog: not yet supported by weft (known from Linkerd 1.x)\n" },
+		{ "routers: [{protocol: h2, servers: [{}], thriftProtocol: a}]\n",
+			"f:1:41: routers[0].thriftProtocol: not yet supported by weft (known from Linkerd 1.x)\n" },
 		{ "routers: [{protocol: htp, servers: [{}]}]\n",
 		  "f:1:22: `protocol` is `htp`, but must be one of http, h2, thrift, mux, thriftmux; did you mean `http`?\n" },
 	};

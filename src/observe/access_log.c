@@ -1,0 +1,424 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "observe/access_log.h"
+
+#include <stdio.h>
+
+#include "base/check.h"
+#include "base/list.h"
+#include "base/log.h"
+#include "base/memory.h"
+#include "base/text.h"
+#include "io/channel.h"
+#include "io/log_file.h"
+
+enum {
+	RING_BYTES = 1024 * 1024,
+	BATCH = 64 * 1024,  /* in one system call */
+	MOST_BATCHES = 256, /* of one ring at once, so that the others have their turn */
+	INBOX = 1024,
+	ROLL_TRIES = 100,   /* names for what is rolled within one second */
+};
+
+#define OFTEN (5 * CLOCK_MS)     /* while rings fill fast */
+#define SELDOM (50 * CLOCK_MS)
+#define RETRY CLOCK_SECOND       /* after something could not be written */
+#define HOUR (60 * CLOCK_MINUTE)
+#define DAY (24 * HOUR)
+
+/* access_log/… in the metrics; the loop's. */
+struct access_stats {
+	struct counter written, lost, failures, rolls;
+};
+
+static const struct metric metrics[] = {
+	METRIC(struct access_stats, written, METRIC_COUNTER, "written"),
+	METRIC(struct access_stats, lost, METRIC_COUNTER, "lost"),
+	METRIC(struct access_stats, failures, METRIC_COUNTER, "failures"),
+	METRIC(struct access_stats, rolls, METRIC_COUNTER, "rolls"),
+};
+static const struct metric_kind access_kind = { "access_log", metrics, sizeof metrics / sizeof metrics[0], sizeof(struct access_stats), 1 };
+
+struct access_logs {
+	struct access_logs_options options;
+	struct channel *inbox;
+	struct scope *scope;      /* NULL: no log yet */
+	struct access_stats *stats;
+	struct access_log *known; /* control: all, by `next` */
+	struct list logs;         /* the loop's: all, by `link` */
+	struct timer look;
+	char *batch;
+};
+
+struct access_log {
+	struct access_log *next;
+	struct list link;
+	struct access_logs *logs;
+	/* the loop's, once it has it */
+	struct access_log_policy policy; /* its path is ours */
+	struct slice begin, end;         /* of the path, around the date of what is rolled */
+	struct log_file *file;           /* NULL: it could not be opened */
+	int64_t opened;                  /* wall time */
+	int64_t roll_at;                 /* wall time, or CLOCK_NEVER */
+	int64_t retry_at;                /* loop_now */
+	int error;                       /* of the last time; 0: all is well */
+	uint64_t lost;                   /* since then */
+	struct lines *lines[];           /* by worker */
+};
+
+static struct loop *loop_of(const struct access_log *log)
+{
+	return log->logs->options.loop;
+}
+
+/* ---- when it is rolled ---- */
+
+/* The wall time is after 1970. */
+static int64_t next_roll(const struct access_log_policy *policy, int64_t wall)
+{
+	int64_t days = wall / DAY;
+	struct clock_date date;
+
+	switch (policy->roll) {
+	case ROLL_HOURLY:
+		return (wall / HOUR + 1) * HOUR;
+	case ROLL_DAILY:
+		return (days + 1) * DAY;
+	case ROLL_WEEKLY:
+		clock_split(wall, &date);
+		return (days + 1 + (policy->weekday + 6 - date.weekday) % 7) * DAY;
+	case ROLL_NEVER:
+	case ROLL_SIZE:
+		break;
+	}
+	return CLOCK_NEVER;
+}
+
+static void show_date(const struct access_log *log, struct text *out)
+{
+	struct clock_date date;
+
+	clock_split(log->opened, &date);
+	text_format(out, "%04d%02u%02u", (int)date.year, date.month, date.day);
+	if (log->policy.roll == ROLL_HOURLY)
+		text_format(out, "-%02u", date.hour);
+	else if (log->policy.roll != ROLL_DAILY && log->policy.roll != ROLL_WEEKLY)
+		text_format(out, "-%02u%02u%02u", date.hour, date.minute, date.second);
+}
+
+/* ---- opening and rolling ---- */
+
+static void opened(struct access_log *log, int64_t wall)
+{
+	log->opened = wall;
+	log->roll_at = next_roll(&log->policy, wall);
+}
+
+static int open_again(struct access_log *log)
+{
+	int e = log_file_open(log->policy.path.at, false, &log->file);
+
+	if (!e)
+		opened(log, loop_wall(loop_of(log)));
+	return e;
+}
+
+static int rename_rolled(struct access_log *log)
+{
+	int e = ERROR_EXISTS;
+
+	for (unsigned i = 0; e == ERROR_EXISTS && i < ROLL_TRIES; i++) {
+		struct text name = { 0 };
+
+		text_format(&name, "%.*s", SLICE_ARGS(log->begin));
+		show_date(log, &name);
+		if (i)
+			text_format(&name, "-%02u", i);
+		text_append(&name, log->end);
+		e = log_file_roll(log->policy.path.at, name.bytes);
+		text_free(&name);
+	}
+	return e;
+}
+
+/* What can't be renamed is written to as before, until the next time. */
+static void roll(struct access_log *log)
+{
+	int e = rename_rolled(log);
+
+	opened(log, loop_wall(loop_of(log)));
+	if (e) {
+		LOG(LOG_WARN, "observe", "cannot roll %s: %s", log->policy.path.at, error_text(e));
+		return;
+	}
+	counter_add(&log->logs->stats->rolls, 1);
+	log_file_close(log->file);
+	log->file = NULL;
+	if (log->policy.rotate_count >= 0)
+		(void)log_file_prune(log->begin, log->end, (unsigned)log->policy.rotate_count);
+}
+
+static void roll_if_due(struct access_log *log, size_t more)
+{
+	uint64_t size = log->file ? log_file_size(log->file) : 0;
+
+	if (!size)
+		return;
+	if (loop_wall(loop_of(log)) >= log->roll_at || (log->policy.roll == ROLL_SIZE && size + more > log->policy.roll_bytes))
+		roll(log);
+}
+
+/* ---- writing ---- */
+
+static uint64_t count_lines(struct slice bytes)
+{
+	uint64_t count = 0;
+
+	for (size_t i = 0; i < bytes.length; i++)
+		count += bytes.at[i] == '\n';
+	return count;
+}
+
+static void failed(struct access_log *log, int error)
+{
+	counter_add(&log->logs->stats->failures, 1);
+	if (!log->error)
+		LOG(LOG_ERROR, "observe", "cannot write %s: %s; requests go on, and their lines are lost", log->policy.path.at,
+		    error == ERROR_LIMIT ? "the disk is full, or too many files are open" : error_text(error));
+	log->error = error;
+	log->retry_at = loop_now(loop_of(log)) + RETRY;
+	log_file_close(log->file);
+	log->file = NULL;
+}
+
+static void recovered(struct access_log *log)
+{
+	LOG(LOG_WARN, "observe", "%s is written to again; %llu lines were lost", log->policy.path.at, (unsigned long long)log->lost);
+	log->error = 0;
+	log->lost = 0;
+}
+
+static void put(struct access_log *log, struct slice bytes)
+{
+	uint64_t count = count_lines(bytes);
+	int e = log->error;
+
+	if (!e || loop_now(loop_of(log)) >= log->retry_at) {
+		roll_if_due(log, bytes.length);
+		e = log->file ? 0 : open_again(log);
+		if (!e)
+			e = log_file_write(log->file, bytes);
+		if (e)
+			failed(log, e);
+	}
+	if (e) {
+		log->lost += count;
+		counter_add(&log->logs->stats->lost, count);
+		return;
+	}
+	counter_add(&log->logs->stats->written, count);
+	if (log->error)
+		recovered(log);
+}
+
+/* True: one of its rings fills fast. */
+static bool drain(struct access_log *log)
+{
+	bool fast = false;
+
+	roll_if_due(log, 0);
+	for (unsigned i = 0; i < log->logs->options.workers; i++) {
+		struct lines *lines = log->lines[i];
+		size_t length;
+
+		fast |= lines_waiting(lines) > lines_capacity(lines) / 8;
+		for (unsigned k = 0; k < MOST_BATCHES && (length = lines_take(lines, log->logs->batch, BATCH)) > 0; k++)
+			put(log, slice_make(log->logs->batch, length));
+	}
+	return fast;
+}
+
+static void look(void *owner)
+{
+	struct access_logs *logs = owner;
+	bool fast = false;
+
+	LIST_EACH(&logs->logs, link)
+		fast |= drain(LIST_OF(link, struct access_log, link));
+	timer_set(logs->options.loop, &logs->look, loop_now(logs->options.loop) + (fast ? OFTEN : SELDOM));
+}
+
+/* ---- what the control thread says ---- */
+
+static void deliver_log(const struct message *message)
+{
+	struct access_logs *logs = message->owner;
+	struct access_log *log = message->a;
+
+	list_append(&logs->logs, &log->link);
+	opened(log, loop_wall(logs->options.loop));
+	if (!timer_is_set(&logs->look))
+		look(logs);
+}
+
+static void deliver_policy(const struct message *message)
+{
+	struct access_log *log = message->owner;
+	struct access_log_policy *policy = message->a;
+	struct slice path = log->policy.path;
+
+	log->policy = *policy;
+	log->policy.path = path;
+	log->roll_at = next_roll(policy, loop_wall(loop_of(log)));
+	memory_free(policy);
+}
+
+static void deliver_reopen(const struct message *message)
+{
+	struct access_logs *logs = message->owner;
+
+	LIST_EACH(&logs->logs, link) {
+		struct access_log *log = LIST_OF(link, struct access_log, link);
+		int e;
+
+		log_file_close(log->file);
+		log->file = NULL;
+		e = open_again(log);
+		if (e)
+			failed(log, e);
+	}
+}
+
+struct access_log *access_logs_find(const struct access_logs *logs, struct slice path)
+{
+	for (struct access_log *log = logs->known; log; log = log->next)
+		if (slice_equal(log->policy.path, path))
+			return log;
+	return NULL;
+}
+
+/* "logs/access.log" is rolled to "logs/access-20261126.log". */
+static void split_path(struct access_log *log, char *begin)
+{
+	struct slice path = log->policy.path;
+	size_t dot = path.length;
+
+	for (size_t i = path.length; i > 0 && path.at[i - 1] != '/'; i--)
+		if (path.at[i - 1] == '.' && i > 1 && path.at[i - 2] != '/' && dot == path.length)
+			dot = i - 1;
+	memcpy(begin, path.at, dot);
+	begin[dot] = '-';
+	log->begin = slice_make(begin, dot + 1);
+	log->end = slice_from(path, dot);
+}
+
+static void log_free(struct access_log *log)
+{
+	for (unsigned i = 0; i < log->logs->options.workers; i++)
+		lines_free(log->lines[i]);
+	log_file_close(log->file);
+	memory_free((void *)(uintptr_t)log->begin.at);
+	memory_free((void *)(uintptr_t)log->policy.path.at);
+	memory_free(log);
+}
+
+static int log_new(struct access_logs *logs, const struct access_log_policy *policy, struct access_log **out)
+{
+	struct access_log *log = memory_new(sizeof *log + logs->options.workers * sizeof log->lines[0]);
+	uint32_t bytes = logs->options.ring_bytes ? logs->options.ring_bytes : RING_BYTES;
+	int e;
+
+	log->logs = logs;
+	log->policy = *policy;
+	log->policy.path = slice_of(memory_text(policy->path));
+	split_path(log, memory_array(policy->path.length + 1, 1));
+	list_init(&log->link);
+	for (unsigned i = 0; i < logs->options.workers; i++)
+		log->lines[i] = lines_new(bytes);
+	e = log_file_open(log->policy.path.at, !policy->append, &log->file);
+	if (!e)
+		e = channel_post(logs->inbox, (struct message){ .deliver = deliver_log, .owner = logs, .a = log });
+	if (e) {
+		log_free(log);
+		return e;
+	}
+	log->next = logs->known;
+	logs->known = log;
+	*out = log;
+	return 0;
+}
+
+static void show_metrics(struct access_logs *logs)
+{
+	const struct scope_label name = { SLICE("access_log"), { 0 } };
+
+	logs->scope = metrics_scope(logs->options.metrics, &access_kind, &name, 1);
+	logs->stats = scope_shard(logs->scope, 0);
+}
+
+int access_logs_open(struct access_logs *logs, const struct access_log_policy *policy, struct access_log **out)
+{
+	struct access_log *log = access_logs_find(logs, policy->path);
+	struct access_log_policy *copy;
+	int e;
+
+	if (!logs->scope)
+		show_metrics(logs);
+	if (!log)
+		return log_new(logs, policy, out);
+	copy = memory_new(sizeof *copy);
+	*copy = *policy;
+	e = channel_post(logs->inbox, (struct message){ .deliver = deliver_policy, .owner = log, .a = copy });
+	if (e)
+		memory_free(copy);
+	*out = log;
+	return e;
+}
+
+struct lines *access_log_lines(struct access_log *log, unsigned worker)
+{
+	return log->lines[worker];
+}
+
+void access_logs_reopen(struct access_logs *logs)
+{
+	if (channel_post(logs->inbox, (struct message){ .deliver = deliver_reopen, .owner = logs }))
+		LOG(LOG_WARN, "observe", "the access logs are not opened anew: their thread has too much to do");
+}
+
+int access_logs_new(const struct access_logs_options *options, struct access_logs **out)
+{
+	struct access_logs *logs = memory_new(sizeof *logs);
+	int e;
+
+	logs->options = *options;
+	list_init(&logs->logs);
+	timer_init(&logs->look, look, logs);
+	e = channel_new(options->loop, INBOX, &logs->inbox);
+	if (e) {
+		memory_free(logs);
+		return e;
+	}
+	logs->batch = memory_array(BATCH, 1);
+	*out = logs;
+	return 0;
+}
+
+void access_logs_free(struct access_logs *logs)
+{
+	struct access_log *log;
+
+	if (!logs)
+		return;
+	channel_free(logs->inbox);
+	LIST_EACH(&logs->logs, link)
+		(void)drain(LIST_OF(link, struct access_log, link));
+	timer_cancel(logs->options.loop, &logs->look);
+	while ((log = logs->known)) {
+		logs->known = log->next;
+		log_free(log);
+	}
+	if (logs->scope)
+		scope_unref(logs->scope);
+	memory_free(logs->batch);
+	memory_free(logs);
+}
