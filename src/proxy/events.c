@@ -483,11 +483,11 @@ static void up_head(struct side *side, struct head *head)
 	uint64_t us = (uint64_t)exchange->attempt_ns / 1000;
 	times_put(&exchange->upstream->stats->times, head->status, histogram_bucket(us), us);
 	exchange->success = verdict == VERDICT_SUCCESS;
+	if (exchange->listener->router->access_lines)
+		access_write(exchange, head);
 	exchange->awaits_status = verdict == VERDICT_PENDING;
 	codes_add(&exchange->upstream->stats->attempts.status, head->status);
 	codes_add(&exchange->pair_stats->status, head->status);
-	if (exchange->listener->router->access_lines)
-		access_write(exchange, head);
 	if (verdict == VERDICT_RETRYABLE && retry(exchange, &wait_ns))
 		answer_again(exchange, wait_ns);
 	else if (verdict != VERDICT_PENDING || !hold(exchange))
