@@ -9,6 +9,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import grpc
 import pytest
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+from certificates import Authority
 from grpc_service import channel, unary
 from mesh import wait_until
 
@@ -20,7 +21,7 @@ FAST = {"intervalMs": 100, "timeoutMs": 90, "unhealthyThreshold": 2, "healthyThr
 class HealthyGrpc:
     """test.Echo/Say, and a health service."""
 
-    def __init__(self, name):
+    def __init__(self, name, identity=None):
         self.name, self.calls = name, 0
         self.health = health.HealthServicer()
         self.server = grpc.server(futures.ThreadPoolExecutor(8))
@@ -28,7 +29,12 @@ class HealthyGrpc:
             "test.Echo", {"Say": grpc.unary_unary_rpc_method_handler(self.say)})])
         health_pb2_grpc.add_HealthServicer_to_server(self.health, self.server)
         self.set(SERVING)
-        self.address = ("127.0.0.1", self.server.add_insecure_port("127.0.0.1:0"))
+        if identity:
+            with open(identity.key, "rb") as key, open(identity.certificate, "rb") as certificate:
+                port = self.server.add_secure_port("127.0.0.1:0", grpc.ssl_server_credentials([(key.read(), certificate.read())]))
+        else:
+            port = self.server.add_insecure_port("127.0.0.1:0")
+        self.address = ("127.0.0.1", port)
         self.server.start()
 
     def set(self, state):
@@ -136,3 +142,19 @@ def test_an_endpoint_that_is_gone_is_noticed_without_a_request(pair):
     assert weft.metric(CLIENT + name + "/health_check/network_failure") >= 2
     assert calls_of(ends[:1], call) == [40]
     assert weft.metric(CLIENT + name + "/failures") == 0
+
+
+def test_checks_go_the_way_of_requests_over_tls(mesh, tmp_path):
+    authority = Authority(tmp_path)
+    ends = [HealthyGrpc("good", authority.issue("good", dns=["checked"])), HealthyGrpc("bad", authority.issue("bad", dns=["other"]))]
+    mesh.service("test.Echo", *[end.address for end in ends])
+    client = {"tls": {"commonName": "checked", "trustCerts": [authority.bundle]},
+              "healthCheck": {"kind": "io.l5d.grpc", "service": "test.Echo", **FAST}}
+    weft = mesh.weft(mesh.config({**mesh.router(identifier={"kind": "io.l5d.header.path", "segments": 1}, client=client), "protocol": "h2"}))
+    with channel(weft) as made:
+        unary(made, "Say").future(b"", timeout=5).exception()   # whichever it meets
+        # The one with another name in its certificate is no endpoint, and no request has to find that out.
+        wait_until(lambda: weft.metric(CLIENT + "test.Echo/health_check/removals") == 1)
+        assert calls_of(ends, lambda: unary(made, "Say")(b"", timeout=5)) == [40, 0]
+    for end in ends:
+        end.close()

@@ -30,17 +30,17 @@ go_judge() {
 		logged "$name" nice go -C "tests/go/$module" build -ldflags '-s -w' -o "$output" "$package" && touch "$output"
 }
 
-# grpc-js comes from npm, locked; none of its packages' own scripts is run.
+# node_judge NAME: a folder of tests/node with its packages, which come from npm, locked; none of their own scripts is run.
 node_judge() {
-	local folder=$judges/node/grpc-js
+	local name=$1 folder=$judges/node/$1
 	if ! command -v npm >/dev/null; then
-		echo "   without @grpc/grpc-js: npm is not installed"
+		echo "   without $name: npm is not installed"
 		return
 	fi
-	up_to_date "$folder/node_modules" tests/node/grpc-js && return
+	up_to_date "$folder/node_modules" "tests/node/$name" && return
 	mkdir -p "$folder"
-	cp tests/node/grpc-js/* "$folder/"
-	logged grpc-js npm ci --prefix "$folder" --ignore-scripts --no-audit --no-fund && touch "$folder/node_modules"
+	cp "tests/node/$name"/* "$folder/"
+	logged "$name" npm ci --prefix "$folder" --ignore-scripts --no-audit --no-fund && touch "$folder/node_modules"
 }
 
 # Builds what can be built here. 1 if something failed that should have gone well.
@@ -56,6 +56,7 @@ build_judges() {
 		go_judge interop interop-server google.golang.org/grpc/interop/server || good=1
 		go_judge ghz ghz github.com/bojand/ghz/cmd/ghz || good=1
 	fi
-	node_judge || good=1
+	node_judge grpc-js || good=1
+	node_judge grpc-web || good=1
 	return $good
 }

@@ -159,10 +159,10 @@ enum sim_call {
 	SIM_CALL_LISTEN,    /* listen_open: ERROR_EXISTS */
 	SIM_CALL_ACCEPT,    /* out of descriptors: accepting stops for 100 ms */
 	SIM_CALL_FILE_READ, /* file_read: ERROR_IO */
-	SIM_CALL_LOG_FILE,  /* log_file_open, log_file_write: ERROR_LIMIT */
 	SIM_CALL_DATAGRAM,  /* datagram_open: ERROR_LIMIT */
 	SIM_CALL_POST,      /* channel_post: ERROR_LIMIT */
 	SIM_CALL_BUFFER,    /* a stream gets no buffer to read into: failed(ERROR_LIMIT) */
+	SIM_CALL_LOG_FILE,  /* log_file_open, log_file_write: ERROR_LIMIT */
 	SIM_CALLS,
 };
 
