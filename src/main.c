@@ -47,7 +47,9 @@ static const struct command commands[] = {
 	  "\n"
 	  "Times are 30s, 90m, 24h or 7d. Exit code 0, 1 when it may work another time, 2 for what is wrong. See docs/identity.md.",
 	  cli_ca },
-	{ "certs", "FILE... [--ca BUNDLE] [--key KEY] [--id ID] [--svid] [--expires-within 7d] [-o text|json]",
+	{ "certs",
+	  "FILE... | --connect HOST:PORT [--server-name N] [--cert C] [--ca BUNDLE] [--key KEY] [--id ID] [--svid] [--expires-within 7d] "
+	  "[-o text|json]",
 	  "Shows certificates, and why they don't verify",
 	  "FILE is PEM, the leaf first, then its intermediates; `-` is standard input.\n"
 	  "\n"
@@ -57,7 +59,11 @@ static const struct command commands[] = {
 	  "  --id ID                ... with this SPIFFE ID\n"
 	  "  --expires-within TIME  an earlier end is a fault: 12h, 7d\n"
 	  "\n"
-	  "Exit code 0 when there is no fault, 1 when there is, 2 when a file can't be read.",
+	  "  --connect HOST:PORT    in place of files: what a live endpoint shows, and whether it takes us\n"
+	  "  --server-name NAME     asked for, and what the certificate must be for; usually HOST\n"
+	  "  --cert CERT            is shown to it, with --key KEY\n"
+	  "\n"
+	  "Exit code 0 when there is no fault, 1 when there is, 2 when a file can't be read or the endpoint shows no certificate.",
 	  cli_certs },
 	{ "stat", "[--admin ADDRESS[,ADDRESS...]] [NAME...]", "Rate, success and latency of each service, of one or many proxies",
 	  "Reads the counters of proxies' admin servers (127.0.0.1:9990 by default) twice and shows what happened in between.\n"

@@ -62,7 +62,7 @@ static void accepted(void *owner, struct stream *stream)
 	struct session *session;
 
 	if (takes_too_many(signer, stream)) {
-		counter_add(&signer->counters.crowded, 1);
+		counter_add(&signer->counters->crowded, 1);
 		stream_close(stream);
 		return;
 	}
@@ -95,7 +95,7 @@ static void take_due_step(struct signer *signer)
 		if (authority_rotate(signer->authority, step, loop_wall(loop), &why)) {
 			LOG(LOG_WARN, "control", "cannot %s a root: %s", authority_step_name(step), why.bytes);
 		} else {
-			counter_add(&signer->counters.rotations, 1);
+			counter_add(&signer->counters->rotations, 1);
 			LOG(LOG_INFO, "control", "root rotation: %s; the bundle is now generation %llu",
 				authority_step_name(step), (unsigned long long)authority_generation(signer->authority));
 		}
@@ -164,6 +164,60 @@ void signer_reload(struct signer *signer)
 	reload_state(signer);
 }
 
+/* ---- what is counted ---- */
+
+static const struct metric metrics_of_it[] = {
+	METRIC(struct signer_counters, issued, METRIC_COUNTER, "issued"),
+	METRIC(struct signer_counters, refused, METRIC_COUNTER, "refused"),
+	METRIC(struct signer_counters, errors, METRIC_COUNTER, "errors"),
+	METRIC(struct signer_counters, rotations, METRIC_COUNTER, "rotations"),
+	METRIC(struct signer_counters, crowded, METRIC_COUNTER, "crowded"),
+};
+static const struct metric_kind kind = {
+	"ca", metrics_of_it, sizeof metrics_of_it / sizeof *metrics_of_it, sizeof(struct signer_counters), 1,
+};
+
+static double read_connections(void *owner)
+{
+	return ((const struct signer *)owner)->session_count;
+}
+
+static double read_generation(void *owner)
+{
+	return (double)authority_generation(((const struct signer *)owner)->authority);
+}
+
+/* Of the root that signs. */
+static double read_root_left(void *owner)
+{
+	const struct signer *signer = owner;
+	struct authority_root roots[AUTHORITY_MOST_ROOTS];
+
+	if (authority_roots(signer->authority, roots) == 0)
+		return 0;
+	return (double)(roots[0].not_after_s - loop_wall(signer->options.loop) / CLOCK_SECOND);
+}
+
+/* Gauges are read where the signer runs: only it answers with them. */
+static void make_metrics(struct signer *signer)
+{
+	const struct scope_label name = { SLICE("ca"), { 0 } };
+
+	signer->metrics = metrics_new(1);
+	signer->scope = metrics_scope(signer->metrics, &kind, &name, 1);
+	signer->counters = scope_shard(signer->scope, 0);
+	metrics_gauge(signer->metrics, signer->scope, "connections", read_connections, signer);
+	metrics_gauge(signer->metrics, signer->scope, "generation", read_generation, signer);
+	metrics_gauge(signer->metrics, signer->scope, "root_expires_in_s", read_root_left, signer);
+}
+
+static void free_metrics(struct signer *signer)
+{
+	metrics_gauge_remove(signer->metrics, signer);
+	scope_unref(signer->scope);
+	metrics_free(signer->metrics);
+}
+
 /* ---- life ---- */
 
 static void ended(void *owner)
@@ -200,6 +254,7 @@ int signer_new(const struct signer_options *options, struct signer **result, str
 	list_init(&signer->requests);
 	timer_init(&signer->rotation, rotation_due, signer);
 	task_init(&signer->ended, ended, signer);
+	make_metrics(signer);
 	e = authority_open(options->directory, &signer->authority, why);
 	if (e)
 		goto no_authority;
@@ -229,13 +284,14 @@ no_pools:
 no_callers:
 	authority_free(signer->authority);
 no_authority:
+	free_metrics(signer);
 	memory_free(signer);
 	return e;
 }
 
 const struct signer_counters *signer_counters(const struct signer *signer)
 {
-	return &signer->counters;
+	return signer->counters;
 }
 
 void signer_stop(struct signer *signer, void (*stopped)(void *owner), void *owner)
@@ -264,6 +320,7 @@ void signer_free(struct signer *signer)
 	session_pools_free(signer->pools);
 	callers_free(signer->callers);
 	authority_free(signer->authority);
+	free_metrics(signer);
 	signer->magic = 0;
 	memory_free(signer);
 }

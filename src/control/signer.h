@@ -7,6 +7,7 @@
  *	  200                              {"id", "serial", "chain": "PEM", "bundle": "PEM", "generation", "not_before", "expires"}
  *	GET  /v1/bundle                    {"trust_domain", "generation", "bundle": "PEM"}
  *	GET  /v1/bundle?after=N&wait=S     the same, as soon as the generation is another than N, or after S seconds (at most 60)
+ *	GET  /v1/metrics                   struct signer_counters and more, as Prometheus reads them
  *	  400, 403, 404, 405, 413, 503     {"error": "what is wrong, and what to do"}
  *
  * Who calls is known by the kernel (SO_PEERCRED); what a caller may be called is said by control/callers.h. Connections, the size

@@ -9,6 +9,7 @@
 #include "io/file.h"
 #include "io/loop.h"
 #include "io/network.h"
+#include "observe/metrics.h"
 #include "session/session.h"
 #include "tls/authority.h"
 
@@ -27,7 +28,9 @@ struct signer {
 	struct list requests; /* by signer_request.link */
 	struct watch *watch;
 	struct timer rotation;
-	struct signer_counters counters;
+	struct metrics *metrics;
+	struct scope *scope;
+	struct signer_counters *counters; /* the scope's one shard */
 	uint32_t session_count, most_sessions;
 	struct task ended; /* tells `stopped` */
 	void (*stopped)(void *owner);

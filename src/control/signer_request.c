@@ -6,6 +6,7 @@
 #include "control/signer_parts.h"
 #include "doc/document.h"
 #include "doc/json_write.h"
+#include "export/prometheus.h"
 
 enum { REQUEST_MAGIC = 0x73726571 };
 
@@ -56,7 +57,7 @@ static bool send_bytes(struct side *side, struct pool *buffers, struct slice bod
 }
 
 /* And ends the request. */
-static void answer(struct signer_request *request, unsigned status, struct text *json)
+static void answer_as(struct signer_request *request, unsigned status, struct slice type, struct text *body)
 {
 	struct head *head = memory_new(sizeof *head);
 	struct arena arena;
@@ -64,23 +65,28 @@ static void answer(struct signer_request *request, unsigned status, struct text 
 
 	CHECK_MAGIC(request, REQUEST_MAGIC);
 	arena_init(&arena, NULL, 0);
-	text_append(json, SLICE("\n"));
 	head->is_response = true;
 	head->status = (uint16_t)status;
 	head->version = VERSION_1_1;
 	head->body = BODY_LENGTH;
-	head->body_length = json->length;
-	if (head_add(head, &arena, FIELD_CONTENT_TYPE, SLICE("Content-Type"), SLICE("application/json")) == 0 &&
+	head->body_length = body->length;
+	if (head_add(head, &arena, FIELD_CONTENT_TYPE, SLICE("Content-Type"), type) == 0 &&
 		head_add(head, &arena, FIELD_OTHER, SLICE("Cache-Control"), SLICE("no-store")) == 0) {
 		side_send_head(request->side, head, request->method == METHOD_HEAD);
 		sent = request->method == METHOD_HEAD ||
-			send_bytes(request->side, loop_buffers(request->signer->options.loop), text_slice(json));
+			send_bytes(request->side, loop_buffers(request->signer->options.loop), text_slice(body));
 	}
 	side_release(request->side, sent ? RESET_NONE : RESET_OVERLOAD);
 	arena_reset(&arena);
 	memory_free(head);
-	text_free(json);
+	text_free(body);
 	request_free(request);
+}
+
+static void answer(struct signer_request *request, unsigned status, struct text *json)
+{
+	text_append(json, SLICE("\n"));
+	answer_as(request, status, SLICE("application/json"), json);
 }
 
 static void refuse(struct signer_request *request, unsigned status, struct slice reason)
@@ -211,7 +217,7 @@ static void answer_svid(struct signer_request *request, struct authority_svid *s
 
 static void serve_svid(struct signer_request *request)
 {
-	struct signer_counters *counters = &request->signer->counters;
+	struct signer_counters *counters = request->signer->counters;
 	struct document *document = NULL;
 	struct authority_svid svid = { 0 };
 	struct ask ask = { 0 };
@@ -296,6 +302,14 @@ void signer_request_answer_waiting(struct signer *signer)
 	}
 }
 
+static void answer_metrics(struct signer_request *request)
+{
+	struct text page = { 0 };
+
+	prometheus_text(request->signer->metrics, SLICE(""), &page);
+	answer_as(request, 200, SLICE(PROMETHEUS_TYPE), &page);
+}
+
 /* ---- what comes ---- */
 
 static void serve(struct signer_request *request)
@@ -310,10 +324,12 @@ static void serve(struct signer_request *request)
 		serve_svid(request);
 	else if (slice_equal(path, SLICE("/v1/bundle")) && reads)
 		serve_bundle(request);
-	else if (slice_equal(path, SLICE("/v1/svid")) || slice_equal(path, SLICE("/v1/bundle")))
-		refuse(request, 405, SLICE("POST /v1/svid, or GET /v1/bundle"));
+	else if (slice_equal(path, SLICE("/v1/metrics")) && reads)
+		answer_metrics(request);
+	else if (slice_equal(path, SLICE("/v1/svid")) || slice_equal(path, SLICE("/v1/bundle")) || slice_equal(path, SLICE("/v1/metrics")))
+		refuse(request, 405, SLICE("POST /v1/svid, GET /v1/bundle, or GET /v1/metrics"));
 	else
-		refuse(request, 404, SLICE("there are POST /v1/svid and GET /v1/bundle"));
+		refuse(request, 404, SLICE("there are POST /v1/svid, GET /v1/bundle and GET /v1/metrics"));
 }
 
 static void on_limit(void *owner)

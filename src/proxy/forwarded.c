@@ -76,11 +76,19 @@ static bool is_token(struct slice s)
 	return true;
 }
 
+/* What the caller spoke. Over TLS that is https whatever its target says; in plain text only the target tells, if it does. */
+static struct slice protocol(const struct exchange *exchange)
+{
+	const struct stream *stream = exchange->down->session->stream;
+
+	return stream && stream_security(stream) ? SLICE("https") : exchange->request->scheme;
+}
+
 int forwarded_write(struct exchange *exchange)
 {
 	const struct listener_policy *policy = exchange->listener->policy;
 	const struct head *request = exchange->request;
-	struct slice by, from, line;
+	struct slice by, from, line, proto = protocol(exchange);
 
 	by = node(exchange, &policy->forwarded_by, &exchange->down->session->local);
 	from = node(exchange, &policy->forwarded_for, &exchange->down->session->remote);
@@ -90,7 +98,7 @@ int forwarded_write(struct exchange *exchange)
 	const char *quote = is_token(request->authority) ? "" : "\"";
 	line = arena_format(&exchange->arena, "Forwarded: by=%.*s;for=%.*s%s%s%.*s%s%s%.*s\r\n", SLICE_ARGS(by), SLICE_ARGS(from),
 	                    request->authority.length ? ";host=" : "", quote, SLICE_ARGS(request->authority), quote,
-	                    request->scheme.length ? ";proto=" : "", SLICE_ARGS(request->scheme));
+	                    proto.length ? ";proto=" : "", SLICE_ARGS(proto));
 	if (!line.at)
 		return ERROR_NO_MEMORY;
 	return head_add_line(exchange->request, FIELD_FORWARDED, line, sizeof "Forwarded" - 1, sizeof "Forwarded: " - 1);

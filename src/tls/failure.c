@@ -77,6 +77,19 @@ static const struct meaning *find(const struct meaning *table, int reason)
 	return NULL;
 }
 
+/* OpenSSL 3.0 has no words for some that it sends itself. */
+static const char *alert_text(int alert)
+{
+	switch (alert) {
+	case SSL_AD_CERTIFICATE_REQUIRED:
+		return "certificate required";
+	case SSL_AD_NO_APPLICATION_PROTOCOL:
+		return "no application protocol";
+	default:
+		return SSL_alert_desc_string_long(alert);
+	}
+}
+
 enum tls_failure failure_of(SSL *ssl, int *error, char text[FAILURE_TEXT])
 {
 	unsigned long code = ERR_peek_last_error();
@@ -86,7 +99,7 @@ enum tls_failure failure_of(SSL *ssl, int *error, char text[FAILURE_TEXT])
 	if (reason == SSL_R_CERTIFICATE_VERIFY_FAILED) {
 		snprintf(text, FAILURE_TEXT, "the peer's certificate: %s", X509_verify_cert_error_string(SSL_get_verify_result(ssl)));
 	} else if (ERR_GET_LIB(code) == ERR_LIB_SSL && reason >= SSL_AD_REASON_OFFSET) {
-		snprintf(text, FAILURE_TEXT, "the peer says: %s", SSL_alert_desc_string_long(reason - SSL_AD_REASON_OFFSET));
+		snprintf(text, FAILURE_TEXT, "the peer says: %s", alert_text(reason - SSL_AD_REASON_OFFSET));
 	} else {
 		const char *says = ERR_reason_error_string(code);
 

@@ -446,6 +446,28 @@ def test_certs_reads_no_encrypted_key(tmp_path):
 
 # ---- the signing process ----
 
+def test_what_the_signer_counts(ca):
+    folder = ca.parent
+
+    def counted():
+        page = good("curl", "-sS", "--unix-socket", signer.socket, "http://ca/v1/metrics")
+        return {line.split()[0]: float(line.split()[1]) for line in page.splitlines()}
+
+    with serving(ca) as signer:
+        before = counted()
+        assert [before[f"ca:{name}"] for name in ("issued", "refused", "errors", "rotations", "generation", "connections")] == [0, 0, 0, 0, 1, 1]
+        assert 364 * 86400 < before["ca:root_expires_in_s"] <= 365 * 86400
+        assert call(signer.socket, "/v1/svid", {"id": ID, "csr": make_csr(folder)})[0] == 200
+        assert call(signer.socket, "/v1/svid", {"id": ID, "csr": make_csr(folder)})[0] == 200
+        assert call(signer.socket, "/v1/svid", {"id": ID, "csr": make_csr(folder, name=ID + "2")})[0] == 403
+        assert call(signer.socket, "/v1/svid", {"id": ID, "csr": "none"})[0] == 400
+        assert call(signer.socket, "/v1/metrics", {})[0] == 405
+        good(WEFT, "ca", "rotate", ca)
+        wait_until(lambda: counted()["ca:generation"] == 2)
+        after = counted()
+        assert [after[f"ca:{name}"] for name in ("issued", "refused", "errors")] == [2, 1, 1]
+
+
 def test_anybody_can_ask_with_curl_and_openssl(ca):
     folder = ca.parent
     with serving(ca) as signer:

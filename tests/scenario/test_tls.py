@@ -59,6 +59,19 @@ def test_curl(mesh, pki, web):
     assert weft.metric("tls/handshakes") == 4
 
 
+def test_forwarded_tells_of_tls(mesh, pki, web):
+    mesh.service("web", mesh.origin())
+    named = {"by": {"kind": "static", "label": "weft"}, "for": {"kind": "ip"}}
+    servers = [{"port": 0, "addForwardedHeader": named, "tls": server_tls(web)}, {"port": 0, "addForwardedHeader": named}]
+    weft = mesh.weft(mesh.config(mesh.router(servers=servers)))
+    over_tls = connect(mesh, weft.address("out", 0), pki.context(), NAME)
+    plain = mesh.client(weft.address("out", 1))
+    assert over_tls.get("web").status == 200 and plain.get("web").status == 200
+    assert over_tls.get("web", target="http://web/").status == 200  # it may say what it likes
+    assert [request.header("forwarded") for request in mesh.origins[0].requests] == [
+        "by=_weft;for=127.0.0.1;host=web;proto=https", "by=_weft;for=127.0.0.1;host=web", "by=_weft;for=127.0.0.1;host=web;proto=https"]
+
+
 def test_versions(mesh, web):
     weft = secured(mesh, web)
     assert "Protocol  : TLSv1.2" in s_client(weft, "-tls1_2", send=REQUEST)[1]

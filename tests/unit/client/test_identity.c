@@ -16,6 +16,7 @@
 #include "io/network.h"
 #include "io/sim/sim.h"
 #include "tls/authority.h"
+#include "tls/library.h"
 #include "tls/request.h"
 
 #define ID "spiffe://example.org/ns/web/sa/front"
@@ -93,11 +94,21 @@ static void failed(void *owner, int error, struct slice reason)
 
 static const struct identity_events identity_events = { .changed = changed, .failed = failed };
 
+static struct sim *drawing;
+
+static struct random *draw(void)
+{
+	return sim_random(drawing);
+}
+
 static struct rig *rig_new(void)
 {
 	struct rig *rig = memory_new(sizeof *rig);
 	const struct listen_options plain = { 0 };
 	rig->sim = sim_new(1, NULL);
+	library_start();
+	drawing = rig->sim;
+	library_draw_from(draw);
 	rig->host = sim_host_new(rig->sim, "10.0.0.1");
 	*sim_link(rig->host, rig->host) = SIM_LINK_CALM;
 	assert_int_equal(loop_new(&(struct loop_options){ .name = "fake" }, &rig->fake_loop), 0);
@@ -127,6 +138,7 @@ static void rig_free(struct rig *rig)
 	assert_int_equal(open.streams + open.timers + open.buffers, 0);
 	loop_free(rig->loop);
 	loop_free(rig->fake_loop);
+	library_draw_from(NULL);
 	sim_free(rig->sim);
 	text_free(&rig->fake.answer);
 	text_free(&rig->reason);

@@ -18,6 +18,7 @@
 #include "io/sim/sim.h"
 #include "tls/authority.h"
 #include "tls/inspect.h"
+#include "tls/library.h"
 
 #define ID "spiffe://example.org/ns/web/sa/front"
 #define SOCKET "/run/ca.sock"
@@ -109,11 +110,22 @@ static void stop_signer(struct rig *rig)
 	rig->signer = NULL;
 }
 
+static struct sim *drawing;
+
+/* Keys, serials and signatures come from the seed too. */
+static struct random *draw(void)
+{
+	return sim_random(drawing);
+}
+
 static struct rig *rig_new(uint64_t seed, const struct authority_options *options)
 {
 	struct rig *rig = memory_new(sizeof *rig);
 	struct text why = { 0 };
 	rig->sim = sim_new(seed, NULL);
+	library_start();
+	drawing = rig->sim;
+	library_draw_from(draw);
 	rig->host = sim_host_new(rig->sim, "10.0.0.1");
 	rig->authority = sim_process_current(rig->sim);
 	assert_int_equal(loop_new(&(struct loop_options){ .name = "signer" }, &rig->signer_loop), 0);
@@ -147,6 +159,7 @@ static void rig_free(struct rig *rig)
 	assert_int_equal(open.streams + open.timers + open.buffers, 0);
 	loop_free(rig->loop);
 	loop_free(rig->signer_loop);
+	library_draw_from(NULL);
 	sim_free(rig->sim);
 	text_free(&rig->told.reason);
 	text_free(&rig->told.chain);
@@ -478,11 +491,38 @@ static void one_user_can_not_keep_the_others_out(void **state)
 	rig_free(rig);
 }
 
+/* All of an authority's and a workload's secrets: the same for the same seed, others for another one. */
+static void everything_follows_from_the_seed(void **state)
+{
+	static const uint64_t seeds[] = { 5, 5, 6 };
+	struct text seen[3] = { 0 };
+
+	(void)state;
+	for (unsigned i = 0; i < 3; i++) {
+		struct rig *rig = rig_new(seeds[i], &ordinary);
+
+		start_signer(rig, NULL);
+		start_identity(rig);
+		assert_true(sim_run_while(rig->sim, no_change, rig, 5 * CLOCK_SECOND));
+		sim_run_for(rig->sim, 24 * 3600 * CLOCK_SECOND);
+		assert_true(rig->told.certificates > 1);
+		text_append(&seen[i], text_slice(&rig->told.key));
+		text_append(&seen[i], text_slice(&rig->told.chain));
+		text_append(&seen[i], text_slice(&rig->told.bundle));
+		rig_free(rig);
+	}
+	assert_string_equal(seen[0].bytes, seen[1].bytes);
+	assert_string_not_equal(seen[0].bytes, seen[2].bytes);
+	for (unsigned i = 0; i < 3; i++)
+		text_free(&seen[i]);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(an_identity_comes_and_is_renewed),
 		cmocka_unit_test(a_signer_that_is_late_or_away_is_waited_for),
+		cmocka_unit_test(everything_follows_from_the_seed),
 		cmocka_unit_test(a_root_is_replaced_by_itself),
 		cmocka_unit_test(a_step_taken_elsewhere_is_told_at_once),
 		cmocka_unit_test(the_policy_decides_by_the_caller_s_user),
