@@ -53,9 +53,10 @@ struct access_log {
 	struct access_log *next;
 	struct list link;
 	struct access_logs *logs;
+	struct slice path;               /* ends in NUL */
+	struct slice begin, end;         /* of it, around the date of what is rolled */
 	/* the loop's, once it has it */
-	struct access_log_policy policy; /* its path is ours */
-	struct slice begin, end;         /* of the path, around the date of what is rolled */
+	struct access_log_policy policy; /* but its path, which belongs to a snapshot */
 	struct log_file *file;           /* NULL: it could not be opened */
 	int64_t opened;                  /* wall time */
 	int64_t roll_at;                 /* wall time, or CLOCK_NEVER */
@@ -115,7 +116,7 @@ static void opened(struct access_log *log, int64_t wall)
 
 static int open_again(struct access_log *log)
 {
-	int e = log_file_open(log->policy.path.at, false, &log->file);
+	int e = log_file_open(log->path.at, false, &log->file);
 
 	if (!e)
 		opened(log, loop_wall(loop_of(log)));
@@ -134,7 +135,7 @@ static int rename_rolled(struct access_log *log)
 		if (i)
 			text_format(&name, "-%02u", i);
 		text_append(&name, log->end);
-		e = log_file_roll(log->policy.path.at, name.bytes);
+		e = log_file_roll(log->path.at, name.bytes);
 		text_free(&name);
 	}
 	return e;
@@ -147,7 +148,7 @@ static void roll(struct access_log *log)
 
 	opened(log, loop_wall(loop_of(log)));
 	if (e) {
-		LOG(LOG_WARN, "observe", "cannot roll %s: %s", log->policy.path.at, error_text(e));
+		LOG(LOG_WARN, "observe", "cannot roll %s: %s", log->path.at, error_text(e));
 		return;
 	}
 	counter_add(&log->logs->stats->rolls, 1);
@@ -173,8 +174,8 @@ static uint64_t count_lines(struct slice bytes)
 {
 	uint64_t count = 0;
 
-	for (size_t i = 0; i < bytes.length; i++)
-		count += bytes.at[i] == '\n';
+	for (const char *at = bytes.at, *end = bytes.at + bytes.length; (at = memchr(at, '\n', (size_t)(end - at))); at++)
+		count++;
 	return count;
 }
 
@@ -182,7 +183,7 @@ static void failed(struct access_log *log, int error)
 {
 	counter_add(&log->logs->stats->failures, 1);
 	if (!log->error)
-		LOG(LOG_ERROR, "observe", "cannot write %s: %s; requests go on, and their lines are lost", log->policy.path.at,
+		LOG(LOG_ERROR, "observe", "cannot write %s: %s; requests go on, and their lines are lost", log->path.at,
 		    error == ERROR_LIMIT ? "the disk is full, or too many files are open" : error_text(error));
 	log->error = error;
 	log->retry_at = loop_now(loop_of(log)) + RETRY;
@@ -192,7 +193,7 @@ static void failed(struct access_log *log, int error)
 
 static void recovered(struct access_log *log)
 {
-	LOG(LOG_WARN, "observe", "%s is written to again; %llu lines were lost", log->policy.path.at, (unsigned long long)log->lost);
+	LOG(LOG_WARN, "observe", "%s is written to again; %llu lines were lost", log->path.at, (unsigned long long)log->lost);
 	log->error = 0;
 	log->lost = 0;
 }
@@ -264,10 +265,8 @@ static void deliver_policy(const struct message *message)
 {
 	struct access_log *log = message->owner;
 	struct access_log_policy *policy = message->a;
-	struct slice path = log->policy.path;
 
 	log->policy = *policy;
-	log->policy.path = path;
 	log->roll_at = next_roll(policy, loop_wall(loop_of(log)));
 	memory_free(policy);
 }
@@ -291,7 +290,7 @@ static void deliver_reopen(const struct message *message)
 struct access_log *access_logs_find(const struct access_logs *logs, struct slice path)
 {
 	for (struct access_log *log = logs->known; log; log = log->next)
-		if (slice_equal(log->policy.path, path))
+		if (slice_equal(log->path, path))
 			return log;
 	return NULL;
 }
@@ -299,7 +298,7 @@ struct access_log *access_logs_find(const struct access_logs *logs, struct slice
 /* "logs/access.log" is rolled to "logs/access-20261126.log". */
 static void split_path(struct access_log *log, char *begin)
 {
-	struct slice path = log->policy.path;
+	struct slice path = log->path;
 	size_t dot = path.length;
 
 	for (size_t i = path.length; i > 0 && path.at[i - 1] != '/'; i--)
@@ -317,7 +316,7 @@ static void log_free(struct access_log *log)
 		lines_free(log->lines[i]);
 	log_file_close(log->file);
 	memory_free((void *)(uintptr_t)log->begin.at);
-	memory_free((void *)(uintptr_t)log->policy.path.at);
+	memory_free((void *)(uintptr_t)log->path.at);
 	memory_free(log);
 }
 
@@ -329,12 +328,12 @@ static int log_new(struct access_logs *logs, const struct access_log_policy *pol
 
 	log->logs = logs;
 	log->policy = *policy;
-	log->policy.path = slice_of(memory_text(policy->path));
+	log->path = slice_of(memory_text(policy->path));
 	split_path(log, memory_array(policy->path.length + 1, 1));
 	list_init(&log->link);
 	for (unsigned i = 0; i < logs->options.workers; i++)
 		log->lines[i] = lines_new(bytes);
-	e = log_file_open(log->policy.path.at, !policy->append, &log->file);
+	e = log_file_open(log->path.at, !policy->append, &log->file);
 	if (!e)
 		e = channel_post(logs->inbox, (struct message){ .deliver = deliver_log, .owner = logs, .a = log });
 	if (e) {

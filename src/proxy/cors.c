@@ -42,7 +42,7 @@ bool cors_is_preflight(struct exchange *exchange)
 	const struct cors_policy *policy = exchange->listener->policy->cors;
 	struct head *request = exchange->request;
 
-	if (!policy || request->method != METHOD_OPTIONS)
+	if (request->method != METHOD_OPTIONS)
 		return false;
 	exchange->preflight = slice_equal(value_of(request, SLICE("access-control-request-method")), SLICE("POST")) &&
 		cors_allows(policy, value_of(request, SLICE("origin")));

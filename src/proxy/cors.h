@@ -3,7 +3,7 @@
  * standard, section 3.3). A preflight from an origin that the policy allows is answered here; one from another origin, or for
  * another method than gRPC-Web's, is a request like any other, whose endpoint may know better. The worker's thread.
  *
- *	if (cors_is_preflight(exchange)) ...       // answer it
+ *	if (listener_policy->cors && cors_is_preflight(exchange)) ...       // answer it
  *	e = cors_write(exchange, head);            // into responses to gRPC-Web, and to preflights
  */
 #ifndef PROXY_CORS_H
@@ -11,7 +11,7 @@
 
 #include "proxy/exchange.h"
 
-/* Sets exchange->preflight. */
+/* At a listener with a policy. Sets exchange->preflight. */
 bool cors_is_preflight(struct exchange *exchange);
 /* What an endpoint says itself is replaced. Nothing without a policy, or for an origin that it does not allow. ERROR_LIMIT,
  * ERROR_NO_MEMORY. */

@@ -72,7 +72,7 @@ int rpc_recognize(struct exchange *exchange)
 
 int rpc_read(struct exchange *exchange)
 {
-	return exchange->rpc && head_has(exchange->request, FIELD_GRPC_TIMEOUT) ? read_timeout(exchange) : 0;
+	return head_has(exchange->request, FIELD_GRPC_TIMEOUT) ? read_timeout(exchange) : 0;
 }
 
 static int write_timeout(struct exchange *exchange)

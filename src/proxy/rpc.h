@@ -3,7 +3,7 @@
  * worker's thread.
  *
  *	e = rpc_recognize(exchange);                // once: is it gRPC? Before anything is answered
- *	e = rpc_read(exchange);                     // once: by when must it be over
+ *	e = rpc_read(exchange);                     // once, if it is: by when must it be over
  *	e = rpc_write(exchange);                    // for each attempt: what is left of that time
  *	verdict = rpc_judge(exchange, head, verdict);
  *	rpc_trailers(exchange, trailers, &more);    // what the proxy adds to a response's end

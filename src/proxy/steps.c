@@ -25,9 +25,9 @@ static enum step_result identify(struct exchange *exchange)
 		return answer_error(exchange, 400, why);
 	if (e)
 		return answer_no_room(exchange, e);
-	if (cors_is_preflight(exchange))
+	if (exchange->listener->policy->cors && cors_is_preflight(exchange))
 		return answer_status(exchange, 204);
-	if (rpc_read(exchange))
+	if (exchange->rpc && rpc_read(exchange))
 		return answer_error(exchange, 400, SLICE("grpc-timeout is not a timeout"));
 	if (exchange->rpc_deadline && exchange->rpc_timeout_ns == 0)
 		return answer_timeout(exchange, 0, "anything");

@@ -30,14 +30,14 @@ def test_lines_say_what_was_asked_and_answered(mesh, tmp_path):
     path = tmp_path / "access.log"
     weft = start(mesh, path)
     client = mesh.client(weft)
-    assert client.get("web", "/a?b=c", headers={"User-Agent": 'quoted "agent" \\', "Referer": "http://from/"}).status == 200
+    assert client.get("web", "/a?b=c", headers={"User-Agent": 'quoted "agent" \\', "Referer": "http://from/\tx"}).status == 200
     line = LINE.fullmatch(lines_of(path, 1)[0]).groupdict()
     date = datetime.datetime.strptime(line.pop("date"), "%d/%m/%Y:%H:%M:%S").replace(tzinfo=datetime.timezone.utc)
     assert abs((datetime.datetime.now(datetime.timezone.utc) - date).total_seconds()) < 30
     length = line.pop("length")
     assert length == "-" or int(length) >= 0
     assert line == {"host": "web", "remote": "127.0.0.1", "method": "GET", "uri": "/a?b=c", "version": "HTTP/1.1", "status": "200",
-                    "referer": "http://from/", "agent": 'quoted \\"agent\\" \\\\'}
+                    "referer": "http://from/\\x09x", "agent": 'quoted \\"agent\\" \\\\'}
     # What weft answers itself is no response of an endpoint's.
     assert client.get("nowhere").status == 502
     assert client.get("web").status == 200
