@@ -31,7 +31,7 @@ struct http2_policy http2_policy_default(void)
 		.stream_window_bytes = 65535,
 		.max_frame_bytes = 16384,
 		.max_streams = 1000,
-		.window_update_ratio = 0.99,
+		.window_update_ratio = 0.5, /* Linkerd's 0.99 is a frame for each piece */
 	};
 }
 

@@ -140,12 +140,12 @@ struct connection_policy {
 
 /* HTTP/2's numbers for one end of a connection (RFC 9113 section 6.5.2). */
 struct http2_policy {
-	uint32_t header_table_bytes;  /* HPACK's table, for what the peer sends */
+	uint32_t header_table_bytes;  /* HPACK's table, for what the peer sends; more than 4096 is the same as that */
 	uint32_t stream_window_bytes; /* what the peer may send on a stream before it is consumed */
 	uint32_t max_frame_bytes;     /* 16384 to 16777215 */
 	uint32_t max_header_bytes; /* a head as SETTINGS_MAX_HEADER_LIST_SIZE counts; 0: as the router's maxHeadersKB */
 	uint32_t max_streams;      /* servers: on a connection at a time */
-	double window_update_ratio; /* the peer is told of new room when less than that share of the window is left */
+	double window_update_ratio; /* a stream's peer is told of new room when no more than that share of its window is left */
 };
 
 /* What is spoken with endpoints. */

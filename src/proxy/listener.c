@@ -7,6 +7,7 @@
 #include "base/memory.h"
 #include "proxy/edges.h"
 #include "proxy/exchange.h"
+#include "proxy/limits.h"
 
 enum { PORT_TEXT = 8 };
 
@@ -121,8 +122,8 @@ void listener_route(struct worker_listener *listener, struct worker_router *rout
 		.read_stall_ns = policy->read_timeout_ns,
 		.write_stall_ns = policy->write_timeout_ns,
 		.max_streams = policy->http2.max_streams,
-		.stream_window = policy->http2.stream_window_bytes,
 	};
+	limits_set_http2(&listener->limits, &policy->http2);
 	if (router->router->protocol == PROTOCOL_H2 && policy->http2.max_header_bytes)
 		listener->limits.max_head_bytes = policy->http2.max_header_bytes;
 }

@@ -4,6 +4,7 @@
 #include "base/check.h"
 #include "proxy/edges.h"
 #include "proxy/health_check.h"
+#include "proxy/limits.h"
 #include "proxy/sharing.h"
 #include "tls/client.h"
 
@@ -316,7 +317,7 @@ static struct session_limits connection_limits(const struct upstream *upstream, 
 	own.idle_ns = policy->life.idle_ns;
 	own.read_stall_ns = policy->socket.read_timeout_ns;
 	own.write_stall_ns = policy->socket.write_timeout_ns;
-	own.stream_window = policy->http2.stream_window_bytes;
+	limits_set_http2(&own, &policy->http2);
 	if (policy->protocol != UPSTREAM_HTTP1 && policy->http2.max_header_bytes)
 		own.max_head_bytes = policy->http2.max_header_bytes;
 	return own;

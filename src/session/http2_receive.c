@@ -70,28 +70,7 @@ static bool stream_error(struct http2_session *h, struct http2_stream *s, enum h
 	return true;
 }
 
-/* --- the connection's window --- */
-
-/* Given back in parts worth a frame; not beyond what may be held in memory. */
-static void give_back(struct http2_session *h)
-{
-	if (h->unreturned < HTTP2_WINDOW_FIRST / 2 || h->held_bytes > h->limits.max_held_bytes)
-		return;
-	http2_send_window_update(h, 0, h->unreturned);
-	h->receive_window += h->unreturned;
-	h->unreturned = 0;
-}
-
 /* --- DATA (section 6.1) --- */
-
-/* What the peer may send beyond a stream's window: until it has acknowledged our settings, it goes by the window that every connection
- * begins with (RFC 9113 section 6.9.3). */
-static int32_t not_told_yet(const struct http2_session *h)
-{
-	if (h->settings_known || h->limits.stream_window >= HTTP2_WINDOW_FIRST)
-		return 0;
-	return HTTP2_WINDOW_FIRST - (int32_t)h->limits.stream_window;
-}
 
 static bool check_data(struct http2_session *h, struct http2_stream *s, uint32_t length)
 {
@@ -113,8 +92,7 @@ static bool check_data(struct http2_session *h, struct http2_stream *s, uint32_t
 		return stream_error(h, s, HTTP2_STREAM_CLOSED);
 	if (s->receiving == HTTP2_RECEIVING_HEAD)
 		return stream_error(h, s, HTTP2_PROTOCOL_ERROR);
-	s->receive_window -= (int32_t)h->frame.length;
-	if (s->receive_window < -not_told_yet(h))
+	if (!http2_window_take(h, s, h->frame.length))
 		return stream_error(h, s, HTTP2_FLOW_CONTROL_ERROR);
 	if (s->counted && length > s->receive_left)
 		return stream_error(h, s, HTTP2_PROTOCOL_ERROR);
@@ -171,6 +149,7 @@ static void tell_or_keep(struct http2_session *h, struct http2_stream *s, struct
 			http2_stream_deliver(h, s);
 	} else if (queue_put(&s->in, &h->shared, piece)) {
 		h->held_bytes += length;
+		http2_window_adapt(h);
 	} else {
 		http2_stream_fail(h, s, HTTP2_INTERNAL_ERROR, RESET_OVERLOAD, ERROR_NO_MEMORY);
 	}
@@ -217,7 +196,7 @@ static bool data(struct http2_session *h)
 		s->receiving == HTTP2_RECEIVING_BODY)
 		all_received(h, s);
 	if (h->closing == HTTP2_CLOSING_NOT)
-		give_back(h);
+		http2_window_return(h);
 	return true;
 }
 
@@ -472,9 +451,10 @@ static bool settings(struct http2_session *h)
 			return false;
 	}
 	h->reading = HTTP2_READING_FRAME;
-	h->settings_known = h->settings_known || (h->frame.flags & HTTP2_ACK);
-	if (h->frame.flags & HTTP2_ACK)
+	if (h->frame.flags & HTTP2_ACK) {
+		http2_window_known(h);
 		return http2_session_spend_control(h);
+	}
 	if (h->got_settings && !http2_session_spend_control(h))
 		return false;
 	h->got_settings = true;
@@ -547,7 +527,7 @@ static enum http2_error check_frame(const struct http2_session *h)
 	const struct http2_frame *frame = &h->frame;
 	bool on_stream = frame->stream != 0;
 
-	if (frame->length > HTTP2_FRAME_MOST)
+	if (frame->length > h->limits.max_frame)
 		return HTTP2_FRAME_SIZE_ERROR;
 	if (h->block_stream && (frame->type != HTTP2_CONTINUATION || frame->stream != h->block_stream))
 		return HTTP2_PROTOCOL_ERROR;

@@ -7,8 +7,7 @@
 #include "session/pools.h"
 
 enum {
-	WINDOW_OF_CONNECTION = 1024 * 1024,
-	SETTINGS_MOST = 6,
+	SETTINGS_MOST = 6, /* of put_own_settings and put_settings together */
 	/* Of max_waiting_bytes, what a stream may have waiting on its own before its exchange is to stop. */
 	STREAM_SHARE = 4,
 };
@@ -42,6 +41,19 @@ static char *put_own_settings(struct http2_session *h, char *at)
 	return http2_put_setting(at, HTTP2_ENABLE_CONNECT_PROTOCOL, 1);
 }
 
+/* What others take for granted is not said. */
+static char *put_settings(struct http2_session *h, char *at)
+{
+	at = put_own_settings(h, at);
+	at = http2_put_setting(at, HTTP2_INITIAL_WINDOW_SIZE, h->limits.stream_window);
+	at = http2_put_setting(at, HTTP2_MAX_HEADER_LIST_SIZE, h->reader.limits.max_head_bytes);
+	if (h->limits.header_table != HPACK_TABLE_MOST)
+		at = http2_put_setting(at, HTTP2_HEADER_TABLE_SIZE, h->limits.header_table);
+	if (h->limits.max_frame != HTTP2_FRAME_MOST)
+		at = http2_put_setting(at, HTTP2_MAX_FRAME_SIZE, h->limits.max_frame);
+	return at;
+}
+
 void http2_send_preface(struct http2_session *h)
 {
 	size_t preface = h->server ? 0 : HTTP2_PREFACE_LENGTH;
@@ -52,13 +64,10 @@ void http2_send_preface(struct http2_session *h)
 		return;
 	memcpy(start, http2_preface, preface);
 	settings = start + preface;
-	at = settings + HTTP2_FRAME_HEAD;
-	at = put_own_settings(h, at);
-	at = http2_put_setting(at, HTTP2_INITIAL_WINDOW_SIZE, h->limits.stream_window);
-	at = http2_put_setting(at, HTTP2_MAX_HEADER_LIST_SIZE, h->reader.limits.max_head_bytes);
+	at = put_settings(h, settings + HTTP2_FRAME_HEAD);
 	http2_put_frame(settings, (size_t)(at - settings) - HTTP2_FRAME_HEAD, HTTP2_SETTINGS, 0, 0);
-	at = http2_put_window_update(at, 0, WINDOW_OF_CONNECTION - HTTP2_WINDOW_FIRST);
-	h->receive_window = WINDOW_OF_CONNECTION;
+	at = http2_put_window_update(at, 0, http2_window_of_connection(h) - HTTP2_WINDOW_FIRST);
+	h->receive_window = http2_window_of_connection(h);
 	http2_send_wrote(h, start, at);
 }
 

@@ -280,6 +280,9 @@ static void run(void *owner)
 
 	CHECK_MAGIC(h, HTTP2_SESSION_MAGIC);
 	http2_stream_wakes(h);
+	/* What was taken meanwhile may have been in the way. */
+	http2_window_return(h);
+	http2_window_adapt(h);
 	http2_send_pump(h);
 	if (h->closing == HTTP2_CLOSING_NOT && !h->lost) {
 		flush(h);
@@ -507,6 +510,12 @@ static void set_limits(struct http2_session *h, const struct session_limits *lim
 	l->stream_window = value_or(l->stream_window, DEFAULT_STREAM_WINDOW);
 	if (l->stream_window > HTTP2_WINDOW_MOST)
 		l->stream_window = HTTP2_WINDOW_MOST;
+	if (l->max_frame < HTTP2_FRAME_MOST)
+		l->max_frame = HTTP2_FRAME_MOST;
+	if (l->header_table == SESSION_NO_TABLE)
+		l->header_table = 0;
+	else if (l->header_table == 0 || l->header_table > HPACK_TABLE_MOST)
+		l->header_table = HPACK_TABLE_MOST;
 	l->max_held_bytes = value_or(l->max_held_bytes, DEFAULT_MAX_HELD);
 	l->max_control_frames = value_or(l->max_control_frames, DEFAULT_MAX_CONTROL);
 	l->max_resets = value_or(l->max_resets, DEFAULT_MAX_RESETS);
@@ -570,6 +579,7 @@ void http2_session_begin(struct http2_session *h, struct session_pools *pools, c
 	};
 	http2_settings_init(&h->peer);
 	set_limits(h, limits);
+	http2_window_init(h);
 	h->control_budget = (int32_t)h->limits.max_control_frames;
 	h->reset_budget = (int32_t)h->limits.max_resets;
 	init_reader(h);

@@ -2,7 +2,8 @@
 /* session/http2_session.h: what both ends of an HTTP/2 connection have in common (RFC 9113); private to this room.
  *
  * http2_session.c holds the life of a connection, http2_receive.c takes its frames apart, http2_stream.c tells what a stream
- * received and holds the states of streams, http2_send.c writes. Where the ends differ: http2_server.c, http2_client.c.
+ * received and holds the states of streams, http2_window.c says what the peer may send, http2_send.c writes. Where the ends differ:
+ * http2_server.c, http2_client.c.
  *
  * As in HTTP/1, all that the exchange's calls cause is told from the session's task, behind the callback that is running. A stream
  * may be released by whatever it is told; http2_session.telling says whether it still is there.
@@ -25,8 +26,7 @@
  * A stream is *open* until both directions have ended on the wire, or either peer has reset it; then it is in no table and no
  * frame concerns it, but its side may still have something to be told. It is freed when it is not open and its side was released.
  *
- * Flow control: a stream's window is given back as the exchange takes its bytes, so that a slow one is stopped at its peer. The
- * connection's is given back on receipt, up to limits.max_held_bytes, so that slow streams don't stop others.
+ * Flow control of what is received: http2_window.c.
  *
  * Closing (moved by http2_session_end): NOT → NOW or LINGER → GONE (the stream is closed, all resets and `closed` were told; the
  * memory stays until the last side is released).
@@ -140,6 +140,7 @@ struct http2_session {
 	bool said_no_table;
 	bool got_settings;          /* the peer's first */
 	bool settings_known;        /* the peer has acknowledged ours */
+	bool window_unknown;        /* the peer has not acknowledged `window_told` */
 	bool said_goodbye;          /* a GOAWAY that is the last one */
 	bool pinged;                /* the keep-alive's PING has no answer yet */
 	bool full;                  /* client: there was no capacity; `available` is owed when there is */
@@ -162,7 +163,10 @@ struct http2_session {
 	struct http2_reader reader;
 	int64_t receive_window;     /* of the connection: what the peer may still send */
 	uint32_t unreturned;        /* received, and not yet given back */
+	uint32_t window, window_told; /* that streams begin with: as the peer knows it; as we have said last */
+	uint32_t worth, stream_worth; /* bytes, taken of the connection's window or a stream's, to tell the peer of */
 	size_t held_bytes;          /* of all streams, received and not told */
+	size_t held_most;           /* of which the connection's window is given back */
 
 	/* sending */
 	int64_t send_window;
@@ -243,6 +247,22 @@ void http2_session_unref(struct http2_session *h);
 /* --- http2_receive.c --- */
 
 void http2_receive(struct http2_session *h);
+
+/* --- http2_window.c --- */
+
+/* From the limits. */
+void http2_window_init(struct http2_session *h);
+uint32_t http2_window_of_connection(const struct http2_session *h);
+/* So many bytes have come on a stream. False: more than it may. */
+bool http2_window_take(struct http2_session *h, struct http2_stream *s, uint32_t length);
+/* Each tells the peer of new room, in parts worth a frame: of the connection, for what has been received; of a stream, for what its
+ * exchange has taken, unless it wants nothing. */
+void http2_window_return(struct http2_session *h);
+void http2_window_return_stream(struct http2_session *h, struct http2_stream *s);
+/* More waits, or less: the windows of all streams become narrow, or wide again. */
+void http2_window_adapt(struct http2_session *h);
+/* The peer has acknowledged our settings. */
+void http2_window_known(struct http2_session *h);
 
 /* --- http2_stream.c --- */
 

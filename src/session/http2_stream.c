@@ -115,7 +115,7 @@ struct http2_stream *http2_stream_new(struct http2_session *h, const struct side
 		.side = { .ops = ops, .session = &h->session },
 		.open = true,
 		.send_window = (int32_t)h->peer.initial_window_size,
-		.receive_window = (int32_t)h->limits.stream_window,
+		.receive_window = (int32_t)h->window,
 	};
 	list_append(&h->streams, &s->link);
 	list_init(&s->ready);
@@ -263,16 +263,6 @@ void http2_stream_wake(struct http2_session *h, struct http2_stream *s)
 	http2_session_touch(h);
 }
 
-/* What the exchange has taken may be sent again, in parts worth a frame. Not while it wants nothing. */
-static void give_back(struct http2_session *h, struct http2_stream *s)
-{
-	if (s->taken < h->limits.stream_window / 2 || s->paused || !s->open || s->receiving != HTTP2_RECEIVING_BODY)
-		return;
-	http2_send_window_update(h, s->id, s->taken);
-	s->receive_window += (int32_t)s->taken;
-	s->taken = 0;
-}
-
 static void tell_body(struct http2_session *h, struct http2_stream *s)
 {
 	struct piece piece = queue_take(&s->in, &h->shared, SIZE_MAX);
@@ -318,7 +308,7 @@ void http2_stream_deliver(struct http2_session *h, struct http2_stream *s)
 			break;
 	}
 	if (h->telling == s && h->closing == HTTP2_CLOSING_NOT)
-		give_back(h, s);
+		http2_window_return_stream(h, s);
 }
 
 /* `100 Continue`, when nobody else has sent it, and the client isn't sending already (RFC 9110 section 10.1.1). */

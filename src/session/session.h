@@ -26,6 +26,8 @@ struct session_pools;
 MUST_CHECK int session_pools_new(struct loop *loop, uint32_t max_sessions, uint32_t max_sides, struct session_pools **pools);
 void session_pools_free(struct session_pools *pools);
 
+enum { SESSION_NO_TABLE = UINT32_MAX }; /* session_limits.header_table */
+
 /* Bytes and connections, one shard a worker; may be NULL. */
 struct session_counters {
 	struct counter connects;       /* sessions begun */
@@ -55,7 +57,11 @@ struct session_limits {
 	/* HTTP/2 */
 	uint32_t max_streams;          /* at once; 0: 1000. At a client's end the server's limit counts, too */
 	uint32_t stream_window;        /* bytes of a body that the peer may send before the exchange has taken them; 0: 64 KiB */
-	uint32_t max_held_bytes;       /* of all bodies of a connection that wait for their exchanges; beyond it, the peer waits; 0: 4 MiB */
+	uint32_t max_frame;            /* bytes of a frame that the peer may send, 16384 or more; 0: 16384 */
+	uint32_t header_table;         /* bytes of HPACK's table, for what the peer sends; 0, or more: 4096. SESSION_NO_TABLE: none */
+	double window_share;           /* a stream's peer is told of new room when no more than that share of its window is left; 0: 0.5 */
+	uint32_t max_held_bytes;       /* of all bodies of a connection that wait for their exchanges; at half of it the windows of its
+	                                * streams are made narrow, and it is only reached by a peer that doesn't heed that; 0: 4 MiB */
 	uint32_t max_control_frames;   /* that do nothing for a request, at once; useful work and time (50/s) give them back; 0: 1000 */
 	uint32_t max_resets;           /* requests taken back or refused, at once; whole exchanges and time (33/s) give them back; 0: 1000 */
 	int64_t ping_ns;               /* a PING each time, and the end if the last has no answer; 0: never */

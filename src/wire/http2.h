@@ -65,7 +65,7 @@ enum http2_error {
 enum {
 	HTTP2_PREFACE_LENGTH = 24,
 	HTTP2_FRAME_HEAD = 9,
-	HTTP2_FRAME_MOST = 16384,     /* the least that everybody takes, and the most that we announce and send */
+	HTTP2_FRAME_MOST = 16384,     /* the least that everybody takes, and the most that we send */
 	HTTP2_WINDOW_FIRST = 65535,   /* of streams and connections, before anybody has said otherwise */
 	HTTP2_SETTING_LENGTH = 6,
 	HTTP2_PING_LENGTH = 8,

@@ -13,7 +13,7 @@ import pytest
 
 from certificates import Authority
 from http2 import (
-    CANCEL, CONTINUATION, DATA, END_HEADERS, ENHANCE_YOUR_CALM, GOAWAY, HEADERS, INITIAL_WINDOW_SIZE, LARGE_WINDOW, PING, PRIORITY,
+    CANCEL, CONTINUATION, DATA, END_HEADERS, ENHANCE_YOUR_CALM, GOAWAY, HEADERS, INITIAL_WINDOW_SIZE, LARGE_WINDOW, MAX_CONCURRENT_STREAMS, PING, PRIORITY,
     RST_STREAM, SETTINGS, WINDOW_UPDATE, Http2Client, Http2Origin, RawHttp2)
 from mesh import sanitized, wait_until
 
@@ -271,7 +271,7 @@ def large(connection, exchange):
 
 @pytest.fixture(name="large_setting")
 def make_large_setting(mesh):
-    origin = Http2Origin(large)
+    origin = Http2Origin(large, settings={MAX_CONCURRENT_STREAMS: 1000})
     mesh.service("web", origin.address)
     weft = mesh.weft(protocol="h2")
     with Http2Client(weft.address()) as client:
@@ -329,10 +329,11 @@ def test_windows_that_open_and_shut_by_settings(large_setting):
 
 
 def test_readers_that_never_read(large_setting):
-    """All windows open, but the socket is never read: 20 connections of 10 streams each."""
-    weft, _ = large_setting
+    """All windows open, but the socket is never read: 20 connections of 10 streams each. They share a connection to the origin with
+    the honest caller, and all that they leave there would be more than it may hold."""
+    weft, origin = large_setting
     before = weft.resident_bytes()
-    with Beside(weft):
+    with Beside(weft) as beside:
         held = []
         try:
             for _ in range(20):
@@ -343,9 +344,13 @@ def test_readers_that_never_read(large_setting):
                     raw.headers(stream, raw.request(path="/large"))
             stays_small(weft)
             added = weft.resident_bytes() - before
+            # Nothing moves any more but what is honest.
+            answered = len(beside.took)
+            wait_until(lambda: len(beside.took) >= answered + 20 or beside.failure, "honest requests to be answered")
         finally:
             for raw in held:
                 raw.close()
+    assert len(origin.connections) == 1
     assert sanitized() or added < 40 * MIB, f"{added / MIB:.1f} MiB"
 
 

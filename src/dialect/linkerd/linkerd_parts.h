@@ -60,10 +60,10 @@ enum {
 	LINKERD_MOST_FRAME = 16777215,
 	LINKERD_MOST_HEAD_BYTES = 15 * 1024, /* as for maxHeadersKB */
 };
-#define LINKERD_WINDOW_UPDATE_SAYS "no effect: more is granted when half a window is used; 0.99"
-#define LINKERD_HEADER_TABLE_SAYS "no effect: HPACK's table has 4096; 4096"
+#define LINKERD_WINDOW_UPDATE_SAYS "more is granted when no more than that share of a stream's window is left; 0.5"
+#define LINKERD_HEADER_TABLE_SAYS "of HPACK's table for what the peer sends, up to 4096 (more is taken for that); 4096"
 #define LINKERD_WINDOW_SAYS "what may come on an HTTP/2 stream before it is passed on, up to 16 MiB; 65535"
-#define LINKERD_FRAME_SAYS "no effect: frames of more than 16384 are not asked for; 16384"
+#define LINKERD_FRAME_SAYS "of a frame that the peer may send; 16384"
 #define LINKERD_HEADER_LIST_SAYS "of a head by HTTP/2, up to 15360; the router's maxHeadersKB"
 
 /* linkerd_service.c, linkerd_client.c: `service` and `client`, of a struct router */
