@@ -385,18 +385,24 @@ static bool continuation(struct http2_session *h)
 
 /* --- small frames --- */
 
-static bool priority(struct http2_session *h)
+/* A mistake of a PRIORITY frame, which may concern a stream that isn't there (section 6.3). */
+static bool priority_error(struct http2_session *h, enum http2_error code)
 {
 	struct http2_stream *s = find(h, h->frame.stream);
 
-	if ((http2_get32(input_slice(&h->input).at) & HTTP2_STREAM_MOST) != h->frame.stream)
-		return http2_session_spend_control(h);
 	if (s)
-		return stream_error(h, s, HTTP2_PROTOCOL_ERROR);
+		return stream_error(h, s, code);
 	if (!http2_session_spend_reset(h))
 		return false;
-	http2_send_rst_stream(h, h->frame.stream, HTTP2_PROTOCOL_ERROR);
+	http2_send_rst_stream(h, h->frame.stream, code);
 	return true;
+}
+
+static bool priority(struct http2_session *h)
+{
+	if ((http2_get32(input_slice(&h->input).at) & HTTP2_STREAM_MOST) != h->frame.stream)
+		return http2_session_spend_control(h);
+	return priority_error(h, HTTP2_PROTOCOL_ERROR);
 }
 
 static bool rst_stream(struct http2_session *h)
@@ -540,9 +546,7 @@ static enum http2_error check_frame(const struct http2_session *h)
 		/* A client's streams are odd; a server has none. */
 		return on_stream && (frame->stream & 1) ? HTTP2_NO_ERROR : HTTP2_PROTOCOL_ERROR;
 	case HTTP2_PRIORITY:
-		return !on_stream                          ? HTTP2_PROTOCOL_ERROR
-			: frame->length != PRIORITY_LENGTH ? HTTP2_FRAME_SIZE_ERROR
-							   : HTTP2_NO_ERROR;
+		return on_stream ? HTTP2_NO_ERROR : HTTP2_PROTOCOL_ERROR;
 	case HTTP2_RST_STREAM:
 		return !on_stream ? HTTP2_PROTOCOL_ERROR : frame->length != 4 ? HTTP2_FRAME_SIZE_ERROR : HTTP2_NO_ERROR;
 	case HTTP2_SETTINGS:
@@ -617,7 +621,10 @@ static bool payload(struct http2_session *h)
 	case HTTP2_CONTINUATION:
 		return continuation(h);
 	case HTTP2_PRIORITY:
-		return small(h, PRIORITY_LENGTH, priority);
+		if (h->frame.length == PRIORITY_LENGTH)
+			return small(h, PRIORITY_LENGTH, priority);
+		h->reading = HTTP2_READING_REST;
+		return priority_error(h, HTTP2_FRAME_SIZE_ERROR);
 	case HTTP2_RST_STREAM:
 		return small(h, 4, rst_stream);
 	case HTTP2_PING:

@@ -280,9 +280,7 @@ static void run(void *owner)
 
 	CHECK_MAGIC(h, HTTP2_SESSION_MAGIC);
 	http2_stream_wakes(h);
-	/* What was taken meanwhile may have been in the way. */
-	http2_window_return(h);
-	http2_window_adapt(h);
+	http2_window_taken(h);
 	http2_send_pump(h);
 	if (h->closing == HTTP2_CLOSING_NOT && !h->lost) {
 		flush(h);

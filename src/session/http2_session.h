@@ -140,6 +140,7 @@ struct http2_session {
 	bool said_no_table;
 	bool got_settings;          /* the peer's first */
 	bool settings_known;        /* the peer has acknowledged ours */
+	bool withheld;              /* the connection's window was not given back: too much is held */
 	bool window_unknown;        /* the peer has not acknowledged `window_told` */
 	bool said_goodbye;          /* a GOAWAY that is the last one */
 	bool pinged;                /* the keep-alive's PING has no answer yet */
@@ -261,6 +262,8 @@ void http2_window_return(struct http2_session *h);
 void http2_window_return_stream(struct http2_session *h, struct http2_stream *s);
 /* More waits, or less: the windows of all streams become narrow, or wide again. */
 void http2_window_adapt(struct http2_session *h);
+/* What waited may have been taken: what was in the way of windows may be gone. */
+void http2_window_taken(struct http2_session *h);
 /* The peer has acknowledged our settings. */
 void http2_window_known(struct http2_session *h);
 

@@ -76,7 +76,10 @@ bool http2_window_take(struct http2_session *h, struct http2_stream *s, uint32_t
 
 void http2_window_return(struct http2_session *h)
 {
-	if (h->unreturned < h->worth || h->held_bytes > h->held_most)
+	if (h->unreturned < h->worth)
+		return;
+	h->withheld = h->held_bytes > h->held_most;
+	if (h->withheld)
 		return;
 	http2_send_window_update(h, 0, h->unreturned);
 	h->receive_window += h->unreturned;
@@ -137,6 +140,16 @@ void http2_window_adapt(struct http2_session *h)
 		if (narrower < h->window_told)
 			tell(h, narrower);
 	}
+}
+
+void http2_window_taken(struct http2_session *h)
+{
+	if (h->closing != HTTP2_CLOSING_NOT || h->lost)
+		return;
+	if (h->withheld)
+		http2_window_return(h);
+	if (h->window_told < h->limits.stream_window)
+		http2_window_adapt(h);
 }
 
 void http2_window_known(struct http2_session *h)

@@ -157,7 +157,8 @@ MUST_CHECK int http2_read_request(
 	struct http2_reader *reader, struct slice block, bool ends, struct head *head, struct buffer **buffer);
 MUST_CHECK int http2_read_response(struct http2_reader *reader, struct slice block, bool ends, enum method request_method,
 	struct head *head, struct buffer **buffer);
-/* The fields are head->fields[0 .. field_count]; those that may not be in trailers are left out. */
+/* The fields are head->fields[0 .. field_count]; those that may not be in trailers are left out, and those of the connection
+ * malformed (section 8.2.2). */
 MUST_CHECK int http2_read_trailers(struct http2_reader *reader, struct slice block, struct head *head, struct buffer **buffer);
 /* A block that nobody wants. ERROR_SYNTAX, ERROR_NO_MEMORY. */
 MUST_CHECK int http2_skip_block(struct http2_reader *reader, struct slice block);

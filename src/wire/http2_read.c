@@ -49,6 +49,10 @@ static const uint64_t noted = BIT(FIELD_CONNECTION) | BIT(FIELD_KEEP_ALIVE) | BI
 	BIT(FIELD_TRANSFER_ENCODING) | BIT(FIELD_UPGRADE) | BIT(FIELD_TE) | BIT(FIELD_HOST) | BIT(FIELD_CONTENT_LENGTH) |
 	BIT(FIELD_COOKIE) | BIT(FIELD_EXPECT);
 
+/* Section 8.2.2 */
+static const uint64_t of_connection = BIT(FIELD_CONNECTION) | BIT(FIELD_KEEP_ALIVE) | BIT(FIELD_PROXY_CONNECTION) |
+	BIT(FIELD_TRANSFER_ENCODING) | BIT(FIELD_UPGRADE);
+
 void http2_reader_init(struct http2_reader *reader, const struct http2_limits *limits, struct pool *tables, struct pool *buffers)
 {
 	*reader = (struct http2_reader){ .limits = *limits, .buffers = buffers };
@@ -240,6 +244,8 @@ static int take_field(struct reading *r, const struct hpack_field *decoded)
 		if (e)
 			return e;
 	}
+	if (r->kind == TRAILERS && (of_connection & BIT(field->id)))
+		return malformed(r, "a field of the connection");
 	if (r->kind == TRAILERS && http1_forbidden_in_trailers(field))
 		return 0;
 	head->present |= BIT(field->id);

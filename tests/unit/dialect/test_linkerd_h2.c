@@ -71,7 +71,7 @@ static void the_least_router_has_linkerds_defaults(void **state)
 	assert_int_equal(h2->listeners[0].http2.header_table_bytes, 4096);
 	assert_int_equal(h2->listeners[0].http2.max_frame_bytes, 16384);
 	assert_int_equal(h2->listeners[0].http2.max_header_bytes, 0);
-	assert_true(h2->listeners[0].http2.window_update_ratio == 0.99);
+	assert_true(h2->listeners[0].http2.window_update_ratio == 0.5);
 	assert_slice(h2->identifiers[0].header, "host");
 	assert_int_equal(client.protocol, UPSTREAM_HTTP2);
 	assert_int_equal(client.http2.stream_window_bytes, 65535);

@@ -365,6 +365,41 @@ static void lengths_that_lie(void **state)
 	expect_stream_error(FRAMES_POST "transfer-encoding|chunked\n", 5, HTTP2_END_STREAM, HTTP2_PROTOCOL_ERROR);
 }
 
+/* RFC 9113 section 6.3: of the stream, which need not be there. */
+static void priorities_of_a_wrong_length(void **state)
+{
+	static const unsigned lengths[] = { 0, 4, 6, 16384 };
+	static const char payload[16384];
+
+	(void)state;
+	begin((struct pair_options){ .serve = hold });
+	for (uint32_t i = 0; i < 4; i++) {
+		frames_headers(&frames, 1 + 4 * i, 0, FRAMES_POST);
+		frames_put(&frames, HTTP2_PRIORITY, 0, 1 + 4 * i, payload, lengths[i]);
+		frames_put(&frames, HTTP2_PRIORITY, 0, 3 + 4 * i, payload, lengths[i]);
+	}
+	send_and_settle();
+	for (uint32_t i = 0; i < 4; i++) {
+		assert_int_equal(HTTP2_FRAME_SIZE_ERROR, reset_code(1 + 4 * i));
+		assert_int_equal(HTTP2_FRAME_SIZE_ERROR, reset_code(3 + 4 * i));
+	}
+	pair->options.serve = answer_hello;
+	expect_hello(17);
+	end();
+}
+
+static void trailers_of_the_connection(void **state)
+{
+	(void)state;
+	begin((struct pair_options){ 0 });
+	frames_headers(&frames, 1, 0, FRAMES_POST);
+	frames_headers(&frames, 1, HTTP2_END_STREAM, "connection|close\n");
+	send_and_settle();
+	assert_int_equal(HTTP2_PROTOCOL_ERROR, reset_code(1));
+	expect_hello(3);
+	end();
+}
+
 static void heads_that_are_too_large(void **state)
 {
 	static char fields[20000];
@@ -921,6 +956,8 @@ int main(int argc, char **argv)
 		cmocka_unit_test(windows_are_kept),
 		cmocka_unit_test(small_answers_are_not_held_up),
 		cmocka_unit_test(windows_that_overflow),
+		cmocka_unit_test(priorities_of_a_wrong_length),
+		cmocka_unit_test(trailers_of_the_connection),
 		cmocka_unit_test(slow_exchanges_stop_their_own_stream),
 		cmocka_unit_test(crumbs_that_nobody_reads),
 		cmocka_unit_test(lengths_that_lie),

@@ -408,6 +408,13 @@ static void trailers(void **state)
 	f.buffer = NULL;
 	assert_int_equal(ERROR_INVALID, http2_read_trailers(&f.reader, block_of(&f, ":status|200\n"), &f.head, &f.buffer));
 	assert_int_equal(ERROR_INVALID, http2_read_trailers(&f.reader, block_of(&f, "X|1\n"), &f.head, &f.buffer));
+	for (unsigned i = 0; i < 5; i++) {
+		static const char *const of_connection[] = {
+			"connection|close\n", "keep-alive|5\n", "proxy-connection|close\n", "transfer-encoding|chunked\n", "upgrade|h2c\n" };
+
+		assert_int_equal(ERROR_INVALID, http2_read_trailers(&f.reader, block_of(&f, of_connection[i]), &f.head, &f.buffer));
+		assert_string_equal("a field of the connection", f.reader.reason);
+	}
 	end(&f);
 }
 
