@@ -3,6 +3,7 @@
  * they are cut, and what is written is read again. The first byte says where the rest is cut. */
 #include "base/check.h"
 #include "wire/grpc.h"
+#include "wire/grpc_health.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t length);
 
@@ -78,6 +79,18 @@ static void check_text(struct slice bytes, size_t cut)
 	CHECK(!state.have && !state.padded);
 }
 
+static void check_health(struct slice bytes)
+{
+	char out[GRPC_HEALTH_REQUEST_MOST];
+	enum grpc_health state;
+
+	if (grpc_health_response(bytes, &state) == 0)
+		CHECK(bytes.length >= 5 && grpc_health_name(state));
+	/* What asks is no answer: its only field is of another type. */
+	if (bytes.length <= GRPC_HEALTH_SERVICE_MOST)
+		CHECK(grpc_health_response(slice_make(out, grpc_health_request(bytes, out)), &state) == 0 && state == GRPC_HEALTH_UNKNOWN);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t length)
 {
 	struct slice all = { (const char *)bytes, length };
@@ -92,6 +105,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t length)
 	check_message(&arena, all);
 	check_frames(all, cut);
 	check_text(all, cut);
+	check_health(all);
 	CHECK(grpc_kind(all) == GRPC_NOT || all.length >= 16);
 	(void)grpc_status_parse(all);
 	arena_reset(&arena);

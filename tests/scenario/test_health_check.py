@@ -15,7 +15,7 @@ from mesh import wait_until
 
 SERVING, NOT_SERVING = health_pb2.HealthCheckResponse.SERVING, health_pb2.HealthCheckResponse.NOT_SERVING
 CLIENT = "rt/out/client/#/io.l5d.fs/"
-FAST = {"intervalMs": 100, "timeoutMs": 90, "unhealthyThreshold": 2, "healthyThreshold": 2}
+FAST = {"intervalMs": 400, "timeoutMs": 400, "unhealthyThreshold": 2, "healthyThreshold": 2}
 
 
 class HealthyGrpc:
