@@ -4,6 +4,9 @@
 
 #include "cli/cli.h"
 
+static const char *const authority_verbs[] = { "init", "issue", "rotate", "show", "serve", "agent", NULL };
+static const char *const shells[] = { "bash", "zsh", "fish", NULL };
+
 #define SEE_OPTIONS \
 	"  --admin ADDRESSES   HOST[:PORT] of admin servers, with commas between; may come several times\n" \
 	"  --window TIME       how long between the two readings: 1s\n" \
@@ -27,9 +30,9 @@ static const struct command commands[] = {
 	  "  --threads N   workers; by default as many as the process may use cores\n"
 	  "\n"
 	  "Exit code 0 when all requests could end, 1 when some were cut off, 2 when it could not start.",
-	  cli_proxy },
+	  cli_proxy, NULL },
 	{ "validate", "FILE.yaml...", "Says what is wrong with configurations, and runs nothing",
-	  "`-` is standard input. Exit code 0 when all are good, else 2.", cli_validate },
+	  "`-` is standard input. Exit code 0 when all are good, else 2.", cli_validate, NULL },
 	{ "ca", "init | issue | rotate | show | serve | agent ...", "Identities: a trust root, and certificates for workloads",
 	  "  init DIR --trust-domain D [--max-ttl 24h] [--root-life 365d]\n"
 	  "      makes an authority; DIR must be readable by nobody else\n"
@@ -46,7 +49,7 @@ static const struct command commands[] = {
 	  "      its roots and what is next; pem is the bundle\n"
 	  "\n"
 	  "Times are 30s, 90m, 24h or 7d. Exit code 0, 1 when it may work another time, 2 for what is wrong. See docs/identity.md.",
-	  cli_ca },
+	  cli_ca, authority_verbs },
 	{ "certs",
 	  "FILE... | --connect HOST:PORT [--server-name N] [--cert C] [--ca BUNDLE] [--key KEY] [--id ID] [--svid] [--expires-within 7d] "
 	  "[-o text|json]",
@@ -64,7 +67,7 @@ static const struct command commands[] = {
 	  "  --cert CERT            is shown to it, with --key KEY\n"
 	  "\n"
 	  "Exit code 0 when there is no fault, 1 when there is, 2 when a file can't be read or the endpoint shows no certificate.",
-	  cli_certs },
+	  cli_certs, NULL },
 	{ "stat", "[--admin ADDRESS[,ADDRESS...]] [NAME...]", "Rate, success and latency of each service, of one or many proxies",
 	  "Reads the counters of proxies' admin servers (127.0.0.1:9990 by default) twice and shows what happened in between.\n"
 	  "NAME is that of a service, `web` or `svc/web`; `*` is any run of characters.\n"
@@ -78,7 +81,7 @@ static const struct command commands[] = {
 	  "\n"
 	  "Exit code 0; 1 when a gate is not met, or had nothing to judge; 2 for wrong usage or a proxy that can't be asked.\n"
 	  "See docs/see.md.",
-	  cli_stat },
+	  cli_stat, NULL },
 	{ "routes", "[--grpc] [--admin ADDRESS[,ADDRESS...]] [NAME...]", "The same of each service and client that it went to",
 	  "A route is what a service's name was bound to: its client. NAME is either's.\n"
 	  "\n"
@@ -91,7 +94,17 @@ static const struct command commands[] = {
 	  SEE_GATES
 	  "\n"
 	  "Exit codes are those of `weft stat`. See docs/see.md.",
-	  cli_routes },
+	  cli_routes, NULL },
+	{ "top", "[--admin ADDRESS[,ADDRESS...]] [NAME...]", "The table of `weft stat` that lives: sorted by any column, by keys",
+	  "Over a pipe it prints a table for each window.\n"
+	  "\n"
+	  SEE_OPTIONS
+	  "  --sort COLUMN       as for `weft stat`; rate by default\n"
+	  "  --wide              more columns\n"
+	  "\n"
+	  "Keys: < and > (or left and right) the column to sort by, r the other way round, 1 services, 2 routes, 3 methods of\n"
+	  "gRPC, 4 edges, w wide, p pause, up, down, Page Up and Page Down, q ends. See docs/see.md.",
+	  cli_top, NULL },
 	{ "edges", "[--admin ADDRESS[,ADDRESS...]] [NAME...]", "Who calls whom through proxies: rate, errors, encryption, identities",
 	  "A row for each listening address (callers to it) and for each client (from the router to it). SECURED is `mutual`\n"
 	  "(the other end has shown an identity), `tls`, `no`, or the part of connections with TLS where both are served.\n"
@@ -104,10 +117,15 @@ static const struct command commands[] = {
 	  SEE_GATES
 	  "\n"
 	  "Exit codes are those of `weft stat`. See docs/see.md.",
-	  cli_edges },
-	{ "version", "", "Prints the version", "", cli_version },
-	{ "help", "[COMMAND | linkerd]", "Explains a command, or lists the keys of a configuration", "", cli_help },
-	{ NULL, NULL, NULL, NULL, NULL },
+	  cli_edges, NULL },
+	{ "completion", "bash | zsh | fish", "Prints what completes weft's commands and options in a shell",
+	  "  bash   source <(weft completion bash), in ~/.bashrc\n"
+	  "  zsh    source <(weft completion zsh), in ~/.zshrc behind compinit\n"
+	  "  fish   weft completion fish | source, in ~/.config/fish/config.fish",
+	  cli_completion, shells },
+	{ "version", "", "Prints the version", "", cli_version, NULL },
+	{ "help", "[COMMAND | linkerd]", "Explains a command, or lists the keys of a configuration", "", cli_help, NULL },
+	{ NULL, NULL, NULL, NULL, NULL, NULL },
 };
 
 int main(int argc, char **argv)

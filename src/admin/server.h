@@ -63,6 +63,9 @@ void page_delegator(struct request *request);
 void page_bound_names(struct request *request);
 void page_shutdown(struct request *request);
 
+/* openmetrics_page.c */
+void page_openmetrics(struct request *request);
+
 /* identifier.c: answers with the names that the routers' identifiers give the request itself: {"ROUTER": {"path": …, "dtab": …}}, or
  * {"ROUTER": {"error": …}}. */
 void identifier_show(struct request *request);

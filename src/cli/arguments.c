@@ -4,11 +4,16 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/memory.h"
 #include "cli/cli.h"
 
 enum { MOST_OPTIONS = 24, MOST_SECONDS = INT32_MAX, MOST_DIGITS = 15 };
 
 #define MOST_SPAN (INT64_C(365) * 24 * 60 * CLOCK_MINUTE)
+
+/* Who wants tables described; NULL: nobody, commands run. */
+static void (*description)(void *owner, const struct argument *table);
+static void *description_owner;
 
 static int unknown_option(const struct argument *table, const char *argument)
 {
@@ -64,6 +69,10 @@ bool arguments_read(const char *command, int count, char **arguments, const stru
 {
 	unsigned found = 0;
 
+	if (description) {
+		description(description_owner, table);
+		return false;
+	}
 	for (unsigned i = 0; i < most; i++)
 		words[i] = NULL;
 	for (int i = 0; i < count; i++) {
@@ -81,6 +90,18 @@ bool arguments_read(const char *command, int count, char **arguments, const stru
 		return true;
 	cli_complain("weft %s: something is missing; `weft help %s` shows the usage", command, command);
 	return false;
+}
+
+void arguments_describe(int (*run)(int count, char **arguments), const char *word, void (*visit)(void *owner, const struct argument *table),
+	void *owner)
+{
+	char *copy = word ? memory_text(slice_of(word)) : NULL;
+
+	description = visit;
+	description_owner = owner;
+	(void)run(word ? 1 : 0, &copy);
+	description = NULL;
+	memory_free(copy);
 }
 
 bool arguments_duration(const char *command, const char *option, const char *text, int64_t *seconds)

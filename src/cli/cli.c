@@ -5,6 +5,7 @@
 #include <stdio.h>
 
 #include "base/memory.h"
+#include "cli/arguments.h"
 #include "dialect/linkerd/linkerd.h"
 #include "doc/suggest.h"
 #include "io/file.h"
@@ -16,6 +17,11 @@ enum { MOST_BYTES = 16 * 1024 * 1024, MOST_COMMANDS = 32 };
 static const struct command *all_commands;
 
 /* ---- telling ---- */
+
+const struct command *cli_commands(void)
+{
+	return all_commands;
+}
 
 static void print(bool error, const char *format, va_list values)
 {
@@ -133,8 +139,12 @@ static int unknown_command(const char *what, const char *word)
 
 int cli_help(int count, char **arguments)
 {
+	const struct argument table[] = { { .name = NULL } };
 	const struct command *command;
+	const char *words[1];
 
+	if (!arguments_read("help", count, arguments, table, words, 0, 1))
+		return 2;
 	if (count == 0) {
 		show_commands();
 		return 0;

@@ -23,10 +23,12 @@ struct command {
 	const char *summary;
 	const char *help;              /* what --help shows below the usage */
 	int (*run)(int count, char **arguments);
+	const char *const *verbs;      /* what its first word may be, ends in NULL; NULL: it has none */
 };
 
 /* `commands` ends in one without a name, and stays as it is while the process lives. */
 int cli_main(const struct command *commands, int argc, char **argv);
+const struct command *cli_commands(void); /* the same */
 
 int cli_proxy(int count, char **arguments);
 int cli_ca(int count, char **arguments);
@@ -35,6 +37,8 @@ int cli_validate(int count, char **arguments);
 int cli_stat(int count, char **arguments);
 int cli_routes(int count, char **arguments);
 int cli_edges(int count, char **arguments);
+int cli_top(int count, char **arguments);
+int cli_completion(int count, char **arguments);
 int cli_version(int count, char **arguments);
 /* `help` is run by cli_main, which knows the commands; this one is for its row. */
 int cli_help(int count, char **arguments);

@@ -5,6 +5,7 @@
 #include "admin/admin.h"
 #include "base/log.h"
 #include "base/memory.h"
+#include "cli/arguments.h"
 #include "cli/cli.h"
 #include "cli/reload.h"
 #include "client/resolver.h"
@@ -419,21 +420,16 @@ static bool read_threads(const char *text, unsigned *threads)
 int cli_proxy(int count, char **arguments)
 {
 	static struct process process;
-	const char *value;
+	const char *threads = NULL, *files[2];
+	const struct argument table[] = { { "--threads", .value = &threads }, { .name = NULL } };
 
 	process.threads = thread_cores();
-	for (int i = 0; i < count; i++) {
-		if (cli_option(count, arguments, &i, "--threads", &value)) {
-			if (!read_threads(value, &process.threads))
-				return 2;
-		} else if (cli_is_option(arguments[i])) {
-			return cli_unknown("option", arguments[i], (const char *const[]){ "--threads", "--help", NULL });
-		} else if (process.path) {
-			cli_complain("weft proxy: one file, not `%s` and `%s`", process.path, arguments[i]);
-			return 2;
-		} else {
-			process.path = arguments[i];
-		}
+	if (!arguments_read("proxy", count, arguments, table, files, 0, 2) || (threads && !read_threads(threads, &process.threads)))
+		return 2;
+	process.path = files[0];
+	if (files[1]) {
+		cli_complain("weft proxy: one file, not `%s` and `%s`", files[0], files[1]);
+		return 2;
 	}
 	if (!process.path) {
 		cli_complain("weft proxy: which file? usage: weft proxy FILE.yaml [--threads N]");

@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* weft validate: loads configurations and runs nothing. */
 #include "base/memory.h"
+#include "cli/arguments.h"
 #include "cli/cli.h"
 #include "io/file.h"
 #include "io/loop.h"
 #include "tls/store.h"
+
+enum { MOST_FILES = 1024 };
 
 static bool validate(const char *path, struct tls_store *store)
 {
@@ -27,15 +30,15 @@ static bool validate(const char *path, struct tls_store *store)
 
 int cli_validate(int count, char **arguments)
 {
+	const struct argument table[] = { { .name = NULL } };
+	const char *files[MOST_FILES];
 	struct tls_store *store;
 	struct loop *loop;
 	bool good = true;
 	int e;
 
-	for (int i = 0; i < count; i++) {
-		if (cli_is_option(arguments[i]))
-			return cli_unknown("option", arguments[i], (const char *const[]){ "--help", NULL });
-	}
+	if (!arguments_read("validate", count, arguments, table, files, 0, MOST_FILES))
+		return 2;
 	if (count == 0) {
 		cli_complain("weft validate: which file? usage: weft validate FILE.yaml...");
 		return 2;
@@ -48,7 +51,7 @@ int cli_validate(int count, char **arguments)
 	}
 	store = tls_store_new(loop);
 	for (int i = 0; i < count; i++)
-		good = validate(arguments[i], store) && good;
+		good = validate(files[i], store) && good;
 	tls_store_free(store);
 	loop_free(loop);
 	return good ? 0 : 2;

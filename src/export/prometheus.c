@@ -43,7 +43,7 @@ static void append_label_key(struct text *labels, struct slice key)
 }
 
 /* Backslash, quote and line feed are escaped; bytes that are not UTF-8 would make Prometheus refuse the whole page. */
-static void append_label_value(struct text *labels, struct slice value)
+void prometheus_label_value(struct text *labels, struct slice value)
 {
 	while (value.length) {
 		unsigned length = utf8_length(value);
@@ -68,12 +68,12 @@ static void append_label(struct text *labels, struct slice key, struct slice val
 		text_append(labels, SLICE(", "));
 	append_label_key(labels, key);
 	text_append(labels, SLICE("=\""));
-	append_label_value(labels, value);
+	prometheus_label_value(labels, value);
 	text_append(labels, SLICE("\""));
 }
 
 /* The shortest form that reads back as the same number. */
-static void append_number(struct text *out, double value)
+void prometheus_number(struct text *out, double value)
 {
 	char text[32];
 
@@ -111,7 +111,7 @@ static void line(struct page *page, const char *suffix, const char *quantile, do
 		text_append(out, SLICE("}"));
 	}
 	text_append(out, SLICE(" "));
-	append_number(out, value);
+	prometheus_number(out, value);
 	text_append(out, SLICE("\n"));
 }
 

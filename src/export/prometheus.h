@@ -20,6 +20,9 @@
 
 #define PROMETHEUS_TYPE "text/plain; version=0.0.4; charset=utf-8"
 
+/* What both this and export/openmetrics.h write: a label's value without its quotes, and a number. */
+void prometheus_label_value(struct text *labels, struct slice value);
+void prometheus_number(struct text *out, double value);
 /* Appends to `out`; `prefix` begins every name, and is mangled as names are. */
 void prometheus_text(struct metrics *metrics, struct slice prefix, struct text *out);
 

@@ -3,7 +3,7 @@
  *
  *	if (terminal_is_output()) colour = true;
  *	terminal_size(&columns, &rows);
- *	terminal_keys_new(loop, pressed, owner, &keys);   // each key is told at once, and not shown
+ *	terminal_keys_new(loop, pressed, owner, &keys);   // a screen of one's own; each key is told at once, and not shown
  *	terminal_keys_free(keys);                         // as it was before
  */
 #ifndef IO_TERMINAL_H
@@ -25,7 +25,7 @@ bool terminal_size(unsigned *columns, unsigned *rows);
 /* Writes to standard output. False: nobody reads it any more. */
 bool terminal_print(struct slice bytes);
 
-/* Standard input without echo and lines: `pressed` gets the bytes of a key (an arrow is ESC [ A), one call for each read. Signals go on
+/* The whole screen, and standard input without echo and lines: `pressed` gets the bytes of a key (an arrow is ESC [ A), one call for each read. Signals go on
  * coming as such (Ctrl-C). The terminal is as before after terminal_keys_free, and also when the process exits, aborts or is ended by a
  * signal that it could catch. ERROR_UNSUPPORTED: standard input is no terminal; ERROR_BUSY: there are keys already. */
 MUST_CHECK int terminal_keys_new(

@@ -48,7 +48,7 @@ uint64_t histogram_bucket_least(unsigned bucket)
 	return bucket < 32 ? bucket : (uint64_t)(16 + bucket % 16) << (bucket / 16 - 1);
 }
 
-static double bucket_middle(unsigned bucket)
+double histogram_bucket_middle(unsigned bucket)
 {
 	if (bucket < 32)
 		return bucket;
@@ -66,7 +66,7 @@ double histogram_view_quantile(const struct histogram_view *view, double fractio
 
 	while (seen + view->buckets[bucket] < wanted)
 		seen += view->buckets[bucket++];
-	return bucket_middle(bucket);
+	return histogram_bucket_middle(bucket);
 }
 
 double histogram_view_average(const struct histogram_view *view)

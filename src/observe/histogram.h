@@ -95,8 +95,9 @@ void histogram_view_add_coarse(struct histogram_view *view, const struct histogr
 void histogram_view_subtract(struct histogram_view *view, const struct histogram_view *earlier);
 /* The value below which `fraction` of all lie: a bucket's middle; 0 for an empty view. fraction 0: least, 1: greatest. */
 double histogram_view_quantile(const struct histogram_view *view, double fraction);
-/* The least value that a bucket is for. */
+/* The least value that a bucket is for; and what a value in it counts as. */
 uint64_t histogram_bucket_least(unsigned bucket);
+double histogram_bucket_middle(unsigned bucket);
 double histogram_view_average(const struct histogram_view *view);
 
 /* A view as it is kept: only the buckets in which there is something. */

@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* prometheus_page: prints a page of metrics as the admin server would show it, with a JSON page behind a line of "---": all
+/* prometheus_page [openmetrics | text]: prints a page of metrics as the admin server would show it (Linkerd's names, or /metrics in either
+ * format), with a JSON page behind a line of "---": all
  * kinds of scopes that the proxy has, filled with numbers, and one client whose name is as hostile as names can be. */
 #include <stdio.h>
 #include <stdlib.h>
 
 #include "base/clock.h"
 #include "export/metrics_json.h"
+#include "export/openmetrics.h"
 #include "export/process.h"
 #include "export/prometheus.h"
 #include "proxy/outcome.h"
@@ -69,7 +71,7 @@ static void fill(struct metrics *metrics)
 	fill_client(metrics, hostile);
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
 	struct metrics *metrics = metrics_new(WORKERS);
 	struct process_metrics *process = process_metrics_new(metrics, 0);
@@ -78,7 +80,10 @@ int main(void)
 
 	fill(metrics);
 	process_metrics_refresh(process, CLOCK_MINUTE);
-	prometheus_text(metrics, SLICE(""), &page);
+	if (argc > 1)
+		openmetrics_text(metrics, strcmp(argv[1], "openmetrics") == 0 ? OPENMETRICS_1 : OPENMETRICS_PROMETHEUS, &page);
+	else
+		prometheus_text(metrics, SLICE(""), &page);
 	text_append(&page, SLICE("---\n"));
 	int e = metrics_json(metrics, &all, &page);
 

@@ -31,7 +31,7 @@ def write(folder, text, name="weft.yaml"):
 def test_help_lists_the_commands(arguments):
     code, out, err = run(*arguments)
     assert (code, err) == (0, "")
-    assert re.findall(r"^  (\w+) ", out, re.M) == ["proxy", "validate", "ca", "certs", "stat", "routes", "edges", "version", "help"]
+    assert re.findall(r"^  (\w+) ", out, re.M) == ["proxy", "validate", "ca", "certs", "stat", "routes", "top", "edges", "completion", "version", "help"]
 
 
 def test_no_command_shows_help_and_fails():
@@ -40,7 +40,7 @@ def test_no_command_shows_help_and_fails():
     assert out == run("help")[1]
 
 
-@pytest.mark.parametrize("command", ["proxy", "validate", "ca", "certs", "stat", "routes", "edges", "version", "help"])
+@pytest.mark.parametrize("command", ["proxy", "validate", "ca", "certs", "stat", "routes", "top", "edges", "completion", "version", "help"])
 def test_each_command_explains_itself(command):
     code, out, err = run("help", command)
     assert (code, err) == (0, "")
@@ -72,13 +72,13 @@ def test_version(arguments):
     (["proxy"], "weft proxy: which file? usage: weft proxy FILE.yaml [--threads N]\n"),
     (["proxy", "a", "b"], "weft proxy: one file, not `a` and `b`\n"),
     (["proxy", "--thread", "2", "a"], "weft: unknown option `--thread`; did you mean `--threads`?\n"),
-    (["proxy", "a", "--threads"], "weft proxy: --threads takes a number from 1 to 256, not ``\n"),
+    (["proxy", "a", "--threads"], "weft proxy: --threads needs a value\n"),
     (["proxy", "a", "--threads", "0"], "weft proxy: --threads takes a number from 1 to 256, not `0`\n"),
     (["proxy", "a", "--threads=2000"], "weft proxy: --threads takes a number from 1 to 256, not `2000`\n"),
     (["proxy", "a", "--threads=two"], "weft proxy: --threads takes a number from 1 to 256, not `two`\n"),
     (["validate"], "weft validate: which file? usage: weft validate FILE.yaml...\n"),
     (["validate", "--strict", "a"], "weft: unknown option `--strict`; `weft help` lists what there is\n"),
-    (["version", "x"], "weft: unknown argument `x`; `weft help` lists what there is\n"),
+    (["version", "x"], "weft version: what is `x` for? `weft help version`\n"),
 ])
 def test_wrong_usage_is_told(arguments, told):
     assert run(*arguments) == (2, "", told)

@@ -1,15 +1,21 @@
 # SPDX-License-Identifier: Apache-2.0
-"""weft stat, routes and edges against running proxies: the numbers are those that callers made."""
+"""weft stat, routes, edges and top against running proxies: the numbers are those that callers made; and completion in shells."""
 
+import fcntl
 import json
 import os
+import re
+import shutil
+import signal
 import socket
+import struct
 import subprocess
+import termios
 import threading
 import time
 
 import pytest
-from mesh import PATIENCE, WEFT
+from mesh import PATIENCE, WEFT, sanitized, wait_until
 
 CLIENT = "#/io.l5d.fs/web"
 
@@ -205,7 +211,163 @@ def test_colour_only_on_a_terminal(mesh):
     assert b"\033" not in subprocess.run(arguments, capture_output=True, timeout=PATIENCE, check=True).stdout
 
 
+# ---- weft top ----
+
+class Screen:
+    """`weft top` on a terminal of its own; `text` is all that it ever wrote."""
+
+    def __init__(self, *arguments, rows=24, columns=120):
+        self.ours, self.theirs = os.openpty()
+        self.resize(rows, columns)
+        self.before = termios.tcgetattr(self.theirs)
+        self.process = subprocess.Popen([WEFT, "top", *arguments], stdin=self.theirs, stdout=self.theirs, stderr=subprocess.PIPE,
+                                        start_new_session=True, env={**os.environ, "TERM": "xterm"})
+        self.text = ""
+        self.reader = threading.Thread(target=self._read, daemon=True)
+        self.reader.start()
+
+    def _read(self):
+        try:
+            while part := os.read(self.ours, 65536):
+                self.text += part.decode()
+        except OSError:
+            pass
+
+    def resize(self, rows, columns):
+        fcntl.ioctl(self.ours, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
+
+    def press(self, keys):
+        os.write(self.ours, keys)
+
+    def last(self):
+        """The lines of the last whole screen, without colours."""
+        screens = self.text.split("\033[H")
+        whole = [screen for screen in screens if screen.endswith("\033[J")]
+        return re.sub(r"\033\[[0-9;?]*[a-zA-Z]", "", whole[-1]).split("\r\n") if whole else []
+
+    def until(self, condition, what):
+        wait_until(lambda: (lines := self.last()) and condition(lines), f"{what}, not {self.last()}")
+
+    def is_raw(self):
+        return not termios.tcgetattr(self.theirs)[3] & (termios.ICANON | termios.ECHO)
+
+    def wait(self):
+        code = self.process.wait(PATIENCE)
+        assert termios.tcgetattr(self.theirs) == self.before
+        assert self.process.stderr.read() == b""
+        self.process.stderr.close()
+        os.close(self.theirs)
+        self.reader.join(PATIENCE)
+        os.close(self.ours)
+        return code
+
+
+def test_top_is_sorted_by_keys(mesh):
+    weft = start(mesh)
+    with Traffic(mesh, weft, "web", "web", "nobody"):
+        screen = Screen("--admin", admin(weft), "--window", "200ms")
+        screen.until(lambda lines: lines[1].split()[3:4] == ["RPS*"] and lines[2].startswith("svc/web"), "services by rate")
+        assert screen.is_raw()
+        assert "\033[?1049h" in screen.text and "\033[31m0.00%" in screen.text
+        screen.press(b"r")
+        screen.until(lambda lines: lines[2].startswith("svc/nobody"), "the other way round")
+        screen.press(b"r<<<")   # back over SUCCESS and ROUTER to SERVICE
+        screen.until(lambda lines: lines[1].startswith("SERVICE*") and lines[2].startswith("svc/nobody"), "by name")
+        screen.press(b"\033[B")
+        screen.until(lambda lines: lines[2].startswith("svc/web"), "scrolled")
+        screen.press(b"2")
+        screen.until(lambda lines: lines[1].startswith("SERVICE") and CLIENT in lines[2], "routes")
+        screen.press(b"4")
+        screen.until(lambda lines: lines[1].startswith("FROM") and len(lines) == 5, "edges")
+        screen.press(b"q")
+        assert screen.wait() == 0
+    assert screen.text.endswith("\033[?25h\033[?1049l")
+
+
+def test_top_follows_the_terminals_size(mesh):
+    weft = start(mesh)
+    with Traffic(mesh, weft, "web", "nobody"):
+        screen = Screen("--admin", admin(weft), "--window", "200ms")
+        screen.until(lambda lines: len(lines) == 5, "two rows")
+        screen.resize(4, 20)
+        screen.until(lambda lines: len(lines) == 4 and all(len(line) <= 20 for line in lines), "a small terminal")
+        screen.press(b"q")
+        assert screen.wait() == 0
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGABRT])
+def test_top_leaves_the_terminal_as_it_was(mesh, number):
+    if number == signal.SIGABRT and sanitized():
+        pytest.skip("sanitizers report an abort themselves")
+    weft = start(mesh)
+    screen = Screen("--admin", admin(weft), "--window", "200ms")
+    screen.until(len, "a screen")
+    assert screen.is_raw()
+    screen.process.send_signal(number)
+    assert screen.wait() == (-number if number == signal.SIGABRT else 0)
+    assert screen.text.endswith("\033[?1049l")
+
+
+def test_top_over_a_pipe(mesh):
+    weft = start(mesh)
+    with Traffic(mesh, weft, "web"):
+        with subprocess.Popen([WEFT, "top", "--admin", admin(weft), "--window", "100ms"], stdin=subprocess.DEVNULL,
+                              stdout=subprocess.PIPE) as process:
+            lines = [process.stdout.readline().decode() for _ in range(5)]
+            process.stdout.close()
+            assert process.wait(PATIENCE) == 0
+    assert lines[0].startswith("SERVICE ") and lines[1].startswith("svc/web ") and lines[2] == "\n" and lines[3:5] != ["", ""]
+    assert "\033" not in "".join(lines)
+
+
+# ---- completion ----
+
+def script(shell):
+    code, out, err = run("completion", shell)
+    assert (code, err) == (0, "")
+    return out
+
+
+@pytest.mark.parametrize("line, among, others", [
+    ("weft s", ["stat"], ["top"]),
+    ("weft stat --m", ["--min-success", "--max-p99"], ["--admin"]),
+    ("weft stat -o ", ["table", "wide", "json"], ["--admin"]),
+    ("weft stat --sort p", ["p50", "p95", "p99", "proxies"], ["rate"]),
+    ("weft routes --g", ["--grpc"], []),
+    ("weft stat --g", [], ["--grpc"]),
+    ("weft proxy --", ["--threads", "--help"], ["--admin"]),
+    ("weft ca r", ["rotate"], ["init"]),
+    ("weft ca serve --p", ["--policy"], ["--id"]),
+    ("weft completion ", ["bash", "zsh", "fish"], []),
+])
+def test_completion_in_bash(line, among, others):
+    program = script("bash") + f"""
+COMP_WORDS=({line.strip()} {"''" if line.endswith(" ") else ""})
+COMP_CWORD=$((${{#COMP_WORDS[@]}} - 1))
+_weft
+printf '%s\\n' "${{COMPREPLY[@]}}"
+"""
+    done = subprocess.run(["bash", "--norc", "-c", program], capture_output=True, text=True, timeout=PATIENCE, check=True)
+    found = done.stdout.split()
+    assert done.stderr == ""
+    assert set(among) <= set(found) and not set(others) & set(found)
+
+
+def test_completion_in_zsh_and_fish():
+    for shell, check in (("zsh", ["-n"]), ("fish", ["--no-execute"])):
+        if not shutil.which(shell):
+            pytest.skip(f"{shell} is missing")
+        done = subprocess.run([shell, *check, "/dev/stdin"], input=script(shell), capture_output=True, text=True, timeout=PATIENCE, check=False)
+        assert (done.returncode, done.stderr) == (0, "")
+    asked = script("fish") + "\ncomplete -C 'weft stat --sor'\ncomplete -C 'weft stat -o '\ncomplete -C 'weft ca '\n"
+    done = subprocess.run(["fish", "--no-config"], input=asked, capture_output=True, text=True, timeout=PATIENCE, check=True)
+    assert {"--sort", "table", "wide", "json", "init", "agent"} <= set(done.stdout.split())
+
+
 @pytest.mark.parametrize("arguments, told", [
+    (["completion"], "weft completion: something is missing; `weft help completion` shows the usage\n"),
+    (["completion", "csh"], "weft completion: it takes `bash` or `zsh` or `fish`, not `csh`\n"),
+    (["top", "-o", "json"], "weft: unknown option `-o`; `weft help` lists what there is\n"),
     (["stat", "--admin", "a:99999"], "weft stat: --admin takes addresses such as 127.0.0.1:9990, [::1]:9990 or node-1, with commas between,"
                                      " not `a:99999`\n"),
     (["stat", "--window", "1ms"], "weft stat: --window takes 100ms or more\n"),

@@ -13,7 +13,8 @@ declare -A packages=(
 	[lint]='python3 binutils shellcheck'
 	[fmt]='clang-format'
 	[python]='python3 python3-venv'
-	[scenario]='curl openssl'
+	[scenario]='curl openssl zsh fish'
+	[conform]='prometheus'
 	[soak]='wrk apache2-utils nghttp2-client gcc libc6-dev'
 	[bench]='wrk haproxy nginx-light h2o nghttp2-client nghttp2-proxy openssl libssl-dev curl gcc libc6-dev python3 util-linux'
 )

@@ -190,6 +190,7 @@ soak_suite() {
 # The codecs' judges (tests/conform/*_judge.c) are in the test build, others are built by judges.sh.
 conform_suite() {
 	section_started=$SECONDS
+	need conform
 	built build-test || return 0
 	build_judges || count 0 1 0
 	WEFT_TEST_BUILD=$PWD/build-test pytest_suite conform "$@"

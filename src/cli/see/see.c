@@ -88,6 +88,12 @@ static void on_timer(void *owner)
 	targets_read(see->targets);
 }
 
+void see_compute(struct see *see)
+{
+	if (see->readable)
+		compute(see);
+}
+
 static void received(void *owner, enum process_signal which)
 {
 	(void)which;
@@ -119,8 +125,12 @@ int see_run(struct see *see, void (*show)(struct see *see))
 		text_free(&why);
 		return 2;
 	}
+	if (see->started)
+		see->started(see);
 	targets_read(see->targets);
 	loop_run(see->loop);
+	if (see->ended)
+		see->ended(see);
 	if (see->readable)
 		golden_free(&see->golden);
 	targets_free(see->targets);

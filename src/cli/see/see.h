@@ -43,6 +43,10 @@ struct see {
 	bool readable;        /* golden is */
 	unsigned unreachable; /* of the last reading */
 
+	/* May be NULL: the loop is there; it has ended. */
+	void (*started)(struct see *see);
+	void (*ended)(struct see *see);
+
 	/* The rest is see.c's. */
 	void (*show)(struct see *see);
 	struct signals *signals;
@@ -72,6 +76,8 @@ bool see_arguments(struct see *see, int count, char **arguments, const struct ar
 /* Until the window, or with `watch` a signal or see_stop, ends it. The exit code. */
 int see_run(struct see *see, void (*show)(struct see *see));
 void see_stop(struct see *see);
+/* see->golden anew, for a view or options that were changed; no effect while a window is being read. */
+void see_compute(struct see *see);
 
 /* Whether standard output gets colours: a terminal, without NO_COLOR (https://no-color.org) and TERM=dumb. */
 bool see_colour(void);

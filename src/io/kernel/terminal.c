@@ -60,11 +60,16 @@ bool terminal_print(struct slice bytes)
 
 /* ---- keys ---- */
 
-/* Safe in a handler: tcsetattr is (POSIX). */
+/* xterm's, which all terminals of today know: another screen than the shell's, without a cursor; and back. */
+static const char enter[] = "\033[?1049h\033[?25l", leave[] = "\033[?25h\033[?1049l";
+
+/* Safe in a handler: tcsetattr and write are (POSIX). */
 static void put_back(void)
 {
-	if (is_changed)
+	if (is_changed) {
+		(void)!write(STDOUT_FILENO, leave, sizeof leave - 1);
 		(void)tcsetattr(STDIN_FILENO, TCSANOW, &before);
+	}
 	is_changed = 0;
 }
 
@@ -150,6 +155,7 @@ int terminal_keys_new(
 	raw.c_cc[VSUSP] = _POSIX_VDISABLE;
 	is_changed = 1;
 	(void)tcsetattr(STDIN_FILENO, TCSANOW, &raw);
+	(void)terminal_print(slice_make(enter, sizeof enter - 1));
 	loop->others++;
 	*result = keys;
 	return 0;
