@@ -117,10 +117,11 @@ static bool add_hash(struct texts *texts, const X509 *certificate)
 
 static bool read_certificate(const X509 *certificate, struct texts *texts)
 {
-	GENERAL_NAMES *names = X509_get_ext_d2i(certificate, NID_subject_alt_name, NULL, NULL);
+	GENERAL_NAMES *names;
 
 	if (!add_hash(texts, certificate))
 		return false;
+	names = X509_get_ext_d2i(certificate, NID_subject_alt_name, NULL, NULL);
 	if (names)
 		add_names(texts, names);
 	GENERAL_NAMES_free(names);

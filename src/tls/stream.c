@@ -403,7 +403,8 @@ static bool begin(struct tls_stream *s)
 	if (!bio)
 		return false;
 	SSL_set_bio(s->ssl, bio, bio);
-	SSL_set_app_data(s->ssl, s);
+	if (!SSL_set_app_data(s->ssl, s))
+		return false;
 	if (s->handshake->alpn.length > 0 &&
 	    SSL_set_alpn_protos(s->ssl, (const unsigned char *)s->handshake->alpn.at, (unsigned)s->handshake->alpn.length))
 		return false;

@@ -12,6 +12,7 @@ import pytest
 
 from client import request_bytes
 from mesh import PATIENCE, sanitized, wait_until
+from tls import Pki, TlsOrigin, connect
 
 MIB = 1 << 20
 MOST_RESIDENT = 16 * MIB
@@ -144,9 +145,11 @@ class Exchange:
 
     ANSWER = b"HTTP/1.1 200 OK\r\nContent-Length: 1024\r\n\r\n" + b"x" * 1024
 
-    def __init__(self, mesh):
+    def __init__(self, mesh, origin=None, connect=None):
+        """`origin` makes one of what serves its connections; `connect` a caller. Without them both speak in plain text."""
         self.mesh, self.clients = mesh, []
-        mesh.service("web", *(mesh.origin(connected=self._serve) for _ in range(2)))
+        self.connect = connect or mesh.client
+        mesh.service("web", *((origin or mesh.origin)(connected=self._serve) for _ in range(2)))
 
     def _serve(self, peer):
         while True:
@@ -156,7 +159,7 @@ class Exchange:
     def run(self, weft, callers=4, times=10000):
         failures = []
         if not self.clients:
-            self.clients = [self.mesh.client(weft) for _ in range(callers)]
+            self.clients = [self.connect(weft) for _ in range(callers)]
 
         def call(client):
             try:
@@ -215,6 +218,64 @@ def test_workers_call_no_allocator_in_the_steady_state(mesh, tmp_path, threads):
     assert seen[0] > 0  # of the start
     assert seen[-3:] == [seen[-1]] * 3, seen
     assert weft.metric("out/service/svc/web/success") == 10000 * len(seen)
+
+
+class SecureExchange(Exchange):
+    """The same over TLS at both ends, each of which shows a certificate; and `times` connections that are new."""
+
+    NAME = "web.example"
+
+    def __init__(self, mesh, folder):
+        self.pki = Pki(folder)
+        self.web, self.caller = self.pki.issue("web", f"DNS:{self.NAME}"), self.pki.issue("caller", "DNS:caller.example")
+        super().__init__(mesh, self._origin, self._connect)
+
+    def _origin(self, **options):
+        origin = TlsOrigin(self.pki.server_context(self.web, clients=True), **options)
+        self.mesh.origins.append(origin)
+        return origin
+
+    def _connect(self, weft):
+        return connect(self.mesh, weft, self.pki.context(self.caller), self.NAME)
+
+    def router(self):
+        shown = {"certPath": str(self.web.cert), "keyPath": str(self.web.key)}
+        roots = str(self.pki.root.cert)
+        client = {"commonName": self.NAME, "trustCerts": [roots], "clientAuth": shown}
+        return {**ROUTER, "server": {"tls": {**shown, "caCertPath": roots, "requireClientAuth": True}},
+                "client": {**ROUTER["client"], "tls": client, "hostConnectionPool": {"idleTimeMs": 1}}}
+
+    def shake(self, weft, times):
+        """One after the other, so that no more are open at once than before."""
+        for _ in range(times):
+            client = self._connect(weft)
+            assert client.get("web").status == 200
+            client.close()
+            self.mesh.clients.remove(client)
+
+
+@pytest.mark.slow
+@measured
+def test_workers_call_no_allocator_over_tls(mesh, tmp_path):
+    """Records and whole handshakes, at both sides of weft: OpenSSL's memory comes from cells that are used again."""
+    library, counts = tmp_path / "count.so", tmp_path / "counts"
+    subprocess.run(["cc", "-shared", "-fPIC", "-O1", "-o", library, HERE / "count_allocations.c"], check=True, timeout=60)
+    counts.write_bytes(bytes(8))
+    exchange = SecureExchange(mesh, tmp_path / "pki")
+    weft = mesh.weft(env={"LD_PRELOAD": str(library), "COUNT_ALLOCATIONS": str(counts)}, **exchange.router())
+    seen = []
+    for _ in range(8):
+        exchange.run(weft, times=4000)
+        exchange.shake(weft, 100)
+        seen.append(struct.unpack("L", counts.read_bytes())[0])
+        if seen[-3:] == [seen[-1]] * 3:
+            break
+    assert seen[0] > 0  # of the start
+    assert seen[-3:] == [seen[-1]] * 3, seen
+    metrics = weft.metrics()
+    shaken = [sum(value for key, value in metrics.items() if key.startswith(prefix) and key.endswith("tls/handshakes"))
+              for prefix in ("rt/out/server/", "rt/out/client/")]
+    assert shaken[0] >= 100 * len(seen) and shaken[1] > len(seen)
 
 
 @pytest.mark.slow

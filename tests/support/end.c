@@ -225,7 +225,12 @@ static void accepted(void *owner, struct stream *below)
 	int e = tls_accept(
 		ends->server_pools, ends->tls_server, tapped(&ends->server, below), &ends->server_counters, &stream);
 
-	CHECK(e == 0);
+	if (e) {
+		CHECK(e == ERROR_NO_MEMORY || e == ERROR_LIMIT); /* as a test wants it */
+		ends->server.failed = true;
+		ends->server.error = e;
+		return;
+	}
 	begin(&ends->server, stream);
 }
 
