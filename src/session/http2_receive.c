@@ -278,20 +278,36 @@ static void block_received(struct http2_session *h, uint32_t id, struct slice bl
 	}
 }
 
-/* It goes on in another frame: gathered in a buffer of its own, which bounds it. */
+/* Longer than anybody who means well makes a block: the connection ends, as the peer's table can't be followed any more. */
+static bool block_too_long(struct http2_session *h)
+{
+	if (h->session.counters)
+		counter_add(&h->session.counters->floods, 1);
+	http2_session_fail(h, HTTP2_ENHANCE_YOUR_CALM, RESET_OVERLOAD, ERROR_LIMIT);
+	return false;
+}
+
+/* It goes on in another frame: gathered in a buffer of its own, a large one if need be, which bounds it. What is longer than heads may
+ * be is refused when it is decoded. */
 static bool block_add(struct http2_session *h, struct slice fragment)
 {
-	if (!h->block)
-		h->block = buffer_get(loop_buffers(h->session.loop));
-	if (!h->block) {
-		http2_session_end(h, HTTP2_CLOSING_NOW, RESET_OVERLOAD, ERROR_NO_MEMORY);
-		return false;
-	}
-	if (fragment.length > buffer_room(h->block)) {
-		if (h->session.counters)
-			counter_add(&h->session.counters->floods, 1);
-		http2_session_fail(h, HTTP2_ENHANCE_YOUR_CALM, RESET_OVERLOAD, ERROR_LIMIT);
-		return false;
+	size_t have = h->block ? h->block->filled : 0, length = have + fragment.length;
+	struct buffer *fresh;
+
+	if (length > BUFFER_LARGE_CAPACITY)
+		return block_too_long(h);
+	if (!h->block || fragment.length > buffer_room(h->block)) {
+		fresh = buffer_get(length > BUFFER_CAPACITY ? &h->pools->large_buffers : loop_buffers(h->session.loop));
+		if (!fresh) {
+			http2_session_end(h, HTTP2_CLOSING_NOW, RESET_OVERLOAD, ERROR_NO_MEMORY);
+			return false;
+		}
+		if (h->block) {
+			memcpy(fresh->bytes, h->block->bytes, have);
+			fresh->filled = (uint32_t)have;
+			buffer_unref(h->block);
+		}
+		h->block = fresh;
 	}
 	memcpy(h->block->bytes + h->block->filled, fragment.at, fragment.length);
 	h->block->filled += (uint32_t)fragment.length;
@@ -326,12 +342,7 @@ static bool strip(struct http2_session *h, struct slice *fragment, bool *depends
 /* Frames with parts of a block are looked at when they are whole. */
 static bool has_frame(struct http2_session *h)
 {
-	if (h->left <= BUFFER_CAPACITY)
-		return has(h, h->left);
-	if (h->session.counters)
-		counter_add(&h->session.counters->floods, 1);
-	http2_session_fail(h, HTTP2_ENHANCE_YOUR_CALM, RESET_OVERLOAD, ERROR_LIMIT);
-	return false;
+	return h->left <= BUFFER_LARGE_CAPACITY ? has(h, h->left) : block_too_long(h);
 }
 
 static bool headers(struct http2_session *h)

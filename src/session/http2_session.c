@@ -583,6 +583,7 @@ void http2_session_begin(struct http2_session *h, struct session_pools *pools, c
 	init_reader(h);
 	init_lists(h);
 	input_init(&h->input);
+	h->input.large = &pools->large_buffers;
 	output_init(&h->output, h->session.stream, loop_buffers(session.loop));
 	set_times(h);
 }

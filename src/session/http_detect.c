@@ -189,6 +189,7 @@ void http_detect_become(struct http1_session *old)
 	h->counted = counted;
 	h->secure = stream_security(h->session.stream) != NULL;
 	h->input = input;
+	h->input.large = &pools->large_buffers;
 	h->output = output;
 	h->tell_available = !server;
 	http2_session_start(h);

@@ -259,10 +259,11 @@ class RawHttp2:
 
 
 class Http2Origin:
-    """A cleartext server with a thread for each connection. `handler(connection, exchange)`: called when a request has ended,
+    """A server with a thread for each connection, in cleartext without an ssl `context`. `handler(connection, exchange)`: called when a request has ended,
     and with `early` when its head has come; it answers by connection.answer or leaves it."""
 
-    def __init__(self, handler=None, status=200, body=b"", early=False, settings=None):
+    def __init__(self, handler=None, status=200, body=b"", early=False, settings=None, context=None):
+        self.context = context
         self.status, self.body, self.early, self.settings = status, body, early, settings or {}
         self.handler = handler or (lambda connection, exchange: connection.answer(exchange))
         self.requests, self.connections, self.complaints = [], [], []
@@ -304,6 +305,8 @@ class OriginConnection:
     def _run(self):
         try:
             with self.lock:
+                if self.origin.context:
+                    self.socket = self.origin.context.wrap_socket(self.socket, server_side=True)
                 self.h2.initiate_connection()
                 if self.origin.settings:
                     self.h2.update_settings(self.origin.settings)

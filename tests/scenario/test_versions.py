@@ -5,7 +5,9 @@ import subprocess
 
 import pytest
 
+from http2 import Http2Origin
 from mesh import PATIENCE
+from tls import Pki, TlsOrigin
 
 ASKED = {"HTTP/1.1": ("--http1.1", "1.1"), "prior knowledge": ("--http2-prior-knowledge", "2"), "Upgrade: h2c": ("--http2", "2")}
 
@@ -43,3 +45,47 @@ def test_two_proxies_with_http2_between(mesh, asked):
         assert (status, version) == ("200", spoken)
     assert inner.metric("rt/in/service/svc/web/success") == 3
     assert outer.metric("rt/out/client/#/io.l5d.fs/far/connects") == 1
+
+
+@pytest.mark.parametrize("asked", ASKED)
+@pytest.mark.parametrize("spoken", [["h2"], ["http/1.1"], ["h2", "http/1.1"], []], ids=["h2", "http/1.1", "either", "no ALPN"])
+def test_auto_follows_what_tls_agrees_on(mesh, spoken, asked):
+    """`protocol: auto`: the endpoint chooses, and HTTP/2 is what weft would rather speak."""
+    pki = Pki(mesh.folder / "pki")
+    context = pki.server_context(pki.issue("web", "DNS:web.example"))
+    if spoken:
+        context.set_alpn_protocols(spoken)
+    http2 = "h2" in spoken
+    origin = Http2Origin(body=b"answered", context=context) if http2 else TlsOrigin(context, body=b"answered")
+    if not http2:
+        mesh.origins.append(origin)
+    mesh.service("web", origin.address)
+    client = {"protocol": "auto", "tls": {"commonName": "web.example", "trustCerts": [str(pki.root.cert)]}}
+    weft = mesh.weft(mesh.config(mesh.router(client=client)))
+    option, version = ASKED[asked]
+    for _ in range(3):
+        assert curl(weft, option, "-d", "some bytes") == ("200", version, "answered")
+    assert weft.metric("rt/out/client/#/io.l5d.fs/web/connects") == 1
+    if http2:
+        assert [connection.socket.selected_alpn_protocol() for connection in origin.connections] == ["h2"]
+    mesh.close()
+    if http2:
+        assert len(origin.requests) == 3 and {exchange.body for exchange in origin.requests} == {b"some bytes"}
+        assert not origin.complaints
+        origin.close()
+
+
+@pytest.mark.parametrize("protocol", ["websocket", "chat/1"])
+def test_an_upgrade_is_an_ordinary_request_over_http2(mesh, protocol):
+    """RFC 9110 section 7.8: it may be ignored. Its body, of which only its end tells the length, ends all the same."""
+    origin = Http2Origin(body=b"answered")
+    mesh.service("web", origin.address)
+    weft = mesh.weft(mesh.config(mesh.router(client={"protocol": "h2"})))
+    fields = ("Transfer-Encoding: chunked", "Connection: Upgrade", f"Upgrade: {protocol}")
+    done = curl(weft, "--http1.1", "--max-time", "5", "-d", "some bytes", *(word for field in fields for word in ("-H", field)))
+    assert done == ("200", "1.1", "answered")
+    assert origin.requests[0].body == b"some bytes"
+    assert origin.requests[0].header("upgrade") is None
+    mesh.close()
+    origin.close()
+    assert not origin.complaints

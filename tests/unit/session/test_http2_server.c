@@ -618,14 +618,16 @@ static void continuation_flood(void **state)
 		assert_true(loop_buffers(pair->server_loop)->peak < 10);
 		end();
 	}
-	/* A large frame and another. */
+	/* Large frames: 96 KiB are looked at. */
 	begin((struct pair_options){ 0 });
 	static char large[16000];
 	memset(large, 0x82, sizeof large);
 	frames_put(&frames, HTTP2_HEADERS, HTTP2_END_STREAM, 1, large, sizeof large);
-	frames_put(&frames, HTTP2_CONTINUATION, HTTP2_END_HEADERS, 1, large, sizeof large);
+	for (unsigned i = 0; i < 6; i++)
+		frames_put(&frames, HTTP2_CONTINUATION, 0, 1, large, sizeof large);
 	send_and_settle();
 	assert_int_equal(HTTP2_ENHANCE_YOUR_CALM, frames_goaway_code(&frames));
+	assert_int_equal(1, count_of(&pair->server_counters.floods));
 	end();
 }
 
