@@ -118,6 +118,23 @@ static const struct command commands[] = {
 	  "\n"
 	  "Exit codes are those of `weft stat`. See docs/see.md.",
 	  cli_edges, NULL },
+	{ "tap", "[--admin ADDRESS[,ADDRESS...]] [SERVICE] [--path P] [--status S] ...", "Live requests, as they end",
+	  "The proxies choose: what isn't wanted isn't sent. SERVICE, paths and values of headers may have `*` and `?` in them.\n"
+	  "\n"
+	  "  --admin ADDRESSES   HOST[:PORT] of admin servers, with commas between; may come several times\n"
+	  "  --sample 1%         looks at a part of all requests only; 100%\n"
+	  "  --path PATTERN      of the path, without its query\n"
+	  "  --method GET        of this method\n"
+	  "  --status 5xx        404, 5xx or 500-599\n"
+	  "  --header NAME:VALUE with such a field in the request; NAME alone: whatever it says\n"
+	  "  --min-latency 50ms  that took so long\n"
+	  "  --router LABEL      of this router\n"
+	  "  --count N           ends after so many\n"
+	  "  --for TIME          ends after that time\n"
+	  "  -o text|json        a line each; json is an object a line\n"
+	  "\n"
+	  "Exit code 0; 2 for wrong usage, or a proxy that can't be asked or has left. See docs/see.md.",
+	  cli_tap, NULL },
 	{ "completion", "bash | zsh | fish", "Prints what completes weft's commands and options in a shell",
 	  "  bash   source <(weft completion bash), in ~/.bashrc\n"
 	  "  zsh    source <(weft completion zsh), in ~/.zshrc behind compinit\n"

@@ -205,6 +205,7 @@ const struct page pages[] = {
 	{ "/admin/metrics.json", CATEGORY_UI, "GET", "all metrics; ?q=SUBTREE, ?tree=1, ?pretty=1, ?buckets=1", page_metrics },
 	{ "/metrics.json", CATEGORY_UI, "GET", "the same", page_metrics },
 	{ "/metrics", CATEGORY_UI, "GET", "all metrics as OpenMetrics 1.0 (by Accept), or as Prometheus' text", page_openmetrics },
+	{ "/tap.json", CATEGORY_DIAGNOSTICS, "GET", "live requests, a line each, until you leave: sample, service, path, method, status_from, ...", page_tap },
 	{ "/admin/shutdown", CATEGORY_CONTROL, "POST", "drains and ends the process", page_shutdown },
 	{ "/config.json", CATEGORY_UI, "GET", "the configuration that runs", page_config },
 	{ "/bound-names.json", CATEGORY_DIAGNOSTICS, "GET", "the names that are bound now", page_bound_names },

@@ -70,7 +70,8 @@ bool request_parameter(const struct request *request, const char *name, struct t
 
 /* ---- answers ---- */
 
-static bool send_bytes(struct request *request, struct slice body)
+/* False: not all could be sent. */
+static bool send_bytes(struct request *request, struct slice body, bool end)
 {
 	struct pool *buffers = loop_buffers(request->side->session->loop);
 
@@ -84,36 +85,74 @@ static bool send_bytes(struct request *request, struct slice body)
 		memcpy(buffer->bytes, body.at, now);
 		buffer->filled = (uint32_t)now;
 		body = slice_from(body, now);
-		side_send_body(request->side, (struct piece){ buffer, buffer->bytes, now }, body.length == 0);
+		if (!side_send_body(request->side, (struct piece){ buffer, buffer->bytes, now }, end && body.length == 0))
+			request->stalled = true;
 	}
 	return true;
+}
+
+/* False: there is no memory for it. */
+static bool send_head(struct request *request, struct head *head, const char *content_type, bool end)
+{
+	struct arena arena;
+	bool made;
+
+	arena_init(&arena, NULL, 0);
+	made = head_add(head, &arena, FIELD_CONTENT_TYPE, SLICE("Content-Type"), slice_of(content_type)) == 0 &&
+		head_add(head, &arena, FIELD_OTHER, SLICE("Cache-Control"), SLICE("no-store")) == 0;
+	if (made)
+		side_send_head(request->side, head, end);
+	arena_reset(&arena);
+	return made;
 }
 
 void request_answer(struct request *request, unsigned status, const char *content_type, struct slice body)
 {
 	struct head *head = memory_new(sizeof *head);
-	struct arena arena;
 	bool bodiless = body.length == 0 || request->method == METHOD_HEAD, sent = false;
 
 	CHECK_MAGIC(request, REQUEST_MAGIC);
 	CHECK(!request->answered);
 	request->answered = true;
-	arena_init(&arena, NULL, 0);
 	head->is_response = true;
 	head->status = (uint16_t)status;
 	head->version = VERSION_1_1;
 	head->body = BODY_LENGTH;
 	head->body_length = body.length;
-	if (request->side && head_add(head, &arena, FIELD_CONTENT_TYPE, SLICE("Content-Type"), slice_of(content_type)) == 0 &&
-	    head_add(head, &arena, FIELD_OTHER, SLICE("Cache-Control"), SLICE("no-store")) == 0) {
-		side_send_head(request->side, head, bodiless);
-		sent = bodiless || send_bytes(request, body);
-	}
+	if (request->side && send_head(request, head, content_type, bodiless))
+		sent = bodiless || send_bytes(request, body, true);
 	if (request->side)
 		side_release(request->side, sent ? RESET_NONE : RESET_OVERLOAD);
-	arena_reset(&arena);
 	memory_free(head);
 	request_free(request);
+}
+
+void request_stream_begin(struct request *request, const char *content_type)
+{
+	struct head *head = memory_new(sizeof *head);
+
+	CHECK_MAGIC(request, REQUEST_MAGIC);
+	CHECK(!request->answered);
+	request->answered = true;
+	head->is_response = true;
+	head->status = 200;
+	head->version = VERSION_1_1;
+	head->body = BODY_CHUNKED;
+	if (request->side && !send_head(request, head, content_type, false)) {
+		side_release(request->side, RESET_OVERLOAD);
+		request->side = NULL;
+	}
+	memory_free(head);
+}
+
+void request_stream(struct request *request, struct slice bytes)
+{
+	CHECK_MAGIC(request, REQUEST_MAGIC);
+	/* A line that is sent in part would be worse than none. */
+	if (request->side && !send_bytes(request, bytes, false)) {
+		side_release(request->side, RESET_OVERLOAD);
+		request->side = NULL;
+	}
 }
 
 void request_answer_error(struct request *request, unsigned status, const char *message)
@@ -182,7 +221,9 @@ static void reset(struct side *side, enum reset why, int error)
 
 static void writable(struct side *side)
 {
-	(void)side;
+	struct request *request = side->exchange;
+
+	request->stalled = false;
 }
 
 static const struct side_events request_events = {

@@ -28,12 +28,17 @@ struct request {
 	enum method method;
 	void (*show)(struct request *request);
 	bool complete, too_large, answered;
+	bool stalled;          /* of an answer that streams: its client doesn't read */
 };
 
 /* For session_events.opened. `show` is called when the body is complete; while request->side is there, so is its head. */
 void request_open(struct admin *admin, struct side *side, void (*show)(struct request *request));
 void request_answer(struct request *request, unsigned status, const char *content_type, struct slice body);
 void request_answer_error(struct request *request, unsigned status, const char *message);
+/* An answer of status 200 that streams: without length, until the request is abandoned. A client that leaves is told by request->side, which is
+ * NULL then. What is streamed while `stalled` is still taken. */
+void request_stream_begin(struct request *request, const char *content_type);
+void request_stream(struct request *request, struct slice bytes);
 /* A parameter of the query string, or of a form's body; decoded onto `value`. False when it is absent. */
 bool request_parameter(const struct request *request, const char *name, struct text *value);
 /* Ends it, when the server ends. */

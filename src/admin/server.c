@@ -175,6 +175,7 @@ int admin_new(const struct admin_options *options, const struct admin_policy *po
 	};
 	list_init(&admin->connections);
 	list_init(&admin->requests);
+	list_init(&admin->tappings);
 	e = doors_open(admin, policy, why);
 	if (e)
 		goto no_doors;
@@ -220,6 +221,7 @@ void admin_free(struct admin *admin)
 	channel_free(admin->inbox);
 	door_close(&admin->identifier);
 	door_close(&admin->pages);
+	tappings_free(admin);
 	LIST_EACH_SAFE(&admin->requests, link, after)
 		request_abandon(LIST_OF(link, struct request, link));
 	LIST_EACH_SAFE(&admin->connections, link, after)

@@ -29,6 +29,7 @@ struct admin {
 	struct tls_pools *tls;
 	struct list connections;       /* sessions, by link */
 	struct list requests;
+	struct list tappings;          /* tap_page.c's */
 	struct snapshot *snapshot;     /* counted; the admin thread's */
 	struct session_limits limits;
 	struct process_metrics *process;
@@ -62,6 +63,10 @@ const struct page *page_for_path(const struct admin *admin, struct slice path);
 void page_delegator(struct request *request);
 void page_bound_names(struct request *request);
 void page_shutdown(struct request *request);
+
+/* tap_page.c */
+void page_tap(struct request *request);
+void tappings_free(struct admin *admin);
 
 /* openmetrics_page.c */
 void page_openmetrics(struct request *request);

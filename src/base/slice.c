@@ -160,3 +160,28 @@ uint64_t slice_hash(struct slice s, uint64_t key)
 	}
 	return fold(salt[2] ^ s.length, fold(a ^ salt[1], b ^ state) ^ salt[3] ^ state);
 }
+
+/* Goes back to the last `*` when what follows it doesn't fit: no deeper than that. */
+bool slice_like(struct slice name, const char *pattern)
+{
+	const char *star = NULL;
+	size_t at = 0, retry = 0;
+
+	while (at < name.length) {
+		if (*pattern == '*') {
+			star = pattern++;
+			retry = at;
+		} else if (*pattern && (*pattern == '?' || *pattern == name.at[at])) {
+			pattern++;
+			at++;
+		} else if (star) {
+			pattern = star + 1;
+			at = ++retry;
+		} else {
+			return false;
+		}
+	}
+	while (*pattern == '*')
+		pattern++;
+	return *pattern == '\0';
+}

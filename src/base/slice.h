@@ -57,6 +57,8 @@ struct slice slice_trim(struct slice s);
 bool slice_split(struct slice *s, char separator, struct slice *head);
 /* Unsigned decimal, digits only, no sign, no blanks. ERROR_SYNTAX, or ERROR_LIMIT above `max`. */
 int slice_to_u64(struct slice s, uint64_t max, uint64_t *value);
+/* Whether all of `s` is like the pattern, in which `*` is any run of bytes and `?` any one. */
+bool slice_like(struct slice s, const char *pattern);
 /* A keyed 64-bit hash, equal for equal bytes and keys; not for secrets. */
 uint64_t slice_hash(struct slice s, uint64_t key);
 

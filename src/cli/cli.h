@@ -37,6 +37,7 @@ int cli_validate(int count, char **arguments);
 int cli_stat(int count, char **arguments);
 int cli_routes(int count, char **arguments);
 int cli_edges(int count, char **arguments);
+int cli_tap(int count, char **arguments);
 int cli_top(int count, char **arguments);
 int cli_completion(int count, char **arguments);
 int cli_version(int count, char **arguments);

@@ -78,15 +78,31 @@ static bool copy(const struct ring *ring, uint64_t n, uint64_t *words)
 	return atomic_load_explicit(&place->sequence, memory_order_relaxed) == 2 * n + 2;
 }
 
-void ring_read(const struct ring *ring, void (*visit)(void *owner, const void *entry), void *owner)
+uint64_t ring_read_since(const struct ring *ring, uint64_t since, uint64_t *lost, void (*visit)(void *owner, const void *entry), void *owner)
 {
 	uint64_t end = ring_written(ring), count = (uint64_t)ring->mask + 1;
-	uint64_t *words = memory_array(ring->words, sizeof *words);
+	uint64_t first = end - since > count ? end - count : since;
+	uint64_t *words;
 
-	for (uint64_t n = end > count ? end - count : 0; n < end; n++)
+	if (since == end)
+		return end;
+	words = memory_array(ring->words, sizeof *words);
+	*lost += first - since;
+	for (uint64_t n = first; n < end; n++) {
 		if (copy(ring, n, words))
 			visit(owner, words);
+		else
+			++*lost;
+	}
 	memory_free(words);
+	return end;
+}
+
+void ring_read(const struct ring *ring, void (*visit)(void *owner, const void *entry), void *owner)
+{
+	uint64_t lost = 0;
+
+	(void)ring_read_since(ring, 0, &lost, visit, owner);
 }
 
 uint64_t ring_written(const struct ring *ring)

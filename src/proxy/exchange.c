@@ -322,6 +322,8 @@ static void record(struct exchange *exchange, int64_t now)
 	ring_write(worker->records, &record);
 	if (worker->recents && exchange->bound && random_unit(loop_random(worker->loop)) < worker->recent_rate)
 		record_recent(exchange, record.wall_ns);
+	if (__builtin_expect(worker->tap_count > 0, 0))
+		tap_exchange(worker, exchange, &record);
 }
 
 static void count_finish(struct exchange *exchange, int64_t now)

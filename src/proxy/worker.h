@@ -19,6 +19,7 @@
 #include "observe/ring.h"
 #include "proxy/live.h"
 #include "proxy/stats.h"
+#include "proxy/tap.h"
 #include "session/session.h"
 #include "tls/stream.h"
 
@@ -128,6 +129,8 @@ struct worker {
 	struct ring *records;          /* struct record */
 	struct ring *recents;          /* struct recent, not owned; or NULL */
 	double recent_rate;
+	struct tap *taps[TAP_MOST];    /* live requests that are asked for; not owned */
+	unsigned tap_count;
 	struct timer look;             /* while draining: tells `left` */
 	bool draining, shutting_down;
 	/* What is left, told by `look`, each by a counter of its own, so that an old number is not taken for a new one: sessions and

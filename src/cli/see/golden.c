@@ -25,36 +25,11 @@ void golden_free(struct golden *golden)
 
 /* ---- which ---- */
 
-/* Goes back to the last `*` when what follows it doesn't fit: no deeper than that. */
-static bool is_like(struct slice name, const char *pattern)
-{
-	const char *star = NULL;
-	size_t at = 0, retry = 0;
-
-	while (at < name.length) {
-		if (*pattern == '*') {
-			star = pattern++;
-			retry = at;
-		} else if (*pattern && (*pattern == '?' || *pattern == name.at[at])) {
-			pattern++;
-			at++;
-		} else if (star) {
-			pattern = star + 1;
-			at = ++retry;
-		} else {
-			return false;
-		}
-	}
-	while (*pattern == '*')
-		pattern++;
-	return *pattern == '\0';
-}
-
 bool golden_matches(struct slice name, const char *pattern)
 {
 	size_t slash = slice_find(name, '/');
 
-	return is_like(name, pattern) || (slash < name.length && is_like(slice_from(name, slash + 1), pattern));
+	return slice_like(name, pattern) || (slash < name.length && slice_like(slice_from(name, slash + 1), pattern));
 }
 
 static bool is_wanted(const struct golden *golden, const struct meter *meter)

@@ -119,7 +119,7 @@ int see_run(struct see *see, void (*show)(struct see *see))
 	if (e)
 		text_format(&why, "cannot start: %s", error_text(e));
 	else
-		e = targets_new(see->loop, &see->admins, on_read, see, &see->targets, &why);
+		e = targets_new(see->loop, &see->admins, &(struct targets_options){ .read = on_read, .owner = see }, &see->targets, &why);
 	if (e) {
 		cli_complain("weft %s: %s", see->command, why.bytes);
 		text_free(&why);

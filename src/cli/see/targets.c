@@ -6,8 +6,8 @@
 
 enum { DEFAULT_PORT = 9990, MOST_TARGETS = 256, MOST_PAGE = 256 << 20, MOST_PORT = 65535 };
 
-static const char page[] = "/admin/metrics.json?tree=1&buckets=1";
-static const struct fetch_limits limits = { .head_ns = 5 * CLOCK_SECOND, .all_ns = 15 * CLOCK_SECOND };
+static const char metrics_page[] = "/admin/metrics.json?tree=1&buckets=1";
+static const int64_t head_time = 5 * CLOCK_SECOND, page_time = 15 * CLOCK_SECOND;
 
 /* ---- one reading ---- */
 
@@ -19,14 +19,16 @@ static void done(struct target *target)
 		return;
 	target->waiting = false;
 	if (--targets->waiting == 0)
-		targets->read(targets->owner);
+		targets->options.read(targets->owner);
 }
 
 static void on_body(struct fetch *fetch, struct slice bytes)
 {
 	struct target *target = fetch->owner;
 
-	if (target->page.length + bytes.length <= MOST_PAGE)
+	if (target->targets->options.body)
+		target->targets->options.body(target, bytes);
+	else if (target->page.length + bytes.length <= MOST_PAGE)
 		text_append(&target->page, bytes);
 }
 
@@ -35,7 +37,9 @@ static void on_ended(struct fetch *fetch, int error)
 	struct target *target = fetch->owner;
 
 	text_clear(&target->why);
-	if (error)
+	if (target->targets->options.ended)
+		target->targets->options.ended(target, error);
+	else if (error)
 		text_format(&target->why, "%s", error_text(error));
 	else if (fetch->status != 200)
 		text_format(&target->why, "status %u for its metrics", fetch->status);
@@ -54,7 +58,9 @@ static const struct fetch_events events = { .body = on_body, .ended = on_ended, 
 
 static void ask(struct target *target)
 {
-	int e = fetch_start(&target->fetch, network_host(), &target->address, slice_of(page), &limits);
+	const struct targets_options *options = &target->targets->options;
+	const struct fetch_limits limits = { .head_ns = head_time, .all_ns = options->endless ? 0 : page_time };
+	int e = fetch_start(&target->fetch, network_host(), &target->address, options->page, &limits);
 
 	if (!e)
 		return;
@@ -118,7 +124,7 @@ void targets_read(struct targets *targets)
 			ask(target);
 	}
 	if (--targets->waiting == 0)
-		targets->read(targets->owner);
+		targets->options.read(targets->owner);
 }
 
 /* ---- addresses ---- */
@@ -182,15 +188,17 @@ static int add_all(struct targets *targets, const struct argument_values *admins
 	return e;
 }
 
-int targets_new(struct loop *loop, const struct argument_values *admins, void (*read)(void *owner), void *owner,
+int targets_new(struct loop *loop, const struct argument_values *admins, const struct targets_options *options,
 	struct targets **result, struct text *why)
 {
 	struct targets *targets = memory_new(sizeof *targets);
 	int e;
 
 	targets->loop = loop;
-	targets->read = read;
-	targets->owner = owner;
+	targets->options = *options;
+	targets->owner = options->owner;
+	if (!options->page.length)
+		targets->options.page = slice_of(metrics_page);
 	targets->at = memory_array(MOST_TARGETS + 1, sizeof *targets->at);
 	e = session_pools_new(loop, MOST_TARGETS, MOST_TARGETS, &targets->pools);
 	if (!e)

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* cli/see/targets.h: the proxies that are looked at, by their admin addresses; all are read at once. Main thread, one loop.
+/* cli/see/targets.h: the proxies that are looked at, by their admin addresses; all are read at once: their metrics, or a page that streams.
+ * Main thread, one loop.
  *
- *	targets_new(loop, &admins, read, owner, &targets, &why);     // "127.0.1.1:9990,127.0.2.1", port 9990 by default, host names
+ *	targets_new(loop, &admins, &(struct targets_options){ .read = read, .owner = owner }, &targets, &why);
+ *     // "127.0.1.1:9990,127.0.2.1", port 9990 by default, host names
  *	targets_read(targets);                                       // `read` follows, once, when each has answered or failed
  *	TARGETS_EACH(targets, target) if (target->now) use(target->before, target->now);
  *	targets_free(targets);
@@ -30,16 +32,25 @@ struct target {
 	bool waiting;
 };
 
+struct targets_options {
+	struct slice page;                                        /* empty: the metrics, into target->now; else all that follows is its owner's */
+	bool endless;                                             /* the page is */
+	void (*read)(void *owner);                                /* each has answered or failed */
+	void (*body)(struct target *target, struct slice bytes);  /* for `page` */
+	void (*ended)(struct target *target, int error);          /* for `page`: as fetch_events.ended */
+	void *owner;
+};
+
 struct targets {
 	struct target *at;
 	unsigned count;
+	void *owner;
 
 	/* The rest is targets.c's. */
 	struct loop *loop;
 	struct resolver *resolver;
 	struct session_pools *pools;
-	void (*read)(void *owner);
-	void *owner;
+	struct targets_options options;
 	unsigned waiting; /* of them, for this reading */
 };
 
@@ -47,8 +58,8 @@ struct targets {
 	for (struct target *one = (targets)->at; one < (targets)->at + (targets)->count; one++)
 
 /* `admins` lives on; each value may be several addresses with commas between. ERROR_SYNTAX: what is wrong is added to `why`. */
-MUST_CHECK int targets_new(struct loop *loop, const struct argument_values *admins, void (*read)(void *owner),
-	void *owner, struct targets **targets, struct text *why);
+MUST_CHECK int targets_new(struct loop *loop, const struct argument_values *admins, const struct targets_options *options,
+	struct targets **targets, struct text *why);
 /* `before` becomes what `now` was; of one that failed it stays. */
 void targets_read(struct targets *targets);
 /* After the loop has ended. */

@@ -79,6 +79,36 @@ static void visit_record(void *owner, const void *found)
 	*(struct record *)owner = *(const struct record *)found;
 }
 
+static void write_some(struct ring *ring, uint64_t from, uint64_t to)
+{
+	for (uint64_t n = from; n < to; n++) {
+		struct entry entry = make(n);
+
+		ring_write(ring, &entry);
+	}
+}
+
+static void test_reading_on_tells_what_was_lost(void **state)
+{
+	struct ring *ring = ring_new(sizeof(struct entry), 8);
+	struct seen seen = { 0 };
+	uint64_t lost = 0, since = 0;
+
+	(void)state;
+	since = ring_read_since(ring, since, &lost, visit, &seen);
+	assert_true(since == 0 && seen.count == 0);
+	write_some(ring, 0, 3);
+	since = ring_read_since(ring, since, &lost, visit, &seen);
+	assert_true(since == 3 && seen.count == 3 && lost == 0);
+	since = ring_read_since(ring, since, &lost, visit, &seen);
+	assert_true(since == 3 && seen.count == 3 && lost == 0);
+	write_some(ring, 3, 20);
+	since = ring_read_since(ring, since, &lost, visit, &seen);
+	assert_true(since == 20 && seen.count == 11 && lost == 9 && seen.last == 19);
+	assert_true(seen.torn == 0 && seen.disordered == 0);
+	ring_free(ring);
+}
+
 static void test_holds_decision_records(void **state)
 {
 	struct ring *ring = ring_new(sizeof(struct record), 1);
@@ -140,6 +170,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_keeps_the_last),
+		cmocka_unit_test(test_reading_on_tells_what_was_lost),
 		cmocka_unit_test(test_holds_decision_records),
 		cmocka_unit_test(test_reader_beside_the_writer),
 	};
