@@ -135,6 +135,18 @@ static const struct command commands[] = {
 	  "\n"
 	  "Exit code 0; 2 for wrong usage, or a proxy that can't be asked or has left. See docs/see.md.",
 	  cli_tap, NULL },
+	{ "explain", "FILE.yaml | --admin ADDRESS [--router LABEL] [-H 'Name: value']... [-o text|json] [METHOD] URL",
+	  "Says where a request would go, and which line of the configuration decides it",
+	  "URL is http://HOST/PATH, or a path with -H 'Host: ...'. Nothing is sent: the request is named, looked up and bound\n"
+	  "by the proxy's own functions, which write down each step.\n"
+	  "\n"
+	  "  FILE.yaml          by this configuration; endpoints are asked for as a proxy would\n"
+	  "  --admin ADDRESS    as a running proxy sees it, with the health of its endpoints\n"
+	  "  --router LABEL     the router that gets the request; the first\n"
+	  "  -H 'Name: value'   a field of the request, l5d-dtab for example; several times\n"
+	  "\n"
+	  "Exit code 0 when there are endpoints to go to, 1 when the proxy would answer by itself, 2 when it can't be told.",
+	  cli_explain, NULL },
 	{ "completion", "bash | zsh | fish", "Prints what completes weft's commands and options in a shell",
 	  "  bash   source <(weft completion bash), in ~/.bashrc\n"
 	  "  zsh    source <(weft completion zsh), in ~/.zshrc behind compinit\n"

@@ -9,13 +9,14 @@
 #include "doc/json_write.h"
 #include "proxy/binder.h"
 #include "proxy/delegate.h"
+#include "proxy/explain.h"
 #include "proxy/proxy.h"
 
 struct question {
 	struct admin *admin;
 	struct request *request;       /* the admin thread's */
 	void (*ask)(struct question *question);   /* on the control thread */
-	struct text router, dtab, path;
+	struct text router, dtab, path, head;
 	bool has_dtab;
 	unsigned status;
 	struct text answer;
@@ -26,6 +27,7 @@ static void question_free(struct question *question)
 	text_free(&question->router);
 	text_free(&question->dtab);
 	text_free(&question->path);
+	text_free(&question->head);
 	text_free(&question->answer);
 	memory_free(question);
 }
@@ -152,6 +154,33 @@ void page_delegator(struct request *request)
 		request_parameter(request, "path", &question->path);
 		question->has_dtab = request_parameter(request, "dtab", &question->dtab);
 	}
+	send_question(question);
+}
+
+/* ---- /explain.json ---- */
+
+static void ask_explain(struct question *question)
+{
+	struct binder *binder = proxy_binder(question->admin->options.proxy);
+	unsigned router;
+
+	if (!find_router(binder_snapshot(binder), text_slice(&question->router), &router)) {
+		answered(question, 404, SLICE("{\"error\":\"no router has that label\"}"));
+		return;
+	}
+	explain_start(binder, router, text_slice(&question->head), answered, question);
+}
+
+/* The head of the request that is asked about is the body, or the parameter `request`. */
+void page_explain(struct request *request)
+{
+	struct question *question = question_new(request, ask_explain);
+
+	request_parameter(request, "router", &question->router);
+	if (request->method == METHOD_POST)
+		text_append(&question->head, text_slice(&request->body));
+	else
+		request_parameter(request, "request", &question->head);
 	send_question(question);
 }
 

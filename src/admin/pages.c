@@ -209,6 +209,7 @@ const struct page pages[] = {
 	{ "/admin/shutdown", CATEGORY_CONTROL, "POST", "drains and ends the process", page_shutdown },
 	{ "/config.json", CATEGORY_UI, "GET", "the configuration that runs", page_config },
 	{ "/bound-names.json", CATEGORY_DIAGNOSTICS, "GET", "the names that are bound now", page_bound_names },
+	{ "/explain.json", CATEGORY_UI, "GET POST", "where a request would go and why: router (label), request (its head)", page_explain },
 	{ "/delegator.json", CATEGORY_UI, "GET POST", "how a name is delegated: namespace (router), path, dtab", page_delegator },
 	{ "/requests", CATEGORY_DIAGNOSTICS, "GET", "recent requests, sampled", page_requests },
 	{ NULL, CATEGORY_DIAGNOSTICS, NULL, NULL, NULL },

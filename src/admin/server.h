@@ -61,6 +61,7 @@ const struct page *page_for_path(const struct admin *admin, struct slice path);
 
 /* control_pages.c: pages that the control thread answers. */
 void page_delegator(struct request *request);
+void page_explain(struct request *request);
 void page_bound_names(struct request *request);
 void page_shutdown(struct request *request);
 

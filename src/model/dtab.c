@@ -97,6 +97,7 @@ int dtab_copy(struct arena *arena, const struct dtab *dtab, struct dtab *copy)
 		return ERROR_NO_MEMORY;
 	for (uint32_t i = 0; i < dtab->count; i++) {
 		entries[i].offset = dtab->entries[i].offset;
+		entries[i].line = dtab->entries[i].line;
 		int e = path_copy(arena, dtab->entries[i].prefix, &entries[i].prefix);
 		if (!e)
 			e = copy_tree(arena, dtab->entries[i].tree, &entries[i].tree);

@@ -25,6 +25,7 @@ struct dentry {
 	struct path prefix;
 	const struct name_tree *tree;
 	uint32_t offset; /* where it began in the text that it was parsed from, in bytes */
+	uint32_t line;   /* of the configuration's file, set by who read it; 0: from elsewhere, a request's own */
 };
 
 struct dtab {

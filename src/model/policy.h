@@ -227,11 +227,13 @@ struct client_policy {
 struct service_rule {
 	const struct matcher *matcher; /* of the logical name (/svc/hello); NULL: all */
 	struct service_policy policy;
+	int line; /* of the configuration's file; 0: of no line */
 };
 
 struct client_rule {
 	const struct matcher *matcher; /* of the client id (/%/io.l5d.port/4141/#/io.l5d.fs/hello); NULL: all */
 	struct client_policy policy;
+	int line; /* of the configuration's file; 0: of no line */
 };
 
 /* Linkerd 1.x's defaults; `set` is 0. */

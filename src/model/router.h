@@ -40,6 +40,7 @@ struct identifier {
 	uint32_t segments;
 	bool consume, with_uri;
 	const struct path *path;
+	int line; /* of the configuration's file; 0: the default */
 };
 
 /* What stands for a node in a Forwarded field (RFC 7239 section 6). */
@@ -142,6 +143,7 @@ struct access_log_policy {
 
 struct router {
 	struct slice label;
+	int line;                        /* of the configuration's file */
 	enum protocol protocol;
 	unsigned index;                  /* in its snapshot; equal labels keep their scopes over a reload */
 	const struct path *dst_prefix;

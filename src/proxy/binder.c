@@ -87,6 +87,11 @@ struct snapshot *binder_snapshot(struct binder *binder)
 	return binder->snapshot;
 }
 
+struct live *binder_live(struct binder *binder)
+{
+	return binder->options.live;
+}
+
 struct sources *binder_sources(struct binder *binder)
 {
 	return binder->sources;

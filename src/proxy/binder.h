@@ -55,6 +55,8 @@ bool binder_is_held(const struct binder *binder);
 /* The client ids that names are bound to at present; one may come several times. */
 void binder_each_client(struct binder *binder, void (*visit)(void *owner, struct slice id), void *owner);
 
+/* What the workers have been given. */
+struct live *binder_live(struct binder *binder);
 /* The namers and transformers, for binding by hand: the delegator (proxy/delegate.c). */
 struct sources *binder_sources(struct binder *binder);
 

@@ -12,6 +12,7 @@ enum {
 	DELEGATION_MAGIC = 0x64656c65,
 	MAX_DEPTH = 40,                /* steps written down; a name that needs more goes in circles */
 	MAX_LOOKUPS = 1000,            /* in all; a dtab can double them at each step */
+	NODE_LEVELS = 8,               /* of JSON, that a node needs at most before the next one begins */
 };
 
 struct delegation {
@@ -25,17 +26,17 @@ struct delegation {
 	struct task again;
 	struct timer limit;
 	struct loop *loop;
-	bool pending;                  /* something was not known in the last evaluation */
 	void (*answered)(void *owner, unsigned status, struct slice json);
 	void *owner;
 };
 
 /* One evaluation. */
 struct writing {
-	struct delegation *delegation;
-	struct json_writer json;
+	const struct delegate_question *question;
+	struct json_writer *json;
 	struct arena arena;
 	unsigned lookups;
+	bool pending;
 };
 
 static void write_tree(struct writing *w, const struct name_tree *tree, struct path path, const struct dentry *dentry, unsigned depth);
@@ -46,8 +47,8 @@ static void write_shown(struct writing *w, struct slice key, struct path path)
 	struct text shown = { 0 };
 
 	path_show_text(&shown, path);
-	json_write_key(&w->json, key);
-	json_write_text(&w->json, text_slice(&shown));
+	json_write_key(w->json, key);
+	json_write_text(w->json, text_slice(&shown));
 	text_free(&shown);
 }
 
@@ -59,22 +60,26 @@ static void write_dentry(struct writing *w, const struct dentry *dentry)
 		return;
 	dentry_show_prefix(&prefix, dentry);
 	dentry_show_tree(&tree, dentry);
-	json_write_key(&w->json, SLICE("dentry"));
-	json_write_object(&w->json);
-	json_write_key(&w->json, SLICE("prefix"));
-	json_write_text(&w->json, text_slice(&prefix));
-	json_write_key(&w->json, SLICE("dst"));
-	json_write_text(&w->json, text_slice(&tree));
-	json_write_end(&w->json);
+	json_write_key(w->json, SLICE("dentry"));
+	json_write_object(w->json);
+	json_write_key(w->json, SLICE("prefix"));
+	json_write_text(w->json, text_slice(&prefix));
+	json_write_key(w->json, SLICE("dst"));
+	json_write_text(w->json, text_slice(&tree));
+	if (dentry->line) {
+		json_write_key(w->json, SLICE("line"));
+		json_write_int(w->json, dentry->line);
+	}
+	json_write_end(w->json);
 	text_free(&prefix);
 	text_free(&tree);
 }
 
 static void open_node(struct writing *w, const char *type, struct path path, const struct dentry *dentry)
 {
-	json_write_object(&w->json);
-	json_write_key(&w->json, SLICE("type"));
-	json_write_text(&w->json, slice_of(type));
+	json_write_object(w->json);
+	json_write_key(w->json, SLICE("type"));
+	json_write_text(w->json, slice_of(type));
 	write_shown(w, SLICE("path"), path);
 	write_dentry(w, dentry);
 }
@@ -82,68 +87,68 @@ static void open_node(struct writing *w, const char *type, struct path path, con
 static void write_state(struct writing *w, const char *type, struct path path, const struct dentry *dentry)
 {
 	open_node(w, type, path, dentry);
-	json_write_end(&w->json);
+	json_write_end(w->json);
 }
 
 static void write_exception(struct writing *w, struct path path, const struct dentry *dentry, struct slice message)
 {
 	open_node(w, "exception", path, dentry);
-	json_write_key(&w->json, SLICE("message"));
-	json_write_text(&w->json, message);
-	json_write_end(&w->json);
+	json_write_key(w->json, SLICE("message"));
+	json_write_text(w->json, message);
+	json_write_end(w->json);
 }
 
 static void write_addresses(struct writing *w, const struct endpoints *endpoints)
 {
-	json_write_key(&w->json, SLICE("addrs"));
-	json_write_array(&w->json);
+	json_write_key(w->json, SLICE("addrs"));
+	json_write_array(w->json);
 	for (uint32_t i = 0; i < endpoints->count; i++) {
 		const struct endpoint *endpoint = &endpoints->list[i];
 		char ip[ADDRESS_TEXT];
 
 		address_format_ip(&endpoint->address, ip);
-		json_write_object(&w->json);
-		json_write_key(&w->json, SLICE("ip"));
-		json_write_text(&w->json, slice_of(ip));
-		json_write_key(&w->json, SLICE("port"));
-		json_write_int(&w->json, endpoint->address.port);
-		json_write_key(&w->json, SLICE("meta"));
-		json_write_object(&w->json);
+		json_write_object(w->json);
+		json_write_key(w->json, SLICE("ip"));
+		json_write_text(w->json, slice_of(ip));
+		json_write_key(w->json, SLICE("port"));
+		json_write_int(w->json, endpoint->address.port);
+		json_write_key(w->json, SLICE("meta"));
+		json_write_object(w->json);
 		if (endpoint->weight != 1.0) {
-			json_write_key(&w->json, SLICE("endpoint_addr_weight"));
-			json_write_number(&w->json, endpoint->weight);
+			json_write_key(w->json, SLICE("endpoint_addr_weight"));
+			json_write_number(w->json, endpoint->weight);
 		}
 		for (uint32_t j = 0; j < endpoint->label_count; j++) {
-			json_write_key(&w->json, endpoint->labels[j].key);
-			json_write_text(&w->json, endpoint->labels[j].value);
+			json_write_key(w->json, endpoint->labels[j].key);
+			json_write_text(w->json, endpoint->labels[j].value);
 		}
-		json_write_end(&w->json);
-		json_write_end(&w->json);
+		json_write_end(w->json);
+		json_write_end(w->json);
 	}
-	json_write_end(&w->json);
+	json_write_end(w->json);
 }
 
 static void write_bound(struct writing *w, struct path id, struct path residual, const struct endpoints *endpoints)
 {
-	json_write_key(&w->json, SLICE("bound"));
-	json_write_object(&w->json);
-	json_write_key(&w->json, SLICE("addr"));
-	json_write_object(&w->json);
-	json_write_key(&w->json, SLICE("type"));
-	json_write_text(&w->json, slice_of(endpoints ? endpoints_state_text(endpoints->state) : "bound"));
+	json_write_key(w->json, SLICE("bound"));
+	json_write_object(w->json);
+	json_write_key(w->json, SLICE("addr"));
+	json_write_object(w->json);
+	json_write_key(w->json, SLICE("type"));
+	json_write_text(w->json, slice_of(endpoints ? endpoints_state_text(endpoints->state) : "bound"));
 	if (endpoints && endpoints->state == ENDPOINTS_BOUND) {
 		write_addresses(w, endpoints);
-		json_write_key(&w->json, SLICE("meta"));
-		json_write_object(&w->json);
-		json_write_end(&w->json);
+		json_write_key(w->json, SLICE("meta"));
+		json_write_object(w->json);
+		json_write_end(w->json);
 	} else if (endpoints && endpoints->state == ENDPOINTS_FAILED) {
-		json_write_key(&w->json, SLICE("cause"));
-		json_write_text(&w->json, endpoints->message);
+		json_write_key(w->json, SLICE("cause"));
+		json_write_text(w->json, endpoints->message);
 	}
-	json_write_end(&w->json);
+	json_write_end(w->json);
 	write_shown(w, SLICE("id"), id);
 	write_shown(w, SLICE("path"), residual);
-	json_write_end(&w->json);
+	json_write_end(w->json);
 }
 
 static void write_leaf(struct writing *w, struct path path, const struct dentry *dentry, const struct found *found)
@@ -152,30 +157,30 @@ static void write_leaf(struct writing *w, struct path path, const struct dentry 
 	bool transformed = !answer->status && path_compare(found->id, found->before) != 0;
 
 	if (found->endpoints && found->endpoints->state == ENDPOINTS_PENDING)
-		w->delegation->pending = true;
+		w->pending = true;
 	if (!transformed) {
 		open_node(w, "leaf", path, dentry);
 		write_bound(w, answer->status ? answer->id : found->id, answer->residual, found->endpoints);
-		json_write_end(&w->json);
+		json_write_end(w->json);
 		return;
 	}
 	struct path prefix = path_first(found->id, found->id.count - found->before.count);
 	open_node(w, "transformation", path, dentry);
-	json_write_key(&w->json, SLICE("name"));
-	json_write_text(&w->json, prefix.count > 1 ? prefix.segments[1] : SLICE("?"));
+	json_write_key(w->json, SLICE("name"));
+	json_write_text(w->json, prefix.count > 1 ? prefix.segments[1] : SLICE("?"));
 	write_bound(w, found->before, answer->residual, found->found);
-	json_write_key(&w->json, SLICE("tree"));
+	json_write_key(w->json, SLICE("tree"));
 	open_node(w, "leaf", found->id, NULL);
 	write_bound(w, found->id, answer->residual, found->endpoints);
-	json_write_end(&w->json);
-	json_write_end(&w->json);
+	json_write_end(w->json);
+	json_write_end(w->json);
 }
 
 static void write_found(struct writing *w, struct path path, const struct dentry *dentry, unsigned depth)
 {
 	struct found found;
 
-	if (watches_ask(&w->delegation->watches, w->delegation->router_index, path, &w->arena, &found)) {
+	if (watches_ask(w->question->watches, w->question->router_index, path, &w->arena, &found)) {
 		write_exception(w, path, dentry, SLICE("out of memory"));
 		return;
 	}
@@ -185,15 +190,15 @@ static void write_found(struct writing *w, struct path path, const struct dentry
 		break;
 	case NAMER_TREE:
 		open_node(w, "delegate", path, dentry);
-		json_write_key(&w->json, SLICE("delegate"));
+		json_write_key(w->json, SLICE("delegate"));
 		write_tree(w, found.answer->tree, path, NULL, depth + 1);
-		json_write_end(&w->json);
+		json_write_end(w->json);
 		break;
 	case NAMER_FAILED:
 		write_exception(w, path, dentry, found.answer->message);
 		break;
 	case NAMER_PENDING:
-		w->delegation->pending = true;
+		w->pending = true;
 		write_state(w, "neg", path, dentry);
 		break;
 	case NAMER_NEG:
@@ -206,7 +211,7 @@ static void write_found(struct writing *w, struct path path, const struct dentry
 /* A name that no entry matches is asked for at the namers; one match is a delegation, several are alternatives. */
 static void write_path(struct writing *w, struct path path, const struct dentry *dentry, unsigned depth)
 {
-	const struct dtab *dtab = &w->delegation->dtab;
+	const struct dtab *dtab = w->question->dtab;
 	const struct name_tree *tree;
 	uint32_t cursor = dtab->count;
 
@@ -227,42 +232,46 @@ static void write_path(struct writing *w, struct path path, const struct dentry 
 		return;
 	}
 	open_node(w, "delegate", path, dentry);
-	json_write_key(&w->json, SLICE("delegate"));
+	json_write_key(w->json, SLICE("delegate"));
 	write_tree(w, tree, path, tree->dentry, depth + 1);
-	json_write_end(&w->json);
+	json_write_end(w->json);
 }
 
 static void write_union(struct writing *w, const struct name_tree *tree, struct path path, const struct dentry *dentry, unsigned depth)
 {
 	open_node(w, "union", path, dentry);
-	json_write_key(&w->json, SLICE("union"));
-	json_write_array(&w->json);
+	json_write_key(w->json, SLICE("union"));
+	json_write_array(w->json);
 	for (uint32_t i = 0; i < tree->count; i++) {
-		json_write_object(&w->json);
-		json_write_key(&w->json, SLICE("weight"));
-		json_write_number(&w->json, tree->branches[i].weight);
-		json_write_key(&w->json, SLICE("tree"));
+		json_write_object(w->json);
+		json_write_key(w->json, SLICE("weight"));
+		json_write_number(w->json, tree->branches[i].weight);
+		json_write_key(w->json, SLICE("tree"));
 		write_tree(w, tree->branches[i].tree, path, tree->branches[i].tree->dentry, depth + 1);
-		json_write_end(&w->json);
+		json_write_end(w->json);
 	}
-	json_write_end(&w->json);
-	json_write_end(&w->json);
+	json_write_end(w->json);
+	json_write_end(w->json);
 }
 
 static void write_tree(struct writing *w, const struct name_tree *tree, struct path path, const struct dentry *dentry, unsigned depth)
 {
+	if (w->json->depth + NODE_LEVELS > JSON_WRITE_DEPTH) {
+		write_exception(w, path, dentry, SLICE("too deep to be shown"));
+		return;
+	}
 	switch (tree->kind) {
 	case NAME_TREE_LEAF:
 		write_path(w, tree->path, dentry ? dentry : tree->dentry, depth + 1);
 		break;
 	case NAME_TREE_ALT:
 		open_node(w, "alt", path, dentry);
-		json_write_key(&w->json, SLICE("alt"));
-		json_write_array(&w->json);
+		json_write_key(w->json, SLICE("alt"));
+		json_write_array(w->json);
 		for (uint32_t i = 0; i < tree->count; i++)
 			write_tree(w, tree->branches[i].tree, path, tree->branches[i].tree->dentry, depth + 1);
-		json_write_end(&w->json);
-		json_write_end(&w->json);
+		json_write_end(w->json);
+		json_write_end(w->json);
 		break;
 	case NAME_TREE_UNION:
 		write_union(w, tree, path, dentry, depth);
@@ -277,6 +286,18 @@ static void write_tree(struct writing *w, const struct name_tree *tree, struct p
 		write_state(w, "empty", path, dentry);
 		break;
 	}
+}
+
+bool delegate_write(struct json_writer *json, const struct delegate_question *question, struct path path)
+{
+	struct writing w = { .question = question, .json = json };
+
+	arena_init(&w.arena, NULL, 0);
+	watches_begin(question->watches);
+	write_path(&w, path, NULL, 0);
+	watches_end(question->watches);
+	arena_reset(&w.arena);
+	return !w.pending;
 }
 
 /* ---- one question ---- */
@@ -312,18 +333,13 @@ static void finish_error(struct delegation *delegation, unsigned status, const c
 static void evaluate(void *owner)
 {
 	struct delegation *delegation = owner;
-	struct writing w = { .delegation = delegation };
+	const struct delegate_question question = { &delegation->watches, delegation->router_index, &delegation->dtab };
+	struct json_writer json;
 	struct text out = { 0 };
 
 	CHECK_MAGIC(delegation, DELEGATION_MAGIC);
-	arena_init(&w.arena, NULL, 0);
-	json_write_start(&w.json, &out, false);
-	delegation->pending = false;
-	watches_begin(&delegation->watches);
-	write_path(&w, delegation->path, NULL, 0);
-	watches_end(&delegation->watches);
-	arena_reset(&w.arena);
-	if (!delegation->pending)
+	json_write_start(&json, &out, false);
+	if (delegate_write(&json, &question, delegation->path))
 		finish(delegation, 200, text_slice(&out));
 	text_free(&out);
 }

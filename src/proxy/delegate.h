@@ -10,7 +10,11 @@
 #define PROXY_DELEGATE_H
 
 #include "base/clock.h"
+#include "model/dtab.h"
 #include "proxy/binder.h"
+
+struct json_writer;
+struct watches;
 
 #define DELEGATE_WAIT (2 * CLOCK_SECOND)
 
@@ -18,5 +22,15 @@
  * doesn't parse, 503 when a name could not be known in time. `dtab` NULL: the router's own. */
 void delegate_start(struct binder *binder, unsigned router_index, const struct slice *dtab, struct slice path,
                     void (*answered)(void *owner, unsigned status, struct slice json), void *owner);
+
+/* In which router and with which dtab a name is delegated. */
+struct delegate_question {
+	struct watches *watches;
+	unsigned router_index;
+	const struct dtab *dtab;
+};
+
+/* Writes the tree as far as it is known; false: a part of it is not, the watches' `changed` comes when more is. */
+bool delegate_write(struct json_writer *json, const struct delegate_question *question, struct path path);
 
 #endif

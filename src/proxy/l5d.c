@@ -96,8 +96,7 @@ static void read_sample(struct exchange *exchange)
 		exchange->trace.flags |= TRACE_SAMPLED;
 }
 
-/* A listener that does not trust its callers: nothing of theirs that begins with l5d- is believed or forwarded. */
-static void drop_l5d(struct head *head)
+void l5d_drop(struct head *head)
 {
 	for (unsigned i = 0; i < head->field_count; i++)
 		if (!head->fields[i].dropped && is_l5d(&head->fields[i]))
@@ -114,7 +113,7 @@ int l5d_read(struct exchange *exchange, struct slice *why)
 
 	exchange->local_dtab = SLICE("");
 	if (exchange->listener->policy->clear_context)
-		drop_l5d(request);
+		l5d_drop(request);
 	if (head_has(request, FIELD_L5D_CTX_DTAB) || head_has(request, FIELD_L5D_DTAB)) {
 		int e = read_dtabs(exchange, why);
 
@@ -323,7 +322,7 @@ int l5d_write_response(struct exchange *exchange, struct head *head)
 	head_drop_hop_by_hop(head, false);
 	head->upgrades = false;
 	if (exchange->listener->policy->clear_context) {
-		drop_l5d(head);
+		l5d_drop(head);
 	} else {
 		if (head_has(head, FIELD_L5D_SUCCESS_CLASS))
 			head_drop_all(head, FIELD_L5D_SUCCESS_CLASS);

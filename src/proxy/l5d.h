@@ -22,6 +22,9 @@ MUST_CHECK int l5d_write(struct exchange *exchange);
 void l5d_rewind(struct exchange *exchange);
 /* While the exchange awaits its status, l5d-success-class is left to the trailers. */
 MUST_CHECK int l5d_write_response(struct exchange *exchange, struct head *head);
+/* Marks all fields that begin with l5d- as dropped: for a listener that does not trust its callers, nothing of theirs is believed or
+ * forwarded. */
+void l5d_drop(struct head *head);
 /* How many proxies a request has come through: the entries of its Via fields. */
 unsigned l5d_call_depth(struct head *head);
 /* `message` as l5d-err carries it: percent-encoded, at most `max` bytes; in the arena. */

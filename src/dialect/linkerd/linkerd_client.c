@@ -230,6 +230,7 @@ void linkerd_read_client(struct linkerd_load *load, const struct document_node *
 		.config = &config_block,
 		.rule_size = sizeof(struct client_rule),
 		.matcher_offset = offsetof(struct client_rule, matcher),
+		.line_offset = offsetof(struct client_rule, line),
 		.policy_offset = offsetof(struct client_rule, policy),
 		.policy_size = sizeof usual,
 		.usual = &usual,

@@ -82,7 +82,7 @@ enum { LINKERD_RULES_GLOBAL, LINKERD_RULES_STATIC }; /* values of the choice's k
 struct linkerd_rules {
 	const struct linkerd_choice *choice;
 	const struct linkerd_block *config;       /* one of `configs`: the policy, and `prefix` apart */
-	size_t rule_size, matcher_offset;         /* struct service_rule, struct client_rule */
+	size_t rule_size, matcher_offset, line_offset; /* struct service_rule, struct client_rule */
 	size_t policy_offset, policy_size;
 	const void *usual;                        /* the policy that is read over */
 };

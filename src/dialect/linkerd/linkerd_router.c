@@ -26,14 +26,25 @@ static struct slice without_excerpt(struct slice why)
 static void read_dtab(struct linkerd_load *load, const struct document_node *node, void *out)
 {
 	struct dtab *dtab = linkerd_memory(load, sizeof *dtab);
+	struct dentry *entries;
 	struct slice text, why;
 	uint32_t offset = 0;
+	int line, column;
 
 	if (!document_read_text(node, &text, load->problems))
 		return;
-	if (dtab_parse(linkerd_copy(load, text), &load->snapshot->arena, dtab, &why, &offset))
-		linkerd_problem_inside(load, node, offset, "%.*s", SLICE_ARGS(without_excerpt(why)));
 	*(const struct dtab **)out = dtab;
+	if (dtab_parse(linkerd_copy(load, text), &load->snapshot->arena, dtab, &why, &offset)) {
+		linkerd_problem_inside(load, node, offset, "%.*s", SLICE_ARGS(without_excerpt(why)));
+		return;
+	}
+	entries = linkerd_memory(load, dtab->count * sizeof *entries);
+	for (uint32_t i = 0; i < dtab->count; i++) {
+		entries[i] = dtab->entries[i];
+		document_text_place(node, entries[i].offset, &line, &column);
+		entries[i].line = (uint32_t)line;
+	}
+	dtab->entries = entries;
 }
 
 static void read_dst_prefix(struct linkerd_load *load, const struct document_node *node, void *out)
@@ -159,6 +170,7 @@ static void read_identifier(struct linkerd_load *load, const struct document_nod
 	if (!kind)
 		return;
 	identifier->kind = (enum identifier_kind)kind->value;
+	identifier->line = node->line;
 	identifier->header = usual_header(identifier->kind);
 	identifier->segments = identifier->kind == IDENTIFIER_PATH;
 	linkerd_read_block(load, node, kind->block, identifier);
@@ -345,6 +357,7 @@ static void read_router(struct linkerd_load *load, const struct document_node *n
 
 	*router = (struct router){
 		.label = SLICE("http"),
+		.line = node->line,
 		.index = (unsigned)(router - load->snapshot->routers),
 		.dst_prefix = &default_prefix,
 		.dtab = &no_dtab,

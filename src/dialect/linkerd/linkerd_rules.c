@@ -20,6 +20,7 @@ static void read_rule(struct linkerd_load *load, const struct document_node *nod
                       const struct linkerd_rules *rules, char *rule)
 {
 	memcpy(rule + rules->policy_offset, rules->usual, rules->policy_size);
+	*(int *)(void *)(rule + rules->line_offset) = node->line;
 	linkerd_read_block(load, node, block, rule + rules->policy_offset);
 }
 

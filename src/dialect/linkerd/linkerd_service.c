@@ -182,6 +182,7 @@ void linkerd_read_service(struct linkerd_load *load, const struct document_node 
 		.config = &config_block,
 		.rule_size = sizeof(struct service_rule),
 		.matcher_offset = offsetof(struct service_rule, matcher),
+		.line_offset = offsetof(struct service_rule, line),
 		.policy_offset = offsetof(struct service_rule, policy),
 		.policy_size = sizeof usual,
 		.usual = &usual,

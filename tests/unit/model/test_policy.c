@@ -44,14 +44,14 @@ static void test_rules_apply_in_order_field_by_field(void **state)
 {
 	struct snapshot *snapshot = snapshot_new();
 	struct service_rule rules[] = {
-		{ NULL, { .set = SERVICE_TOTAL_TIMEOUT | SERVICE_CLASSIFIER, .total_timeout_ns = 1,
+		{ .policy = { .set = SERVICE_TOTAL_TIMEOUT | SERVICE_CLASSIFIER, .total_timeout_ns = 1,
 				.classifier = CLASSIFIER_RETRYABLE_ALL_5XX } },
-		{ matcher_of("/svc/hello"), { .set = SERVICE_TOTAL_TIMEOUT, .total_timeout_ns = 2, .budget = { 9, 9, 9 } } },
-		{ matcher_of("/svc/other"), { .set = SERVICE_TOTAL_TIMEOUT, .total_timeout_ns = 3 } },
+		{ .matcher = matcher_of("/svc/hello"), .policy = { .set = SERVICE_TOTAL_TIMEOUT, .total_timeout_ns = 2, .budget = { 9, 9, 9 } } },
+		{ .matcher = matcher_of("/svc/other"), .policy = { .set = SERVICE_TOTAL_TIMEOUT, .total_timeout_ns = 3 } },
 	};
 	struct client_rule clients[] = {
-		{ matcher_of("/#/*/hello"), { .set = CLIENT_ATTEMPT_TIMEOUT, .attempt_timeout_ns = 7 } },
-		{ matcher_of("/#"), { .set = CLIENT_ACCRUAL, .accrual = { .kind = ACCRUAL_NONE } } },
+		{ .matcher = matcher_of("/#/*/hello"), .policy = { .set = CLIENT_ATTEMPT_TIMEOUT, .attempt_timeout_ns = 7 } },
+		{ .matcher = matcher_of("/#"), .policy = { .set = CLIENT_ACCRUAL, .accrual = { .kind = ACCRUAL_NONE } } },
 	};
 	struct router router = { .service_rules = rules, .service_rule_count = 3, .client_rules = clients, .client_rule_count = 2 };
 	struct service_policy service;

@@ -1,0 +1,517 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "proxy/explain.h"
+
+#include "base/check.h"
+#include "base/memory.h"
+#include "doc/json_write.h"
+#include "io/loop.h"
+#include "model/dtab.h"
+#include "model/matcher.h"
+#include "proxy/delegate.h"
+#include "proxy/evaluation.h"
+#include "proxy/identify.h"
+#include "proxy/l5d.h"
+#include "wire/http1.h"
+
+enum { EXPLANATION_MAGIC = 0x6578706c };
+
+struct explanation {
+	uint32_t magic;
+	struct binder *binder;         /* held */
+	const struct router *router;
+	unsigned router_index;
+	struct loop *loop;
+	struct arena arena;
+	struct head head;              /* in the arena */
+	struct path path;
+	struct dtab dtab;
+	struct slice local_dtab;
+	struct watches delegated, evaluated;
+	struct task again;
+	struct timer limit;
+	struct text out;
+	struct json_writer json;
+	void (*answered)(void *owner, unsigned status, struct slice json);
+	void *owner;
+};
+
+/* ---- small parts ---- */
+
+static void put_text(struct json_writer *json, const char *key, struct slice value)
+{
+	json_write_key(json, slice_of(key));
+	json_write_text(json, value);
+}
+
+static void put_int(struct json_writer *json, const char *key, int64_t value)
+{
+	json_write_key(json, slice_of(key));
+	json_write_int(json, value);
+}
+
+/* Of the configuration's file; nothing for what stands in no line. */
+static void put_line(struct json_writer *json, int line)
+{
+	if (line > 0)
+		put_int(json, "line", line);
+}
+
+static void open_object(struct json_writer *json, const char *key)
+{
+	json_write_key(json, slice_of(key));
+	json_write_object(json);
+}
+
+static void open_array(struct json_writer *json, const char *key)
+{
+	json_write_key(json, slice_of(key));
+	json_write_array(json);
+}
+
+static void finish(struct explanation *x, unsigned status)
+{
+	x->answered(x->owner, status, text_slice(&x->out));
+	timer_cancel(x->loop, &x->limit);
+	task_cancel(x->loop, &x->again);
+	watches_fini(&x->delegated);
+	watches_fini(&x->evaluated);
+	arena_reset(&x->arena);
+	text_free(&x->out);
+	binder_unhold(x->binder);
+	x->magic = 0;
+	memory_free(x);
+}
+
+static void finish_error(struct explanation *x, unsigned status, const char *why)
+{
+	text_clear(&x->out);
+	json_write_start(&x->json, &x->out, false);
+	json_write_object(&x->json);
+	put_text(&x->json, "error", slice_of(why));
+	json_write_end(&x->json);
+	finish(x, status);
+}
+
+/* The request ends here, with this answer. */
+static void put_verdict(struct explanation *x, unsigned status, struct slice why)
+{
+	open_object(&x->json, "verdict");
+	put_int(&x->json, "status", status);
+	put_text(&x->json, "why", why);
+	json_write_end(&x->json);
+}
+
+/* ---- what is asked for ---- */
+
+static void put_request(struct explanation *x)
+{
+	open_object(&x->json, "request");
+	put_text(&x->json, "method", x->head.method_text);
+	put_text(&x->json, "target", x->head.target);
+	put_text(&x->json, "authority", x->head.authority);
+	json_write_end(&x->json);
+	open_object(&x->json, "router");
+	put_text(&x->json, "label", x->router->label);
+	put_text(&x->json, "file", binder_snapshot(x->binder)->source);
+	put_line(&x->json, x->router->line);
+	json_write_end(&x->json);
+}
+
+static const char *identifier_text(enum identifier_kind kind)
+{
+	switch (kind) {
+	case IDENTIFIER_HEADER_TOKEN:
+		return "header token";
+	case IDENTIFIER_HEADER:
+		return "header";
+	case IDENTIFIER_HEADER_PATH:
+		return "header path";
+	case IDENTIFIER_PATH:
+		return "path";
+	case IDENTIFIER_METHOD_AND_HOST:
+		return "method and host";
+	case IDENTIFIER_STATIC:
+		return "static";
+	}
+	return "?";
+}
+
+/* Each identifier by itself, up to the first that has an answer. *name: empty if none has. */
+static void put_identifiers(struct explanation *x, struct slice *name, struct slice *why)
+{
+	struct text prefix = { 0 };
+	struct identified found;
+
+	path_show_text(&prefix, *x->router->dst_prefix);
+	*name = (struct slice){ 0 };
+	open_array(&x->json, "tried");
+	for (unsigned i = 0; i < x->router->identifier_count && !name->length; i++) {
+		struct router alone = *x->router;
+
+		alone.identifiers = &x->router->identifiers[i];
+		alone.identifier_count = 1;
+		json_write_object(&x->json);
+		put_text(&x->json, "identifier", slice_of(identifier_text(alone.identifiers->kind)));
+		if (alone.identifiers->header.length)
+			put_text(&x->json, "header", alone.identifiers->header);
+		put_line(&x->json, alone.identifiers->line);
+		if (identify_request(&alone, &x->head, &x->arena, &found, why)) {
+			struct slice shown = identify_path(&x->arena, text_slice(&prefix), &found);
+
+			*name = shown.at ? shown : *name;
+			*why = SLICE("the request's name is too long");
+			put_text(&x->json, "name", *name);
+		} else {
+			put_text(&x->json, "why", *why);
+		}
+		json_write_end(&x->json);
+	}
+	json_write_end(&x->json);
+	text_free(&prefix);
+}
+
+/* Up to the name and its dtab. False: the request ends here, and the verdict is written. */
+static bool put_name(struct explanation *x)
+{
+	const struct listener_policy *listener = x->router->listener_count ? &x->router->listeners[0] : NULL;
+	struct slice name, why;
+	struct dtab local;
+
+	put_request(x);
+	if (listener && listener->clear_context)
+		l5d_drop(&x->head);
+	if (identify_dtab(&x->head, &x->arena, &local, &why)) {
+		put_verdict(x, 400, why);
+		return false;
+	}
+	open_object(&x->json, "identify");
+	put_identifiers(x, &name, &why);
+	if (name.length)
+		put_text(&x->json, "name", name);
+	json_write_end(&x->json);
+	if (!name.length) {
+		put_verdict(x, 400, why);
+		return false;
+	}
+	if (listener && l5d_call_depth(&x->head) > listener->max_call_depth) {
+		put_verdict(x, 400, SLICE("it has been through more proxies than maxCallDepth allows"));
+		return false;
+	}
+	if (x->head.method == METHOD_CONNECT) {
+		put_verdict(x, 501, SLICE("CONNECT is not supported by this router"));
+		return false;
+	}
+	if (path_parse(name, &x->arena, &x->path, &why) || dtab_concat(&x->arena, x->router->dtab, &local, &x->dtab)) {
+		put_verdict(x, 503, SLICE("out of memory"));
+		return false;
+	}
+	if (local.count)
+		put_text(&x->json, "dtab", dtab_show(&x->arena, &local));
+	return true;
+}
+
+/* ---- rules: which lines say how calls are made ---- */
+
+struct setting {
+	unsigned bit;
+	const char *name;
+};
+
+static void put_rule(struct json_writer *json, int line, unsigned set, const struct setting *settings)
+{
+	if (!set)
+		return;
+	json_write_object(json);
+	put_line(json, line);
+	open_array(json, "sets");
+	for (; settings->name; settings++) {
+		if (set & settings->bit)
+			json_write_text(json, slice_of(settings->name));
+	}
+	json_write_end(json);
+	json_write_end(json);
+}
+
+static bool matches(const struct matcher *matcher, struct path path)
+{
+	return !matcher || matcher_match(matcher, path, NULL);
+}
+
+static void put_service(struct explanation *x)
+{
+	static const struct setting settings[] = {
+		{ SERVICE_TOTAL_TIMEOUT, "totalTimeoutMs" },
+		{ SERVICE_BUDGET, "retries.budget" },
+		{ SERVICE_BACKOFF, "retries.backoff" },
+		{ SERVICE_CLASSIFIER, "responseClassifier" },
+		{ SERVICE_CLASSIFICATION_TIMEOUT, "classificationTimeoutMs" },
+		{ SERVICE_RETRY_BUFFERS, "retryBufferSize" },
+		{ 0, NULL },
+	};
+	struct text shown = { 0 };
+
+	path_show_text(&shown, x->path);
+	open_object(&x->json, "service");
+	put_text(&x->json, "name", text_slice(&shown));
+	open_array(&x->json, "rules");
+	for (unsigned i = 0; i < x->router->service_rule_count; i++) {
+		const struct service_rule *rule = &x->router->service_rules[i];
+
+		if (matches(rule->matcher, x->path))
+			put_rule(&x->json, rule->line, rule->policy.set, settings);
+	}
+	json_write_end(&x->json);
+	json_write_end(&x->json);
+	text_free(&shown);
+}
+
+static void put_client_rules(struct explanation *x, struct path id)
+{
+	static const struct setting settings[] = {
+		{ CLIENT_BALANCER, "loadBalancer" },
+		{ CLIENT_ACCRUAL, "failureAccrual" },
+		{ CLIENT_ATTEMPT_TIMEOUT, "requestAttemptTimeoutMs" },
+		{ CLIENT_CONNECTIONS, "hostConnectionPool" },
+		{ CLIENT_REQUEUE_BUDGET, "requeueBudget" },
+		{ CLIENT_PROTOCOL, "protocol" },
+		{ CLIENT_SESSION, "clientSession" },
+		{ CLIENT_SOCKET, "socketOptions" },
+		{ CLIENT_TLS, "tls" },
+		{ CLIENT_FORWARD_CERTIFICATE, "forwardClientCert" },
+		{ 0, NULL },
+	};
+
+	open_array(&x->json, "rules");
+	for (unsigned i = 0; i < x->router->client_rule_count; i++) {
+		const struct client_rule *rule = &x->router->client_rules[i];
+
+		if (matches(rule->matcher, id))
+			put_rule(&x->json, rule->line, rule->policy.set, settings);
+	}
+	json_write_end(&x->json);
+}
+
+/* ---- destination ---- */
+
+static const char *balancer_text(enum balancer_kind kind)
+{
+	return kind == BALANCER_EWMA ? "ewma" : kind == BALANCER_ROUND_ROBIN ? "roundRobin" : "p2c";
+}
+
+/* As failure accrual and health checks have it; "unknown" while nobody has called that client. */
+static const char *state_text(const struct client *client, const struct address *address)
+{
+	for (unsigned i = 0; client && i < client->targets->count; i++) {
+		const struct target *target = client->targets->at[i].target;
+
+		if (!address_equal(&target->address, address))
+			continue;
+		switch (health_state(&target->health)) {
+		case HEALTH_ALIVE:
+			return "alive";
+		case HEALTH_DEAD:
+			return "dead";
+		case HEALTH_PROBING:
+			return "probing";
+		case HEALTH_FAILING:
+			return "failing";
+		}
+	}
+	return "unknown";
+}
+
+static unsigned put_endpoints(struct explanation *x, const struct bound_node *leaf)
+{
+	const struct snapshot *snapshot = binder_snapshot(x->binder);
+	struct client *client = live_client_find(binder_live(x->binder), x->router->label, leaf->id_text, snapshot->generation);
+	const struct endpoints *endpoints = leaf->endpoints;
+	unsigned count = endpoints->state == ENDPOINTS_BOUND ? endpoints->count : 0;
+
+	put_text(&x->json, "state", slice_of(endpoints_state_text(endpoints->state)));
+	open_array(&x->json, "endpoints");
+	for (unsigned i = 0; i < count; i++) {
+		char address[ADDRESS_TEXT];
+
+		address_format(&endpoints->list[i].address, address);
+		json_write_object(&x->json);
+		put_text(&x->json, "address", slice_of(address));
+		json_write_key(&x->json, SLICE("weight"));
+		json_write_number(&x->json, endpoints->list[i].weight);
+		put_text(&x->json, "state", slice_of(state_text(client, &endpoints->list[i].address)));
+		json_write_end(&x->json);
+	}
+	json_write_end(&x->json);
+	if (client)
+		live_unref(&client->object);
+	return count;
+}
+
+static unsigned put_leaf(struct explanation *x, const struct bound_node *leaf)
+{
+	struct client_policy policy;
+
+	if (leaf->status) {
+		put_text(&x->json, "kind", SLICE("status"));
+		put_int(&x->json, "status", leaf->status);
+		return 0;
+	}
+	client_policy_resolve(x->router->client_rules, x->router->client_rule_count, &leaf->id, &policy);
+	put_text(&x->json, "kind", SLICE("leaf"));
+	put_text(&x->json, "client", leaf->id_text);
+	if (leaf->residual_text.length > 1)
+		put_text(&x->json, "residual", leaf->residual_text);
+	put_client_rules(x, leaf->id);
+	put_text(&x->json, "balancer", slice_of(balancer_text(policy.balancer.kind)));
+	return put_endpoints(x, leaf);
+}
+
+/* How many endpoints there are to choose from. `share` of the requests come here; unions in unions become one list. */
+static unsigned put_destinations(struct explanation *x, const struct bound_node *from, double share)
+{
+	const struct bound_node *node = bound_choose(from);
+	unsigned endpoints = 0;
+
+	if (node->kind == BOUND_UNION) {
+		for (uint32_t i = 0; i < node->count; i++)
+			endpoints += put_destinations(x, node->branches[i].node, share * node->branches[i].weight);
+		return endpoints;
+	}
+	json_write_object(&x->json);
+	json_write_key(&x->json, SLICE("share"));
+	json_write_number(&x->json, share);
+	switch (node->kind) {
+	case BOUND_LEAF:
+		endpoints = put_leaf(x, node);
+		break;
+	case BOUND_ERROR:
+		put_text(&x->json, "kind", SLICE("error"));
+		put_text(&x->json, "why", node->message);
+		break;
+	case BOUND_FAIL:
+		put_text(&x->json, "kind", SLICE("fail"));
+		break;
+	case BOUND_EMPTY:
+		put_text(&x->json, "kind", SLICE("empty"));
+		break;
+	default:
+		put_text(&x->json, "kind", SLICE("neg"));
+		break;
+	}
+	json_write_end(&x->json);
+	return endpoints;
+}
+
+static void put_end(struct explanation *x, const struct bound_node *from, unsigned endpoints)
+{
+	const struct bound_node *node = bound_choose(from);
+
+	if (endpoints) {
+		open_object(&x->json, "verdict");
+		put_int(&x->json, "endpoints", endpoints);
+		json_write_end(&x->json);
+	} else if (node->kind == BOUND_LEAF && node->status) {
+		put_verdict(x, node->status, SLICE("the dtab says so"));
+	} else if (node->kind == BOUND_ERROR) {
+		put_verdict(x, 502, node->message);
+	} else {
+		put_verdict(x, 502, node->kind == BOUND_LEAF ? SLICE("it is bound to no endpoint") : SLICE("the name is bound to nothing"));
+	}
+}
+
+static bool never_had_endpoints(void *owner, struct path id)
+{
+	(void)owner;
+	(void)id;
+	return false;
+}
+
+/* ---- all of it ---- */
+
+static void evaluate(void *owner)
+{
+	struct explanation *x = owner;
+	const struct delegate_question question = { &x->delegated, x->router_index, &x->dtab };
+	struct evaluation evaluation = {
+		.watches = &x->evaluated,
+		.router_index = x->router_index,
+		.dtab = &x->dtab,
+		.has_endpoints = never_had_endpoints,
+	};
+	struct bound *bound;
+	unsigned endpoints;
+	bool known;
+
+	CHECK_MAGIC(x, EXPLANATION_MAGIC);
+	text_clear(&x->out);
+	json_write_start(&x->json, &x->out, false);
+	json_write_object(&x->json);
+	if (!put_name(x)) {
+		json_write_end(&x->json);
+		finish(x, 200);
+		return;
+	}
+	json_write_key(&x->json, SLICE("delegation"));
+	known = delegate_write(&x->json, &question, x->path);
+	bound = evaluation_run(&evaluation, x->path);
+	if (!known || bound_choose(bound->root)->kind == BOUND_PENDING) {
+		bound_unref(bound);
+		return;
+	}
+	put_service(x);
+	open_array(&x->json, "destinations");
+	endpoints = put_destinations(x, bound->root, 1);
+	json_write_end(&x->json);
+	put_end(x, bound->root, endpoints);
+	json_write_end(&x->json);
+	bound_unref(bound);
+	finish(x, 200);
+}
+
+static void changed(void *owner)
+{
+	struct explanation *x = owner;
+
+	task_set(x->loop, &x->again);
+}
+
+static void too_late(void *owner)
+{
+	finish_error(owner, 503, "a name could not be known in time");
+}
+
+void explain_start(struct binder *binder, unsigned router_index, struct slice head,
+	void (*answered)(void *owner, unsigned status, struct slice json), void *owner)
+{
+	struct explanation *x = memory_new(sizeof *x);
+	struct http1_parser parser;
+	size_t consumed;
+	char *bytes;
+	int e;
+
+	x->magic = EXPLANATION_MAGIC;
+	x->binder = binder;
+	x->router = &binder_snapshot(binder)->routers[router_index];
+	x->router_index = router_index;
+	x->loop = binder_loop(binder);
+	x->answered = answered;
+	x->owner = owner;
+	binder_hold(binder);
+	arena_init(&x->arena, NULL, 0);
+	watches_init(&x->delegated, binder_sources(binder), changed, x);
+	watches_init(&x->evaluated, binder_sources(binder), changed, x);
+	task_init(&x->again, evaluate, x);
+	timer_init(&x->limit, too_late, x);
+	timer_set(x->loop, &x->limit, loop_now(x->loop) + DELEGATE_WAIT);
+	bytes = arena_text(&x->arena, head);
+	if (!bytes) {
+		finish_error(x, 503, "out of memory");
+		return;
+	}
+	http1_parser_init(&parser, &(struct http1_limits){ x->router->max_line_bytes, x->router->max_head_bytes, 0 });
+	e = http1_parse_request(&parser, bytes, head.length, &x->head, &consumed);
+	if (e) {
+		finish_error(x, 400, e == ERROR_SYNTAX ? parser.reason : "the request's head is not whole");
+		return;
+	}
+	evaluate(x);
+}

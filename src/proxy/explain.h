@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* proxy/explain.h: where a request would go and why, step by step, as JSON, without sending it.
+ *
+ * The request is named, looked up and bound by the functions that do it for requests that are sent (identify, delegate, evaluation,
+ * the policies' rules), each step written down with the line of the configuration that decided it:
+ *
+ *	{"request": {"method", "target", "authority"}, "router": {"label", "file", "line"},
+ *	 "identify": {"tried": [{"identifier", "line", "name" or "why"}], "name"}, "dtab": "/host/world=>/srv/world-v2",
+ *	 "delegation": {…as /delegator.json},
+ *	 "service": {"name", "rules": [{"line", "sets": […]}]},
+ *	 "destinations": [{"share", "kind": "leaf", "client", "residual", "rules", "balancer", "endpoints": [{"address", "weight", "state"}]},
+ *	                  or with "kind" neg, fail, empty, error ("why"), status ("status")],
+ *	 "verdict": {"status": 502, "why"} or {"endpoints": 3}}
+ *
+ * A step that ends the request is the last that is written, with its verdict. Control thread.
+ *
+ *	explain_start(binder, router, SLICE("GET /x HTTP/1.1\r\nHost: hello\r\n\r\n"), answered, owner);
+ */
+#ifndef PROXY_EXPLAIN_H
+#define PROXY_EXPLAIN_H
+
+#include "proxy/binder.h"
+
+/* `head`: a request's head as HTTP/1 writes it, copied. `answered` is called once, perhaps before this returns: 200; 400 with
+ * {"error": …} for a head that no server would take; 503 when a name could not be known within DELEGATE_WAIT. */
+void explain_start(struct binder *binder, unsigned router_index, struct slice head,
+	void (*answered)(void *owner, unsigned status, struct slice json), void *owner);
+
+#endif

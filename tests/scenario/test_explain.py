@@ -1,0 +1,179 @@
+# SPDX-License-Identifier: Apache-2.0
+"""weft explain: it says what the proxy then does, for requests and configurations that are drawn, and where that is written."""
+
+import json
+import random
+import subprocess
+
+import pytest
+
+from mesh import PATIENCE, WEFT, ROOT
+
+DEAD = "127.0.0.1:1"
+PREFIXES = ("/svc", "/svc/x", "/svc/y", "/svc/*", "/srv", "/srv/a", "/srv/x", "/host", "/host/x", "/#/io.l5d.fs/x", "/svc/x/y")
+LEAVES = ("/srv", "/srv/a", "/host", "/host/b", "/#/io.l5d.fs", "/#/io.l5d.fs/a", "/#/io.l5d.fs/b", "/#/io.l5d.fs/empty", "/$/nil",
+          "/$/io.buoyant.http.status/418", "/svc/a", "~", "!", "$", "/#/io.l5d.fs/none", "/$/io.buoyant.rinet/1/127.0.0.1")
+
+
+def draw_tree(rng, depth=0):
+    how = rng.random()
+    if depth > 1 or how < 0.6:
+        return rng.choice(LEAVES)
+    if how < 0.8:
+        return " | ".join(draw_tree(rng, 2) for _ in range(rng.randrange(2, 4)))
+    return " & ".join(f"{rng.choice([1, 2, 0.5])} * {draw_tree(rng, 2)}" for _ in range(rng.randrange(2, 4)))
+
+
+def draw_dtab(rng, most):
+    return ";".join(f"{rng.choice(PREFIXES)} => {draw_tree(rng)}" for _ in range(rng.randrange(most + 1)))
+
+
+def ends_of(said):
+    """Clients that requests may go to, with their endpoints; other ends as None."""
+    for end in said["destinations"]:
+        if end["kind"] == "leaf":
+            yield end["client"], {endpoint["address"] for endpoint in end["endpoints"]}
+        else:
+            yield None, {end.get("status", 502)}
+
+
+def agree(weft, origins, client, host, dtab):
+    """What /explain.json says of a request, and what becomes of it."""
+    head = f"GET / HTTP/1.1\r\nHost: {host}\r\n" + (f"l5d-dtab: {dtab}\r\n" if dtab else "") + "\r\n"
+    said = weft.admin("/explain.json", "POST", head).json()
+    answer = client.get(host, headers={"l5d-dtab": dtab} if dtab else {})
+    forwarded = answer.header("x-origin")
+    told = f"{host} {dtab!r}: {json.dumps(said)} but {answer.status} {answer.text} by {forwarded}"
+    if "destinations" not in said:
+        assert forwarded is None and answer.status == (400 if "error" in said else said["verdict"]["status"]), told
+        return
+    ends = list(ends_of(said))
+    if forwarded:
+        went = answer.header("x-client"), origins[forwarded]
+        assert any(went[0] == id_ and went[1] in endpoints for id_, endpoints in ends), told
+    else:
+        statuses = set().union(*(found if id_ is None else () if found - {DEAD} else {502} for id_, found in ends))
+        assert answer.status in statuses, told
+        if "status" in said["verdict"] and len(ends) == 1:
+            assert answer.status == said["verdict"]["status"], told
+
+
+def pairs(mesh, seed, configurations, requests):
+    rng = random.Random(seed)
+
+    def handler(call):
+        call.answer(headers=[("x-origin", call.peer.origin.address[1]), ("x-client", call.message.header("l5d-dst-client"))])
+
+    found = [mesh.origin(handler) for _ in range(4)]
+    origins = {str(origin.address[1]): f"{origin.address[0]}:{origin.address[1]}" for origin in found}
+    mesh.service("a", found[0])
+    mesh.service("b", found[1], found[2])
+    mesh.service("c", found[3])
+    mesh.service("empty")
+
+    def config(number):
+        return mesh.config(mesh.router(dtab=f"/number => /{number}; /svc => /#/io.l5d.fs;" + draw_dtab(rng, 6)))
+
+    weft = mesh.weft(config(0))
+    for number in range(configurations):
+        if number:
+            weft.reload(config(number))
+        with mesh.client(weft) as client:
+            for _ in range(requests):
+                agree(weft, origins, client, rng.choice(["a", "b", "c", "x", "y", "empty"]), rng.random() < 0.6 and draw_dtab(rng, 3))
+
+
+def test_what_is_said_is_what_happens(mesh):
+    pairs(mesh, "quick", 10, 50)
+
+
+@pytest.mark.full
+def test_what_is_said_is_what_happens_ten_thousand_times(mesh):
+    pairs(mesh, "full", 100, 100)
+
+
+@pytest.mark.parametrize("open_, operator", [("(", "|"), ("(", "&")])
+def test_trees_that_are_nested_too_deep(mesh, open_, operator):
+    """More levels than JSON is written with: said so, in both pages."""
+    weft = mesh.weft()
+    dtab = "/svc => " + open_ * 90 + "/srv" + f" {operator} /host)" * 90
+    assert "too deep" in weft.delegate("/svc/a", dtab).text
+    assert "too deep" in weft.admin("/explain.json", "POST", f"GET / HTTP/1.1\r\nHost: a\r\nl5d-dtab: {dtab}\r\n\r\n").text
+    assert weft.admin("/admin/ping").status == 200
+
+
+# ---- the command ----
+
+CONFIG = """\
+namers:
+- kind: io.l5d.fs
+  rootDir: DISCO
+routers:
+- protocol: http
+  label: out
+  servers:
+  - port: 0
+  dtab: |
+    /srv => /#/io.l5d.fs;
+    /svc => /srv;
+  client:
+    requestAttemptTimeoutMs: 100
+"""
+
+
+@pytest.fixture(name="path")
+def make_path(mesh, tmp_path):
+    mesh.service("web", mesh.origin())
+    path = tmp_path / "explained.yaml"
+    path.write_text(CONFIG.replace("DISCO", str(mesh.disco)))
+    return path
+
+
+def explain(*arguments):
+    done = subprocess.run([WEFT, "explain", *map(str, arguments)], capture_output=True, text=True, timeout=PATIENCE, cwd=ROOT, check=False)
+    return done.returncode, done.stdout, done.stderr
+
+
+def test_by_a_file(path):
+    code, out, error = explain(path, "-H", "Host: web", "GET", "/x")
+    assert (code, error) == (0, "")
+    assert f"{path}:10" in out and f"{path}:11" in out and "requestAttemptTimeoutMs" in out
+    assert "/#/io.l5d.fs/web" in out
+
+
+def test_as_json(path):
+    code, out, _ = explain(path, "-o", "json", "http://web/x")
+    said = json.loads(out)
+    assert code == 0 and said["identify"]["name"] == "/svc/web"
+    assert said["delegation"]["delegate"]["dentry"] == {"prefix": "/svc", "dst": "/srv", "line": 11}
+    assert said["destinations"][0]["client"] == "/#/io.l5d.fs/web" and said["verdict"] == {"endpoints": 1}
+
+
+def test_of_a_running_proxy(mesh, path):
+    weft = mesh.weft(path.read_text() + "admin: {port: 0}\n")
+    address = "%s:%d" % weft.admin_address
+    assert "unknown" in explain("--admin", address, "http://web/")[1]
+    with mesh.client(weft) as client:
+        assert client.get("web").status == 200
+    assert "alive" in explain("--admin", address, "http://web/")[1]
+    assert explain("--admin", address, "--router", "out", "http://web/")[0] == 0
+    assert explain("--admin", address, "--router", "none", "http://web/")[0] == 2
+
+
+@pytest.mark.parametrize("arguments, code, words", [
+    (["http://nobody/"], 1, "bound to nothing"),
+    (["-H", "l5d-dtab: /x", "http://web/"], 1, "400 from here"),
+    (["/x"], 1, "host header is absent"),
+    (["-H", "bad header", "http://web/"], 2, ""),
+    (["-H", "Host: a\x01", "/"], 2, ""),
+    (["--router", "none", "http://web/"], 2, "none"),
+    ([], 2, "which request"),
+])
+def test_what_does_not_go_anywhere(path, arguments, code, words):
+    found, out, error = explain(path, *arguments)
+    assert found == code and words in out + error and (out + error)
+
+
+def test_nobody_there():
+    code, out, error = explain("--admin", "127.0.0.1:1", "http://web/")
+    assert code == 2 and not out and "refused" in error
