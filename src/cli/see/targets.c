@@ -225,6 +225,8 @@ void targets_free(struct targets *targets)
 		text_free(&target->why);
 		text_free(&target->page);
 	}
+	if (targets->resolver)
+		resolver_free(targets->resolver);
 	/* Connections that are still open end with the process. */
 	memory_free(targets->at);
 	memory_free(targets);
