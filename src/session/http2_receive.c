@@ -434,10 +434,14 @@ static bool rst_stream(struct http2_session *h)
 	return true;
 }
 
-static bool change_windows(struct http2_session *h, uint32_t before)
+/* Once all of a SETTINGS frame is there: nothing goes on between its values (section 6.5.3). */
+static bool change_windows(struct http2_session *h)
 {
-	int64_t change = (int64_t)h->peer.initial_window_size - before;
+	int64_t change = (int64_t)h->peer.initial_window_size - h->stream_send_window;
 
+	h->stream_send_window = h->peer.initial_window_size;
+	if (change == 0)
+		return true;
 	LIST_EACH(&h->streams, link) {
 		struct http2_stream *s = LIST_OF(link, struct http2_stream, link);
 
@@ -453,21 +457,19 @@ static bool change_windows(struct http2_session *h, uint32_t before)
 static bool settings(struct http2_session *h)
 {
 	enum http2_error code;
-	uint32_t before;
 	char *at;
 
 	while (h->left > 0) {
 		if (!has(h, HTTP2_SETTING_LENGTH))
 			return false;
-		before = h->peer.initial_window_size;
 		code = http2_settings_apply(&h->peer, input_slice(&h->input).at, !h->server);
 		if (code != HTTP2_NO_ERROR)
 			return fail(h, code);
 		consume(h, HTTP2_SETTING_LENGTH);
-		if (h->peer.initial_window_size != before && !change_windows(h, before))
-			return false;
 	}
 	h->reading = HTTP2_READING_FRAME;
+	if (!change_windows(h))
+		return false;
 	if (h->frame.flags & HTTP2_ACK) {
 		http2_window_known(h);
 		return http2_session_spend_control(h);
@@ -477,6 +479,8 @@ static bool settings(struct http2_session *h)
 	h->got_settings = true;
 	h->tell_available = h->tell_available || h->session.undecided;
 	h->session.undecided = false;
+	/* What it allows may now be less than what is open. */
+	h->full = h->full || (!h->server && session_capacity(&h->session) == 0);
 	http2_session_rest(h);
 	at = http2_send_room(h, HTTP2_FRAME_HEAD);
 	if (at)

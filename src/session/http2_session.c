@@ -576,6 +576,7 @@ void http2_session_begin(struct http2_session *h, struct session_pools *pools, c
 		.budgets_at = loop_now(session.loop),
 	};
 	http2_settings_init(&h->peer);
+	h->stream_send_window = h->peer.initial_window_size;
 	set_limits(h, limits);
 	http2_window_init(h);
 	h->control_budget = (int32_t)h->limits.max_control_frames;

@@ -171,6 +171,7 @@ struct http2_session {
 
 	/* sending */
 	int64_t send_window;
+	uint32_t stream_send_window; /* of a new stream: peer.initial_window_size, once its whole frame is there */
 	char *last_flags;           /* of the DATA frame written last, while it can still be changed */
 	uint32_t last_data;         /* its stream */
 	uint64_t last_taken;        /* what the stream below had been given before it */

@@ -114,7 +114,7 @@ struct http2_stream *http2_stream_new(struct http2_session *h, const struct side
 	*s = (struct http2_stream){
 		.side = { .ops = ops, .session = &h->session },
 		.open = true,
-		.send_window = (int32_t)h->peer.initial_window_size,
+		.send_window = (int32_t)h->stream_send_window,
 		.receive_window = (int32_t)h->window,
 	};
 	list_append(&h->streams, &s->link);

@@ -159,6 +159,7 @@ static void open_upgraded(struct http2_session *h, struct http1_side *side)
 
 	if (read_settings(head, &settings))
 		h->peer = settings;
+	h->stream_send_window = h->peer.initial_window_size;
 	head->upgrades = false;
 	head_drop_hop_by_hop(head, false);
 	head_drop_all(head, FIELD_HTTP2_SETTINGS);

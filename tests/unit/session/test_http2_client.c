@@ -140,6 +140,57 @@ static void as_many_as_the_server_takes(void **state)
 	end();
 }
 
+/* It has told that there is room, and then there is less than what is open: it owes it anew. */
+static void as_many_as_the_server_still_takes(void **state)
+{
+	(void)state;
+	begin();
+	frames_setting(&frames, HTTP2_MAX_CONCURRENT_STREAMS, 2);
+	send_and_settle();
+	pair_call(pair, GET, true, release_when_over);
+	send_and_settle();
+	assert_int_equal(1, session_capacity(pair->client));
+	frames_setting(&frames, HTTP2_MAX_CONCURRENT_STREAMS, 1);
+	send_and_settle();
+	assert_int_equal(0, session_capacity(pair->client));
+	assert_int_equal(2, pair->available);
+	frames_headers(&frames, 1, HTTP2_END_STREAM, FRAMES_OK);
+	send_and_settle();
+	assert_int_equal(3, pair->available);
+	frames_setting(&frames, HTTP2_MAX_CONCURRENT_STREAMS, 0);
+	send_and_settle();
+	frames_setting(&frames, HTTP2_MAX_CONCURRENT_STREAMS, 1);
+	send_and_settle();
+	assert_int_equal(4, pair->available);
+	end();
+}
+
+/* Section 6.5.3: nothing goes on between the values of one frame, and what goes by them comes behind its acknowledgement. */
+static void settings_that_arrive_in_pieces(void **state)
+{
+	static const char first[] = "\0\0\14\4\0\0\0\0\0"
+				    "\0\4\0\0\7\320",
+			  second[] = "\0\3\0\0\0\1";
+
+	(void)state;
+	begin();
+	frames_setting(&frames, HTTP2_INITIAL_WINDOW_SIZE, 1000);
+	send_and_settle();
+	struct call *call = pair_call(pair, POST, false, NULL);
+	call_send_pattern(call, 5000, true);
+	send_and_settle();
+	text_append(&frames.out, slice_make(first, sizeof(first) - 1));
+	send_and_settle();
+	assert_int_equal(1000, frames_data_length(&frames, 1));
+	text_append(&frames.out, slice_make(second, sizeof(second) - 1));
+	send_and_settle();
+	assert_int_equal(2000, frames_data_length(&frames, 1));
+	assert_int_equal(HTTP2_DATA, frames.seen[frames.count - 1].frame.type);
+	assert_int_equal(HTTP2_SETTINGS, frames.seen[frames.count - 2].frame.type);
+	assert_int_equal(HTTP2_ACK, frames.seen[frames.count - 2].frame.flags);
+	end();
+}
+
 static void ids_run_out(void **state)
 {
 	(void)state;
@@ -481,6 +532,8 @@ int main(int argc, char **argv)
 		cmocka_unit_test(preface_and_request),
 		cmocka_unit_test(no_settings_at_first),
 		cmocka_unit_test(as_many_as_the_server_takes),
+		cmocka_unit_test(as_many_as_the_server_still_takes),
+		cmocka_unit_test(settings_that_arrive_in_pieces),
 		cmocka_unit_test(ids_run_out),
 		cmocka_unit_test(streams_that_are_refused),
 		cmocka_unit_test(goaway),
