@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/check.h"
+#include "judge.h"
 
 static const struct stream_events events;
 
@@ -187,44 +188,6 @@ static void begin_answer(struct client *client)
 	client->answer.to_head = client->asked > 0 && client->methods_head[0];
 }
 
-static enum outcome judge_error(struct client *client, uint64_t id)
-{
-	struct message *answer = &client->answer;
-	/* What clients send is good, so a proxy has nothing to object to; only what is behind it can fail. */
-	if (answer->status < 500)
-		harness_fail(client->harness, "request %" PRIu64 " got status %u", id, answer->status);
-	sim_note(client->harness->sim, "request %" PRIu64 " got %u: %s", id, answer->status, answer->problem_told);
-	if (!answer->from_proxy && !answer->has_id)
-		harness_fail(client->harness, "request %" PRIu64 " got a %u from nobody", id, answer->status);
-	return OUTCOME_ERROR;
-}
-
-/* The answer is complete: what is it to the request that was asked first? */
-static enum outcome judge(struct client *client)
-{
-	struct harness *harness = client->harness;
-	struct message *answer = &client->answer;
-	uint64_t id = client->ids[0];
-	const struct record *record = &harness->records[id];
-	const struct client_route *route = &client->routes[client->route];
-	if (answer->has_id && answer->id != id)
-		harness_fail(harness, "request %" PRIu64 " got the answer to %" PRIu64, id, answer->id);
-	if (answer->wrong)
-		harness_fail(harness, "request %" PRIu64 " got wrong bytes in its answer", id);
-	if (!answer->to_head && answer->has_length && answer->body != answer->length)
-		harness_fail(harness, "request %" PRIu64 " got %" PRIu64 " bytes of an answer of %" PRIu64, id,
-			answer->body, answer->length);
-	if (answer->status != 200)
-		return judge_error(client, id);
-	if (strcmp(answer->service, route->name) != 0)
-		harness_fail(
-			harness, "request %" PRIu64 " is for %s, but '%s' answered", id, route->name, answer->service);
-	if (answer->length != record->reply)
-		harness_fail(harness, "request %" PRIu64 " asked for %" PRIu64 " bytes, and got %" PRIu64, id,
-			record->reply, answer->length);
-	return OUTCOME_ANSWERED;
-}
-
 static void settle_first(struct client *client, enum outcome outcome)
 {
 	record_settle(client->harness, client->ids[0], outcome);
@@ -239,7 +202,8 @@ static bool answered(struct client *client)
 	/* An early answer: whoever gets it may stop sending, and then the connection is of no more use. */
 	bool early = client->to_send == client->asked;
 	bool closes = client->answer.close || client->answer.until_close;
-	settle_first(client, judge(client));
+	settle_first(client,
+		judge_answer(client->harness, client->ids[0], &client->answer, client->routes[client->route].name));
 	if (client->asked > 0 && !closes && !early) {
 		begin_answer(client);
 		return true;

@@ -9,6 +9,7 @@
 #define SIM_CLIENT_H
 
 #include "harness.h"
+#include "http2_end.h"
 #include "io/network.h"
 #include "message.h"
 
@@ -28,6 +29,9 @@ struct client_manners {
 	uint32_t half_close_chance; /* sends FIN behind its last request on a connection */
 	uint32_t slow_chance;       /* sends in small pieces */
 	uint32_t pause_chance;      /* reads with pauses */
+	/* HTTP/2 */
+	uint32_t cut_chance; /* closes its connection, whatever is asked on it */
+	struct http2_end_manners ends;
 };
 
 /* Where a request for a service is sent to. */

@@ -23,6 +23,10 @@ static const struct service_manners ordinary_service = {
 	.slow_chance = 50000,
 	.pause_chance = 50000,
 	.sluggish_chance = 200000,
+	.refuse_chance = 30000,
+	.refuse_body_chance = 30000,
+	.goaway_chance = 20000,
+	.ends = { .whim_chance = 500000, .narrow_chance = 500000, .slow_chance = 100000, .pause_chance = 50000 },
 };
 
 static const struct service_manners calm_service = {
@@ -31,6 +35,8 @@ static const struct service_manners calm_service = {
 	.chunked_chance = 300000,
 	.pause_chance = 50000,
 	.sluggish_chance = 200000,
+	.refuse_chance = 30000,
+	.ends = { .whim_chance = 500000, .narrow_chance = 500000, .slow_chance = 100000, .pause_chance = 50000 },
 };
 
 static const struct client_manners ordinary_client = {
@@ -48,6 +54,8 @@ static const struct client_manners ordinary_client = {
 	.half_close_chance = 30000,
 	.slow_chance = 50000,
 	.pause_chance = 50000,
+	.cut_chance = 300000,
+	.ends = { .whim_chance = 500000, .narrow_chance = 500000, .slow_chance = 100000, .pause_chance = 50000 },
 };
 
 static const struct client_manners calm_client = {
@@ -59,6 +67,7 @@ static const struct client_manners calm_client = {
 	.chunked_chance = 400000,
 	.old_chance = 100000,
 	.pause_chance = 100000,
+	.ends = { .whim_chance = 500000, .narrow_chance = 500000, .slow_chance = 100000, .pause_chance = 50000 },
 };
 
 /* --- building --- */
@@ -88,12 +97,15 @@ void mesh_build(struct mesh *mesh, struct harness *harness, const struct mesh_pl
 		manners.fail_chance = 1000000;
 	if (!plan->until_close)
 		manners.until_close_chance = 0;
-	for (unsigned i = 0; i < mesh->plan.names; i++)
+	for (unsigned i = 0; i < mesh->plan.names; i++) {
 		snprintf(mesh->names[i], sizeof(mesh->names[i]), "svc-%u", i);
+		mesh->http2[i] = plan->mixed && draw_chance(&mesh->random, 500000);
+	}
 	for (unsigned i = 0; i < MESH_SERVICES; i++) {
 		/* Instances of one name are on different nodes. */
 		unsigned name = i % mesh->plan.names, n = (i + i / mesh->plan.names) % MESH_NODES;
-		service_start(&mesh->services[i], harness, mesh->nodes[n].host, name, mesh->names[name], 0, &manners);
+		service_start(&mesh->services[i], harness, mesh->nodes[n].host, name, mesh->names[name], 0,
+			mesh->http2[name], &manners);
 	}
 }
 
@@ -283,21 +295,63 @@ static void heal(struct mesh *mesh)
 
 /* --- running --- */
 
+static bool user_busy(const struct mesh_user *user)
+{
+	return user->http2 ? !user->http2_user.done : !user->client.done;
+}
+
 static bool users_busy(void *owner)
 {
 	const struct mesh *mesh = owner;
 	for (unsigned n = 0; n < MESH_NODES; n++) {
 		for (unsigned u = 0; u < MESH_USERS; u++) {
-			if (!mesh->nodes[n].users[u].done)
+			if (user_busy(&mesh->nodes[n].users[u]))
 				return true;
 		}
 	}
 	return false;
 }
 
+static void start_users(struct mesh *mesh, struct mesh_node *node)
+{
+	for (unsigned u = 0; u < MESH_USERS; u++) {
+		struct mesh_user *user = &node->users[u];
+		user->http2 = mesh->plan.mixed && draw_chance(&mesh->random, 500000);
+		if (user->http2)
+			http2_user_start(&user->http2_user, mesh->harness, node->host, node->loop, node->routes,
+				mesh->plan.names);
+		else
+			client_start(&user->client, mesh->harness, node->host, node->loop, node->routes,
+				mesh->plan.names, 0, &calm_client);
+	}
+}
+
+static void user_asks(struct mesh *mesh, struct mesh_user *user, bool calm, const struct client_manners *manners)
+{
+	unsigned requests = calm ? mesh->plan.calm_requests : mesh->plan.requests;
+	bool may_meet_stale = mesh->plan.keeps_connections && mesh->harness->silences > 0;
+	if (user->http2) {
+		user->http2_user.must_succeed = calm;
+		user->http2_user.may_meet_stale = may_meet_stale;
+		http2_user_continue(&user->http2_user, requests, manners);
+	} else {
+		user->client.must_succeed = calm;
+		user->client.may_meet_stale = may_meet_stale;
+		client_continue(&user->client, requests, manners);
+	}
+}
+
 static void users_ask(struct mesh *mesh, bool calm)
 {
 	struct client_manners manners = calm || !mesh->plan.faults ? calm_client : ordinary_client;
+	/* What is behind a GOAWAY succeeds all the same when it can be sent again: when nothing of it was sent but its head. */
+	bool goaways = calm && mesh->plan.mixed && mesh->harness->seed % 2;
+	for (unsigned i = 0; goaways && i < MESH_SERVICES; i++)
+		mesh->services[i].manners.goaway_chance = 30000;
+	if (goaways) {
+		manners.body_most = 0;
+		manners.chunked_chance = 0;
+	}
 	if (mesh->plan.failing)
 		manners.body_chance = 0;
 	/* When nothing is broken, no attempt runs out of time: that would be one that waits for what never comes. But a connection that
@@ -305,17 +359,11 @@ static void users_ask(struct mesh *mesh, bool calm)
 	if (calm && mesh->plan.calm_patience_ns && mesh->harness->silences == 0)
 		manners.patience_ns = mesh->plan.calm_patience_ns;
 	for (unsigned n = 0; n < MESH_NODES; n++) {
-		struct mesh_node *node = &mesh->nodes[n];
-		sim_process_enter(node->process);
-		for (unsigned u = 0; u < MESH_USERS; u++) {
-			struct client *user = &node->users[u];
-			if (!user->harness)
-				client_start(user, mesh->harness, node->host, node->loop, node->routes,
-					mesh->plan.names, 0, &manners);
-			user->must_succeed = calm;
-			user->may_meet_stale = mesh->plan.keeps_connections && mesh->harness->silences > 0;
-			client_continue(user, calm ? mesh->plan.calm_requests : mesh->plan.requests, &manners);
-		}
+		sim_process_enter(mesh->nodes[n].process);
+		if (!calm)
+			start_users(mesh, &mesh->nodes[n]);
+		for (unsigned u = 0; u < MESH_USERS; u++)
+			user_asks(mesh, &mesh->nodes[n].users[u], calm, &manners);
 	}
 }
 
@@ -343,8 +391,12 @@ void mesh_free(struct mesh *mesh)
 {
 	for (unsigned n = 0; n < MESH_NODES; n++) {
 		struct mesh_node *node = &mesh->nodes[n];
-		for (unsigned u = 0; u < MESH_USERS; u++)
-			client_stop(&node->users[u]);
+		for (unsigned u = 0; u < MESH_USERS; u++) {
+			if (node->users[u].http2)
+				http2_user_stop(&node->users[u].http2_user);
+			else
+				client_stop(&node->users[u].client);
+		}
 	}
 	/* What lingers or is in flight ends. */
 	sim_run_for(mesh->harness->sim, 10 * CLOCK_SECOND);

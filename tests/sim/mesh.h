@@ -12,15 +12,23 @@
 
 #include "client.h"
 #include "harness.h"
+#include "http2_user.h"
 #include "service.h"
 
 enum { MESH_NODES = 5, MESH_SERVICES = 20, MESH_USERS = 4 };
+
+/* Speaks one of the two. */
+struct mesh_user {
+	bool http2;
+	struct client client;
+	struct http2_user http2_user;
+};
 
 struct mesh_node {
 	struct network *host;
 	struct sim_process *process; /* of its users */
 	struct loop *loop;
-	struct client users[MESH_USERS];
+	struct mesh_user users[MESH_USERS];
 	struct client_route routes[MESH_SERVICES];
 };
 
@@ -28,17 +36,18 @@ struct mesh_node {
 struct mesh_plan {
 	bool faults;
 	bool failing;               /* every answer is a failure; clients only GET */
+	bool mixed;                 /* some users and services speak HTTP/2, by the seed; else nobody does */
 	bool crashes;               /* services die and come back */
 	unsigned names;             /* how many different services there are; 0: as many as instances */
 	bool spare_hosts;           /* nothing befalls the way within a host */
 	void (*extra)(void *owner); /* one more fault, the scenario's own; may be NULL */
 	void (*heal)(void *owner);  /* and what ends it */
 	void *extra_owner;
-	bool until_close;       /* answers may end with the connection: not through who cannot tell FIN from RST */
-	bool keeps_connections; /* who is in between may hold half-open ones when all is healed */
-	unsigned requests;      /* of each user, while faults happen */
-	unsigned calm_requests; /* of each user, afterwards; 0: there is no afterwards */
-	int64_t recovery_ns;    /* between healing and the calm requests */
+	bool until_close;         /* answers may end with the connection: not through who cannot tell FIN from RST */
+	bool keeps_connections;   /* who is in between may hold half-open ones when all is healed */
+	unsigned requests;        /* of each user, while faults happen */
+	unsigned calm_requests;   /* of each user, afterwards; 0: there is no afterwards */
+	int64_t recovery_ns;      /* between healing and the calm requests */
 	int64_t calm_patience_ns; /* what a calm request may take; 0: as usual */
 };
 
@@ -49,6 +58,7 @@ struct mesh {
 	struct mesh_node nodes[MESH_NODES];
 	struct service services[MESH_SERVICES];
 	char names[MESH_SERVICES][16];
+	bool http2[MESH_SERVICES]; /* of each name */
 	int64_t faults_end;
 };
 

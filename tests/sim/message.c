@@ -10,7 +10,7 @@
 
 #include "base/check.h"
 
-static char pattern(uint64_t id, enum message_salt salt, uint64_t position)
+char message_pattern(uint64_t id, enum message_salt salt, uint64_t position)
 {
 	return (char)('!' + (id * 131 + (uint64_t)salt * 17 + position * 7 + (position >> 8)) % 94);
 }
@@ -34,7 +34,7 @@ static void copy_text(char *to, size_t capacity, const char *from)
 	snprintf(to, capacity, "%s", from);
 }
 
-static void read_field(struct message *message, const char *name, const char *value)
+void message_field(struct message *message, const char *name, const char *value)
 {
 	if (strcasecmp(name, "x-id") == 0) {
 		message->id = strtoull(value, NULL, 10);
@@ -102,7 +102,7 @@ static enum message_event read_head(struct message *message)
 		if (!colon)
 			return bad(message, "a field without a colon");
 		*colon = '\0';
-		read_field(message, line, colon + 1 + strspn(colon + 1, " \t"));
+		message_field(message, line, colon + 1 + strspn(colon + 1, " \t"));
 	}
 	if (message->chunked && message->left)
 		return bad(message, "both framings");
@@ -133,17 +133,24 @@ static bool gather(struct message *message, const char *until, const char *bytes
 	return false;
 }
 
+void message_body(struct message *message, const char *bytes, size_t length)
+{
+	for (size_t i = 0; i < length; i++) {
+		if (!message->from_proxy && bytes[i] != message_pattern(message->id, message->salt, message->body))
+			message->wrong = true;
+		message->body++;
+	}
+}
+
 static void read_body(struct message *message, const char *bytes, size_t length, size_t *used)
 {
-	uint64_t most = message->until_close ? length - *used : message->left;
-	for (; most > 0 && *used < length; most--) {
-		if (!message->from_proxy && bytes[*used] != pattern(message->id, message->salt, message->body))
-			message->wrong = true;
-		(*used)++;
-		message->body++;
-		if (!message->until_close)
-			message->left--;
-	}
+	size_t most = length - *used;
+	if (!message->until_close && most > message->left)
+		most = (size_t)message->left;
+	message_body(message, bytes + *used, most);
+	*used += most;
+	if (!message->until_close)
+		message->left -= most;
 }
 
 static enum message_event read_size(struct message *message)
@@ -275,7 +282,7 @@ static void append_body(struct sender *sender, struct buffer *buffer)
 		append(buffer, size, (size_t)snprintf(size, sizeof(size), "%" PRIx64 "\r\n", most));
 	}
 	for (uint64_t i = 0; i < most; i++)
-		buffer->bytes[buffer->filled++] = pattern(sender->id, sender->salt, sender->position++);
+		buffer->bytes[buffer->filled++] = message_pattern(sender->id, sender->salt, sender->position++);
 	if (sender->chunked && most > 0)
 		append(buffer, "\r\n", 2);
 }

@@ -57,7 +57,14 @@ enum message_event message_feed(struct message *message, const char *bytes, size
 /* The connection ended: DONE when that is how this message ends, BROKEN when it is cut short. */
 enum message_event message_end(struct message *message);
 
+/* For who reads heads and bodies by other means: one field; bytes of the body. */
+void message_field(struct message *message, const char *name, const char *value);
+void message_body(struct message *message, const char *bytes, size_t length);
+
 /* --- writing --- */
+
+/* The byte at that position of a body. */
+char message_pattern(uint64_t id, enum message_salt salt, uint64_t position);
 
 struct sender {
 	struct loop *loop;

@@ -28,10 +28,12 @@ enum node_setting {
 	NODE_BUDGET,   /* everything may be retried, a fifth of the calls, out of deposits alone */
 };
 
-/* What one node's outgoing router speaks with another's incoming one; users and services speak HTTP/1.1. */
+/* What one node's outgoing router speaks with another's incoming one; and what services speak. */
 struct node_link {
-	bool http2; /* many calls share a connection, of which few are allowed, with small windows */
-	bool tls;   /* both ends show a certificate that the other wants to see */
+	bool http2;             /* many calls share a connection, of which few are allowed, with small windows */
+	const bool *services;   /* whether each svc-N speaks HTTP/2; some users do then, too */
+	unsigned service_count; /* 0: users and services speak HTTP/1.1 */
+	bool tls;               /* both ends show a certificate that the other wants to see */
 };
 
 struct node {
@@ -44,7 +46,7 @@ struct node {
 	unsigned worker_count;
 	struct metrics *metrics;
 	struct tls_store *store; /* NULL without TLS */
-	struct proxy *proxy; /* NULL while it is down */
+	struct proxy *proxy;     /* NULL while it is down */
 	uint64_t generation;
 	bool draining, drained;
 	uint64_t requests, retries; /* once stopped: of the outgoing router's services */

@@ -2,9 +2,12 @@
 /* A node's configuration as a snapshot, made by hand: what the simulation finds does not depend on a dialect. */
 #include "node.h"
 
+#include <stdio.h>
+
 #include "base/check.h"
 #include "certificates.h"
 #include "model/dtab.h"
+#include "model/matcher.h"
 #include "model/snapshot.h"
 #include "tls/options.h"
 
@@ -83,7 +86,8 @@ static const struct listener_policy *make_listener(
 	if (!outgoing && node->link.tls)
 		listener->tls = &tls_server;
 	listener->max_call_depth = 1000;
-	listener->max_concurrent = 8;
+	/* With HTTP/2 each of four users asks for up to four things at once. */
+	listener->max_concurrent = node->link.service_count ? 24 : 8;
 	return listener;
 }
 
@@ -108,10 +112,15 @@ static void secure(struct client_policy *policy)
 	policy->tls.common_name = (struct tls_setting)SETTING(CERTIFICATES_NAME);
 }
 
-static const struct client_rule *make_client_rule(
-	struct arena *arena, bool outgoing, enum node_setting setting, struct node_link link)
+static void speak_http2(struct client_policy *policy)
 {
-	struct client_rule *rule = get(arena, sizeof(*rule));
+	policy->set |= CLIENT_PROTOCOL | CLIENT_STREAM_WINDOW;
+	policy->protocol = UPSTREAM_HTTP2;
+	policy->http2 = small_http2();
+}
+
+static void make_client_rule(struct client_rule *rule, bool outgoing, enum node_setting setting, struct node_link link)
+{
 	rule->policy = client_policy_default();
 	rule->policy.set = CLIENT_BALANCER | CLIENT_ACCRUAL | CLIENT_ATTEMPT_TIMEOUT | CLIENT_CONNECTIONS;
 	rule->policy.balancer.kind = BALANCER_EWMA;
@@ -120,14 +129,33 @@ static const struct client_rule *make_client_rule(
 	rule->policy.accrual.backoff = (struct backoff){ BACKOFF_CONSTANT, CLOCK_SECOND, CLOCK_SECOND };
 	rule->policy.attempt_timeout_ns = 3 * CLOCK_SECOND;
 	rule->policy.connections.max_size = setting == NODE_NARROW ? 1 : 0;
-	if (outgoing && link.http2) {
-		rule->policy.set |= CLIENT_PROTOCOL | CLIENT_STREAM_WINDOW;
-		rule->policy.protocol = UPSTREAM_HTTP2;
-		rule->policy.http2 = small_http2();
-	}
+	if (outgoing && link.http2)
+		speak_http2(&rule->policy);
 	if (outgoing && link.tls)
 		secure(&rule->policy);
-	return rule;
+}
+
+/* The first is for all; behind it one for each service that speaks HTTP/2, if that is who is called. */
+static void make_client_rules(struct arena *arena, struct router *router, const struct node *node, bool outgoing)
+{
+	unsigned services = outgoing ? 0 : node->link.service_count;
+	struct client_rule *rules = get(arena, (1 + services) * sizeof(*rules));
+	make_client_rule(&rules[0], outgoing, node->setting, node->link);
+	router->client_rules = rules;
+	router->client_rule_count = 1;
+	for (unsigned i = 0; i < services; i++) {
+		char pattern[64];
+		struct matcher *matcher;
+		struct slice why;
+		if (!node->link.services[i])
+			continue;
+		snprintf(pattern, sizeof(pattern), "/%%/io.l5d.specificHost/#/io.l5d.fs/svc-%u", i);
+		int e = matcher_new(slice_of(pattern), &matcher, &why);
+		CHECK(e == 0);
+		struct client_rule *rule = &rules[router->client_rule_count++];
+		*rule = (struct client_rule){ .matcher = matcher, .policy = client_policy_default() };
+		speak_http2(&rule->policy);
+	}
 }
 
 static const struct transformer_policy *make_transformer(
@@ -162,8 +190,6 @@ static void make_router(struct arena *arena, struct router *router, const struct
 		.transformer_count = 1,
 		.service_rules = make_service_rule(arena, outgoing, node->setting),
 		.service_rule_count = 1,
-		.client_rules = make_client_rule(arena, outgoing, node->setting, node->link),
-		.client_rule_count = 1,
 		.binding_timeout_ns = 10 * CLOCK_SECOND,
 		.cache_paths = 1000,
 		.cache_trees = 1000,
@@ -171,6 +197,7 @@ static void make_router(struct arena *arena, struct router *router, const struct
 		.max_head_bytes = 8192,
 		.max_line_bytes = 4096,
 	};
+	make_client_rules(arena, router, node, outgoing);
 }
 
 struct snapshot *node_snapshot(const struct node *node)

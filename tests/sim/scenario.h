@@ -17,6 +17,8 @@ void run_proxies(struct harness *harness);
 void run_proxies_calm_links(struct harness *harness);
 void run_proxies_http2(struct harness *harness);
 void run_proxies_tls(struct harness *harness);
+void run_proxies_mixed_calm(struct harness *harness);
+void run_proxies_mixed(struct harness *harness);
 void run_proxies_budget(struct harness *harness);
 
 extern const struct scenario scenarios[];

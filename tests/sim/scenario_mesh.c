@@ -104,6 +104,8 @@ static void build(struct proxied *p, const struct mesh_plan *plan, enum node_set
 		for (unsigned n = 0; n < MESH_NODES; n++)
 			certificates_put(&p->certificates, p->mesh.nodes[n].host);
 	}
+	p->link.services = p->mesh.http2;
+	p->link.service_count = plan->mixed ? plan->names : 0;
 	for (unsigned n = 0; n < MESH_NODES; n++) {
 		unsigned workers = 1 + (unsigned)draw_below(&p->random, NODE_WORKERS);
 		struct address address = *sim_host_address(p->mesh.nodes[n].host);
@@ -143,10 +145,10 @@ static void finish(struct proxied *p)
 		certificates_end(&p->certificates);
 }
 
-static void run_calm(struct harness *harness, struct node_link link)
+static void run_calm(struct harness *harness, struct node_link link, bool mixed)
 {
 	struct proxied p = { .harness = harness, .link = link };
-	struct mesh_plan plan = { .names = NAMES, .requests = 5, .calm_requests = 5 };
+	struct mesh_plan plan = { .names = NAMES, .mixed = mixed, .requests = 5, .calm_requests = 5 };
 	harness_seed(harness, &p.random);
 	build(&p, &plan, NODE_ORDINARY);
 	mesh_run(&p.mesh);
@@ -155,11 +157,12 @@ static void run_calm(struct harness *harness, struct node_link link)
 		harness_fail(harness, "not everything was answered although nothing was broken");
 }
 
-static void run_faults(struct harness *harness, struct node_link link)
+static void run_faults(struct harness *harness, struct node_link link, bool mixed)
 {
 	struct proxied p = { .harness = harness, .link = link };
 	struct mesh_plan plan = {
 		.faults = true,
+		.mixed = mixed,
 		.crashes = true,
 		.names = NAMES,
 		.spare_hosts = true,
@@ -181,29 +184,44 @@ static void run_faults(struct harness *harness, struct node_link link)
 
 void run_proxies_calm(struct harness *harness)
 {
-	run_calm(harness, (struct node_link){ 0 });
+	run_calm(harness, (struct node_link){ 0 }, false);
 }
 
 void run_proxies(struct harness *harness)
 {
-	run_faults(harness, (struct node_link){ 0 });
+	run_faults(harness, (struct node_link){ 0 }, false);
 }
 
 /* Every fourth seed has each kind of link. */
+static struct node_link by_seed(const struct harness *harness)
+{
+	return (struct node_link){ .http2 = harness->seed & 1, .tls = harness->seed & 2 };
+}
+
 void run_proxies_calm_links(struct harness *harness)
 {
-	run_calm(harness, (struct node_link){ .http2 = harness->seed & 1, .tls = harness->seed & 2 });
+	run_calm(harness, by_seed(harness), false);
 }
 
 void run_proxies_http2(struct harness *harness)
 {
-	run_faults(harness, (struct node_link){ .http2 = true });
+	run_faults(harness, (struct node_link){ .http2 = true }, false);
 }
 
 /* Under HTTP/1.1 and HTTP/2. */
 void run_proxies_tls(struct harness *harness)
 {
-	run_faults(harness, (struct node_link){ .http2 = harness->seed & 1, .tls = true });
+	run_faults(harness, (struct node_link){ .http2 = harness->seed & 1, .tls = true }, false);
+}
+
+void run_proxies_mixed_calm(struct harness *harness)
+{
+	run_calm(harness, by_seed(harness), true);
+}
+
+void run_proxies_mixed(struct harness *harness)
+{
+	run_faults(harness, by_seed(harness), true);
 }
 
 /* Every call fails, and all that a fifth of them allows is tried again: by each node's own count and by the services'. */

@@ -6,6 +6,8 @@
 
 #include "base/check.h"
 #include "base/memory.h"
+#include "http2_service.h"
+#include "judge.h"
 
 /* One connection. Requests are answered one after the other; what a client pipelined waits in `rest`. */
 struct conversation {
@@ -134,21 +136,6 @@ static void time_to_answer(void *owner)
 
 /* --- the request --- */
 
-static void check_request(struct conversation *c)
-{
-	struct service *service = c->service;
-	struct harness *harness = service->harness;
-	struct message *request = &c->request;
-	struct record *record = record_of(harness, request->id);
-	if (request->wrong)
-		harness_fail(harness, "%s got wrong bytes in request %" PRIu64, service->name, request->id);
-	if (request->body != request->length)
-		harness_fail(harness, "%s got %" PRIu64 " bytes of request %" PRIu64 ", which has %" PRIu64,
-			service->name, request->body, request->id, request->length);
-	if (record && record->length != request->length)
-		harness_fail(harness, "%s got a request %" PRIu64 " that nobody sent so", service->name, request->id);
-}
-
 static void plan_answer(struct conversation *c)
 {
 	const struct service_manners *manners = &c->service->manners;
@@ -167,20 +154,9 @@ static bool head_arrived(struct conversation *c)
 {
 	struct service *service = c->service;
 	const struct service_manners *manners = &service->manners;
-	struct record *record = record_of(service->harness, c->request.id);
 	c->has_request = true;
 	service->requests++;
-	if (!c->request.has_id)
-		harness_fail(service->harness, "%s got '%s %s', which bears no id", service->name, c->request.method,
-			c->request.target);
-	sim_note(service->harness->sim, "%s at connection %" PRIu64 " reads request %" PRIu64, service->name, c->number,
-		c->request.id);
-	if (record) {
-		record->arrivals++;
-		if (record->service != service->number)
-			harness_fail(service->harness, "request %" PRIu64 " is for svc-%u, but %s got it",
-				c->request.id, record->service, service->name);
-	}
+	judge_arrival(service->harness, service->number, service->name, c->number, &c->request);
 	if (chance(c, manners->silent_chance)) {
 		sim_note(service->harness->sim, "%s closes instead of answering", service->name);
 		conversation_end(c, chance(c, 500000));
@@ -209,7 +185,7 @@ static bool head_arrived(struct conversation *c)
 static void request_done(struct conversation *c)
 {
 	c->request_done = true;
-	check_request(c);
+	judge_request(c->service->harness, c->service->name, &c->request);
 	plan_answer(c);
 }
 
@@ -330,6 +306,10 @@ static const struct stream_events events = {
 static void accepted(void *owner, struct stream *stream)
 {
 	struct service *service = owner;
+	if (service->http2) {
+		http2_service_accept(service, stream);
+		return;
+	}
 	struct conversation *c = memory_new(sizeof(*c));
 	c->service = service;
 	c->stream = stream;
@@ -364,14 +344,15 @@ static void begin(struct service *service)
 }
 
 void service_start(struct service *service, struct harness *harness, struct network *host, unsigned number,
-	const char *name, uint16_t port, const struct service_manners *manners)
+	const char *name, uint16_t port, bool http2, const struct service_manners *manners)
 {
 	*service = (struct service){
-		.harness = harness, .host = host, .number = number, .name = name, .manners = *manners
+		.harness = harness, .host = host, .number = number, .name = name, .http2 = http2, .manners = *manners
 	};
 	service->address = *sim_host_address(host);
 	service->address.port = port;
 	list_init(&service->conversations);
+	list_init(&service->http2_conversations);
 	harness_seed(harness, &service->random);
 	begin(service);
 }
@@ -380,6 +361,7 @@ static void end(struct service *service)
 {
 	LIST_EACH_SAFE(&service->conversations, link, after)
 		conversation_end(LIST_OF(link, struct conversation, link), false);
+	http2_service_end(service);
 	listen_stop(service->listener);
 	listen_close(service->set);
 	if (!sim_process_crashed(service->process))

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* tests/sim/service.h: a scripted HTTP/1.1 service in a simulated process of its own: answers what X-Reply asks for, as slowly,
+/* tests/sim/service.h: a scripted service, of HTTP/1.1 or HTTP/2, in a simulated process of its own: answers what X-Reply asks for, as slowly,
  * as brokenly and as early as its manners say, and checks every request that reaches it.
  *
- *	service_start(&service, harness, host, 7, "svc-7", 8080, &manners);
+ *	service_start(&service, harness, host, 7, "svc-7", 8080, false, &manners);
  *	...  service.manners = calm;                    // at any time, for requests from then on
  *	service_stop(&service);                         // connections are closed as they are
  */
@@ -11,6 +11,7 @@
 
 #include "base/list.h"
 #include "harness.h"
+#include "http2_end.h"
 #include "io/network.h"
 #include "message.h"
 
@@ -30,6 +31,12 @@ struct service_manners {
 	uint32_t slow_chance;        /* answers in small pieces, with pauses */
 	uint32_t pause_chance;       /* reads with pauses */
 	uint32_t sluggish_chance;    /* of a connection: reads with a short pause after each piece */
+	/* HTTP/2 */
+	uint32_t refuse_chance;      /* a request that is whole with its head isn't looked at: REFUSED_STREAM */
+	uint32_t refuse_body_chance; /* the same, of any other */
+	uint32_t
+		goaway_chance; /* GOAWAY that excludes the request and all behind it, now; close_chance: in good order */
+	struct http2_end_manners ends;
 };
 
 struct service {
@@ -42,7 +49,8 @@ struct service {
 	struct loop *loop;
 	struct listen_set *set;
 	struct listener *listener;
-	struct list conversations;
+	bool http2; /* with prior knowledge */
+	struct list conversations, http2_conversations;
 	struct random random;
 	struct service_manners manners;
 	uint64_t connections, requests, answers;
@@ -50,7 +58,7 @@ struct service {
 
 /* In a process of its own on `host`; port 0: any, see service->address. */
 void service_start(struct service *service, struct harness *harness, struct network *host, unsigned number,
-	const char *name, uint16_t port, const struct service_manners *manners);
+	const char *name, uint16_t port, bool http2, const struct service_manners *manners);
 void service_stop(struct service *service);
 /* It dies, and is started again at the same address after so long. */
 void service_crash(struct service *service, enum sim_crash how, int64_t restart_after);
