@@ -674,6 +674,19 @@ static void sweep_idle(struct peer *peer, int64_t now, bool all)
 	}
 }
 
+/* Of those on which nothing runs, and for which nobody waits: an HTTP/2 server that is silent may never say how much it takes. */
+static void sweep_undecided(struct peer *peer)
+{
+	if (!list_empty(&peer->waiting))
+		return;
+	LIST_EACH_SAFE(&peer->busy, link, after) {
+		struct connection *connection = session_at(link)->owner;
+
+		if (is_awaited(connection) && session_running(connection->session) == 0)
+			retire(connection);
+	}
+}
+
 static bool has_connections(struct upstream *upstream)
 {
 	LIST_EACH(&upstream->peers, link)
@@ -700,10 +713,12 @@ void upstream_sweep(struct worker *worker, int64_t now, bool all)
 			follow(upstream, upstream->targets);
 		LIST_EACH(&upstream->peers, link) {
 			sweep_idle(peer_at(link), now, all || unused);
-			if (all || unused)
+			if (all || unused) {
+				sweep_undecided(peer_at(link));
 				health_check_stop(peer_at(link));
-			else
+			} else {
 				health_check_start(peer_at(link));
+			}
 		}
 		show_size(upstream);
 		if (unused && !has_connections(upstream))
