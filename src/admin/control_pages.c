@@ -2,6 +2,7 @@
 /* Pages that only the control thread can answer. A question travels there and back; the request waits on the admin thread. */
 #include <stdlib.h>
 
+#include "admin/question.h"
 #include "admin/server.h"
 #include "base/check.h"
 #include "base/memory.h"
@@ -11,16 +12,6 @@
 #include "proxy/delegate.h"
 #include "proxy/explain.h"
 #include "proxy/proxy.h"
-
-struct question {
-	struct admin *admin;
-	struct request *request;       /* the admin thread's */
-	void (*ask)(struct question *question);   /* on the control thread */
-	struct text router, dtab, path, head;
-	bool has_dtab;
-	unsigned status;
-	struct text answer;
-};
 
 static void question_free(struct question *question)
 {
@@ -40,7 +31,7 @@ static void deliver_answer(const struct message *message)
 	question_free(question);
 }
 
-static void answer(struct question *question)
+void question_answer(struct question *question)
 {
 	/* A full inbox means that a thousand answers are waiting: this one's client waits in vain. */
 	if (channel_post(question->admin->inbox, (struct message){ .deliver = deliver_answer, .a = question }))
@@ -54,7 +45,7 @@ static void deliver_question(const struct message *message)
 	question->ask(question);
 }
 
-static void send_question(struct question *question)
+void question_send(struct question *question)
 {
 	if (channel_post(proxy_channel(question->admin->options.proxy), (struct message){ .deliver = deliver_question, .a = question })) {
 		request_answer_error(question->request, 503, "the control thread is too busy");
@@ -62,7 +53,7 @@ static void send_question(struct question *question)
 	}
 }
 
-static struct question *question_new(struct request *request, void (*ask)(struct question *question))
+struct question *question_new(struct request *request, void (*ask)(struct question *question))
 {
 	struct question *question = memory_new(sizeof *question);
 
@@ -78,7 +69,7 @@ static void answered(void *owner, unsigned status, struct slice json)
 
 	question->status = status;
 	text_append(&question->answer, json);
-	answer(question);
+	question_answer(question);
 }
 
 static bool find_router(const struct snapshot *snapshot, struct slice label, unsigned *index)
@@ -154,7 +145,7 @@ void page_delegator(struct request *request)
 		request_parameter(request, "path", &question->path);
 		question->has_dtab = request_parameter(request, "dtab", &question->dtab);
 	}
-	send_question(question);
+	question_send(question);
 }
 
 /* ---- /explain.json ---- */
@@ -181,7 +172,7 @@ void page_explain(struct request *request)
 		text_append(&question->head, text_slice(&request->body));
 	else
 		request_parameter(request, "request", &question->head);
-	send_question(question);
+	question_send(question);
 }
 
 /* ---- /bound-names.json ---- */
@@ -231,12 +222,12 @@ static void ask_bound_names(struct question *question)
 			json_write_text(&json, names.at[i]);
 	json_write_end(&json);
 	memory_free(names.at);
-	answer(question);
+	question_answer(question);
 }
 
 void page_bound_names(struct request *request)
 {
-	send_question(question_new(request, ask_bound_names));
+	question_send(question_new(request, ask_bound_names));
 }
 
 /* ---- /admin/shutdown ---- */

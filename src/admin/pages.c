@@ -181,6 +181,8 @@ static void page_requests(struct request *request)
 
 static bool is_there(const struct admin *admin, const struct page *page)
 {
+	if (page->show == page_shell || page->show == page_asset)
+		return assets_are_there();
 	return page->show != page_requests || admin->snapshot->telemetry.recent_requests;
 }
 
@@ -212,6 +214,20 @@ const struct page pages[] = {
 	{ "/explain.json", CATEGORY_UI, "GET POST", "where a request would go and why: router (label), request (its head)", page_explain },
 	{ "/delegator.json", CATEGORY_UI, "GET POST", "how a name is delegated: namespace (router), path, dtab", page_delegator },
 	{ "/requests", CATEGORY_DIAGNOSTICS, "GET", "recent requests, sampled", page_requests },
+	{ "/endpoints.json", CATEGORY_DIAGNOSTICS, "GET",
+		"clients, their endpoints, and the health of each with its reason", page_endpoints },
+	{ "/requests.json", CATEGORY_DIAGNOSTICS, "GET", "the newest requests as the decision records tell them",
+		page_requests_json },
+	{ "/process.json", CATEGORY_UI, "GET", "version, and requests by worker", page_process },
+	{ "/", CATEGORY_UI, "GET", "the dashboard", page_shell },
+	{ "/graph", CATEGORY_UI, "GET", "the dashboard: who calls whom", page_shell },
+	{ "/recent", CATEGORY_UI, "GET", "the dashboard: the newest requests", page_shell },
+	{ "/delegator", CATEGORY_UI, "GET", "the dashboard: dtabs, and how a path is delegated", page_shell },
+	{ "/process", CATEGORY_UI, "GET", "the dashboard: this process", page_shell },
+	{ "/help", CATEGORY_UI, "GET", "the dashboard: where to read on", page_shell },
+	{ "/files/app.js", CATEGORY_UI, "GET", "the dashboard's program", page_asset },
+	{ "/files/app.css", CATEGORY_UI, "GET", "the dashboard's style", page_asset },
+	{ "/files/icon.svg", CATEGORY_UI, "GET", "the dashboard's icon", page_asset },
 	{ NULL, CATEGORY_DIAGNOSTICS, NULL, NULL, NULL },
 };
 

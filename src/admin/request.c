@@ -91,22 +91,27 @@ static bool send_bytes(struct request *request, struct slice body, bool end)
 	return true;
 }
 
+static const struct request_header never_stored = { "Cache-Control", "no-store" };
+
 /* False: there is no memory for it. */
-static bool send_head(struct request *request, struct head *head, const char *content_type, bool end)
+static bool send_head(struct request *request, struct head *head, const char *content_type, const struct request_header *headers,
+                      unsigned header_count, bool end)
 {
 	struct arena arena;
 	bool made;
 
 	arena_init(&arena, NULL, 0);
-	made = head_add(head, &arena, FIELD_CONTENT_TYPE, SLICE("Content-Type"), slice_of(content_type)) == 0 &&
-		head_add(head, &arena, FIELD_OTHER, SLICE("Cache-Control"), SLICE("no-store")) == 0;
+	made = head_add(head, &arena, FIELD_CONTENT_TYPE, SLICE("Content-Type"), slice_of(content_type)) == 0;
+	for (unsigned i = 0; made && i < header_count; i++)
+		made = head_add(head, &arena, FIELD_OTHER, slice_of(headers[i].name), slice_of(headers[i].value)) == 0;
 	if (made)
 		side_send_head(request->side, head, end);
 	arena_reset(&arena);
 	return made;
 }
 
-void request_answer(struct request *request, unsigned status, const char *content_type, struct slice body)
+void request_answer_with(struct request *request, unsigned status, const char *content_type, struct slice body,
+                         const struct request_header *headers, unsigned header_count)
 {
 	struct head *head = memory_new(sizeof *head);
 	bool bodiless = body.length == 0 || request->method == METHOD_HEAD, sent = false;
@@ -119,12 +124,17 @@ void request_answer(struct request *request, unsigned status, const char *conten
 	head->version = VERSION_1_1;
 	head->body = BODY_LENGTH;
 	head->body_length = body.length;
-	if (request->side && send_head(request, head, content_type, bodiless))
+	if (request->side && send_head(request, head, content_type, headers, header_count, bodiless))
 		sent = bodiless || send_bytes(request, body, true);
 	if (request->side)
 		side_release(request->side, sent ? RESET_NONE : RESET_OVERLOAD);
 	memory_free(head);
 	request_free(request);
+}
+
+void request_answer(struct request *request, unsigned status, const char *content_type, struct slice body)
+{
+	request_answer_with(request, status, content_type, body, &never_stored, 1);
 }
 
 void request_stream_begin(struct request *request, const char *content_type)
@@ -138,7 +148,7 @@ void request_stream_begin(struct request *request, const char *content_type)
 	head->status = 200;
 	head->version = VERSION_1_1;
 	head->body = BODY_CHUNKED;
-	if (request->side && !send_head(request, head, content_type, false)) {
+	if (request->side && !send_head(request, head, content_type, &never_stored, 1, false)) {
 		side_release(request->side, RESET_OVERLOAD);
 		request->side = NULL;
 	}

@@ -34,6 +34,13 @@ struct request {
 /* For session_events.opened. `show` is called when the body is complete; while request->side is there, so is its head. */
 void request_open(struct admin *admin, struct side *side, void (*show)(struct request *request));
 void request_answer(struct request *request, unsigned status, const char *content_type, struct slice body);
+
+struct request_header {
+	const char *name, *value;
+};
+/* With these headers, and without the Cache-Control: no-store that request_answer sends. */
+void request_answer_with(struct request *request, unsigned status, const char *content_type, struct slice body,
+                         const struct request_header *headers, unsigned header_count);
 void request_answer_error(struct request *request, unsigned status, const char *message);
 /* An answer of status 200 that streams: without length, until the request is abandoned. A client that leaves is told by request->side, which is
  * NULL then. What is streamed while `stalled` is still taken. */

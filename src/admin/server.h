@@ -72,6 +72,16 @@ void tappings_free(struct admin *admin);
 /* openmetrics_page.c */
 void page_openmetrics(struct request *request);
 
+/* live_pages.c: what the live sets and the rings hold, for the dashboard. */
+void page_endpoints(struct request *request);
+void page_requests_json(struct request *request);
+void page_process(struct request *request);
+
+/* assets.c: the dashboard, which may be built without. The shell is the one HTML page of all its views. */
+bool assets_are_there(void);
+void page_shell(struct request *request);
+void page_asset(struct request *request);
+
 /* identifier.c: answers with the names that the routers' identifiers give the request itself: {"ROUTER": {"path": …, "dtab": …}}, or
  * {"ROUTER": {"error": …}}. */
 void identifier_show(struct request *request);

@@ -187,3 +187,20 @@ enum health_state health_state(const struct health *health)
 {
 	return state_of(load(health));
 }
+
+struct health_story health_tell(const struct health *health)
+{
+	uint64_t word = load(health);
+	struct health_story story = {
+		.state = state_of(word),
+		.removed_at = atomic_load_explicit(&health->removed_at, memory_order_relaxed),
+	};
+
+	if (story.state == HEALTH_ALIVE) {
+		story.failures = (unsigned)(word >> FAILURES_SHIFT);
+	} else {
+		story.times_out = step_of(word) + 1;
+		story.again_at = until_of(word);
+	}
+	return story;
+}

@@ -73,6 +73,17 @@ bool health_fail(struct health *health, int64_t now);
 /* False: its checks had not failed. *ns: how long it was out. */
 bool health_pass(struct health *health, int64_t now, int64_t *ns);
 enum health_state health_state(const struct health *health);
+
+/* What is known of an endpoint, for people to read. */
+struct health_story {
+	enum health_state state;
+	unsigned failures;  /* alive: in a row */
+	unsigned times_out; /* else: how often it was taken out since it was alive */
+	int64_t again_at;   /* else: when a probe may be taken */
+	int64_t removed_at; /* when it was taken out, the last time that it was alive; 0: never */
+};
+struct health_story health_tell(const struct health *health);
+
 /* health_available for what is not alive. */
 bool health_probe_due(const struct health *health, int64_t now);
 

@@ -611,6 +611,11 @@ struct ring *proxy_recents(struct proxy *proxy, unsigned worker)
 	return proxy->recents[worker];
 }
 
+struct live *proxy_live(struct proxy *proxy)
+{
+	return &proxy->live;
+}
+
 struct channel *proxy_channel(struct proxy *proxy)
 {
 	return proxy->control;

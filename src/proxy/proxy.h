@@ -55,6 +55,8 @@ void proxy_free(struct proxy *proxy);
 
 /* The binder of the snapshot that runs. */
 struct binder *proxy_binder(struct proxy *proxy);
+/* Its services and clients, with their endpoints. */
+struct live *proxy_live(struct proxy *proxy);
 /* The rings of a worker (observe/record.h); rings may be read on any thread. recents: NULL unless configured. */
 struct ring *proxy_records(struct proxy *proxy, unsigned worker);
 struct ring *proxy_recents(struct proxy *proxy, unsigned worker);

@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: Apache-2.0
+// Sparklines for rows, and uPlot for what is opened.
+
+import uPlot from "uplot";
+import { svg } from "./dom";
+import { QUANTILES, Series } from "./store";
+
+const WIDTH = 112, HEIGHT = 26;
+
+export class Spark {
+	readonly node: SVGSVGElement;
+	private line = svg("path", { class: "spark-line" });
+	private area = svg("path", { class: "spark-area" });
+
+	constructor() {
+		this.node = svg("svg", { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, width: WIDTH, height: HEIGHT, class: "spark", "aria-hidden": "true" },
+			this.area, this.line);
+	}
+
+	draw(values: number[]): void {
+		const shown = values.slice(-60);
+		if (shown.length < 2) return;
+		const top = Math.max(1e-9, ...shown), step = WIDTH / 59, left = WIDTH - step * (shown.length - 1);
+		const points = shown.map((v, i) => `${(left + i * step).toFixed(1)},${(HEIGHT - 2 - v / top * (HEIGHT - 5)).toFixed(1)}`);
+		this.line.setAttribute("d", `M${points.join("L")}`);
+		this.area.setAttribute("d", `M${points.join("L")}L${WIDTH},${HEIGHT}L${left.toFixed(1)},${HEIGHT}Z`);
+	}
+}
+
+function colour(name: string): string {
+	return getComputedStyle(document.documentElement).getPropertyValue(name).trim();
+}
+
+function axes(format: (value: number) => string): uPlot.Axis[] {
+	const common = { stroke: () => colour("--soft"), grid: { stroke: () => colour("--line"), width: 1 }, ticks: { show: false },
+		font: "11px system-ui, sans-serif" };
+	return [{ ...common, grid: { show: false }, space: 90 }, { ...common, size: 58, space: 32, values: (_, ticks) => ticks.map(format) }];
+}
+
+class Chart {
+	private plot: uPlot;
+	private watcher: ResizeObserver;
+
+	constructor(parent: HTMLElement, private data: () => uPlot.AlignedData, series: uPlot.Series[], format: (v: number) => string,
+		range: uPlot.Range.MinMax | null) {
+		const options: uPlot.Options = {
+			width: Math.max(240, parent.clientWidth), height: 170, legend: { show: false }, cursor: { drag: { x: false, y: false } },
+			series: [{}, ...series], axes: axes(format),
+			scales: { y: { range: range ?? ((_u, _low, high) => [0, Math.max(high ?? 0, 0.001) * 1.1]) } },
+		};
+		this.plot = new uPlot(options, data(), parent);
+		this.watcher = new ResizeObserver(() => this.plot.setSize({ width: Math.max(200, parent.clientWidth), height: 170 }));
+		this.watcher.observe(parent);
+	}
+
+	update(): void {
+		this.plot.setData(this.data());
+	}
+
+	end(): void {
+		this.watcher.disconnect();
+		this.plot.destroy();
+	}
+}
+
+const LATENCY_COLOURS = ["--q1", "--q2", "--q3", "--q4", "--q5"];
+
+export class Charts {
+	private charts: Chart[] = [];
+
+	constructor(series: Series, places: { rate: HTMLElement; success: HTMLElement; latency: HTMLElement }) {
+		const line = (name: string, width = 1.75): uPlot.Series => ({ stroke: () => colour(name), width, points: { show: false }, spanGaps: true });
+		this.charts.push(
+			new Chart(places.rate, () => [series.times, series.rates], [{ ...line("--accent"), fill: () => colour("--accent-wash") }],
+				(v) => String(+v.toPrecision(3)), null),
+			new Chart(places.success, () => [series.times, series.successes.map((v) => v === null ? null : v * 100)], [line("--good")],
+				(v) => `${v}%`, [0, 101]),
+			new Chart(places.latency, () => [series.times, ...series.latencies] as uPlot.AlignedData,
+				QUANTILES.map((_, i) => line(LATENCY_COLOURS[i]!, 1.5)), (v) => `${+v.toPrecision(3)}`, null));
+	}
+
+	update(): void {
+		this.charts.forEach((chart) => chart.update());
+	}
+
+	end(): void {
+		this.charts.forEach((chart) => chart.end());
+	}
+}
+
