@@ -15,6 +15,8 @@ declare -A packages=(
 	[python]='python3 python3-venv'
 	[scenario]='curl openssl zsh fish'
 	[conform]='prometheus'
+	[pages]='nodejs npm'
+	[browser]='chromium'
 	[soak]='wrk apache2-utils nghttp2-client gcc libc6-dev'
 	[bench]='wrk haproxy nginx-light h2o nghttp2-client nghttp2-proxy openssl libssl-dev curl gcc libc6-dev python3 util-linux'
 )

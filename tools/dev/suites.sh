@@ -40,6 +40,7 @@ test_suites() {
 	sim_suite build-test
 	scenario_suite build
 	if [ "$WEFT_TEST" != quick ]; then
+		browser_suite build
 		fault_suite
 		conform_suite build
 		fuzz_suite "$([ "$WEFT_TEST" = all ] && echo 60 || echo 10)"
@@ -169,6 +170,24 @@ pytest_suite() {
 
 scenario_suite() {
 	pytest_suite scenario "$@"
+}
+
+# browser_suite BUILD [PYTEST...]: screenshots are left in build-results/. Distributions' npm is installed only where there is none.
+browser_suite() {
+	local build=$1 report=$results/browser.xml
+	shift
+	section "browser ($build)"
+	need scenario browser
+	command -v npm >/dev/null || need pages
+	if ! python_packages $venv/browser tests/browser/requirements.txt || ! built "$build"; then
+		count 0 1 0
+		return 0
+	fi
+	mkdir -p $results
+	rm -f "$report"
+	WEFT=$PWD/$build/weft SCREENSHOTS=$PWD/$results timeout 300 "$venv"/browser/bin/python -m pytest -q -c tests/pytest.ini --rootdir tests \
+		-o cache_dir="$PWD/$results/pytest-cache" --junitxml="$report" tests/browser "$@" </dev/null || true
+	counted junit "$report"
 }
 
 # soak_suite [--minutes N]: the quarantine is small, so that memory that grows is the program's own.

@@ -20,7 +20,7 @@ export class Spark {
 	draw(values: number[]): void {
 		const shown = values.slice(-60);
 		if (shown.length < 2) return;
-		const top = Math.max(1e-9, ...shown), step = WIDTH / 59, left = WIDTH - step * (shown.length - 1);
+		const top = Math.max(1e-9, ...shown), step = WIDTH / Math.max(19, shown.length - 1), left = WIDTH - step * (shown.length - 1);
 		const points = shown.map((v, i) => `${(left + i * step).toFixed(1)},${(HEIGHT - 2 - v / top * (HEIGHT - 5)).toFixed(1)}`);
 		this.line.setAttribute("d", `M${points.join("L")}`);
 		this.area.setAttribute("d", `M${points.join("L")}L${WIDTH},${HEIGHT}L${left.toFixed(1)},${HEIGHT}Z`);
@@ -34,7 +34,8 @@ function colour(name: string): string {
 function axes(format: (value: number) => string): uPlot.Axis[] {
 	const common = { stroke: () => colour("--soft"), grid: { stroke: () => colour("--line"), width: 1 }, ticks: { show: false },
 		font: "11px system-ui, sans-serif" };
-	return [{ ...common, grid: { show: false }, space: 90 }, { ...common, size: 58, space: 32, values: (_, ticks) => ticks.map(format) }];
+	const clock = (v: number): string => new Date(v * 1000).toTimeString().slice(0, 8);
+	return [{ ...common, grid: { show: false }, space: 80, size: 28, values: (_, ticks) => ticks.map(clock) }, { ...common, size: 58, space: 32, values: (_, ticks) => ticks.map(format) }];
 }
 
 class Chart {
@@ -44,12 +45,12 @@ class Chart {
 	constructor(parent: HTMLElement, private data: () => uPlot.AlignedData, series: uPlot.Series[], format: (v: number) => string,
 		range: uPlot.Range.MinMax | null) {
 		const options: uPlot.Options = {
-			width: Math.max(240, parent.clientWidth), height: 170, legend: { show: false }, cursor: { drag: { x: false, y: false } },
+			width: Math.max(240, parent.clientWidth), height: 160, padding: [8, 30, 0, 0], legend: { show: false }, cursor: { drag: { x: false, y: false } },
 			series: [{}, ...series], axes: axes(format),
 			scales: { y: { range: range ?? ((_u, _low, high) => [0, Math.max(high ?? 0, 0.001) * 1.1]) } },
 		};
 		this.plot = new uPlot(options, data(), parent);
-		this.watcher = new ResizeObserver(() => this.plot.setSize({ width: Math.max(200, parent.clientWidth), height: 170 }));
+		this.watcher = new ResizeObserver(() => this.plot.setSize({ width: Math.max(200, parent.clientWidth), height: 160 }));
 		this.watcher.observe(parent);
 	}
 

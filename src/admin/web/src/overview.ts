@@ -42,7 +42,7 @@ export function why(endpoint: Endpoint, allowed: number | undefined): string {
 	switch (endpoint.state) {
 	case "out":
 		return `${allowed ?? "Too many"} failures in a row; out for ${since}; ${again}` +
-			((endpoint.times_out ?? 1) > 1 ? `; ${(endpoint.times_out ?? 1) - 1} probes failed` : "");
+			((endpoint.times_out ?? 1) > 1 ? `; probes that failed: ${(endpoint.times_out ?? 1) - 1}` : "");
 	case "probing":
 		return `Out for ${since}; one request is trying it now`;
 	case "leaving":

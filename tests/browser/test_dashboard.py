@@ -1,0 +1,160 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The dashboard, as who opens it sees it."""
+
+import gzip
+import re
+
+from playwright.sync_api import expect
+
+from mesh import wait_until
+
+
+def tile(page, router, name):
+    return page.get_by_label(f"Router {router}").locator(".tile", has_text=name)
+
+
+def row(page, kind, name):
+    return page.get_by_role("region", name=f"{kind} of out").get_by_role("row", name=re.compile(rf"\b{name}\b")).first
+
+
+def test_numbers_are_the_counters(mesh, open_page):
+    mesh.service("web", mesh.origin())
+    weft = mesh.weft()
+    client = mesh.client(weft)
+    for _ in range(23):
+        assert client.get("web").status == 200
+    for _ in range(4):
+        assert client.get("nobody").status == 502
+    wait_until(lambda: weft.metric("out/server/127.0.0.1/%d/failures" % weft.address()[1]) == 4, "the counters")
+    page = open_page(weft)
+    expect(tile(page, "out", "Requests a second").locator("small")).to_have_text("27 in all")
+    expect(tile(page, "out", "Success").locator("small")).to_have_text("23 in all")
+    expect(tile(page, "out", "Failures a second").locator("small")).to_have_text("4 in all")
+    expect(row(page, "Clients", "web").get_by_role("cell").last).to_have_text("1/1")
+
+
+def test_charts_move(mesh, traffic, open_page, screenshot):
+    for name in ("web", "cart", "ratings"):
+        mesh.service(name, mesh.origin(), mesh.origin())
+    weft = mesh.weft()
+    traffic(mesh, weft, "web", "cart", "ratings")
+    page = open_page(weft)
+    spark = row(page, "Services", "web").locator(".spark-line")
+    expect(spark).to_have_attribute("d", re.compile("^M"), timeout=15000)
+    drawn = spark.get_attribute("d")
+    expect(spark).not_to_have_attribute("d", drawn, timeout=15000)
+    row(page, "Services", "web").get_by_role("button").click()
+    expect(page.locator("figure canvas")).to_have_count(3)
+    screenshot(page, "overview")
+
+
+def test_an_endpoint_that_fails_is_shown_with_its_reason(mesh, traffic, open_page, screenshot):
+    dead, alive = mesh.origin(), mesh.origin()
+    mesh.service("web", dead, alive)
+    weft = mesh.weft(client={"failureAccrual": {"kind": "io.l5d.consecutiveFailures", "failures": 3, "backoff": {"kind": "constant", "ms": 60000}}})
+    traffic(mesh, weft, "web")
+    page = open_page(weft, color_scheme="dark")
+    expect(row(page, "Clients", "web").get_by_role("cell").last).to_have_text("2/2")
+    dead.close()
+    wait_until(lambda: weft.metric("loadbalancer/available") == 1, "the endpoint to be taken out")
+    # At the next refresh: pages ask every two seconds.
+    expect(row(page, "Clients", "web").get_by_role("cell").last).to_have_text("1/2", timeout=6000)
+    row(page, "Clients", "web").get_by_role("button").click()
+    told = page.get_by_role("row", name=re.compile(rf"^127.0.0.1:{dead.port}"))
+    expect(told).to_contain_text(re.compile(r"out\s*3 failures in a row; out for .*; tried again in "))
+    expect(page.get_by_role("row", name=re.compile(rf"^127.0.0.1:{alive.port}"))).to_contain_text("alive")
+    screenshot(page, "endpoint-out")
+
+
+def test_the_graph_has_an_edge_for_each_pair(mesh, traffic, open_page, screenshot):
+    for name in ("web", "cart"):
+        mesh.service(name, mesh.origin())
+    weft = mesh.weft()
+    traffic(mesh, weft, "web", "cart")
+    page = open_page(weft, "/graph")
+    expect(page.locator("svg.graph .vertex.service")).to_have_count(2)
+    expect(page.locator("svg.graph .vertex.client")).to_have_count(2)
+    expect(page.locator("svg.graph path.edge")).to_have_count(5)
+    expect(page.locator("tbody tr", has_text="web").last).to_contain_text("none")
+    screenshot(page, "graph")
+
+
+def test_the_playground_answers(mesh, open_page, screenshot):
+    origin = mesh.origin()
+    mesh.service("web", origin)
+    weft = mesh.weft()
+    page = open_page(weft, "/delegator")
+    expect(page.get_by_label("Dtab; later")).to_have_value("/svc => /#/io.l5d.fs")
+    page.get_by_label("Path").fill("/svc/web")
+    page.get_by_role("button", name="Delegate").click()
+    expect(page.locator(".step.leaf")).to_contain_text(f"127.0.0.1:{origin.port}")
+    expect(page.locator(".step.leaf")).to_contain_text("/svc => /#/io.l5d.fs")
+    screenshot(page, "delegator")
+    page.get_by_label("Dtab; later").fill("/svc => /nowhere")
+    page.get_by_role("button", name="Delegate").click()
+    expect(page.locator(".tree")).to_contain_text("neg")
+
+
+def test_requests_tell_their_story(mesh, open_page, screenshot):
+    origin = mesh.origin()
+    mesh.service("web", origin)
+    weft = mesh.weft()
+    client = mesh.client(weft)
+    assert client.get("web").status == 200
+    assert client.get("nobody").status == 502
+    page = open_page(weft, "/recent")
+    expect(page.locator("tbody tr")).to_have_count(2)
+    expect(page.locator("tbody tr", has_text="200")).to_contain_text(f"127.0.0.1:{origin.port} was asked")
+    expect(page.locator("tbody tr", has_text="502")).to_contain_text("answered by weft")
+    page.get_by_label("only 4xx").check()
+    expect(page.locator("tbody tr")).to_have_count(1)
+    screenshot(page, "requests")
+
+
+def test_many_services_cost_few_rows(mesh, open_page):
+    mesh.service("web", mesh.origin())
+    weft = mesh.weft(dtab="/any/* => /#/io.l5d.fs/web; /svc => /any")
+    client = mesh.client(weft)
+    for i in range(120):
+        assert client.get(f"service-{i}").status == 200
+    page = open_page(weft)
+    expect(page.get_by_role("heading", name="Services 120")).to_be_visible()
+    rows = page.get_by_role("region", name="Services of out").locator("tbody tr")
+    expect(rows).to_have_count(40)
+    page.get_by_label("Filter services of out").fill("service-117")
+    expect(rows).to_have_count(1)
+
+
+def test_a_phone_scrolls_in_one_direction(mesh, traffic, open_page, screenshot):
+    mesh.service("web", mesh.origin())
+    weft = mesh.weft()
+    traffic(mesh, weft, "web")
+    for path in ("/", "/graph", "/delegator", "/recent", "/process", "/help"):
+        page = open_page(weft, path, viewport={"width": 390, "height": 844})
+        expect(page.get_by_role("status")).to_have_text("live")
+        assert page.evaluate("document.documentElement.scrollWidth") <= 390, path
+        if path == "/":
+            screenshot(page, "phone")
+
+
+def test_keyboard_and_landmarks(mesh, open_page):
+    mesh.service("web", mesh.origin())
+    page = open_page(mesh.weft())
+    page.keyboard.press("Tab")
+    expect(page.get_by_role("link", name="Skip to content")).to_be_focused()
+    page.get_by_role("navigation").get_by_role("link", name="process").press("Enter")
+    expect(page).to_have_url(re.compile("/process$"))
+    expect(page.get_by_role("main")).to_be_focused()
+    expect(page.locator("[aria-current=page]")).to_have_text("process")
+
+
+def test_files_are_small_cached_and_strict(mesh):
+    weft = mesh.weft()
+    total = 0
+    for path in ("/", "/files/app.js", "/files/app.css", "/files/icon.svg"):
+        answer = weft.admin(path)
+        total += len(answer.body)
+        assert answer.headers["Content-Encoding"] == "gzip" and gzip.decompress(answer.body)
+        assert answer.headers["Content-Security-Policy"].startswith("default-src 'none'; script-src 'self'")
+        assert weft.admin(path, headers={"If-None-Match": answer.headers["ETag"]}).status == 304
+    assert total <= 300 * 1024
