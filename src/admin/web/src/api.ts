@@ -47,7 +47,7 @@ export interface Config {
 export interface Delegation {
 	type: string;
 	path?: string;
-	dentry?: { prefix: string; dst: string } | null;
+	dentry?: { prefix: string; dst: string; line?: number } | null;
 	delegate?: Delegation;
 	alt?: Delegation[];
 	union?: { weight: number; tree: Delegation }[];

@@ -17,7 +17,7 @@ function branch(node: Delegation, weight = ""): HTMLElement {
 	const children: HTMLElement[] = [
 		...(node.delegate ? [branch(node.delegate)] : []), ...(node.tree ? [branch(node.tree)] : []),
 		...(node.alt ?? []).map((n) => branch(n)), ...(node.union ?? []).map((u) => branch(u.tree, `${u.weight} × `))];
-	const rule = node.dentry ? [el("span", { class: "rule mono" }, `${node.dentry.prefix} => ${node.dentry.dst}`)] : [];
+	const rule = node.dentry ? [el("span", { class: "rule mono" }, `${node.dentry.prefix} => ${node.dentry.dst}${node.dentry.line ? `  line ${node.dentry.line}` : ""}`)] : [];
 	return el("li", {}, el("div", { class: `step ${node.type}` }, el("span", { class: "mono" }, weight + (node.path ?? node.bound?.id ?? "")),
 		el("span", { class: `kind ${node.type}` }, node.name ?? node.type), ...rule, ...leaf(node),
 		...(node.message ? [el("span", { class: "addresses" }, node.message)] : [])), ...(children.length ? [el("ul", {}, ...children)] : []));
