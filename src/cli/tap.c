@@ -251,7 +251,7 @@ static int run(struct tap *tap, const struct argument_values *admins, struct sli
 	TARGETS_EACH(tap->targets, target)
 	if (target->why.length)
 		code = 2;
-	targets_free(tap->targets);
+	/* The process ends with the connections that are still open, and with what they belong to. */
 	return code;
 }
 

@@ -133,8 +133,7 @@ int see_run(struct see *see, void (*show)(struct see *see))
 		see->ended(see);
 	if (see->readable)
 		golden_free(&see->golden);
-	targets_free(see->targets);
-	/* The loop ends with the process, and so do the connections that it still holds. */
+	/* The process ends with the connections that are still open, and with what they belong to. */
 	return see->code;
 }
 

@@ -188,6 +188,17 @@ static int add_all(struct targets *targets, const struct argument_values *admins
 	return e;
 }
 
+/* Before anything was asked. */
+static void targets_free(struct targets *targets)
+{
+	if (targets->resolver)
+		resolver_free(targets->resolver);
+	if (targets->pools)
+		session_pools_free(targets->pools);
+	memory_free(targets->at);
+	memory_free(targets);
+}
+
 int targets_new(struct loop *loop, const struct argument_values *admins, const struct targets_options *options,
 	struct targets **result, struct text *why)
 {
@@ -213,21 +224,4 @@ int targets_new(struct loop *loop, const struct argument_values *admins, const s
 	}
 	*result = targets;
 	return 0;
-}
-
-void targets_free(struct targets *targets)
-{
-	TARGETS_EACH(targets, target)
-	{
-		resolver_unwatch(target->watch);
-		reading_free(target->before);
-		reading_free(target->now);
-		text_free(&target->why);
-		text_free(&target->page);
-	}
-	if (targets->resolver)
-		resolver_free(targets->resolver);
-	/* Connections that are still open end with the process. */
-	memory_free(targets->at);
-	memory_free(targets);
 }

@@ -6,7 +6,6 @@
  *     // "127.0.1.1:9990,127.0.2.1", port 9990 by default, host names
  *	targets_read(targets);                                       // `read` follows, once, when each has answered or failed
  *	TARGETS_EACH(targets, target) if (target->now) use(target->before, target->now);
- *	targets_free(targets);
  */
 #ifndef CLI_SEE_TARGETS_H
 #define CLI_SEE_TARGETS_H
@@ -62,7 +61,6 @@ MUST_CHECK int targets_new(struct loop *loop, const struct argument_values *admi
 	struct targets **targets, struct text *why);
 /* `before` becomes what `now` was; of one that failed it stays. */
 void targets_read(struct targets *targets);
-/* After the loop has ended. */
-void targets_free(struct targets *targets);
+/* Nothing frees them: they end with the process. */
 
 #endif
