@@ -18,17 +18,25 @@ void arena_init(struct arena *arena, struct pool *pool, size_t max)
 	*arena = (struct arena){ .pool = pool, .max = max };
 }
 
+/* For a block with so much room. */
+static struct pool *pool_for(const struct arena *arena, size_t size)
+{
+	return arena->small && size + sizeof(struct arena_block) <= arena->small->size ? arena->small : arena->pool;
+}
+
 void arena_reset(struct arena *arena)
 {
 	while (arena->blocks) {
 		struct arena_block *block = arena->blocks;
 		arena->blocks = block->next;
 		if (arena->pool)
-			pool_put(arena->pool, block);
+			pool_put(pool_for(arena, block->size), block);
 		else
 			memory_free(block);
 	}
+	struct pool *small = arena->small;
 	arena_init(arena, arena->pool, arena->max);
+	arena->small = small;
 }
 
 /* From a pool all blocks are equal, and what doesn't fit into one is refused. */
@@ -37,10 +45,11 @@ static struct arena_block *new_block(struct arena *arena, size_t size)
 	struct arena_block *block;
 	size_t room;
 	if (arena->pool) {
-		room = arena->pool->size - sizeof *block;
+		struct pool *pool = pool_for(arena, size);
+		room = pool->size - sizeof *block;
 		if (size > room)
 			return NULL;
-		block = pool_get(arena->pool);
+		block = pool_get(pool);
 	} else {
 		room = arena->blocks ? arena->blocks->size * 2 : HEAP_FIRST;
 		if (room > HEAP_LARGEST)

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* base/arena.h: memory that is given back all at once.
  *
- * Blocks come from a pool of equal blocks (request path) or, with pool NULL, from the heap (control thread). One thread.
+ * Blocks come from a pool of equal blocks (request path) or, with pool NULL, from the heap (control thread); with `small`, what fits
+ * into one of that pool's comes from there. One thread.
  *
  *	struct arena arena;
  *	arena_init(&arena, &worker->blocks, limit);
@@ -22,7 +23,7 @@ struct arena_block;
 struct arena {
 	char *at, *end;             /* free part of the newest block */
 	struct arena_block *blocks; /* newest first */
-	struct pool *pool;          /* where blocks come from, or NULL: the heap */
+	struct pool *pool, *small;  /* where blocks come from, or NULL: the heap; none */
 	size_t used, max;           /* bytes handed out; 0 = no limit */
 };
 

@@ -114,41 +114,43 @@ enum step_result answer_timeout(struct exchange *exchange, int64_t limit_ns, con
 	return STEP_END;
 }
 
-static void show_connect_failure(struct text *out, const struct exchange *exchange)
+static void show_connect_failure(struct text *out, const struct exchange *exchange, const char *peer)
 {
 	const struct client *client = exchange->leaf->client;
 	const struct targets *targets = exchange->upstream->targets;
 
-	text_format(out, "Unable to establish connection to %s.\n\nservice name: %.*s\nclient name: %.*s\naddresses: [", exchange->last_peer,
+	text_format(out, "Unable to establish connection to %s.\n\nservice name: %.*s\nclient name: %.*s\naddresses: [", peer,
 	            SLICE_ARGS(exchange->path), SLICE_ARGS(client->id));
 	for (unsigned i = 0; i < targets->count && i < 64; i++)
 		text_format(out, "%s%s", i ? ", " : "", targets->at[i].target->text);
-	text_format(out, "]\nselected address: %s", exchange->last_peer);
+	text_format(out, "]\nselected address: %s", peer);
 }
 
 enum step_result answer_failed(struct exchange *exchange, enum outcome outcome, int error)
 {
 	struct text text = { 0 };
 	unsigned status = 502;
+	char peer[ADDRESS_TEXT];
 
 	exchange->rpc_status = (uint8_t)outcome_status(outcome);
+	address_format(&exchange->last_address, peer);
 	switch (outcome) {
 	case OUTCOME_CONNECT:
-		show_connect_failure(&text, exchange);
+		show_connect_failure(&text, exchange, peer);
 		break;
 	case OUTCOME_ATTEMPT_TIMEOUT:
-		return answer_timeout(exchange, exchange->leaf->client->policy.attempt_timeout_ns, exchange->last_peer);
+		return answer_timeout(exchange, exchange->leaf->client->policy.attempt_timeout_ns, peer);
 	case OUTCOME_TOTAL_TIMEOUT:
 		return answer_timeout(exchange, exchange->limit_ns, "a response");
 	case OUTCOME_OVERLOAD:
 		status = 503;
-		text_format(&text, "no connection to %s could be had: %s", exchange->last_peer, error_text(error));
+		text_format(&text, "no connection to %s could be had: %s", peer, error_text(error));
 		break;
 	case OUTCOME_PROTOCOL:
-		text_format(&text, "%s sent what is no valid response", exchange->last_peer);
+		text_format(&text, "%s sent what is no valid response", peer);
 		break;
 	default:
-		text_format(&text, "%s closed the connection before it had answered", exchange->last_peer);
+		text_format(&text, "%s closed the connection before it had answered", peer);
 		break;
 	}
 	exchange_answer(exchange, status, text_slice(&text), outcome == OUTCOME_CONNECT || outcome == OUTCOME_REFUSED || outcome == OUTCOME_OVERLOAD);

@@ -500,6 +500,14 @@ static bool hides_body(const struct exchange *exchange, const struct head *head)
 	return exchange->listener->policy->clear_context && head->body != BODY_NONE && head_has(head, FIELD_L5D_ERR);
 }
 
+/* Both heads were passed on, and no attempt will need them again: a stream that lasts long is not to hold them. */
+static void forget_heads(struct exchange *exchange)
+{
+	side_forget_head(exchange->up);
+	side_forget_head(exchange->down);
+	exchange->request = NULL;
+}
+
 /* The point of no return: from here on the response is this one. False: it can't be, and the exchange is over. */
 static bool respond(struct exchange *exchange, struct head *head)
 {
@@ -526,6 +534,8 @@ static bool respond(struct exchange *exchange, struct head *head)
 	replay_drop(&exchange->replay);
 	side_send_head(exchange->down, head, whole);
 	exchange->response_ended = whole;
+	if (!whole)
+		forget_heads(exchange);
 	if (!exchange->request_ended && !exchange->request_sent)
 		resume_down(exchange);
 	return true;

@@ -58,7 +58,7 @@ void exchange_open(struct worker_listener *listener, struct side *down)
 		side_release(down, RESET_OVERLOAD);
 		return;
 	}
-	memset(exchange, 0, offsetof(struct exchange, last_peer));
+	memset(exchange, 0, offsetof(struct exchange, arena));
 	exchange->magic = EXCHANGE_MAGIC;
 	exchange->worker = worker;
 	exchange->listener = listener;
@@ -69,6 +69,7 @@ void exchange_open(struct worker_listener *listener, struct side *down)
 	exchange->method = down->head->method;
 	exchange->began = loop_clock(worker->loop);
 	arena_init(&exchange->arena, &worker->blocks, 0);
+	exchange->arena.small = &worker->small_blocks;
 	exchange->arena.at = exchange->memory;
 	exchange->arena.end = exchange->memory + sizeof exchange->memory;
 	list_init(&exchange->waiter.link);
@@ -171,7 +172,6 @@ void exchange_end_attempt(struct exchange *exchange, enum reset why, enum outcom
 	if (outcome != OUTCOME_RESPONSE) {
 		exchange->success = false;
 		exchange->attempt_ns = now - exchange->attempt_began;
-		memcpy(exchange->last_peer, exchange->peer->target->text, sizeof exchange->last_peer);
 	}
 	count_attempt(exchange, outcome);
 	if (exchange->held)
@@ -386,19 +386,6 @@ void exchange_finish(struct exchange *exchange)
 	pool_put(&worker->exchanges, exchange);
 	listener->exchanges--;
 	listener_free_if_done(listener);
-}
-
-void exchange_slim(struct exchange *exchange)
-{
-	CHECK_MAGIC(exchange, EXCHANGE_MAGIC);
-	if (exchange->state != EXCHANGE_ANSWERING)
-		return;
-	if (exchange->up)
-		side_forget_head(exchange->up);
-	if (!exchange->request || (exchange->up && !exchange->request_sent))
-		return;
-	exchange->request = NULL;
-	side_forget_head(exchange->down);
 }
 
 void exchange_abort(struct exchange *exchange)

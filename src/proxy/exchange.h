@@ -23,7 +23,7 @@
 enum {
 	EXCHANGE_MAGIC = 0x65786368,
 	EXCHANGE_TRIED = 8,
-	EXCHANGE_MEMORY = 1280,
+	EXCHANGE_MEMORY = 560, /* enough for most; then small blocks of the worker's */
 };
 
 enum exchange_state {
@@ -101,7 +101,6 @@ struct exchange {
 	struct fields trailers;        /* the request's, kept until they can be sent */
 	uint64_t request_bytes, response_bytes;
 	struct address last_address;   /* of the last attempt's endpoint */
-	char last_peer[ADDRESS_TEXT];  /* of the last attempt that failed */
 	struct arena arena;            /* begins with `memory` */
 	char memory[EXCHANGE_MEMORY];
 };
@@ -129,8 +128,6 @@ void exchange_attempt_failed(struct exchange *exchange, enum outcome outcome, in
 void exchange_answer(struct exchange *exchange, unsigned status, struct slice text, bool retryable);
 /* The exchange is over: counted, recorded and freed. */
 void exchange_finish(struct exchange *exchange);
-/* Gives back what a long response doesn't need any more: the request's head and its buffer. For the worker's sweep. */
-void exchange_slim(struct exchange *exchange);
 /* For draining with no time left. */
 void exchange_abort(struct exchange *exchange);
 

@@ -15,6 +15,7 @@ enum {
 	MAX_EXCHANGES = 200000,
 	MAX_BLOCKS = 65536,
 	BLOCK_BYTES = 16384,
+	SMALL_BLOCK_BYTES = 1024,      /* what most exchanges that need more than they have need */
 	MAX_ROUTES = 65536,
 	MAX_UPSTREAMS = 16384,
 	MAX_PEERS = 262144,
@@ -148,18 +149,6 @@ void worker_configure(struct worker *worker, struct worker_config *config)
 
 static void look(void *owner);
 
-/* The oldest are first. */
-static void slim_running(struct worker *worker, int64_t now)
-{
-	LIST_EACH(&worker->running, link) {
-		struct exchange *exchange = LIST_OF(link, struct exchange, link);
-
-		if (now - exchange->began < SWEEP)
-			return;
-		exchange_slim(exchange);
-	}
-}
-
 static void sweep(void *owner)
 {
 	struct worker *worker = owner;
@@ -170,7 +159,6 @@ static void sweep(void *owner)
 	route_flush(worker);
 	flush_routers(worker);
 	flush_configured(worker);
-	slim_running(worker, now);
 	for (unsigned i = 0; i < worker->router_count; i++) {
 		route_sweep(worker->routers[i], now, false);
 		methods_flush(worker->routers[i]);
@@ -201,6 +189,7 @@ int worker_init(struct worker *worker, struct proxy *proxy, unsigned index, stru
 	}
 	pool_init(&worker->exchanges, "exchange", sizeof(struct exchange), MAX_EXCHANGES);
 	pool_init(&worker->blocks, "block", BLOCK_BYTES, MAX_BLOCKS);
+	pool_init(&worker->small_blocks, "small block", SMALL_BLOCK_BYTES, MAX_EXCHANGES * 2);
 	pool_init(&worker->routes, "route", sizeof(struct route), MAX_ROUTES);
 	pool_init(&worker->bound_routes, "bound route", sizeof(struct bound_route), MAX_ROUTES * 2);
 	pool_init(&worker->upstreams, "upstream", sizeof(struct upstream), MAX_UPSTREAMS);
@@ -252,6 +241,7 @@ void worker_fini(struct worker *worker)
 	ring_free(worker->records);
 	pool_fini(&worker->exchanges);
 	pool_fini(&worker->blocks);
+	pool_fini(&worker->small_blocks);
 	pool_fini(&worker->routes);
 	pool_fini(&worker->bound_routes);
 	pool_fini(&worker->upstreams);

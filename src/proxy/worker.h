@@ -109,7 +109,7 @@ struct worker {
 	struct channel *control;       /* to the control thread */
 	struct session_pools *sessions;
 	struct tls_pools *tls;
-	struct pool exchanges, blocks, routes, bound_routes, upstreams, peers, connections, checks;
+	struct pool exchanges, blocks, small_blocks, routes, bound_routes, upstreams, peers, connections, checks;
 	struct list listeners;
 	struct worker_router **routers;
 	unsigned router_count;

@@ -88,7 +88,7 @@ void http2_client_block(struct http2_session *h, struct http2_stream *s, struct 
 			broken(h, s, e);
 		return;
 	}
-	head = http2_head_new(h);
+	head = http2_head_begin(h);
 	if (!head) {
 		e = http2_skip_block(&h->reader, block);
 		http2_stream_fail(h, s, HTTP2_CANCEL, RESET_OVERLOAD, ERROR_NO_MEMORY);
@@ -98,10 +98,11 @@ void http2_client_block(struct http2_session *h, struct http2_stream *s, struct 
 	}
 	e = http2_read_response(&h->reader, block, ends, (enum method)s->method, &head->head, &head->buffer);
 	if (e) {
-		head->buffer = NULL;
-		http2_head_drop(h, &head);
 		broken(h, s, e);
-	} else if (head->head.status < 200) {
+		return;
+	}
+	head = http2_head_take(h);
+	if (head->head.status < 200) {
 		if (http2_session_spend_control(h))
 			tell_informational(h, s, head);
 		else

@@ -236,7 +236,7 @@ static void trailers(struct http2_session *h, struct http2_stream *s, struct sli
 		skip_block(h, s, block, HTTP2_PROTOCOL_ERROR);
 		return;
 	}
-	head = http2_head_new(h);
+	head = http2_head_begin(h);
 	if (!head) {
 		skip_block(h, NULL, block, 0);
 		http2_stream_fail(h, s, HTTP2_INTERNAL_ERROR, RESET_OVERLOAD, ERROR_NO_MEMORY);
@@ -244,12 +244,10 @@ static void trailers(struct http2_session *h, struct http2_stream *s, struct sli
 	}
 	e = http2_read_trailers(&h->reader, block, &head->head, &head->buffer);
 	if (e) {
-		head->buffer = NULL;
-		http2_head_drop(h, &head);
 		block_failed(h, s, e);
 		return;
 	}
-	s->trailers = head;
+	s->trailers = http2_head_take(h);
 	all_received(h, s);
 }
 

@@ -133,6 +133,7 @@ static bool takes_more(struct http2_session *h)
 void http2_server_block(struct http2_session *h, uint32_t id, struct slice block, bool ends, bool depends)
 {
 	struct http2_stream *s = NULL;
+	struct http2_head *head;
 	int e;
 
 	note_id(h, id);
@@ -147,16 +148,16 @@ void http2_server_block(struct http2_session *h, uint32_t id, struct slice block
 	}
 	http2_stream_number(h, s, id);
 	http2_session_rest(h);
-	s->head = http2_head_new(h);
-	if (!s->head) {
+	head = http2_head_begin(h);
+	if (!head) {
 		s->released = true;
 		http2_stream_close(h, s);
 		refuse_stream(h, id, block);
 		return;
 	}
-	e = http2_read_request(&h->reader, block, ends, &s->head->head, &s->head->buffer);
-	if (e)
-		s->head->buffer = NULL;
+	e = http2_read_request(&h->reader, block, ends, &head->head, &head->buffer);
+	if (e == 0)
+		s->head = http2_head_keep(h);
 	if (e == 0 && depends) {
 		h->reader.reason = "a stream that depends on itself";
 		e = ERROR_INVALID;
@@ -172,19 +173,21 @@ void http2_server_block(struct http2_session *h, uint32_t id, struct slice block
 void http2_server_upgraded(struct http2_session *h, const struct head *head, struct buffer *buffer, struct piece body)
 {
 	struct http2_stream *s = http2_stream_new(h, &side_ops);
+	struct http2_head *read = NULL;
 
 	note_id(h, 1);
 	if (s)
-		s->head = http2_head_new(h);
-	if (s && s->head && (body.length == 0 || queue_put(&s->in, &h->shared, body))) {
+		read = http2_head_begin(h);
+	if (read && (body.length == 0 || queue_put(&s->in, &h->shared, body))) {
 		h->held_bytes += body.length;
-		s->head->buffer = buffer;
-		s->head->head = *head;
+		read->buffer = buffer;
+		head_copy(&read->head, head);
+		s->head = http2_head_keep(h);
 		http2_stream_number(h, s, 1);
 		open_exchange(h, s, true);
 		return;
 	}
-	if (s && s->head)
+	if (read)
 		body = (struct piece){ 0 }; /* the queue has released it */
 	if (s)
 		s->released = true;

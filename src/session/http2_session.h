@@ -80,11 +80,14 @@ enum http2_draining {
 	HTTP2_DRAINING_FINAL,     /* GOAWAY with the last stream */
 };
 
-/* A head and what its lines lie in. */
+/* A head and what its lines lie in. Those of requests are as short as most heads are, so that a stream that waits costs little; those of
+ * responses, which are forgotten once they are passed on, are not worth the copy. */
 struct http2_head {
 	struct buffer *buffer; /* NULL: none */
 	struct head head;
 };
+
+enum { HTTP2_SHORT_FIELDS = 26 }; /* HEAD_ADDED of them are for the exchange */
 
 struct http2_session;
 
@@ -292,9 +295,12 @@ void http2_stream_wakes(struct http2_session *h);
 void http2_stream_deliver(struct http2_session *h, struct http2_stream *s);
 /* It is known whether the request has become a tunnel. */
 void http2_stream_settle(struct http2_session *h, struct http2_stream *s, bool tunnel);
-/* Gives a head back. */
+/* Where the next block is read to; all sessions of a worker read to the same place. NULL: no memory. */
+struct http2_head *http2_head_begin(struct http2_session *h);
+/* What has been read there: the caller's, who gives it back by http2_head_drop. Kept, it is as short as it may be. */
+struct http2_head *http2_head_take(struct http2_session *h);
+struct http2_head *http2_head_keep(struct http2_session *h);
 void http2_head_drop(struct http2_session *h, struct http2_head **head);
-struct http2_head *http2_head_new(struct http2_session *h);
 
 void http2_side_pause(struct side *side);
 void http2_side_resume(struct side *side);

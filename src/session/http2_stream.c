@@ -139,13 +139,34 @@ void http2_stream_number(struct http2_session *h, struct http2_stream *s, uint32
 	*chain = s;
 }
 
-struct http2_head *http2_head_new(struct http2_session *h)
+struct http2_head *http2_head_begin(struct http2_session *h)
 {
-	struct http2_head *head = pool_get(&h->pools->http2_heads);
+	struct session_pools *pools = h->pools;
 
-	if (head)
-		head->buffer = NULL;
-	return head;
+	if (!pools->http2_read)
+		pools->http2_read = pool_get(&pools->http2_heads);
+	return pools->http2_read;
+}
+
+struct http2_head *http2_head_take(struct http2_session *h)
+{
+	struct http2_head *read = h->pools->http2_read;
+
+	h->pools->http2_read = NULL;
+	return read;
+}
+
+struct http2_head *http2_head_keep(struct http2_session *h)
+{
+	struct http2_head *read = h->pools->http2_read, *kept = NULL;
+
+	if (read->head.field_count <= HTTP2_SHORT_FIELDS - HEAD_ADDED)
+		kept = pool_get(&h->pools->http2_short_heads);
+	if (!kept)
+		return http2_head_take(h);
+	read->head.short_by = HEAD_MAX_FIELDS - HTTP2_SHORT_FIELDS;
+	memcpy(kept, read, offsetof(struct http2_head, head) + head_size(read->head.field_count));
+	return kept;
 }
 
 void http2_head_drop(struct http2_session *h, struct http2_head **head)
@@ -157,7 +178,7 @@ void http2_head_drop(struct http2_session *h, struct http2_head **head)
 		return;
 	if (gone->buffer)
 		buffer_unref(gone->buffer);
-	pool_put(&h->pools->http2_heads, gone);
+	pool_put(gone->head.short_by ? &h->pools->http2_short_heads : &h->pools->http2_heads, gone);
 }
 
 static void drop_received(struct http2_session *h, struct http2_stream *s)
@@ -407,7 +428,9 @@ void http2_side_forget_head(struct side *side)
 	struct http2_session *h = http2_session_of(side->session);
 	struct http2_stream *s = http2_stream_of(side);
 
-	if (s->head && h->closing == HTTP2_CLOSING_NOT)
+	if (!s->head)
+		return;
+	if (h->closing == HTTP2_CLOSING_NOT)
 		http2_session_touch(h);
 	http2_head_drop(h, &s->head);
 	side->head = NULL;
@@ -434,7 +457,7 @@ void http2_side_release(struct side *side, enum reset why)
 
 	CHECK_MAGIC(h, HTTP2_SESSION_MAGIC);
 	CHECK(!s->released);
-	http2_side_forget_head(side);
+	http2_head_drop(h, &s->head);
 	drop_received(h, s);
 	s->released = true;
 	s->blocked = false;

@@ -15,6 +15,8 @@ struct session_pools {
 	struct pool large_buffers; /* of heads that outgrow one of the loop's buffers, being received or sent */
 	struct pool http2_streams; /* struct http2_stream */
 	struct pool http2_heads;   /* struct http2_head */
+	struct pool http2_short_heads; /* with HTTP2_SHORT_FIELDS */
+	struct http2_head *http2_read; /* where blocks are read to; NULL: none yet */
 	struct pool http2_tables;  /* of a session with many streams */
 	struct pool hpack_tables;
 	struct pool queue_items;   /* struct queue_item */

@@ -214,7 +214,7 @@ int head_add_line(struct head *head, enum field_id id, struct slice line, unsign
 {
 	size_t value_end = line.length - 2;
 
-	if (head->field_count == HEAD_MAX_FIELDS)
+	if (head_is_full(head))
 		return ERROR_LIMIT;
 	if (line.length > UINT32_MAX || value_offset > UINT16_MAX)
 		return ERROR_INVALID;
@@ -243,7 +243,7 @@ int head_add(struct head *head, struct arena *arena, enum field_id id, struct sl
 	if (http1_scan_token(name.at, name.at, name_end) != name_end ||
 		http1_scan_value(value.at, value.at, value_end) != value_end)
 		return ERROR_INVALID;
-	if (head->field_count == HEAD_MAX_FIELDS)
+	if (head_is_full(head))
 		return ERROR_LIMIT;
 	line = arena_get(arena, length);
 	if (!line)

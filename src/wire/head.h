@@ -15,7 +15,9 @@
 #define WIRE_HEAD_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #include "base/arena.h"
 #include "base/error.h"
@@ -118,7 +120,10 @@ struct field {
 	uint8_t never_indexed; /* HTTP/2: its sender wants no compression to remember it (RFC 7541 section 7.1.3) */
 };
 
-enum { HEAD_MAX_FIELDS = 128 };
+enum {
+	HEAD_MAX_FIELDS = 128,
+	HEAD_ADDED = 16, /* more than what is added to any head that was received */
+};
 
 struct head {
 	/* requests */
@@ -142,6 +147,7 @@ struct head {
 	bool closes;            /* `Connection: close` */
 	bool keeps_alive;       /* `Connection: keep-alive` */
 	uint16_t field_count;
+	uint16_t short_by;      /* its memory ends so many fields before the struct's end: 0, but for heads that are kept (head_size) */
 	uint64_t present;       /* bit for each field_id (but FIELD_OTHER) that is present and not dropped */
 	struct field fields[HEAD_MAX_FIELDS];
 };
@@ -160,6 +166,24 @@ static inline struct slice field_name(const struct field *field)
 static inline struct slice field_value(const struct field *field)
 {
 	return (struct slice){ field->line + field->value_offset, field->value_length };
+}
+
+static inline bool head_is_full(const struct head *head)
+{
+	return head->field_count + head->short_by >= HEAD_MAX_FIELDS;
+}
+
+/* The bytes of a head that has room for so many fields. Such a head is copied by head_copy. */
+static inline size_t head_size(size_t fields)
+{
+	return offsetof(struct head, fields) + fields * sizeof(struct field);
+}
+
+/* To a whole struct. */
+static inline void head_copy(struct head *to, const struct head *from)
+{
+	memcpy(to, from, head_size(from->field_count));
+	to->short_by = 0;
 }
 
 static inline bool head_has(const struct head *head, enum field_id id)

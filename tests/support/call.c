@@ -35,7 +35,7 @@ static void told_head(struct side *side, struct head *head)
 {
 	struct call *call = side->exchange;
 
-	call->head = *head;
+	head_copy(&call->head, head);
 	call->has_head = true;
 	call->status = head->status;
 	play(call, CALL_HEAD);
@@ -229,7 +229,7 @@ struct call *call_serve(struct call **list, struct loop *loop, struct side *side
 {
 	struct call *call = call_new(list, loop, script, owner);
 
-	call->head = *side->head;
+	head_copy(&call->head, side->head);
 	call->has_head = true;
 	call->side = contract_wrap(side, CONTRACT_DOWNSTREAM, &side_events, call);
 	play(call, CALL_OPENED);

@@ -4,6 +4,9 @@
  * support/contract.h all the time, and chain_free checks that all was given back and that the numbers add up. */
 #include "calls.h"
 
+#include "proxy/exchange.h"
+#include "session/http2_session.h"
+
 enum { MANY = 300 * 1000, VERY_MANY = 3 * 1000 * 1000 };
 
 #define POST_MANY "POST /in HTTP/1.1\r\nHost: web\r\nContent-Length: 300000\r\n\r\n"
@@ -109,6 +112,49 @@ static uint32_t buffers_held(const struct chain *chain)
 	for (unsigned i = 0; i < chain->options.workers; i++)
 		held += loop_buffers(chain->workers[i])->in_use;
 	return held;
+}
+
+static void answer_early(struct call *call, enum call_event event)
+{
+	if (event == CALL_OPENED)
+		call_send_head(call, OK_CHUNKED, false);
+	if (event == CALL_END)
+		side_send_body(call->side, (struct piece){ 0 }, true);
+	if (is_over(event))
+		call_release(call, RESET_NONE);
+}
+
+/* Both heads were passed on: at once nothing is held of them, though neither message is over. */
+static void heads_are_forgotten_when_they_are_passed_on(struct chain_options options)
+{
+	struct chain *chain;
+	struct caller *caller = NULL;
+	struct call *call;
+
+	options.serve = answer_early;
+	options.calm = true;
+	chain = chain_new(&options);
+	call = begin(chain, &caller, POST_CHUNKED, false, release_when_over);
+	sim_run_for(chain->sim, CLOCK_SECOND / 2);
+	assert_int_equal(200, call->status);
+	assert_int_equal(0, buffers_held(chain));
+	side_send_body(call->side, (struct piece){ 0 }, true);
+	assert_true(chain_run_until_over(chain, call));
+	assert_true(call->ended);
+	chain_free(chain);
+}
+
+/* What a stream that waits for its answer holds, from HTTP/2 to HTTP/2: 10,000 of them are to stay below 40 MiB with all the rest. */
+static void a_waiting_stream_is_small(void **state)
+{
+	struct pool exchanges, streams, heads;
+
+	(void)state;
+	pool_init(&exchanges, "exchange", sizeof(struct exchange), 1);
+	pool_init(&streams, "stream", sizeof(struct http2_stream), 1);
+	pool_init(&heads, "head", offsetof(struct http2_head, head) + head_size(HTTP2_SHORT_FIELDS), 1);
+	assert_in_range(exchanges.size + 2 * streams.size, 1, 2176);
+	assert_in_range(heads.size, 1, 768);
 }
 
 /* Who doesn't read isn't sent to, nor is anything read for him; on a shared connection others go on. */
@@ -379,6 +425,8 @@ int main(int argc, char **argv)
 		EVERY_VARIANT(calls_go_through),
 		EVERY_VARIANT(heads_arrive_with_what_the_proxy_adds),
 		EVERY_VARIANT(bodies_both_ways),
+		EVERY_VARIANT(heads_are_forgotten_when_they_are_passed_on),
+		cmocka_unit_test(a_waiting_stream_is_small),
 		EVERY_VARIANT(a_slow_reader_stops_the_origin),
 		EVERY_VARIANT(a_slow_origin_stops_the_caller),
 		EVERY_CODEC(a_trickle_that_nobody_reads),
