@@ -500,10 +500,13 @@ static bool hides_body(const struct exchange *exchange, const struct head *head)
 	return exchange->listener->policy->clear_context && head->body != BODY_NONE && head_has(head, FIELD_L5D_ERR);
 }
 
-/* Both heads were passed on, and no attempt will need them again: a stream that lasts long is not to hold them. */
+/* Both heads were passed on, and no attempt will need them again: a stream that lasts long is not to hold them. Who taps wants to see
+ * the request at its end. */
 static void forget_heads(struct exchange *exchange)
 {
 	side_forget_head(exchange->up);
+	if (exchange->worker->tap_count > 0)
+		return;
 	side_forget_head(exchange->down);
 	exchange->request = NULL;
 }
