@@ -59,7 +59,7 @@ void exchange_send(struct exchange *exchange)
 {
 	struct head *request = exchange->request;
 	struct replay *kept = &exchange->replay;
-	bool whole = request->body == BODY_NONE;
+	bool whole = request->body == BODY_NONE && !request->upgrades;
 	bool take_more = true;
 
 	exchange_move(exchange, EXCHANGE_SENT);
@@ -515,7 +515,7 @@ static void forget_heads(struct exchange *exchange)
 static bool respond(struct exchange *exchange, struct head *head)
 {
 	struct loop *loop = exchange->worker->loop;
-	bool whole = head->body == BODY_NONE;
+	bool whole = head->body == BODY_NONE && head->status != 101;
 
 	if (hides_body(exchange, head)) {
 		head->body = BODY_NONE;

@@ -256,6 +256,17 @@ static int write_timestamp(struct exchange *exchange, struct slice name)
 	return head_add(request, &exchange->arena, field_identify(name), name, value);
 }
 
+/* The one upgrade that is passed on (RFC 6455, RFC 8441): what else there is would carry requests past this proxy, h2c above all. */
+static bool asks_for_websocket(struct head *request)
+{
+	const struct field *field;
+
+	if (!request->upgrades || request->method != METHOD_GET || request->body != BODY_NONE)
+		return false;
+	field = head_find(request, FIELD_UPGRADE);
+	return field && !head_find_next(request, field) && slice_equal_nocase(field_value(field), SLICE("websocket"));
+}
+
 /* What stays the same for all attempts: done once, before the first. */
 static int prepare(struct exchange *exchange)
 {
@@ -263,8 +274,8 @@ static int prepare(struct exchange *exchange)
 	struct head *request = exchange->request;
 	int e;
 
-	head_drop_hop_by_hop(request, false);
-	request->upgrades = false;
+	request->upgrades = asks_for_websocket(request);
+	head_drop_hop_by_hop(request, request->upgrades);
 	head_drop_all(request, FIELD_L5D_DST_SERVICE);
 	head_drop_all(request, FIELD_L5D_DST_CLIENT);
 	head_drop_all(request, FIELD_L5D_DST_RESIDUAL);
@@ -319,8 +330,9 @@ int l5d_write_response(struct exchange *exchange, struct head *head)
 {
 	int e = 0;
 
-	head_drop_hop_by_hop(head, false);
-	head->upgrades = false;
+	/* 101 comes only to who asked for it: the session below sees to that. */
+	head->upgrades = head->upgrades && head->status == 101;
+	head_drop_hop_by_hop(head, head->upgrades);
 	if (exchange->listener->policy->clear_context) {
 		l5d_drop(head);
 	} else {

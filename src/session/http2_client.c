@@ -174,10 +174,10 @@ static void send_informational(struct side *side, const struct head *head)
 	CHECK(false); /* requests have no informational heads */
 }
 
-/* Of what HTTP/2 can carry: an upgrade to a websocket, as an extended CONNECT (RFC 8441). */
-static bool becomes_websocket(const struct http2_session *h, const struct head *head)
+/* What HTTP/2 can carry of upgrades, as an extended CONNECT (RFC 8441). */
+static bool asks_for_websocket(const struct head *head)
 {
-	if (!h->peer.enable_connect_protocol || !head->upgrades || !head_has(head, FIELD_UPGRADE))
+	if (!head->upgrades || !head_has(head, FIELD_UPGRADE))
 		return false;
 	for (size_t i = 0; i < head->field_count; i++) {
 		const struct field *field = &head->fields[i];
@@ -199,19 +199,11 @@ static void keep_accept(struct http2_stream *s, const struct head *head)
 	}
 }
 
-static void send_head(struct side *side, const struct head *head, bool end)
+static void send_request(struct http2_session *h, struct http2_stream *s, const struct head *head, bool end)
 {
-	struct http2_session *h = http2_session_of(side->session);
-	struct http2_stream *s = http2_stream_of(side);
-	bool extended, tunnel;
+	bool extended = h->peer.enable_connect_protocol && asks_for_websocket(head), tunnel;
 	char *start, *at;
 
-	if (!s->open || h->closing != HTTP2_CLOSING_NOT) {
-		http2_send_nowhere(s, end);
-		return;
-	}
-	CHECK(s->sending == HTTP2_SENDING_HEAD);
-	extended = becomes_websocket(h, head);
 	tunnel = extended || head->method == METHOD_CONNECT;
 	end = end || (head->body == BODY_NONE && !tunnel);
 	http2_stream_number(h, s, h->next_id);
@@ -229,6 +221,35 @@ static void send_head(struct side *side, const struct head *head, bool end)
 	at = http2_write_request(at, head, h->secure ? SLICE("https") : SLICE("http"), extended);
 	http2_send_headers(h, s, start, at, end);
 	http2_send_follow(h, s, head, (enum body)head->body, end);
+}
+
+static void send_head(struct side *side, const struct head *head, bool end)
+{
+	struct http2_session *h = http2_session_of(side->session);
+	struct http2_stream *s = http2_stream_of(side);
+
+	if (!s->open || h->closing != HTTP2_CLOSING_NOT) {
+		http2_send_nowhere(s, end);
+		return;
+	}
+	CHECK(s->sending == HTTP2_SENDING_HEAD);
+	/* Whether the server knows of extended CONNECT is in its SETTINGS (RFC 8441 section 3). */
+	if (!h->got_settings && asks_for_websocket(head))
+		s->deferred = head;
+	else
+		send_request(h, s, head, end);
+}
+
+void http2_client_settled(struct http2_session *h)
+{
+	LIST_EACH_SAFE(&h->streams, link, after) {
+		struct http2_stream *s = LIST_OF(link, struct http2_stream, link);
+		const struct head *head = s->deferred;
+
+		s->deferred = NULL;
+		if (head && s->open && h->closing == HTTP2_CLOSING_NOT)
+			send_request(h, s, head, false);
+	}
 }
 
 static const struct side_ops side_ops = {

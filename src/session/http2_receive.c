@@ -483,6 +483,8 @@ static bool settings(struct http2_session *h)
 	at = http2_send_room(h, HTTP2_FRAME_HEAD);
 	if (at)
 		http2_send_wrote(h, at, http2_put_frame(at, 0, HTTP2_SETTINGS, HTTP2_ACK, 0));
+	if (!h->server)
+		http2_client_settled(h);
 	return true;
 }
 

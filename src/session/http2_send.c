@@ -348,9 +348,9 @@ bool http2_send_body(struct side *side, struct piece piece, bool end)
 	struct http2_session *h = http2_session_of(side->session);
 	struct http2_stream *s = http2_stream_of(side);
 
-	if (!s->open || h->closing != HTTP2_CLOSING_NOT || s->sending >= HTTP2_SENDING_ENDING) {
+	if (!s->open || h->closing != HTTP2_CLOSING_NOT || s->sending >= HTTP2_SENDING_ENDING || s->deferred) {
 		piece_release(&piece);
-		if (s->sending < HTTP2_SENDING_ENDING)
+		if (s->sending < HTTP2_SENDING_ENDING && !s->deferred)
 			http2_send_nowhere(s, end);
 		return true;
 	}

@@ -116,6 +116,7 @@ struct http2_stream {
 	int fate_error;
 	uint64_t receive_left, send_left;
 	struct http2_head *head, *trailers; /* received; NULL: none, or not needed any more */
+	const struct head *deferred; /* client: the request's, which waits for the server's SETTINGS */
 	struct queue in, out;
 	struct piece out_trailers;  /* their block, to be sent behind `out`; length 0: none */
 	struct http2_stream *chain; /* in the table */
@@ -346,6 +347,8 @@ void http2_server_upgraded(struct http2_session *h, const struct head *head, str
 enum http2_error http2_server_code(enum reset why);
 void http2_server_drained(struct http2_session *h);
 void http2_client_goaway(struct http2_session *h, uint32_t last);
+/* The server's SETTINGS are known: requests that waited for them are sent. */
+void http2_client_settled(struct http2_session *h);
 void http2_client_lost(struct http2_session *h, enum reset why, int error);
 
 #endif
