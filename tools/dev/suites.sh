@@ -289,11 +289,13 @@ fault_suite() {
 	count $ok $bad 0
 }
 
-# fault_caught PATCH: whether the patched tree builds and its simulation fails. The copy is kept between patches, so that
+# fault_caught PATCH: whether the patched tree builds and the scenario that the patch names (`# Caught by: mesh`; all of them if it
+# names none) fails. The copy is kept between patches, so that
 # only what a patch touches is built again.
 fault_caught() {
-	local patch=$1 name tree=build-faults/tree build=build-faults/build files
+	local patch=$1 name scenario tree=build-faults/tree build=build-faults/build files
 	name=$(basename "$patch" .patch)
+	scenario=$(sed -n 's/^# Caught by: //p' "$patch")
 	mkdir -p $tree
 	files=$(mktemp)
 	git ls-files -z --cached --others --exclude-standard -- meson.build meson_options.txt src tests samples >"$files"
@@ -312,10 +314,10 @@ fault_caught() {
 		return 1
 	fi
 	sanitizer_options
-	if timeout 600 meson test -C $build --no-rebuild --quiet --maxfail 1 --suite sim >$results/fault.txt 2>&1 </dev/null; then
+	if timeout 600 meson test -C $build --no-rebuild --quiet --maxfail 1 --suite sim ${scenario:+"sim/$scenario"} >$results/fault.txt 2>&1 </dev/null; then
 		echo "   $name: NOT caught"
 		return 1
 	fi
-	echo "   $name: caught by $(grep -o 'sim/[a-z0-9_]*' $results/fault.txt | head -n1)"
+	echo "   $name: caught by $(grep -o 'sim/[a-z0-9_-]*' $results/fault.txt | head -n1)"
 }
 
