@@ -28,6 +28,8 @@
  *  - Back-pressure: side_send_body answers false when the exchange should stop sending; `writable` says when to go on (what is
  *    sent meanwhile is still taken). side_pause stops body (and trailers, end) from being told until side_resume; at most what
  *    was read already is told after it.
+ *  - A head is sent when side_send_head returns, but for a request that asks for an upgrade: it may have to wait for what the server says
+ *    of itself, and lives until it is answered or its side released.
  *  - The head told lives until side_release, or until side_forget_head: a stream of a shared connection that lasts long needs then only
  *    a few hundred bytes. side->head is not to be used after it.
  *  - The exchange calls side_release exactly once for each side that it was given, in whatever state; a side that has not

@@ -360,8 +360,11 @@ static void lost(struct http2_session *h, enum reset why, int error)
 
 static void ended(void *owner)
 {
-	struct http2_session *h = owner;
+	http2_session_ended(owner);
+}
 
+void http2_session_ended(struct http2_session *h)
+{
 	CHECK_MAGIC(h, HTTP2_SESSION_MAGIC);
 	lost(h, RESET_PEER, h->open > 0 ? ERROR_CLOSED : 0);
 }

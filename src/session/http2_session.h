@@ -234,6 +234,8 @@ MUST_CHECK int http2_session_new(struct session_pools *pools, struct stream *str
 /* Fills in everything but h->session, which is there; then input and output may be what others have begun; then it starts. */
 void http2_session_begin(struct http2_session *h, struct session_pools *pools, const struct session_limits *limits, bool server);
 void http2_session_start(struct http2_session *h);
+/* The peer sends nothing more. */
+void http2_session_ended(struct http2_session *h);
 void http2_session_end(struct http2_session *h, enum http2_closing how, enum reset why, int error);
 /* The peer has broken the protocol, or our patience: GOAWAY, and the end of all. */
 void http2_session_fail(struct http2_session *h, enum http2_error code, enum reset why, int error);

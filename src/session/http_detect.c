@@ -179,6 +179,7 @@ void http_detect_become(struct http1_session *old)
 	struct input input = old->input;
 	struct output output = old->output;
 	bool server = old->role->is_server, upgraded = old->becomes == HTTP1_BECOMES_HTTP2_UPGRADED, counted = old->counted;
+	bool ended = old->ended;
 	struct http2_session *h = http2_session_of(&old->session);
 
 	task_cancel(old->session.loop, &old->task);
@@ -199,6 +200,9 @@ void http_detect_become(struct http1_session *old)
 	if (asked)
 		pool_put(&pools->sides, asked);
 	http2_receive(h);
+	/* Told to HTTP/1 only, if it came right behind the bytes that decided. */
+	if (ended)
+		http2_session_ended(h);
 }
 
 /* --- the codec --- */

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Any version of HTTP on one side, any on the other: what a listener is told with its first bytes, by `Upgrade: h2c` or by TLS (ALPN)."""
 
+import socket
+import ssl
 import subprocess
 
 import pytest
@@ -89,3 +91,34 @@ def test_an_upgrade_is_an_ordinary_request_over_http2(mesh, protocol):
     mesh.close()
     origin.close()
     assert not origin.complaints
+
+
+@pytest.mark.parametrize("offered", [["h2"], ["http/1.1"], []])
+def test_callers_that_leave_right_behind_their_handshake(mesh, tmp_path, offered):
+    """Whatever the connection was about to become: at the end of the test none may be left open (Weft.finish)."""
+    pki = Pki(tmp_path)
+    leaf = pki.issue("web", "DNS:web.example")
+    weft = mesh.weft(mesh.config(mesh.router(server={"tls": {"certPath": str(leaf.cert), "keyPath": str(leaf.key)}})))
+    context = ssl.create_default_context(cafile=pki.root.cert)
+    if offered:
+        context.set_alpn_protocols(offered)
+    for _ in range(60):
+        plain = socket.create_connection(weft.address(), PATIENCE)
+        incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+        secured = context.wrap_bio(incoming, outgoing, server_hostname="web.example")
+        while True:
+            try:
+                secured.do_handshake()
+                break
+            except ssl.SSLWantReadError:
+                plain.sendall(outgoing.read())
+                incoming.write(plain.recv(65536))
+        try:
+            secured.unwrap()
+        except ssl.SSLError:
+            pass
+        plain.sendall(outgoing.read())   # the last of the handshake and close_notify, in one segment
+        plain.shutdown(socket.SHUT_WR)
+        while plain.recv(65536):
+            pass
+        plain.close()

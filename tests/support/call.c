@@ -9,7 +9,7 @@
 #include "support/contract.h"
 #include "wire/http1.h"
 
-enum { HEAD_TEXT = 4096, PATTERN_PIECE = 4096 };
+enum { PATTERN_PIECE = 4096 };
 
 /* --- what they are told --- */
 
@@ -109,7 +109,7 @@ static void make_head(const char *text, bool response, struct head *head, char *
 	size_t length = strlen(text), consumed;
 	int e;
 
-	CHECK(length < HEAD_TEXT);
+	CHECK(length < CALL_HEAD_TEXT);
 	memcpy(room, text, length + 1);
 	http1_parser_init(&parser, &limits);
 	if (response)
@@ -124,17 +124,14 @@ static void make_head(const char *text, bool response, struct head *head, char *
 
 void call_send_head(struct call *call, const char *text, bool end)
 {
-	struct head head;
-	char room[HEAD_TEXT];
-
-	make_head(text, strncmp(text, "HTTP/", 5) == 0, &head, room);
-	side_send_head(call->side, &head, end);
+	make_head(text, strncmp(text, "HTTP/", 5) == 0, &call->sent_head, call->sent_text);
+	side_send_head(call->side, &call->sent_head, end);
 }
 
 void call_send_informational(struct call *call, const char *text)
 {
 	struct head head;
-	char room[HEAD_TEXT];
+	char room[CALL_HEAD_TEXT];
 
 	make_head(text, true, &head, room);
 	side_send_informational(call->side, &head);

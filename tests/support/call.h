@@ -30,6 +30,8 @@ enum call_event {
 	CALL_WRITABLE,
 };
 
+enum { CALL_HEAD_TEXT = 4096 };
+
 typedef void call_script(struct call *call, enum call_event event);
 
 /* One side of an exchange, and what was told on it. */
@@ -39,6 +41,8 @@ struct call {
 	call_script *script;
 	struct call *next;
 	struct head head;  /* a copy; its slices live as long as the side's head */
+	struct head sent_head; /* the last that was sent, and its text: a request to upgrade has to live until it is answered */
+	char sent_text[CALL_HEAD_TEXT];
 	bool has_head, ended, was_reset, keeps_side;
 	unsigned status, informational, last_informational, pieces, writables;
 	struct text body, trailers; /* trailers: the lines */
