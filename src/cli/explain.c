@@ -24,6 +24,14 @@ struct asking {
 	struct text json;          /* the answer */
 	unsigned status;
 	int error;
+	/* What is asked with; ends with the process, and stays where the leak checker finds it. */
+	struct snapshot *snapshot;
+	struct metrics *metrics;
+	struct resolver *resolver;
+	struct binder *binder;
+	struct live live;
+	struct session_pools *pools;
+	struct fetch fetch;
 };
 
 /* ---- the question ---- */
@@ -91,53 +99,49 @@ static void forget(void *owner, struct binder *binder)
 	(void)binder;
 }
 
-static int ask_binder(struct asking *asking, struct snapshot *snapshot, struct text *why)
+static int ask_binder(struct asking *asking, struct text *why)
 {
-	struct metrics *metrics = metrics_new(1);
+	struct snapshot *snapshot = asking->snapshot;
 	struct resolver_options options = { .resolv_conf = snapshot->resolv_conf.length ? snapshot->resolv_conf.at : NULL };
-	struct resolver *resolver;
-	struct binder *binder;
-	struct live live;
 	unsigned router;
-	int e = resolver_new(asking->loop, network_host(), &options, &resolver);
+	int e = resolver_new(asking->loop, network_host(), &options, &asking->resolver);
 
 	if (e)
 		return e;
-	live_init(&live, metrics);
-	e = binder_new(&(struct binder_options){ .loop = asking->loop, .network = network_host(), .resolver = resolver, .live = &live,
-			       .post = post_nothing, .gone = forget }, snapshot, &binder, why);
+	asking->metrics = metrics_new(1);
+	live_init(&asking->live, asking->metrics);
+	e = binder_new(&(struct binder_options){ .loop = asking->loop, .network = network_host(), .resolver = asking->resolver, .live = &asking->live,
+			       .post = post_nothing, .gone = forget }, snapshot, &asking->binder, why);
 	if (!e && find_router(snapshot, asking->router, &router)) {
-		explain_start(binder, router, text_slice(&asking->head), answered, asking);
+		explain_start(asking->binder, router, text_slice(&asking->head), answered, asking);
 		if (!asking->status)
 			loop_run(asking->loop);
 	} else if (!e) {
 		e = ERROR_NOT_FOUND;
 	}
-	/* What is left ends with the process. */
 	return e;
 }
 
 static int ask_file(struct asking *asking)
 {
 	struct text why = { 0 };
-	struct snapshot *snapshot = NULL;
 	struct slice bytes;
 	int e = 0;
 
 	if (cli_read(asking->file, &bytes, &why)) {
-		snapshot = cli_parse(asking->file, bytes, &why);
+		asking->snapshot = cli_parse(asking->file, bytes, &why);
 		memory_free(bytes.at);
 	}
-	if (snapshot) {
-		snapshot->generation = 1;
-		e = ask_binder(asking, snapshot, &why);
+	if (asking->snapshot) {
+		asking->snapshot->generation = 1;
+		e = ask_binder(asking, &why);
 	}
 	if (why.length)
 		file_print(true, text_slice(&why));
 	else if (e && e != ERROR_NOT_FOUND)
 		cli_complain("weft explain: %s", error_text(e));
 	text_free(&why);
-	return snapshot && !e ? 0 : 2;
+	return asking->snapshot && !e ? 0 : 2;
 }
 
 /* ---- as a running proxy sees it ---- */
@@ -172,17 +176,15 @@ static int ask_proxy(struct asking *asking)
 {
 	static const struct fetch_events events = { .body = add_body, .ended = fetched };
 	const struct fetch_limits limits = { .head_ns = 5 * CLOCK_SECOND, .all_ns = 10 * CLOCK_SECOND };
-	struct session_pools *pools;
 	struct address address;
 	struct text target = { 0 };
-	struct fetch fetch;
 	int e;
 
 	if (address_parse_with_port(slice_of(asking->admin), &address) && address_parse(slice_of(asking->admin), ADMIN_PORT, &address)) {
 		cli_complain("weft explain: --admin takes an address, 127.0.0.1:9990, not `%s`", asking->admin);
 		return 2;
 	}
-	e = session_pools_new(asking->loop, 1, 1, &pools);
+	e = session_pools_new(asking->loop, 1, 1, &asking->pools);
 	if (e) {
 		cli_complain("weft explain: cannot start: %s", error_text(e));
 		return 2;
@@ -191,8 +193,8 @@ static int ask_proxy(struct asking *asking)
 	add_encoded(&target, slice_of(asking->router ? asking->router : ""));
 	text_format(&target, "&request=");
 	add_encoded(&target, text_slice(&asking->head));
-	fetch_init(&fetch, asking->loop, pools, &events, asking);
-	e = fetch_start(&fetch, network_host(), &address, text_slice(&target), &limits);
+	fetch_init(&asking->fetch, asking->loop, asking->pools, &events, asking);
+	e = fetch_start(&asking->fetch, network_host(), &address, text_slice(&target), &limits);
 	if (!e) {
 		loop_run(asking->loop);
 		e = asking->error;
@@ -402,7 +404,7 @@ static int print(const struct asking *asking, bool as_json)
 
 int cli_explain(int count, char **arguments)
 {
-	struct asking asking = { .file = NULL };
+	static struct asking asking;
 	struct argument_values headers = { .count = 0 };
 	const char *words[MOST_WORDS], *output = NULL;
 	const char *const outputs[] = { "text", "json", NULL };
