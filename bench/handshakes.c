@@ -32,8 +32,8 @@ static SSL_CTX *offer(const char *ca)
 {
 	SSL_CTX *context = SSL_CTX_new(TLS_client_method());
 	if (!context || !SSL_CTX_set_min_proto_version(context, TLS1_3_VERSION) ||
-	    !SSL_CTX_set_ciphersuites(context, "TLS_AES_128_GCM_SHA256") || !SSL_CTX_set1_groups_list(context, "P-256") ||
-	    !SSL_CTX_load_verify_locations(context, ca, NULL)) {
+		!SSL_CTX_set_ciphersuites(context, "TLS_AES_128_GCM_SHA256") || !SSL_CTX_set1_groups_list(context, "P-256") ||
+		!SSL_CTX_load_verify_locations(context, ca, NULL)) {
 		ERR_print_errors_fp(stderr);
 		exit(1);
 	}
@@ -46,7 +46,9 @@ static int connected(int port)
 {
 	int one = 1, fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	struct timeval patience = { .tv_sec = 10 };
-	struct sockaddr_in there = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK), .sin_port = htons((unsigned short)port) };
+	struct sockaddr_in there = {
+		.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK), .sin_port = htons((unsigned short)port)
+	};
 	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
 	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
 	if (connect(fd, (void *)&there, sizeof there)) {
@@ -73,8 +75,8 @@ static bool one_connection(SSL_CTX *context, int port, const char *host)
 	int length = snprintf(request, sizeof request, "GET / HTTP/1.1\r\nHost: %s\r\nConnection: close\r\n\r\n", host);
 	int fd = connected(port);
 	SSL *tls = fd < 0 ? NULL : SSL_new(context);
-	bool good = tls && SSL_set_fd(tls, fd) && SSL_set_tlsext_host_name(tls, host) && SSL_set1_host(tls, host) && SSL_connect(tls) == 1 &&
-		    !SSL_session_reused(tls) && SSL_write(tls, request, length) == length && read_answer(tls);
+	bool good = tls && SSL_set_fd(tls, fd) && SSL_set_tlsext_host_name(tls, host) && SSL_set1_host(tls, host) &&
+		SSL_connect(tls) == 1 && !SSL_session_reused(tls) && SSL_write(tls, request, length) == length && read_answer(tls);
 	if (tls)
 		SSL_shutdown(tls);
 	SSL_free(tls);
@@ -109,7 +111,7 @@ int main(int argc, char **argv)
 			errors++;
 	}
 	qsort(took, (size_t)done, sizeof *took, by_value);
-	printf("REPORT {\"requests\": %d, \"microseconds\": %.0f, \"p50_us\": %.0f, \"p99_us\": %.0f, \"errors\": %d}\n", done, now - started,
-	       done ? took[done / 2] : 0, done ? took[done * 99 / 100] : 0, errors);
+	printf("REPORT {\"requests\": %d, \"microseconds\": %.0f, \"p50_us\": %.0f, \"p99_us\": %.0f, \"errors\": %d}\n", done,
+		now - started, done ? took[done / 2] : 0, done ? took[done * 99 / 100] : 0, errors);
 	return 0;
 }

@@ -28,17 +28,17 @@
 enum { MAX_FD = 65536, FRAME_HEAD = 9, MAX_FRAME = 16384, INPUT = 65536, OUTPUT = 1 << 20, EVENTS = 256, WAITING = 4096, TABLE = 4096 };
 enum { DATA, HEADERS, PRIORITY, RST_STREAM, SETTINGS, PUSH_PROMISE, PING, GOAWAY, WINDOW_UPDATE, CONTINUATION };
 enum { END_STREAM = 1, ACK = 1, END_HEADERS = 4 };
-enum { HEAD_SENT = 1 };                        /* a stream in the ring, shifted by one, and this */
+enum { HEAD_SENT = 1 }; /* a stream in the ring, shifted by one, and this */
 enum { PREFACE = 24, CREDIT = 1 << 20 };
 
 struct peer {
-	int64_t window;                      /* what it takes on the connection before it gives more */
-	int64_t stream_window;               /* and on a new stream */
-	uint32_t table;                      /* bytes of its decoder's dynamic table */
-	uint32_t consumed;                   /* of its request bodies, not yet given back as credit */
-	bool indexed;                        /* the fields of our head are in its table */
+	int64_t window;        /* what it takes on the connection before it gives more */
+	int64_t stream_window; /* and on a new stream */
+	uint32_t table;        /* bytes of its decoder's dynamic table */
+	uint32_t consumed;     /* of its request bodies, not yet given back as credit */
+	bool indexed;          /* the fields of our head are in its table */
 	bool greeted;
-	uint32_t waiting[WAITING];           /* streams whose answers wait for the window: a ring */
+	uint32_t waiting[WAITING]; /* streams whose answers wait for the window: a ring */
 	unsigned first, waits;
 	size_t filled;
 	unsigned char input[INPUT];
@@ -46,7 +46,7 @@ struct peer {
 
 static struct peer *peers[MAX_FD];
 static enum { PLAIN, GRPC, EARLY } mode;
-static size_t body_bytes;                    /* of a DATA frame's payload */
+static size_t body_bytes; /* of a DATA frame's payload */
 static unsigned char output[OUTPUT];
 static size_t filled;
 static unsigned char body[MAX_FRAME];
@@ -93,7 +93,7 @@ static size_t put_fields(unsigned char *at, bool index)
 {
 	char length[16];
 	size_t n = 0;
-	at[n++] = 0x88;                      /* :status 200, by HPACK's static table */
+	at[n++] = 0x88; /* :status 200, by HPACK's static table */
 	n += put_field(at + n, index, "server", "origin");
 	n += put_field(at + n, index, "content-type", mode == GRPC ? "application/grpc" : "text/plain");
 	snprintf(length, sizeof length, "%zu", body_bytes);
@@ -105,7 +105,7 @@ static size_t put_fields(unsigned char *at, bool index)
 static void prepare(void)
 {
 	memset(body, 'x', sizeof body);
-	if (mode == GRPC) {                  /* a message's flag and length */
+	if (mode == GRPC) { /* a message's flag and length */
 		uint32_t length = htonl((uint32_t)(body_bytes));
 		body[0] = 0;
 		memcpy(body + 1, &length, 4);
@@ -242,7 +242,7 @@ static size_t take_preface(struct peer *peer)
 {
 	if (peer->filled < PREFACE)
 		return 0;
-	const unsigned char settings[] = { 0, 3, 0, 0, 16, 0, 0, 4, 0, 16, 0, 0 };   /* 4,096 streams; windows of 1 MiB */
+	const unsigned char settings[] = { 0, 3, 0, 0, 16, 0, 0, 4, 0, 16, 0, 0 }; /* 4,096 streams; windows of 1 MiB */
 	put(SETTINGS, 0, 0, settings, sizeof settings);
 	put_window_update(0, CREDIT);
 	peer->greeted = true;
@@ -332,7 +332,9 @@ int main(int argc, char **argv)
 	signal(SIGPIPE, SIG_IGN);
 	prepare();
 	int one = 1, listener = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0), loop = epoll_create1(EPOLL_CLOEXEC);
-	struct sockaddr_in here = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK), .sin_port = htons((unsigned short)atoi(argv[1])) };
+	struct sockaddr_in here = {
+		.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK), .sin_port = htons((unsigned short)atoi(argv[1]))
+	};
 	setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
 	if (bind(listener, (void *)&here, sizeof here) || listen(listener, 4096)) {
 		perror("origin_h2");

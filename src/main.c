@@ -22,136 +22,120 @@ static const char *const shells[] = { "bash", "zsh", "fish", NULL };
 
 static const struct command commands[] = {
 	{ "proxy", "FILE.yaml [--threads N]", "Runs the proxy of a configuration",
-	  "FILE.yaml is a Linkerd 1.x configuration, `-` is standard input: `weft help linkerd` lists its keys.\n"
-	  "The addresses that are listened on are printed. SIGHUP, or a change of the file, reloads it: a wrong\n"
-	  "one is refused and the old one stays. SIGTERM and SIGINT take no more requests and let the others end\n"
-	  "within admin.shutdownGraceMs; a second one ends at once.\n"
-	  "\n"
-	  "  --threads N   workers; by default as many as the process may use cores\n"
-	  "\n"
-	  "Exit code 0 when all requests could end, 1 when some were cut off, 2 when it could not start.",
-	  cli_proxy, NULL },
+		"FILE.yaml is a Linkerd 1.x configuration, `-` is standard input: `weft help linkerd` lists its keys.\n"
+		"The addresses that are listened on are printed. SIGHUP, or a change of the file, reloads it: a wrong\n"
+		"one is refused and the old one stays. SIGTERM and SIGINT take no more requests and let the others end\n"
+		"within admin.shutdownGraceMs; a second one ends at once.\n"
+		"\n"
+		"  --threads N   workers; by default as many as the process may use cores\n"
+		"\n"
+		"Exit code 0 when all requests could end, 1 when some were cut off, 2 when it could not start.",
+		cli_proxy, NULL },
 	{ "validate", "FILE.yaml...", "Says what is wrong with configurations, and runs nothing",
-	  "`-` is standard input. Exit code 0 when all are good, else 2.", cli_validate, NULL },
+		"`-` is standard input. Exit code 0 when all are good, else 2.", cli_validate, NULL },
 	{ "ca", "init | issue | rotate | show | serve | agent ...", "Identities: a trust root, and certificates for workloads",
-	  "  init DIR --trust-domain D [--max-ttl 24h] [--root-life 365d]\n"
-	  "      makes an authority; DIR must be readable by nobody else\n"
-	  "  serve DIR --socket PATH [--policy FILE] [--mode 0660]\n"
-	  "      the signing process: workloads of this machine ask it for certificates. FILE says which user may be called\n"
-	  "      what; without one only its own user and root may ask. It replaces the root in time. SIGHUP reads FILE again\n"
-	  "  agent --socket PATH --id spiffe://D/ns/NAMESPACE/sa/ACCOUNT --out DIR [--ttl 12h] [--once]\n"
-	  "      keeps cert.pem, key.pem, bundle.pem and svid.pem (certificate and key) in DIR fresh\n"
-	  "  issue DIR --id spiffe://... --out PREFIX|DIR/ [--ttl 24h] [--dns NAME]...\n"
-	  "      by hand: PREFIX-cert.pem, PREFIX-key.pem, PREFIX-bundle.pem\n"
-	  "  rotate DIR [--now]\n"
-	  "      the next step of replacing the root: add, switch, drop. `serve` takes those that are due by itself\n"
-	  "  show DIR [-o text|json|pem]\n"
-	  "      its roots and what is next; pem is the bundle\n"
-	  "\n"
-	  "Times are 30s, 90m, 24h or 7d. Exit code 0, 1 when it may work another time, 2 for what is wrong. See docs/identity.md.",
-	  cli_ca, authority_verbs },
+		"  init DIR --trust-domain D [--max-ttl 24h] [--root-life 365d]\n"
+		"      makes an authority; DIR must be readable by nobody else\n"
+		"  serve DIR --socket PATH [--policy FILE] [--mode 0660]\n"
+		"      the signing process: workloads of this machine ask it for certificates. FILE says which user may be called\n"
+		"      what; without one only its own user and root may ask. It replaces the root in time. SIGHUP reads FILE again\n"
+		"  agent --socket PATH --id spiffe://D/ns/NAMESPACE/sa/ACCOUNT --out DIR [--ttl 12h] [--once]\n"
+		"      keeps cert.pem, key.pem, bundle.pem and svid.pem (certificate and key) in DIR fresh\n"
+		"  issue DIR --id spiffe://... --out PREFIX|DIR/ [--ttl 24h] [--dns NAME]...\n"
+		"      by hand: PREFIX-cert.pem, PREFIX-key.pem, PREFIX-bundle.pem\n"
+		"  rotate DIR [--now]\n"
+		"      the next step of replacing the root: add, switch, drop. `serve` takes those that are due by itself\n"
+		"  show DIR [-o text|json|pem]\n"
+		"      its roots and what is next; pem is the bundle\n"
+		"\n"
+		"Times are 30s, 90m, 24h or 7d. Exit code 0, 1 when it may work another time, 2 for what is wrong. See docs/identity.md.",
+		cli_ca, authority_verbs },
 	{ "certs",
-	  "FILE... | --connect HOST:PORT [--server-name N] [--cert C] [--ca BUNDLE] [--key KEY] [--id ID] [--svid] [--expires-within 7d] "
-	  "[-o text|json]",
-	  "Shows certificates, and why they don't verify",
-	  "FILE is PEM, the leaf first, then its intermediates; `-` is standard input.\n"
-	  "\n"
-	  "  --ca BUNDLE            whom to trust: the chain must lead there\n"
-	  "  --key KEY              must be the leaf's private key\n"
-	  "  --svid                 the leaf must be an X.509-SVID; it is also judged as one when it has a SPIFFE ID\n"
-	  "  --id ID                ... with this SPIFFE ID\n"
-	  "  --expires-within TIME  an earlier end is a fault: 12h, 7d\n"
-	  "\n"
-	  "  --connect HOST:PORT    in place of files: what a live endpoint shows, and whether it takes us\n"
-	  "  --server-name NAME     asked for, and what the certificate must be for; usually HOST\n"
-	  "  --cert CERT            is shown to it, with --key KEY\n"
-	  "\n"
-	  "Exit code 0 when there is no fault, 1 when there is, 2 when a file can't be read or the endpoint shows no certificate.",
-	  cli_certs, NULL },
+		"FILE... | --connect HOST:PORT [--server-name N] [--cert C] [--ca BUNDLE] [--key KEY] [--id ID] [--svid] [--expires-within "
+		"7d] "
+		"[-o text|json]",
+		"Shows certificates, and why they don't verify",
+		"FILE is PEM, the leaf first, then its intermediates; `-` is standard input.\n"
+		"\n"
+		"  --ca BUNDLE            whom to trust: the chain must lead there\n"
+		"  --key KEY              must be the leaf's private key\n"
+		"  --svid                 the leaf must be an X.509-SVID; it is also judged as one when it has a SPIFFE ID\n"
+		"  --id ID                ... with this SPIFFE ID\n"
+		"  --expires-within TIME  an earlier end is a fault: 12h, 7d\n"
+		"\n"
+		"  --connect HOST:PORT    in place of files: what a live endpoint shows, and whether it takes us\n"
+		"  --server-name NAME     asked for, and what the certificate must be for; usually HOST\n"
+		"  --cert CERT            is shown to it, with --key KEY\n"
+		"\n"
+		"Exit code 0 when there is no fault, 1 when there is, 2 when a file can't be read or the endpoint shows no certificate.",
+		cli_certs, NULL },
 	{ "stat", "[--admin ADDRESS[,ADDRESS...]] [NAME...]", "Rate, success and latency of each service, of one or many proxies",
-	  "Reads the counters of proxies' admin servers (127.0.0.1:9990 by default) twice and shows what happened in between.\n"
-	  "NAME is that of a service, `web` or `svc/web`; `*` is any run of characters.\n"
-	  "\n"
-	  SEE_OPTIONS
-	  "  --sort COLUMN       service, router, success, rate, p50, p95, p99, retries, endpoints, connections, ...\n"
-	  "\n"
-	  SEE_OUTPUT
-	  "\n"
-	  SEE_GATES
-	  "\n"
-	  "Exit code 0; 1 when a gate is not met, or had nothing to judge; 2 for wrong usage or a proxy that can't be asked.\n"
-	  "See docs/see.md.",
-	  cli_stat, NULL },
+		"Reads the counters of proxies' admin servers (127.0.0.1:9990 by default) twice and shows what happened in between.\n"
+		"NAME is that of a service, `web` or `svc/web`; `*` is any run of characters.\n"
+		"\n" SEE_OPTIONS
+		"  --sort COLUMN       service, router, success, rate, p50, p95, p99, retries, endpoints, connections, ...\n"
+		"\n" SEE_OUTPUT "\n" SEE_GATES "\n"
+		"Exit code 0; 1 when a gate is not met, or had nothing to judge; 2 for wrong usage or a proxy that can't be asked.\n"
+		"See docs/see.md.",
+		cli_stat, NULL },
 	{ "routes", "[--grpc] [--admin ADDRESS[,ADDRESS...]] [NAME...]", "The same of each service and client that it went to",
-	  "A route is what a service's name was bound to: its client. NAME is either's.\n"
-	  "\n"
-	  "  --grpc              methods of gRPC instead\n"
-	  SEE_OPTIONS
-	  "  --sort COLUMN       service, client, router, success, rate, p50, p95, p99, endpoints, connections, ...\n"
-	  "\n"
-	  SEE_OUTPUT
-	  "\n"
-	  SEE_GATES
-	  "\n"
-	  "Exit codes are those of `weft stat`. See docs/see.md.",
-	  cli_routes, NULL },
+		"A route is what a service's name was bound to: its client. NAME is either's.\n"
+		"\n"
+		"  --grpc              methods of gRPC instead\n" SEE_OPTIONS
+		"  --sort COLUMN       service, client, router, success, rate, p50, p95, p99, endpoints, connections, ...\n"
+		"\n" SEE_OUTPUT "\n" SEE_GATES "\n"
+		"Exit codes are those of `weft stat`. See docs/see.md.",
+		cli_routes, NULL },
 	{ "top", "[--admin ADDRESS[,ADDRESS...]] [NAME...]", "The table of `weft stat` that lives: sorted by any column, by keys",
-	  "Over a pipe it prints a table for each window.\n"
-	  "\n"
-	  SEE_OPTIONS
-	  "  --sort COLUMN       as for `weft stat`; rate by default\n"
-	  "  --wide              more columns\n"
-	  "\n"
-	  "Keys: < and > (or left and right) the column to sort by, r the other way round, 1 services, 2 routes, 3 methods of\n"
-	  "gRPC, 4 edges, w wide, p pause, up, down, Page Up and Page Down, q ends. See docs/see.md.",
-	  cli_top, NULL },
+		"Over a pipe it prints a table for each window.\n"
+		"\n" SEE_OPTIONS "  --sort COLUMN       as for `weft stat`; rate by default\n"
+		"  --wide              more columns\n"
+		"\n"
+		"Keys: < and > (or left and right) the column to sort by, r the other way round, 1 services, 2 routes, 3 methods of\n"
+		"gRPC, 4 edges, w wide, p pause, up, down, Page Up and Page Down, q ends. See docs/see.md.",
+		cli_top, NULL },
 	{ "edges", "[--admin ADDRESS[,ADDRESS...]] [NAME...]", "Who calls whom through proxies: rate, errors, encryption, identities",
-	  "A row for each listening address (callers to it) and for each client (from the router to it). SECURED is `mutual`\n"
-	  "(the other end has shown an identity), `tls`, `no`, or the part of connections with TLS where both are served.\n"
-	  "\n"
-	  SEE_OPTIONS
-	  "  --sort COLUMN       from, to, router, success, rate, errors, p50, p99, endpoints, connections, secured, ...\n"
-	  "\n"
-	  SEE_OUTPUT
-	  "\n"
-	  SEE_GATES
-	  "\n"
-	  "Exit codes are those of `weft stat`. See docs/see.md.",
-	  cli_edges, NULL },
+		"A row for each listening address (callers to it) and for each client (from the router to it). SECURED is `mutual`\n"
+		"(the other end has shown an identity), `tls`, `no`, or the part of connections with TLS where both are served.\n"
+		"\n" SEE_OPTIONS
+		"  --sort COLUMN       from, to, router, success, rate, errors, p50, p99, endpoints, connections, secured, ...\n"
+		"\n" SEE_OUTPUT "\n" SEE_GATES "\n"
+		"Exit codes are those of `weft stat`. See docs/see.md.",
+		cli_edges, NULL },
 	{ "tap", "[--admin ADDRESS[,ADDRESS...]] [SERVICE] [--path P] [--status S] ...", "Live requests, as they end",
-	  "The proxies choose: what isn't wanted isn't sent. SERVICE, paths and values of headers may have `*` and `?` in them.\n"
-	  "\n"
-	  "  --admin ADDRESSES   HOST[:PORT] of admin servers, with commas between; may come several times\n"
-	  "  --sample 1%         looks at a part of all requests only; 100%\n"
-	  "  --path PATTERN      of the path, without its query\n"
-	  "  --method GET        of this method\n"
-	  "  --status 5xx        404, 5xx or 500-599\n"
-	  "  --header NAME:VALUE with such a field in the request; NAME alone: whatever it says\n"
-	  "  --min-latency 50ms  that took so long\n"
-	  "  --router LABEL      of this router\n"
-	  "  --count N           ends after so many\n"
-	  "  --for TIME          ends after that time\n"
-	  "  -o text|json        a line each; json is an object a line\n"
-	  "\n"
-	  "Exit code 0; 2 for wrong usage, or a proxy that can't be asked or has left. See docs/see.md.",
-	  cli_tap, NULL },
+		"The proxies choose: what isn't wanted isn't sent. SERVICE, paths and values of headers may have `*` and `?` in them.\n"
+		"\n"
+		"  --admin ADDRESSES   HOST[:PORT] of admin servers, with commas between; may come several times\n"
+		"  --sample 1%         looks at a part of all requests only; 100%\n"
+		"  --path PATTERN      of the path, without its query\n"
+		"  --method GET        of this method\n"
+		"  --status 5xx        404, 5xx or 500-599\n"
+		"  --header NAME:VALUE with such a field in the request; NAME alone: whatever it says\n"
+		"  --min-latency 50ms  that took so long\n"
+		"  --router LABEL      of this router\n"
+		"  --count N           ends after so many\n"
+		"  --for TIME          ends after that time\n"
+		"  -o text|json        a line each; json is an object a line\n"
+		"\n"
+		"Exit code 0; 2 for wrong usage, or a proxy that can't be asked or has left. See docs/see.md.",
+		cli_tap, NULL },
 	{ "explain", "FILE.yaml | --admin ADDRESS [--router LABEL] [-H 'Name: value']... [-o text|json] [METHOD] URL",
-	  "Says where a request would go, and which line of the configuration decides it",
-	  "URL is http://HOST/PATH, or a path with -H 'Host: ...'. Nothing is sent: the request is named, looked up and bound\n"
-	  "by the proxy's own functions, which write down each step.\n"
-	  "\n"
-	  "  FILE.yaml          by this configuration; endpoints are asked for as a proxy would\n"
-	  "  --admin ADDRESS    as a running proxy sees it, with the health of its endpoints\n"
-	  "  --router LABEL     the router that gets the request; the first\n"
-	  "  -H 'Name: value'   a field of the request, l5d-dtab for example; several times\n"
-	  "\n"
-	  "Exit code 0 when there are endpoints to go to, 1 when the proxy would answer by itself, 2 when it can't be told.",
-	  cli_explain, NULL },
+		"Says where a request would go, and which line of the configuration decides it",
+		"URL is http://HOST/PATH, or a path with -H 'Host: ...'. Nothing is sent: the request is named, looked up and bound\n"
+		"by the proxy's own functions, which write down each step.\n"
+		"\n"
+		"  FILE.yaml          by this configuration; endpoints are asked for as a proxy would\n"
+		"  --admin ADDRESS    as a running proxy sees it, with the health of its endpoints\n"
+		"  --router LABEL     the router that gets the request; the first\n"
+		"  -H 'Name: value'   a field of the request, l5d-dtab for example; several times\n"
+		"\n"
+		"Exit code 0 when there are endpoints to go to, 1 when the proxy would answer by itself, 2 when it can't be told.",
+		cli_explain, NULL },
 	{ "completion", "bash | zsh | fish", "Prints what completes weft's commands and options in a shell",
-	  "  bash   source <(weft completion bash), in ~/.bashrc\n"
-	  "  zsh    source <(weft completion zsh), in ~/.zshrc behind compinit\n"
-	  "  fish   weft completion fish | source, in ~/.config/fish/config.fish",
-	  cli_completion, shells },
+		"  bash   source <(weft completion bash), in ~/.bashrc\n"
+		"  zsh    source <(weft completion zsh), in ~/.zshrc behind compinit\n"
+		"  fish   weft completion fish | source, in ~/.config/fish/config.fish",
+		cli_completion, shells },
 	{ "version", "", "Prints the version", "", cli_version, NULL },
 	{ "help", "[COMMAND | linkerd]", "Explains a command, or lists the keys of a configuration", "", cli_help, NULL },
 	{ NULL, NULL, NULL, NULL, NULL, NULL },

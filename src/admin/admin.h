@@ -25,7 +25,7 @@ struct proxy;
 
 struct admin_options {
 	struct network *network;
-	struct loop *loop;             /* the admin thread's */
+	struct loop *loop; /* the admin thread's */
 	struct proxy *proxy;
 	struct metrics *metrics;
 	unsigned worker_count;

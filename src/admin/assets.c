@@ -5,9 +5,8 @@
 #include "admin/server.h"
 
 /* Nothing from elsewhere, nothing inline: what traffic puts into names can never become a program. */
-static const char policy[] =
-	"default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
-	"base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+static const char policy[] = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
+			     "base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
 bool assets_are_there(void)
 {
@@ -50,8 +49,7 @@ static void show(struct request *request, struct slice path)
 	};
 	same = has_it(request, asset);
 	body = same ? SLICE("") : slice_make((const char *)asset->gzip, asset->length);
-	request_answer_with(
-		request, same ? 304 : 200, asset->content_type, body, headers, sizeof headers / sizeof headers[0]);
+	request_answer_with(request, same ? 304 : 200, asset->content_type, body, headers, sizeof headers / sizeof headers[0]);
 }
 
 void page_shell(struct request *request)

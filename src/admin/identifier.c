@@ -10,8 +10,8 @@ static void write_value(struct json_writer *json, struct slice key, struct slice
 	json_write_text(json, value);
 }
 
-static void write_name(struct json_writer *json, const struct router *router, const struct identified *found, const struct dtab *dtab,
-                       struct arena *arena)
+static void write_name(
+	struct json_writer *json, const struct router *router, const struct identified *found, const struct dtab *dtab, struct arena *arena)
 {
 	struct text prefix = { 0 }, shown = { 0 };
 

@@ -174,8 +174,7 @@ static void write_names(struct json_writer *json, struct live *live, const struc
 	}
 }
 
-static void write_record(
-	struct json_writer *json, struct live *live, const struct snapshot *snapshot, const struct told *told)
+static void write_record(struct json_writer *json, struct live *live, const struct snapshot *snapshot, const struct told *told)
 {
 	const struct record *record = &told->record;
 	const uint8_t *ip = record->endpoint_ip;

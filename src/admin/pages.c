@@ -29,7 +29,7 @@ static bool wants(const struct request *request, const char *name)
 {
 	struct text value = { 0 };
 	bool wanted = request_parameter(request, name, &value) && !slice_equal(text_slice(&value), SLICE("0")) &&
-	              !slice_equal_nocase(text_slice(&value), SLICE("false"));
+		!slice_equal_nocase(text_slice(&value), SLICE("false"));
 
 	text_free(&value);
 	return wanted;
@@ -165,12 +165,13 @@ static void page_requests(struct request *request)
 {
 	struct text out = { 0 };
 
-	text_append(&out, SLICE("<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><title>weft: recent requests</title>\n"
-	                        "<style>body{font:14px system-ui,sans-serif;margin:2rem;color:#1d2733}table{border-collapse:collapse}"
-	                        "th,td{text-align:left;padding:.35rem .8rem;border-bottom:1px solid #dde3ea}th{font-weight:600}"
-	                        "td{font-family:ui-monospace,monospace;font-size:13px}</style></head>\n"
-	                        "<body><h1>Recent requests</h1>\n<table><thead><tr><th>Timestamp</th><th>Source</th><th>Server</th><th>Router</th>"
-	                        "<th>Logical Name</th><th>Concrete Name</th><th>Destination</th></tr></thead><tbody>\n"));
+	text_append(&out,
+		SLICE("<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><title>weft: recent requests</title>\n"
+		      "<style>body{font:14px system-ui,sans-serif;margin:2rem;color:#1d2733}table{border-collapse:collapse}"
+		      "th,td{text-align:left;padding:.35rem .8rem;border-bottom:1px solid #dde3ea}th{font-weight:600}"
+		      "td{font-family:ui-monospace,monospace;font-size:13px}</style></head>\n"
+		      "<body><h1>Recent requests</h1>\n<table><thead><tr><th>Timestamp</th><th>Source</th><th>Server</th><th>Router</th>"
+		      "<th>Logical Name</th><th>Concrete Name</th><th>Destination</th></tr></thead><tbody>\n"));
 	rows(&out, request->admin);
 	text_append(&out, SLICE("</tbody></table></body></html>\n"));
 	request_answer(request, 200, html_type, text_slice(&out));
@@ -195,7 +196,7 @@ static void page_list(struct request *request)
 			text_format(&out, "%-28s %-9s %s\n", page->path, page->methods, page->title);
 	if (request->admin->snapshot->telemetry.prometheus)
 		text_format(&out, "%-28.*s %-9s %s\n", SLICE_ARGS(request->admin->snapshot->telemetry.prometheus_path), "GET",
-		            "all metrics as Prometheus reads them");
+			"all metrics as Prometheus reads them");
 	request_answer(request, 200, text_type, text_slice(&out));
 	text_free(&out);
 }
@@ -207,17 +208,17 @@ const struct page pages[] = {
 	{ "/admin/metrics.json", CATEGORY_UI, "GET", "all metrics; ?q=SUBTREE, ?tree=1, ?pretty=1, ?buckets=1", page_metrics },
 	{ "/metrics.json", CATEGORY_UI, "GET", "the same", page_metrics },
 	{ "/metrics", CATEGORY_UI, "GET", "all metrics as OpenMetrics 1.0 (by Accept), or as Prometheus' text", page_openmetrics },
-	{ "/tap.json", CATEGORY_DIAGNOSTICS, "GET", "live requests, a line each, until you leave: sample, service, path, method, status_from, ...", page_tap },
+	{ "/tap.json", CATEGORY_DIAGNOSTICS, "GET",
+		"live requests, a line each, until you leave: sample, service, path, method, status_from, ...", page_tap },
 	{ "/admin/shutdown", CATEGORY_CONTROL, "POST", "drains and ends the process", page_shutdown },
 	{ "/config.json", CATEGORY_UI, "GET", "the configuration that runs", page_config },
 	{ "/bound-names.json", CATEGORY_DIAGNOSTICS, "GET", "the names that are bound now", page_bound_names },
 	{ "/explain.json", CATEGORY_UI, "GET POST", "where a request would go and why: router (label), request (its head)", page_explain },
 	{ "/delegator.json", CATEGORY_UI, "GET POST", "how a name is delegated: namespace (router), path, dtab", page_delegator },
 	{ "/requests", CATEGORY_DIAGNOSTICS, "GET", "recent requests, sampled", page_requests },
-	{ "/endpoints.json", CATEGORY_DIAGNOSTICS, "GET",
-		"clients, their endpoints, and the health of each with its reason", page_endpoints },
-	{ "/requests.json", CATEGORY_DIAGNOSTICS, "GET", "the newest requests as the decision records tell them",
-		page_requests_json },
+	{ "/endpoints.json", CATEGORY_DIAGNOSTICS, "GET", "clients, their endpoints, and the health of each with its reason",
+		page_endpoints },
+	{ "/requests.json", CATEGORY_DIAGNOSTICS, "GET", "the newest requests as the decision records tell them", page_requests_json },
 	{ "/process.json", CATEGORY_UI, "GET", "version, and requests by worker", page_process },
 	{ "/", CATEGORY_UI, "GET", "the dashboard", page_shell },
 	{ "/graph", CATEGORY_UI, "GET", "the dashboard: who calls whom", page_shell },

@@ -64,8 +64,8 @@ static bool find_parameter(struct slice all, const char *name, struct text *valu
 bool request_parameter(const struct request *request, const char *name, struct text *value)
 {
 	return find_parameter(text_slice(&request->query), name, value) ||
-	       (slice_starts(text_slice(&request->content_type), SLICE("application/x-www-form-urlencoded")) &&
-	        find_parameter(text_slice(&request->body), name, value));
+		(slice_starts(text_slice(&request->content_type), SLICE("application/x-www-form-urlencoded")) &&
+			find_parameter(text_slice(&request->body), name, value));
 }
 
 /* ---- answers ---- */
@@ -95,7 +95,7 @@ static const struct request_header never_stored = { "Cache-Control", "no-store" 
 
 /* False: there is no memory for it. */
 static bool send_head(struct request *request, struct head *head, const char *content_type, const struct request_header *headers,
-                      unsigned header_count, bool end)
+	unsigned header_count, bool end)
 {
 	struct arena arena;
 	bool made;
@@ -111,7 +111,7 @@ static bool send_head(struct request *request, struct head *head, const char *co
 }
 
 void request_answer_with(struct request *request, unsigned status, const char *content_type, struct slice body,
-                         const struct request_header *headers, unsigned header_count)
+	const struct request_header *headers, unsigned header_count)
 {
 	struct head *head = memory_new(sizeof *head);
 	bool bodiless = body.length == 0 || request->method == METHOD_HEAD, sent = false;
@@ -226,7 +226,7 @@ static void reset(struct side *side, enum reset why, int error)
 	side_release(side, RESET_CANCEL);
 	request->side = NULL;
 	if (!request->complete)
-		request_free(request);   /* else the page that works on it answers nobody */
+		request_free(request); /* else the page that works on it answers nobody */
 }
 
 static void writable(struct side *side)

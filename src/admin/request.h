@@ -19,16 +19,16 @@ struct admin;
 struct request {
 	uint32_t magic;
 	struct admin *admin;
-	struct list link;      /* admin->requests */
-	struct side *side;     /* NULL: the client has gone */
-	struct text path;      /* decoded, without the query */
-	struct text query;     /* as it came */
+	struct list link;  /* admin->requests */
+	struct side *side; /* NULL: the client has gone */
+	struct text path;  /* decoded, without the query */
+	struct text query; /* as it came */
 	struct text body;
 	struct text content_type;
 	enum method method;
 	void (*show)(struct request *request);
 	bool complete, too_large, answered;
-	bool stalled;          /* of an answer that streams: its client doesn't read */
+	bool stalled; /* of an answer that streams: its client doesn't read */
 };
 
 /* For session_events.opened. `show` is called when the body is complete; while request->side is there, so is its head. */
@@ -40,7 +40,7 @@ struct request_header {
 };
 /* With these headers, and without the Cache-Control: no-store that request_answer sends. */
 void request_answer_with(struct request *request, unsigned status, const char *content_type, struct slice body,
-                         const struct request_header *headers, unsigned header_count);
+	const struct request_header *headers, unsigned header_count);
 void request_answer_error(struct request *request, unsigned status, const char *message);
 /* An answer of status 200 that streams: without length, until the request is abandoned. A client that leaves is told by request->side, which is
  * NULL then. What is streamed while `stalled` is still taken. */

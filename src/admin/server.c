@@ -87,7 +87,7 @@ void server_dispatch(struct request *request)
 /* ---- doors ---- */
 
 static int door_open(struct door *door, struct admin *admin, const struct admin_policy *policy, uint16_t port,
-                     void (*show)(struct request *request), struct text *why)
+	void (*show)(struct request *request), struct text *why)
 {
 	const struct listen_options options = {
 		.backlog = policy->backlog,

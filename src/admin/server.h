@@ -14,8 +14,8 @@ enum { ADMIN_MAGIC = 0x61646d69 };
 /* An address that the admin server listens on. */
 struct door {
 	struct admin *admin;
-	struct listen_set *set;        /* NULL: not configured */
-	struct listener *listener;     /* NULL: not started */
+	struct listen_set *set;    /* NULL: not configured */
+	struct listener *listener; /* NULL: not started */
 	struct address bound;
 	void (*show)(struct request *request); /* answers what comes in */
 };
@@ -27,10 +27,10 @@ struct admin {
 	struct door pages, identifier; /* the latter only when httpIdentifierPort is configured */
 	struct session_pools *sessions;
 	struct tls_pools *tls;
-	struct list connections;       /* sessions, by link */
+	struct list connections; /* sessions, by link */
 	struct list requests;
-	struct list tappings;          /* tap_page.c's */
-	struct snapshot *snapshot;     /* counted; the admin thread's */
+	struct list tappings;      /* tap_page.c's */
+	struct snapshot *snapshot; /* counted; the admin thread's */
 	struct session_limits limits;
 	struct process_metrics *process;
 };
@@ -45,8 +45,8 @@ enum category {
 struct page {
 	const char *path;
 	enum category category;
-	const char *methods;           /* "GET POST"; HEAD goes with GET */
-	const char *title;             /* for the list of pages */
+	const char *methods; /* "GET POST"; HEAD goes with GET */
+	const char *title;   /* for the list of pages */
 	void (*show)(struct request *request);
 };
 

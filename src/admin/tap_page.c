@@ -100,8 +100,7 @@ static void look(struct tapping *tapping)
 
 	text_clear(&tapping->out);
 	for (unsigned i = 0; i < tapping->admin->options.worker_count; i++)
-		tapping->seen[i] =
-			ring_read_since(tap_ring(tapping->tap, i), tapping->seen[i], &lost, write_line, tapping);
+		tapping->seen[i] = ring_read_since(tap_ring(tapping->tap, i), tapping->seen[i], &lost, write_line, tapping);
 	tapping->dropped += lost;
 	if (tapping->dropped || (!tapping->out.length && now - tapping->sent >= silence_time)) {
 		text_format(&tapping->out, "{\"dropped\":%llu}\n", (unsigned long long)tapping->dropped);
@@ -190,8 +189,7 @@ static const char *read_filter(const struct request *request, struct tap_filter 
 		return "`min_latency_ms` is a number of milliseconds";
 	if (!read_pattern(request, "router", filter->router) || !read_pattern(request, "service", filter->service) ||
 		!read_pattern(request, "path", filter->path) || !read_pattern(request, "method", filter->method) ||
-		!read_pattern(request, "header", filter->header) ||
-		!read_pattern(request, "header_value", filter->header_value))
+		!read_pattern(request, "header", filter->header) || !read_pattern(request, "header_value", filter->header_value))
 		return "patterns have at most 255 bytes";
 	filter->status_from = (uint16_t)from;
 	filter->status_to = (uint16_t)(to > 0 ? to : 999);
@@ -221,8 +219,7 @@ void page_tap(struct request *request)
 		return;
 	}
 	if (request->method == METHOD_HEAD || count_tappings(admin) == TAP_MOST) {
-		request_answer_error(
-			request, request->method == METHOD_HEAD ? 405 : 503, "there are as many taps as there may be");
+		request_answer_error(request, request->method == METHOD_HEAD ? 405 : 503, "there are as many taps as there may be");
 		return;
 	}
 	tapping = memory_new(sizeof *tapping + workers * sizeof tapping->seen[0]);

@@ -10,10 +10,10 @@ enum { DEFAULT_EFFORT = 5, PARTNER_TRIES = 8 };
 /* How good a candidate is for an exchange, best last. */
 enum rank {
 	RANK_NONE,
-	RANK_TRIED,           /* not available, and tried already */
-	RANK_UNTRIED,         /* not available */
+	RANK_TRIED,   /* not available, and tried already */
+	RANK_UNTRIED, /* not available */
 	RANK_AVAILABLE_TRIED,
-	RANK_USABLE,          /* available, and not tried */
+	RANK_USABLE, /* available, and not tried */
 };
 
 /* One pick's question. */
@@ -43,8 +43,7 @@ void balancer_add(struct balancer *balancer, struct candidate *candidate)
 {
 	if (balancer->count == balancer->capacity) {
 		balancer->capacity = balancer->capacity ? balancer->capacity * 2 : 4;
-		balancer->candidates =
-			memory_grow(balancer->candidates, balancer->capacity, sizeof *balancer->candidates);
+		balancer->candidates = memory_grow(balancer->candidates, balancer->capacity, sizeof *balancer->candidates);
 		balancer->sums = memory_grow(balancer->sums, balancer->capacity, sizeof *balancer->sums);
 	}
 	candidate->index = balancer->count;
@@ -171,8 +170,7 @@ static struct candidate *pick_of_two(struct balancer *balancer, const struct que
 		return usable ? first : NULL;
 	if (!usable)
 		return second;
-	return balancer_load(balancer, second, question->now) < balancer_load(balancer, first, question->now) ? second :
-	                                                                                                        first;
+	return balancer_load(balancer, second, question->now) < balancer_load(balancer, first, question->now) ? second : first;
 }
 
 static struct candidate *pick_next(struct balancer *balancer, const struct question *question)
@@ -201,8 +199,7 @@ static struct candidate *look_through(struct balancer *balancer, const struct qu
 	return found;
 }
 
-struct candidate *balancer_pick(struct balancer *balancer, int64_t now, struct candidate *const *tried,
-                                unsigned tried_count, bool *forced)
+struct candidate *balancer_pick(struct balancer *balancer, int64_t now, struct candidate *const *tried, unsigned tried_count, bool *forced)
 {
 	const struct question question = { now, tried, tried ? tried_count : 0 };
 	enum rank best;
@@ -213,9 +210,8 @@ struct candidate *balancer_pick(struct balancer *balancer, int64_t now, struct c
 	if (balancer->changed)
 		weigh(balancer);
 	for (uint32_t effort = 0; balancer->count > 1 && effort < balancer->policy.max_effort; effort++) {
-		struct candidate *picked = balancer->policy.kind == BALANCER_ROUND_ROBIN ?
-		                                   pick_next(balancer, &question) :
-		                                   pick_of_two(balancer, &question);
+		struct candidate *picked =
+			balancer->policy.kind == BALANCER_ROUND_ROBIN ? pick_next(balancer, &question) : pick_of_two(balancer, &question);
 
 		if (picked)
 			return picked;

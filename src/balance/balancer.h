@@ -26,11 +26,11 @@
 #include "model/policy.h"
 
 struct candidate {
-	struct health *health;   /* shared; not owned */
-	double weight;           /* > 0; 1 is usual; set before balancer_add, then by balancer_set_weight */
-	uint32_t pending;        /* attempts in flight on this worker */
-	uint32_t index;          /* in the balancer's array */
-	double cost;             /* EWMA: nanoseconds, decayed to `stamp` */
+	struct health *health; /* shared; not owned */
+	double weight;         /* > 0; 1 is usual; set before balancer_add, then by balancer_set_weight */
+	uint32_t pending;      /* attempts in flight on this worker */
+	uint32_t index;        /* in the balancer's array */
+	double cost;           /* EWMA: nanoseconds, decayed to `stamp` */
 	int64_t stamp;
 };
 
@@ -39,9 +39,9 @@ struct balancer {
 	struct random *random;
 	struct candidate **candidates; /* heap; grows when endpoints come, off the request path */
 	uint32_t count, capacity;
-	uint32_t next;                 /* round robin */
-	bool weighted;                 /* not all have the same weight; then sums[i] is the weight of the first i + 1 */
-	bool changed;                  /* both must be found out anew */
+	uint32_t next; /* round robin */
+	bool weighted; /* not all have the same weight; then sums[i] is the weight of the first i + 1 */
+	bool changed;  /* both must be found out anew */
 	double *sums;
 };
 
@@ -51,8 +51,7 @@ void balancer_add(struct balancer *balancer, struct candidate *candidate);
 void balancer_remove(struct balancer *balancer, struct candidate *candidate);
 void balancer_set_weight(struct balancer *balancer, struct candidate *candidate, double weight);
 /* NULL only when there are no candidates. `tried` (may be NULL): those that this exchange used before. */
-struct candidate *balancer_pick(struct balancer *balancer, int64_t now, struct candidate *const *tried,
-                                unsigned tried_count, bool *forced);
+struct candidate *balancer_pick(struct balancer *balancer, int64_t now, struct candidate *const *tried, unsigned tried_count, bool *forced);
 void balancer_begin(struct balancer *balancer, struct candidate *candidate, int64_t now);
 /* latency_ns < 0: it did not run to its end, and says nothing about latency. */
 void balancer_end(struct balancer *balancer, struct candidate *candidate, int64_t now, int64_t latency_ns);

@@ -15,8 +15,7 @@ static uint64_t load(const struct health *health)
 
 static bool move(struct health *health, uint64_t *word, uint64_t next)
 {
-	return atomic_compare_exchange_weak_explicit(
-		&health->word, word, next, memory_order_acq_rel, memory_order_relaxed);
+	return atomic_compare_exchange_weak_explicit(&health->word, word, next, memory_order_acq_rel, memory_order_relaxed);
 }
 
 static enum health_state state_of(uint64_t word)
@@ -72,8 +71,8 @@ bool health_begin(struct health *health, int64_t now)
 }
 
 /* From `word` to dead, for the time that goes with how often it was taken out in a row. */
-static bool take_out(struct health *health, const struct accrual_policy *policy, uint64_t *word, unsigned step,
-                     int64_t now, double random, int64_t *ns)
+static bool take_out(
+	struct health *health, const struct accrual_policy *policy, uint64_t *word, unsigned step, int64_t now, double random, int64_t *ns)
 {
 	int64_t last = atomic_load_explicit(&health->last_backoff_ns, memory_order_relaxed);
 
@@ -84,8 +83,8 @@ static bool take_out(struct health *health, const struct accrual_policy *policy,
 	return true;
 }
 
-static enum health_change report_alive(struct health *health, const struct accrual_policy *policy, uint64_t *word,
-                                       bool success, int64_t now, double random, int64_t *ns, bool *done)
+static enum health_change report_alive(struct health *health, const struct accrual_policy *policy, uint64_t *word, bool success,
+	int64_t now, double random, int64_t *ns, bool *done)
 {
 	uint64_t failures = *word >> FAILURES_SHIFT;
 
@@ -110,8 +109,8 @@ static int64_t out_since(const struct health *health, int64_t now)
 	return out > 0 ? out : 0;
 }
 
-static enum health_change report_probing(struct health *health, const struct accrual_policy *policy, uint64_t *word,
-                                         bool success, int64_t now, double random, int64_t *ns, bool *done)
+static enum health_change report_probing(struct health *health, const struct accrual_policy *policy, uint64_t *word, bool success,
+	int64_t now, double random, int64_t *ns, bool *done)
 {
 	if (!success) {
 		*done = take_out(health, policy, word, step_of(*word) + 1, now, random, ns);
@@ -122,8 +121,8 @@ static enum health_change report_probing(struct health *health, const struct acc
 	return HEALTH_REVIVED;
 }
 
-enum health_change health_report(struct health *health, const struct accrual_policy *policy, bool success, int64_t now,
-                                 double random, int64_t *ns)
+enum health_change health_report(
+	struct health *health, const struct accrual_policy *policy, bool success, int64_t now, double random, int64_t *ns)
 {
 	uint64_t word = load(health);
 	enum health_change change;

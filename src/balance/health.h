@@ -40,9 +40,9 @@ enum health_state {
 
 enum health_change {
 	HEALTH_SAME,
-	HEALTH_REMOVED,  /* alive → dead; *ns = for how long */
-	HEALTH_REVIVED,  /* probing → alive; *ns = how long it was out */
-	HEALTH_AGAIN,    /* a probe failed; *ns = the next time out */
+	HEALTH_REMOVED, /* alive → dead; *ns = for how long */
+	HEALTH_REVIVED, /* probing → alive; *ns = how long it was out */
+	HEALTH_AGAIN,   /* a probe failed; *ns = the next time out */
 };
 
 #define HEALTH_PROBE_TIMEOUT (5 * CLOCK_SECOND)
@@ -64,8 +64,8 @@ struct health {
 void health_init(struct health *health);
 bool health_begin(struct health *health, int64_t now);
 /* `random`: 0 <= x < 1, for the back-off. *ns is set for every change but HEALTH_SAME. */
-enum health_change health_report(struct health *health, const struct accrual_policy *policy, bool success, int64_t now,
-                                 double random, int64_t *ns);
+enum health_change health_report(
+	struct health *health, const struct accrual_policy *policy, bool success, int64_t now, double random, int64_t *ns);
 /* Who took the probe has no verdict: the next probe may be taken at once. Without effect when it isn't probing. */
 void health_give_up(struct health *health, int64_t now);
 /* False: it is so already. */

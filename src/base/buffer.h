@@ -27,7 +27,7 @@ struct buffer {
 	struct pool *pool;
 	uint32_t references;
 	uint32_t capacity;
-	uint32_t filled;     /* bytes that hold something */
+	uint32_t filled; /* bytes that hold something */
 	char bytes[];
 };
 

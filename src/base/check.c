@@ -15,8 +15,8 @@ void check_failed(const char *condition, const char *file, int line)
 
 void check_failed_magic(const char *object, uint32_t found, uint32_t expected, const char *file, int line)
 {
-	log_line(LOG_ERROR, "check", "broken invariant at %s:%d: %s has magic 0x%08x, expected 0x%08x", file, line, object, found,
-	         expected);
+	log_line(
+		LOG_ERROR, "check", "broken invariant at %s:%d: %s has magic 0x%08x, expected 0x%08x", file, line, object, found, expected);
 	abort();
 }
 

@@ -23,7 +23,9 @@ void clock_split(int64_t wall_ns, struct clock_date *date)
 	int64_t seconds = wall_ns / CLOCK_SECOND, days = seconds / 86400;
 	unsigned rest = (unsigned)(seconds % 86400);
 
-	*date = (struct clock_date){ .hour = rest / 3600, .minute = rest / 60 % 60, .second = rest % 60, .weekday = (unsigned)((days + 4) % 7) };
+	*date = (struct clock_date){
+		.hour = rest / 3600, .minute = rest / 60 % 60, .second = rest % 60, .weekday = (unsigned)((days + 4) % 7)
+	};
 	civil(days, &date->year, &date->month, &date->day);
 }
 
@@ -33,5 +35,5 @@ void clock_format(int64_t wall_ns, char text[CLOCK_TEXT])
 
 	clock_split(wall_ns, &date);
 	snprintf(text, CLOCK_TEXT, "%04d-%02u-%02uT%02u:%02u:%02uZ", (int)(date.year % 10000), date.month, date.day, date.hour, date.minute,
-	         date.second);
+		date.second);
 }

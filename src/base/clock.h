@@ -24,7 +24,7 @@ struct clock_date {
 	int64_t year;
 	unsigned month, day; /* from 1 */
 	unsigned hour, minute, second;
-	unsigned weekday;    /* 0: Sunday */
+	unsigned weekday; /* 0: Sunday */
 };
 
 /* Of nanoseconds since 1970, not before. */

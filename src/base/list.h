@@ -16,13 +16,11 @@ struct list {
 	struct list *next, *previous;
 };
 
-#define LIST_OF(link, type, member) ((type *)(void *)((char *)(link) - offsetof(type, member)))
-#define LIST_EACH(members, link) \
-	for (struct list *link = (members)->next; link != (members); link = link->next)
+#define LIST_OF(link, type, member) ((type *)(void *)((char *)(link)-offsetof(type, member)))
+#define LIST_EACH(members, link) for (struct list *link = (members)->next; link != (members); link = link->next)
 /* The current member may be removed in the body. */
 #define LIST_EACH_SAFE(members, link, after) \
-	for (struct list *link = (members)->next, *after = link->next; link != (members); \
-	     link = after, after = link->next)
+	for (struct list *link = (members)->next, *after = link->next; link != (members); link = after, after = link->next)
 
 static inline void list_init(struct list *list)
 {

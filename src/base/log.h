@@ -21,7 +21,7 @@ enum log_level {
 
 typedef void log_writer(const char *line, size_t length); /* the line ends in a newline */
 
-typedef int64_t log_clock(void);                          /* monotonic nanoseconds */
+typedef int64_t log_clock(void); /* monotonic nanoseconds */
 
 void log_set(enum log_level least, log_writer *writer);
 void log_set_clock(log_clock *clock); /* what "a second" is measured with; NULL (at first): no limit per call site */

@@ -27,18 +27,16 @@ struct map_entry {
 
 struct map {
 	struct map_entry **buckets;
-	uint32_t mask;  /* bucket count - 1, 0 when there are none yet */
+	uint32_t mask; /* bucket count - 1, 0 when there are none yet */
 	uint32_t count;
 	uint64_t seed;
 	struct list order;
 };
 
-#define MAP_OF(entry, type, member) ((type *)(void *)((char *)(entry) - offsetof(type, member)))
-#define MAP_EACH(map, e) \
-	for (struct map_entry *e = map_first(map); e; e = map_next(map, e))
+#define MAP_OF(entry, type, member) ((type *)(void *)((char *)(entry)-offsetof(type, member)))
+#define MAP_EACH(map, e) for (struct map_entry *e = map_first(map); e; e = map_next(map, e))
 #define MAP_EACH_SAFE(map, e, after) \
-	for (struct map_entry *e = map_first(map), *after = e ? map_next(map, e) : NULL; e; \
-	     e = after, after = e ? map_next(map, e) : NULL)
+	for (struct map_entry *e = map_first(map), *after = e ? map_next(map, e) : NULL; e; e = after, after = e ? map_next(map, e) : NULL)
 
 void map_init(struct map *map, uint64_t seed);
 void map_fini(struct map *map); /* the entries are the owner's */

@@ -14,12 +14,12 @@
 
 #include "base/slice.h"
 
-void *memory_new(size_t size);                         /* zeroed */
+void *memory_new(size_t size);                           /* zeroed */
 void *memory_new_aligned(size_t size, size_t alignment); /* zeroed; alignment a power of two */
-void *memory_array(size_t count, size_t size);         /* zeroed, overflow-checked */
+void *memory_array(size_t count, size_t size);           /* zeroed, overflow-checked */
 void *memory_grow(void *old, size_t count, size_t size); /* realloc; new part not zeroed */
-void memory_free(const void *p);                       /* const: slices of the heap can be freed without a cast */
-char *memory_text(struct slice s);                     /* a NUL-terminated copy */
+void memory_free(const void *p);                         /* const: slices of the heap can be freed without a cast */
+char *memory_text(struct slice s);                       /* a NUL-terminated copy */
 
 /* May fail: NULL when memory is out or a test made it fail. For pools and arenas only. */
 void *memory_try(size_t size);

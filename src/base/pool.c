@@ -21,15 +21,15 @@
 enum {
 	LINE = 64,
 	PAGE = 4096,
-	SLAB_FIRST = 8,            /* objects in a pool's first slab; each further slab has twice as many */
-	SLAB_BYTES = 256 * 1024,   /* until it would be larger than this */
+	SLAB_FIRST = 8,          /* objects in a pool's first slab; each further slab has twice as many */
+	SLAB_BYTES = 256 * 1024, /* until it would be larger than this */
 };
 
 /* Followed by its objects, from the next cache line on. They are cut off one by one, so that memory which was never
  * needed is never touched. */
 struct pool_slab {
 	struct pool_slab *next;
-	char *at, *end;      /* not cut off yet */
+	char *at, *end; /* not cut off yet */
 	uint32_t count;
 };
 

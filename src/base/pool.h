@@ -19,14 +19,14 @@
 struct pool_slab;
 
 struct pool {
-	void *free;              /* list of free objects */
+	void *free; /* list of free objects */
 	struct pool_slab *slabs;
 	const char *name;
-	size_t size;             /* bytes per object */
-	uint32_t max;            /* objects at most; 0 = no limit */
+	size_t size;  /* bytes per object */
+	uint32_t max; /* objects at most; 0 = no limit */
 	uint32_t in_use;
 	uint32_t peak;
-	uint64_t refused;        /* gets that failed */
+	uint64_t refused; /* gets that failed */
 };
 
 void pool_init(struct pool *pool, const char *name, size_t size, uint32_t max);

@@ -91,7 +91,10 @@ int slice_to_u64(struct slice s, uint64_t max, uint64_t *value)
  * factor depends on the key. Up to 16 bytes, which most header names and hosts are, cost two products and no loop. */
 
 static const uint64_t salt[4] = {
-	UINT64_C(0x9e3779b97f4a7c15), UINT64_C(0xc2b2ae3d27d4eb4f), UINT64_C(0xd6e8feb86659fd93), UINT64_C(0xa0761d6478bd642f),
+	UINT64_C(0x9e3779b97f4a7c15),
+	UINT64_C(0xc2b2ae3d27d4eb4f),
+	UINT64_C(0xd6e8feb86659fd93),
+	UINT64_C(0xa0761d6478bd642f),
 };
 
 static inline uint64_t fold(uint64_t a, uint64_t b)

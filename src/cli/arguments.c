@@ -64,8 +64,8 @@ static bool read_option(const char *command, int count, char **arguments, int *a
 	return false;
 }
 
-bool arguments_read(const char *command, int count, char **arguments, const struct argument *table, const char **words,
-	unsigned least, unsigned most)
+bool arguments_read(
+	const char *command, int count, char **arguments, const struct argument *table, const char **words, unsigned least, unsigned most)
 {
 	unsigned found = 0;
 
@@ -92,8 +92,8 @@ bool arguments_read(const char *command, int count, char **arguments, const stru
 	return false;
 }
 
-void arguments_describe(int (*run)(int count, char **arguments), const char *word, void (*visit)(void *owner, const struct argument *table),
-	void *owner)
+void arguments_describe(
+	int (*run)(int count, char **arguments), const char *word, void (*visit)(void *owner, const struct argument *table), void *owner)
 {
 	char *copy = word ? memory_text(slice_of(word)) : NULL;
 
@@ -117,9 +117,7 @@ bool arguments_duration(const char *command, const char *option, const char *tex
 		return true;
 	for (size_t i = 0; i < sizeof units / sizeof *units && length > 0; i++) {
 		if (text[length - 1] != units[i].unit ||
-			slice_to_u64(
-				slice_make(text, length - 1), MOST_SECONDS / (uint64_t)units[i].seconds, &number) ||
-			number == 0)
+			slice_to_u64(slice_make(text, length - 1), MOST_SECONDS / (uint64_t)units[i].seconds, &number) || number == 0)
 			continue;
 		*seconds = (int64_t)number * units[i].seconds;
 		return true;
@@ -148,8 +146,7 @@ bool arguments_span(const char *command, const char *option, const char *text, i
 	static const struct {
 		const char *unit;
 		int64_t ns;
-	} units[] = { { "us", CLOCK_US }, { "ms", CLOCK_MS }, { "s", CLOCK_SECOND }, { "m", CLOCK_MINUTE },
-		{ "h", 60 * CLOCK_MINUTE } };
+	} units[] = { { "us", CLOCK_US }, { "ms", CLOCK_MS }, { "s", CLOCK_SECOND }, { "m", CLOCK_MINUTE }, { "h", 60 * CLOCK_MINUTE } };
 	const char *unit = "";
 	double number = text ? read_decimal(text, &unit) : 0;
 

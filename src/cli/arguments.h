@@ -30,11 +30,11 @@ struct argument {
 
 /* `table` ends in one without a name. Fills in `words`, those that are no options: at least `least` (or it complains), at most
  * `most`; the rest is NULL. */
-bool arguments_read(const char *command, int count, char **arguments, const struct argument *table, const char **words,
-	unsigned least, unsigned most);
+bool arguments_read(
+	const char *command, int count, char **arguments, const struct argument *table, const char **words, unsigned least, unsigned most);
 /* Runs a command (with one word, if `word` isn't NULL) only as far as its call of arguments_read, and tells the table that it has. */
-void arguments_describe(int (*run)(int count, char **arguments), const char *word, void (*visit)(void *owner, const struct argument *table),
-	void *owner);
+void arguments_describe(
+	int (*run)(int count, char **arguments), const char *word, void (*visit)(void *owner, const struct argument *table), void *owner);
 /* "30s", "90m", "24h", "7d": seconds. Complains, and answers false. NULL leaves *seconds as it is. */
 bool arguments_duration(const char *command, const char *option, const char *text, int64_t *seconds);
 /* "500us", "50ms", "2s", "1m", "1h", also with a fraction ("1.5s"): nanoseconds, more than none. As above. */

@@ -114,8 +114,7 @@ static bool write_svid(const char *prefix, const struct text *key, const struct 
 
 /* Whom to trust first, so that who reads a new certificate can verify it. A PREFIX that ends in a slash is a directory, which then has
  * the files of `weft ca agent`. */
-static int write_issued(const char *prefix, const struct authority *authority, const struct text *key,
-	const struct authority_svid *svid)
+static int write_issued(const char *prefix, const struct authority *authority, const struct text *key, const struct authority_svid *svid)
 {
 	bool directory = prefix[0] && prefix[strlen(prefix) - 1] == '/';
 	const char *dash = directory ? "" : "-";
@@ -138,8 +137,7 @@ static int issue_to(struct authority *authority, struct authority_order *order, 
 	int code, e = request_make(order->id, &key, &request);
 
 	if (e) {
-		text_format(&why, "`%.*s` is no SPIFFE ID: spiffe://TRUST_DOMAIN/ns/NAMESPACE/sa/ACCOUNT",
-			SLICE_ARGS(order->id));
+		text_format(&why, "`%.*s` is no SPIFFE ID: spiffe://TRUST_DOMAIN/ns/NAMESPACE/sa/ACCOUNT", SLICE_ARGS(order->id));
 	} else {
 		order->request = text_slice(&request);
 		e = authority_issue(authority, order, ca_wall(), &svid, &why);
@@ -248,9 +246,7 @@ static int rotate(int count, char **arguments)
 
 /* ---- show ---- */
 
-static const char *const role_names[] = {
-	[AUTHORITY_NEXT] = "next", [AUTHORITY_SIGNING] = "signing", [AUTHORITY_RETIRED] = "retired"
-};
+static const char *const role_names[] = { [AUTHORITY_NEXT] = "next", [AUTHORITY_SIGNING] = "signing", [AUTHORITY_RETIRED] = "retired" };
 
 static void show_text(const struct authority *authority)
 {
@@ -265,8 +261,8 @@ static void show_text(const struct authority *authority)
 
 		clock_format(roots[i].since_s * CLOCK_SECOND, since);
 		clock_format(roots[i].not_after_s * CLOCK_SECOND, until);
-		cli_say("root          %.*s, %s since %s, valid until %s", SLICE_ARGS(roots[i].subject),
-			role_names[roots[i].role], since, until);
+		cli_say("root          %.*s, %s since %s, valid until %s", SLICE_ARGS(roots[i].subject), role_names[roots[i].role], since,
+			until);
 	}
 	say_next(authority);
 }

@@ -40,10 +40,8 @@ static bool write_all(const struct agent *agent, const struct identity_credentia
 
 	text_append(&both, credentials->chain);
 	text_append(&both, credentials->key);
-	good = write_one(agent, "bundle.pem", credentials->bundle, 0644) &&
-		write_one(agent, "key.pem", credentials->key, 0600) &&
-		write_one(agent, "cert.pem", credentials->chain, 0644) &&
-		write_one(agent, "svid.pem", text_slice(&both), 0600);
+	good = write_one(agent, "bundle.pem", credentials->bundle, 0644) && write_one(agent, "key.pem", credentials->key, 0600) &&
+		write_one(agent, "cert.pem", credentials->chain, 0644) && write_one(agent, "svid.pem", text_slice(&both), 0600);
 	request_wipe(&both);
 	return good;
 }
@@ -58,8 +56,8 @@ static void changed(void *owner, const struct identity_credentials *credentials)
 	} else {
 		clock_format(credentials->not_after_s * CLOCK_SECOND, until);
 		clock_format(credentials->renew_s * CLOCK_SECOND, renewal);
-		cli_say("%.*s until %s, renewed at %s, bundle generation %llu", SLICE_ARGS(credentials->id), until,
-			renewal, (unsigned long long)credentials->generation);
+		cli_say("%.*s until %s, renewed at %s, bundle generation %llu", SLICE_ARGS(credentials->id), until, renewal,
+			(unsigned long long)credentials->generation);
 	}
 	if (agent->once)
 		loop_stop(agent->loop);
@@ -106,8 +104,7 @@ static int run(struct agent *agent, struct identity_options *options)
 		e = identity_new(options, &events, agent, &agent->identity);
 	if (e) {
 		cli_complain("weft ca agent: %s",
-			e == ERROR_SYNTAX ? "--id takes a SPIFFE ID: spiffe://TRUST_DOMAIN/ns/NAMESPACE/sa/ACCOUNT"
-					  : error_text(e));
+			e == ERROR_SYNTAX ? "--id takes a SPIFFE ID: spiffe://TRUST_DOMAIN/ns/NAMESPACE/sa/ACCOUNT" : error_text(e));
 		return 2;
 	}
 	loop_run(agent->loop);

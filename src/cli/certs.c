@@ -34,11 +34,9 @@ struct certs {
 	struct text out;
 };
 
-static const char *const kind_names[] = { [INSPECT_DNS] = "DNS",
-	[INSPECT_URI] = "URI",
-	[INSPECT_IP] = "IP",
-	[INSPECT_EMAIL] = "email",
-	[INSPECT_OTHER] = "other" };
+static const char *const kind_names[] = {
+	[INSPECT_DNS] = "DNS", [INSPECT_URI] = "URI", [INSPECT_IP] = "IP", [INSPECT_EMAIL] = "email", [INSPECT_OTHER] = "other"
+};
 
 /* "3 d 4 h", "59 s", "-2 h 5 m" */
 static void format_life(int64_t seconds, char text[CLOCK_TEXT])
@@ -99,8 +97,7 @@ static void show(const struct certs *certs, const char *path, const struct inspe
 	for (unsigned i = 0; i < found->certificate_count; i++)
 		show_certificate(certs, i + 1, &found->certificates[i]);
 	for (unsigned i = 0; i < found->fault_count; i++)
-		cli_say("  FAULT %s: %.*s", inspect_fault_name(found->faults[i].kind),
-			SLICE_ARGS(found->faults[i].text));
+		cli_say("  FAULT %s: %.*s", inspect_fault_name(found->faults[i].kind), SLICE_ARGS(found->faults[i].text));
 	for (unsigned i = 0; i < certs->remark_count; i++)
 		cli_say("  FAULT %s: %s", certs->remarks[i].kind, certs->remarks[i].text.bytes);
 	if (found->id.length)
@@ -205,8 +202,7 @@ static void write_json(struct certs *certs, const char *path, const struct inspe
 	json_write_key(writer, SLICE("faults"));
 	json_write_array(writer);
 	for (unsigned i = 0; i < found->fault_count; i++)
-		write_fault(writer, inspect_fault_name(found->faults[i].kind), found->faults[i].certificate,
-			found->faults[i].text);
+		write_fault(writer, inspect_fault_name(found->faults[i].kind), found->faults[i].certificate, found->faults[i].text);
 	for (unsigned i = 0; i < certs->remark_count; i++)
 		write_fault(writer, certs->remarks[i].kind, -1, text_slice(&certs->remarks[i].text));
 	if (ends_soon(certs, found))
@@ -377,8 +373,7 @@ int cli_certs(int count, char **arguments)
 
 	if (!arguments_read("certs", count, arguments, table, files, 0, MOST_FILES) ||
 		!arguments_duration("certs", "--expires-within", within, &certs.within_s) ||
-		!arguments_choice("certs", "-o", output, forms, &form) ||
-		!check_words(&question, cert, key, files))
+		!arguments_choice("certs", "-o", output, forms, &form) || !check_words(&question, cert, key, files))
 		return 2;
 	certs.json = form == 1;
 	certs.wall_ns = ca_wall();

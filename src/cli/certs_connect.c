@@ -106,8 +106,7 @@ static bool read_target(struct certs_endpoint *endpoint)
 	while (colon > 0 && text.at[colon - 1] != ':')
 		colon--;
 	if (colon < 2 || slice_to_u64(slice_from(text, colon), UINT16_MAX, &port) || port == 0) {
-		cli_complain(
-			"weft certs: --connect takes HOST:PORT, e.g. web.example:443 or [::1]:443, not `%s`", text.at);
+		cli_complain("weft certs: --connect takes HOST:PORT, e.g. web.example:443 or [::1]:443, not `%s`", text.at);
 		return false;
 	}
 	endpoint->host = slice_make(text.at, colon - 1);

@@ -95,7 +95,8 @@ static void show_commands(void)
 	text_format(&out, "weft: a service mesh\n\nusage: weft COMMAND [ARGUMENTS]\n\n");
 	for (const struct command *command = all_commands; command->name; command++)
 		text_format(&out, "  %-10s %s\n", command->name, command->summary);
-	text_format(&out, "\n`weft help COMMAND` or `weft COMMAND --help` says more; `weft help linkerd` lists the keys of a configuration.\n");
+	text_format(
+		&out, "\n`weft help COMMAND` or `weft COMMAND --help` says more; `weft help linkerd` lists the keys of a configuration.\n");
 	file_print(false, text_slice(&out));
 	text_free(&out);
 }
@@ -103,15 +104,16 @@ static void show_commands(void)
 static void show_command(const struct command *command)
 {
 	cli_say("usage: weft %s%s%s\n\n%s.%s%s", command->name, command->usage[0] ? " " : "", command->usage, command->summary,
-	        command->help[0] ? "\n\n" : "", command->help);
+		command->help[0] ? "\n\n" : "", command->help);
 }
 
 static void show_keys(void)
 {
 	struct text out = { 0 };
 
-	text_format(&out, "A Linkerd 1.x configuration, YAML or JSON. Behind each key: what it is for; its default. What is `not yet`\n"
-	                  "supported is refused by its name. See docs/linkerd.md.\n\n");
+	text_format(&out,
+		"A Linkerd 1.x configuration, YAML or JSON. Behind each key: what it is for; its default. What is `not yet`\n"
+		"supported is refused by its name. See docs/linkerd.md.\n\n");
 	linkerd_reference(&out);
 	file_print(false, text_slice(&out));
 	text_free(&out);

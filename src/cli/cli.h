@@ -19,11 +19,11 @@ struct tls_store;
 
 struct command {
 	const char *name;
-	const char *usage;             /* behind the name */
+	const char *usage; /* behind the name */
 	const char *summary;
-	const char *help;              /* what --help shows below the usage */
+	const char *help; /* what --help shows below the usage */
 	int (*run)(int count, char **arguments);
-	const char *const *verbs;      /* what its first word may be, ends in NULL; NULL: it has none */
+	const char *const *verbs; /* what its first word may be, ends in NULL; NULL: it has none */
 };
 
 /* `commands` ends in one without a name, and stays as it is while the process lives. */

@@ -47,8 +47,7 @@ static void bash_begin(struct text *out)
 	for (const struct command *command = cli_commands(); command->name; command++) {
 		if (!command->verbs)
 			continue;
-		text_format(out, "\t%s)\n\t\tif [ \"$COMP_CWORD\" -eq 2 ]; then\n\t\t\tCOMPREPLY=($(compgen -W '",
-			command->name);
+		text_format(out, "\t%s)\n\t\tif [ \"$COMP_CWORD\" -eq 2 ]; then\n\t\t\tCOMPREPLY=($(compgen -W '", command->name);
 		join(out, command->verbs, " ");
 		text_append(out,
 			SLICE("' -- \"$current\"))\n\t\t\treturn\n\t\tfi\n\t\tcommand=\"$command "
@@ -59,8 +58,7 @@ static void bash_begin(struct text *out)
 
 static void name_of(const struct completed *completed, struct text *out)
 {
-	text_format(out, "%s%s%s", completed->command->name, completed->verb ? " " : "",
-		completed->verb ? completed->verb : "");
+	text_format(out, "%s%s%s", completed->command->name, completed->verb ? " " : "", completed->verb ? completed->verb : "");
 }
 
 /* What may follow an option. An option whose value may be anything, such as a file, is left to the shell. */
@@ -150,8 +148,7 @@ static void zsh_command(const struct completed *completed, struct text *out)
 
 static void zsh_end(struct text *out)
 {
-	text_append(out,
-		SLICE("\tesac\n}\nif [ \"$funcstack[1]\" = _weft ]; then _weft \"$@\"; else compdef _weft weft; fi\n"));
+	text_append(out, SLICE("\tesac\n}\nif [ \"$funcstack[1]\" = _weft ]; then _weft \"$@\"; else compdef _weft weft; fi\n"));
 }
 
 /* ---- fish ---- */
@@ -171,9 +168,8 @@ static void fish_begin(struct text *out)
 		text_append(out, SLICE("'\n"));
 		if (!command->verbs)
 			continue;
-		text_format(out,
-			"complete -c weft -n '__fish_seen_subcommand_from %s; and not __fish_seen_subcommand_from ",
-			command->name);
+		text_format(
+			out, "complete -c weft -n '__fish_seen_subcommand_from %s; and not __fish_seen_subcommand_from ", command->name);
 		join(out, command->verbs, " ");
 		text_append(out, SLICE("' -f -a '"));
 		join(out, command->verbs, " ");

@@ -19,9 +19,9 @@ enum { MOST_WORDS = 3, ADMIN_PORT = 9990, INDENT = 2 };
 
 struct asking {
 	const char *file, *admin, *router;
-	struct text head;          /* of the request that is asked about */
+	struct text head; /* of the request that is asked about */
 	struct loop *loop;
-	struct text json;          /* the answer */
+	struct text json; /* the answer */
 	unsigned status;
 	int error;
 	/* What is asked with; ends with the process, and stays where the leak checker finds it. */
@@ -110,8 +110,13 @@ static int ask_binder(struct asking *asking, struct text *why)
 		return e;
 	asking->metrics = metrics_new(1);
 	live_init(&asking->live, asking->metrics);
-	e = binder_new(&(struct binder_options){ .loop = asking->loop, .network = network_host(), .resolver = asking->resolver, .live = &asking->live,
-			       .post = post_nothing, .gone = forget }, snapshot, &asking->binder, why);
+	e = binder_new(&(struct binder_options){ .loop = asking->loop,
+			       .network = network_host(),
+			       .resolver = asking->resolver,
+			       .live = &asking->live,
+			       .post = post_nothing,
+			       .gone = forget },
+		snapshot, &asking->binder, why);
 	if (!e && find_router(snapshot, asking->router, &router)) {
 		explain_start(asking->binder, router, text_slice(&asking->head), answered, asking);
 		if (!asking->status)
@@ -209,7 +214,7 @@ static int ask_proxy(struct asking *asking)
 
 struct page {
 	struct text out;
-	struct slice file;         /* the configuration's */
+	struct slice file; /* the configuration's */
 };
 
 static struct slice text_at(const struct document_node *map, const char *key)
@@ -244,7 +249,8 @@ static void show_identify(struct page *page, const struct document_node *identif
 		struct slice header = text_at(one, "header"), name = text_at(one, "name");
 
 		show_label(page, i ? "" : "identified");
-		text_format(&page->out, "by %.*s%s%.*s: ", SLICE_ARGS(text_at(one, "identifier")), header.length ? " " : "", SLICE_ARGS(header));
+		text_format(&page->out, "by %.*s%s%.*s: ", SLICE_ARGS(text_at(one, "identifier")), header.length ? " " : "",
+			SLICE_ARGS(header));
 		text_append(&page->out, name.length ? name : text_at(one, "why"));
 		show_place(page, one);
 		text_append(&page->out, SLICE("\n"));
@@ -315,8 +321,8 @@ static void show_leaf(struct page *page, const struct document_node *leaf, const
 		const struct document_node *endpoint = endpoints->items[i];
 
 		show_label(page, "");
-		text_format(&page->out, "  %.*s  weight %.*s  %.*s\n", SLICE_ARGS(text_at(endpoint, "address")), SLICE_ARGS(text_at(endpoint, "weight")),
-			SLICE_ARGS(text_at(endpoint, "state")));
+		text_format(&page->out, "  %.*s  weight %.*s  %.*s\n", SLICE_ARGS(text_at(endpoint, "address")),
+			SLICE_ARGS(text_at(endpoint, "weight")), SLICE_ARGS(text_at(endpoint, "state")));
 	}
 }
 
@@ -363,7 +369,8 @@ static void show(struct page *page, const struct document_node *root)
 	show_destinations(page, document_get(root, "destinations"));
 	if (text_at(verdict, "status").length) {
 		show_label(page, "answer");
-		text_format(&page->out, "%.*s from here: %.*s\n", SLICE_ARGS(text_at(verdict, "status")), SLICE_ARGS(text_at(verdict, "why")));
+		text_format(
+			&page->out, "%.*s from here: %.*s\n", SLICE_ARGS(text_at(verdict, "status")), SLICE_ARGS(text_at(verdict, "why")));
 	}
 }
 

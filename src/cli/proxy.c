@@ -24,12 +24,12 @@ enum { MOST_THREADS = 256, IDLE_MINUTES = 10, NAME_BYTES = 32 };
 struct process {
 	const char *path;
 	unsigned threads;
-	struct slice bytes;            /* of the file, until reload takes them */
-	struct snapshot *first;        /* as it was at the start */
+	struct slice bytes;     /* of the file, until reload takes them */
+	struct snapshot *first; /* as it was at the start */
 	struct loop *control, *admin_loop, *log_loop;
 	struct access_logs *access_logs;
-	struct loop **loops;           /* the workers' */
-	struct thread **running;       /* the workers', then admin's */
+	struct loop **loops;     /* the workers' */
+	struct thread **running; /* the workers', then admin's */
 	unsigned running_count;
 	struct metrics *metrics;
 	struct scope *dns;
@@ -37,12 +37,12 @@ struct process {
 	struct proxy *proxy;
 	struct admin *admin;
 	struct tls_store *store;
-	struct scope *certificates;    /* struct tls_store_counters */
+	struct scope *certificates; /* struct tls_store_counters */
 	struct credentials *credentials;
 	struct signals *signals;
 	struct reload *reload;
 	struct timer minute;
-	struct text shown;             /* the lines about listeners that were printed and still hold */
+	struct text shown; /* the lines about listeners that were printed and still hold */
 	bool ending, cut_off;
 };
 
@@ -133,7 +133,8 @@ static bool load(struct process *process)
 
 	if (cli_read(process->path, &process->bytes, &why))
 		process->first = cli_parse(process->path, process->bytes, &why);
-	if (process->first && !(make_credentials(process, &why) && cli_secure(process->first, process->store, process->credentials, &why))) {
+	if (process->first &&
+		!(make_credentials(process, &why) && cli_secure(process->first, process->store, process->credentials, &why))) {
 		snapshot_unref(process->first);
 		process->first = NULL;
 	}

@@ -29,7 +29,11 @@ static const struct metric metrics[] = {
 	METRIC(struct reload_stats, failures, METRIC_COUNTER, "failures"),
 };
 static const struct metric_kind kind = {
-	"configuration", metrics, sizeof metrics / sizeof *metrics, sizeof(struct reload_stats), 1,
+	"configuration",
+	metrics,
+	sizeof metrics / sizeof *metrics,
+	sizeof(struct reload_stats),
+	1,
 };
 
 static bool from_stdin(const struct reload *reload)
@@ -62,8 +66,8 @@ static void take_over(struct reload *reload, struct snapshot *snapshot)
 static void apply(struct reload *reload)
 {
 	struct text why = { 0 };
-	struct snapshot *snapshot = cli_compile(
-		reload->options.path, reload->tried, reload->options.store, reload->options.credentials, &why);
+	struct snapshot *snapshot =
+		cli_compile(reload->options.path, reload->tried, reload->options.store, reload->options.credentials, &why);
 	int e;
 
 	if (!snapshot) {

@@ -24,15 +24,15 @@ struct tls_store;
 
 struct reload_options {
 	struct loop *loop;
-	const char *path;              /* "-": read once, so never reloaded; stays the caller's */
-	struct slice bytes;            /* what the running snapshot was made of; heap, is taken */
-	struct snapshot *snapshot;     /* the running one, generation 1; a reference is taken */
+	const char *path;          /* "-": read once, so never reloaded; stays the caller's */
+	struct slice bytes;        /* what the running snapshot was made of; heap, is taken */
+	struct snapshot *snapshot; /* the running one, generation 1; a reference is taken */
 	struct tls_store *store;
 	const struct credentials *credentials;
 	struct proxy *proxy;
 	struct admin *admin;
 	struct metrics *metrics;
-	void (*loaded)(void *owner);   /* another configuration runs now */
+	void (*loaded)(void *owner); /* another configuration runs now */
 	void *owner;
 };
 

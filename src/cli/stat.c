@@ -48,8 +48,7 @@ static int judge(const struct stat *stat)
 			continue;
 		judged++;
 		if (row->success_percent < gate->min_success)
-			complain(&why, row, "succeeds in %.3f %%, less than %g %%", row->success_percent,
-				gate->min_success);
+			complain(&why, row, "succeeds in %.3f %%, less than %g %%", row->success_percent, gate->min_success);
 		if (row->p99_ms > gate->max_p99_ms)
 			complain(&why, row, "has a p99 of %.3g ms, more than %g ms", row->p99_ms, gate->max_p99_ms);
 	}

@@ -50,8 +50,7 @@ static bool append_status(struct text *target, const char *text)
 	struct slice all = slice_of(text), from;
 	uint64_t low, high;
 
-	if (all.length == 3 && slice_equal_nocase(slice_from(all, 1), SLICE("xx")) && all.at[0] >= '1' &&
-		all.at[0] <= '9') {
+	if (all.length == 3 && slice_equal_nocase(slice_from(all, 1), SLICE("xx")) && all.at[0] >= '1' && all.at[0] <= '9') {
 		low = (uint64_t)(all.at[0] - '0') * 100;
 		high = low + 99;
 	} else {
@@ -215,8 +214,7 @@ static void failed(struct target *target, int error)
 	if (error)
 		text_format(&target->why, "%s", error_text(error));
 	else
-		text_format(&target->why, "status %u: %.*s", target->fetch.status,
-			SLICE_ARGS(slice_trim(text_slice(&target->page))));
+		text_format(&target->why, "status %u: %.*s", target->fetch.status, SLICE_ARGS(slice_trim(text_slice(&target->page))));
 	text_join_lines(&target->why);
 	cli_complain("weft: %.*s: %s", SLICE_ARGS(target->name), target->why.bytes);
 }
@@ -269,8 +267,8 @@ int cli_tap(int count, char **arguments)
 	static const char *const forms[] = { "text", "json", NULL };
 	static struct tap tap;
 	struct argument_values admins = { 0 };
-	const char *sample = NULL, *service[1], *path = NULL, *method = NULL, *status = NULL, *header = NULL,
-		   *latency = NULL, *router = NULL, *most = NULL, *period = NULL, *form_text = NULL;
+	const char *sample = NULL, *service[1], *path = NULL, *method = NULL, *status = NULL, *header = NULL, *latency = NULL,
+		   *router = NULL, *most = NULL, *period = NULL, *form_text = NULL;
 	const struct argument table[] = {
 		{ "--admin", .values = &admins },
 		{ "--sample", .value = &sample },
@@ -290,10 +288,8 @@ int cli_tap(int count, char **arguments)
 	struct text question = { 0 };
 	int form = 0, code = 2;
 
-	if (!arguments_read("tap", count, arguments, table, service, 0, 1) ||
-		!arguments_percent("tap", "--sample", sample, &percent) ||
-		!arguments_span("tap", "--min-latency", latency, &latency_ns) ||
-		!arguments_span("tap", "--for", period, &tap.for_ns) ||
+	if (!arguments_read("tap", count, arguments, table, service, 0, 1) || !arguments_percent("tap", "--sample", sample, &percent) ||
+		!arguments_span("tap", "--min-latency", latency, &latency_ns) || !arguments_span("tap", "--for", period, &tap.for_ns) ||
 		!arguments_choice("tap", "-o", form_text, forms, &form) || !read_count(most, &tap.most))
 		return 2;
 	tap.json = form == 1;

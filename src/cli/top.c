@@ -17,8 +17,7 @@ struct top {
 };
 
 static const int64_t look_time = 200 * CLOCK_MS;
-static const char keys_line[] =
-	"q quit  < > sort by  r reverse  1 services  2 routes  3 methods  4 edges  w wide  p pause  arrows scroll";
+static const char keys_line[] = "q quit  < > sort by  r reverse  1 services  2 routes  3 methods  4 edges  w wide  p pause  arrows scroll";
 static const char *const titles[] = { "services", "routes", "methods", "edges" };
 
 static unsigned page_rows(const struct top *top)
@@ -66,8 +65,8 @@ static void add_title(const struct top *top, struct text *out)
 	struct text line = { 0 };
 
 	text_format(&line, "weft top  %s of %u %s  %u rows  window %g s%s", titles[see->view], see->targets->count,
-		see->targets->count == 1 ? "proxy" : "proxies", see->golden.count,
-		(double)see->window_ns / CLOCK_SECOND, top->paused ? "  paused" : "");
+		see->targets->count == 1 ? "proxy" : "proxies", see->golden.count, (double)see->window_ns / CLOCK_SECOND,
+		top->paused ? "  paused" : "");
 	add_line(top, out, text_slice(&line), false);
 	text_free(&line);
 }
@@ -222,9 +221,7 @@ static void ended(struct see *see)
 
 int cli_top(int count, char **arguments)
 {
-	static struct top top = {
-		.see = { .command = "top", .view = VIEW_STAT, .watch = true, .started = started, .ended = ended }
-	};
+	static struct top top = { .see = { .command = "top", .view = VIEW_STAT, .watch = true, .started = started, .ended = ended } };
 	bool wide = false;
 	const struct argument table[] = {
 		SEE_ARGUMENTS(top.see),

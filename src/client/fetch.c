@@ -6,8 +6,7 @@
 
 static void on_limit(void *owner);
 
-void fetch_init(struct fetch *fetch, struct loop *loop, struct session_pools *pools, const struct fetch_events *events,
-	void *owner)
+void fetch_init(struct fetch *fetch, struct loop *loop, struct session_pools *pools, const struct fetch_events *events, void *owner)
 {
 	*fetch = (struct fetch){ .loop = loop, .pools = pools, .events = events, .owner = owner };
 	timer_init(&fetch->limit, on_limit, fetch);
@@ -150,8 +149,8 @@ static void send_request(struct fetch *fetch, const struct address *address, str
 	memory_free(head);
 }
 
-int fetch_start(struct fetch *fetch, struct network *network, const struct address *address, struct slice target,
-	const struct fetch_limits *limits)
+int fetch_start(
+	struct fetch *fetch, struct network *network, const struct address *address, struct slice target, const struct fetch_limits *limits)
 {
 	const struct session_limits session_limits = { 0 };
 	struct stream *stream;

@@ -47,11 +47,10 @@ struct fetch {
 	struct timer limit;
 };
 
-void fetch_init(struct fetch *fetch, struct loop *loop, struct session_pools *pools, const struct fetch_events *events,
-	void *owner);
+void fetch_init(struct fetch *fetch, struct loop *loop, struct session_pools *pools, const struct fetch_events *events, void *owner);
 /* It must be over. `target` and `limits` are copied. Fails at once with ERROR_LIMIT or ERROR_NO_MEMORY; then nothing is told. */
-MUST_CHECK int fetch_start(struct fetch *fetch, struct network *network, const struct address *address,
-	struct slice target, const struct fetch_limits *limits);
+MUST_CHECK int fetch_start(struct fetch *fetch, struct network *network, const struct address *address, struct slice target,
+	const struct fetch_limits *limits);
 void fetch_stop(struct fetch *fetch);
 static inline bool fetch_is_over(const struct fetch *fetch)
 {

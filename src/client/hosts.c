@@ -31,8 +31,7 @@ unsigned hosts_find(struct slice file, struct slice name, struct address *found,
 	while (count < max && slice_split(&file, '\n', &line)) {
 		line.length = slice_find(line, '#');
 		struct slice ip = words_next(&line);
-		if (line_names(line, name) && !address_parse(ip, 0, &found[count]) &&
-			!is_among(found, count, &found[count]))
+		if (line_names(line, name) && !address_parse(ip, 0, &found[count]) && !is_among(found, count, &found[count]))
 			count++;
 	}
 	return count;

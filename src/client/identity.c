@@ -115,8 +115,7 @@ static void renew_due(void *owner)
 	struct identity *identity = owner;
 
 	CHECK_MAGIC(identity, IDENTITY_MAGIC);
-	if (identity->has && identity->ask_pause == 0 &&
-		identity->credentials.renew_s * CLOCK_SECOND > loop_wall(identity->options.loop))
+	if (identity->has && identity->ask_pause == 0 && identity->credentials.renew_s * CLOCK_SECOND > loop_wall(identity->options.loop))
 		plan_renewal(identity);
 	else
 		ask(identity);
@@ -196,8 +195,7 @@ static bool read_member(const struct document_node *root, const char *key, struc
 }
 
 /* What of `chain` is NULL is not read. */
-static int read_answer(
-	const struct call *call, struct text *chain, struct text *bundle, uint64_t *generation, struct text *why)
+static int read_answer(const struct call *call, struct text *chain, struct text *bundle, uint64_t *generation, struct text *why)
 {
 	struct document *document = NULL;
 	struct problems problems;
@@ -305,8 +303,8 @@ static void ask(struct identity *identity)
 	e = request_make(identity->id, &identity->key, &request);
 	if (!e) {
 		write_ask(identity, text_slice(&request), &json);
-		e = call_start(&identity->ask, identity->options.network, identity->socket, "POST", SLICE("/v1/svid"),
-			text_slice(&json), ask_ns);
+		e = call_start(
+			&identity->ask, identity->options.network, identity->socket, "POST", SLICE("/v1/svid"), text_slice(&json), ask_ns);
 	}
 	text_free(&request);
 	text_free(&json);
@@ -372,8 +370,7 @@ static void watch(struct identity *identity)
 		return;
 	}
 	text_format(&target, "/v1/bundle?after=%llu&wait=%d", (unsigned long long)identity->svid.generation, WAIT_S);
-	if (call_start(&identity->watch, identity->options.network, identity->socket, "GET", text_slice(&target),
-		    SLICE(""), watch_ns))
+	if (call_start(&identity->watch, identity->options.network, identity->socket, "GET", text_slice(&target), SLICE(""), watch_ns))
 		wait_and_watch(identity);
 	text_free(&target);
 }
@@ -407,8 +404,7 @@ static void over(struct call *call)
 	end_if_over(call->owner);
 }
 
-int identity_new(const struct identity_options *options, const struct identity_events *events, void *owner,
-	struct identity **result)
+int identity_new(const struct identity_options *options, const struct identity_events *events, void *owner, struct identity **result)
 {
 	struct spiffe id;
 	struct identity *identity;

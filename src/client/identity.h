@@ -49,8 +49,8 @@ struct identity_events {
 };
 
 /* ERROR_SYNTAX: no SPIFFE ID. Everything else is told by events: the signer may be started later. */
-MUST_CHECK int identity_new(const struct identity_options *options, const struct identity_events *events, void *owner,
-	struct identity **identity);
+MUST_CHECK int identity_new(
+	const struct identity_options *options, const struct identity_events *events, void *owner, struct identity **identity);
 const struct identity_credentials *identity_credentials(const struct identity *identity); /* NULL: none yet */
 /* No event comes any more. Its connections end in this turn of the loop, and its memory with them. NULL is allowed. */
 void identity_free(struct identity *identity);

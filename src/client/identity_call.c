@@ -6,8 +6,8 @@
 
 static void on_limit(void *owner);
 
-void call_init(struct call *call, struct loop *loop, struct session_pools *pools,
-	void (*answered)(struct call *call, int error), void (*over)(struct call *call), void *owner)
+void call_init(struct call *call, struct loop *loop, struct session_pools *pools, void (*answered)(struct call *call, int error),
+	void (*over)(struct call *call), void *owner)
 {
 	*call = (struct call){ .loop = loop, .pools = pools, .answered = answered, .over = over, .owner = owner };
 	timer_init(&call->limit, on_limit, call);
@@ -163,8 +163,7 @@ static bool send_request(struct call *call, const char *method, struct slice tar
 	head->version = VERSION_1_1;
 	head->body = body.length ? BODY_LENGTH : BODY_NONE;
 	head->body_length = body.length;
-	sent = !body.length ||
-		head_add(head, &arena, FIELD_CONTENT_TYPE, SLICE("Content-Type"), SLICE("application/json")) == 0;
+	sent = !body.length || head_add(head, &arena, FIELD_CONTENT_TYPE, SLICE("Content-Type"), SLICE("application/json")) == 0;
 	if (sent) {
 		side_send_head(call->side, head, body.length == 0);
 		sent = send_bytes(call, body);

@@ -32,11 +32,11 @@ struct call {
 	struct timer limit;
 };
 
-void call_init(struct call *call, struct loop *loop, struct session_pools *pools,
-	void (*answered)(struct call *call, int error), void (*over)(struct call *call), void *owner);
+void call_init(struct call *call, struct loop *loop, struct session_pools *pools, void (*answered)(struct call *call, int error),
+	void (*over)(struct call *call), void *owner);
 /* It must be over. Fails at once with ERROR_LIMIT, ERROR_NO_MEMORY or ERROR_INVALID (the socket's path); then nothing is told. */
-MUST_CHECK int call_start(struct call *call, struct network *network, const char *socket, const char *method,
-	struct slice target, struct slice body, int64_t limit_ns);
+MUST_CHECK int call_start(struct call *call, struct network *network, const char *socket, const char *method, struct slice target,
+	struct slice body, int64_t limit_ns);
 void call_stop(struct call *call);
 static inline bool call_is_over(const struct call *call)
 {

@@ -122,8 +122,7 @@ static bool ask_next(struct lookup *lookup)
 			continue;
 		lookup->open = 2;
 		question_start(&lookup->questions[A], lookup->servers, &lookup->conf, &name, DNS_A, answered, lookup);
-		question_start(
-			&lookup->questions[AAAA], lookup->servers, &lookup->conf, &name, DNS_AAAA, answered, lookup);
+		question_start(&lookup->questions[AAAA], lookup->servers, &lookup->conf, &name, DNS_AAAA, answered, lookup);
 		return true;
 	}
 	return false;
@@ -175,8 +174,7 @@ static void candidate_answered(struct lookup *lookup)
 		conclude(lookup, LOOKUP_FOUND, NULL);
 		return;
 	}
-	bool negative = (is_negative(a) && is_negative(aaaa)) || a->outcome == QUESTION_NO_NAME ||
-		aaaa->outcome == QUESTION_NO_NAME;
+	bool negative = (is_negative(a) && is_negative(aaaa)) || a->outcome == QUESTION_NO_NAME || aaaa->outcome == QUESTION_NO_NAME;
 	if (negative) {
 		lookup->negative_ttl = least_negative_ttl(lookup);
 	} else if (a->outcome == QUESTION_UNANSWERED || aaaa->outcome == QUESTION_UNANSWERED) {

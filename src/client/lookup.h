@@ -60,8 +60,7 @@ struct lookup {
 struct lookup *lookup_new(struct question_servers *servers, void (*done)(struct lookup *lookup), void *owner);
 void lookup_free(struct lookup *lookup);
 /* Whether the result is there already. The name must be one that lookup_is_name accepts. */
-MUST_CHECK bool lookup_start(
-	struct lookup *lookup, struct slice name, const struct resolv_conf *conf, struct slice hosts);
+MUST_CHECK bool lookup_start(struct lookup *lookup, struct slice name, const struct resolv_conf *conf, struct slice hosts);
 /* A literal address, or a name that could be a host's. */
 bool lookup_is_name(struct slice name);
 

@@ -17,12 +17,10 @@ static const int64_t no_socket_ns = 100 * CLOCK_MS;
 static void try_again(struct question *question);
 static void timed_out(void *owner);
 
-void question_servers_init(struct question_servers *servers, struct loop *loop, struct network *network,
-	struct question_counts *counts, unsigned max_active)
+void question_servers_init(
+	struct question_servers *servers, struct loop *loop, struct network *network, struct question_counts *counts, unsigned max_active)
 {
-	*servers = (struct question_servers){
-		.loop = loop, .network = network, .counts = counts, .max_active = max_active
-	};
+	*servers = (struct question_servers){ .loop = loop, .network = network, .counts = counts, .max_active = max_active };
 	list_init(&servers->waiting);
 }
 
@@ -236,8 +234,7 @@ static void ask_by_stream(struct question *question)
 static bool is_edns_refused(const struct question *question, const struct dns_answer *answer)
 {
 	return question->edns &&
-		(answer->code == DNS_CODE_FORMAT || answer->code == DNS_CODE_UNSUPPORTED ||
-			answer->code == CODE_BAD_VERSION);
+		(answer->code == DNS_CODE_FORMAT || answer->code == DNS_CODE_UNSUPPORTED || answer->code == CODE_BAD_VERSION);
 }
 
 static void datagram_received(void *owner, const struct address *from, struct slice bytes, bool truncated)
@@ -271,15 +268,15 @@ static int send_datagram(struct question *question)
 {
 	static const struct datagram_events events = { .received = datagram_received, .failed = datagram_failed };
 	struct question_servers *servers = question->servers;
-	int e = datagram_open(servers->network, servers->loop, &question->conf->servers[server_index(question)],
-		&events, question, &question->datagram);
+	int e = datagram_open(
+		servers->network, servers->loop, &question->conf->servers[server_index(question)], &events, question, &question->datagram);
 	if (e) {
 		question->datagram = NULL;
 		return e;
 	}
 	question->id = (uint16_t)(random_u64(loop_random(servers->loop)) >> 48);
-	question->query_length = dns_query_write(
-		question->id, &question->name, question->type, question->edns ? UDP_SIZE : 0, question->query + 2);
+	question->query_length =
+		dns_query_write(question->id, &question->name, question->type, question->edns ? UDP_SIZE : 0, question->query + 2);
 	counter_add(&servers->counts->queries, 1);
 	return datagram_send(question->datagram, slice_make(question->query + 2, question->query_length));
 }

@@ -42,8 +42,8 @@ struct question_servers {
 	struct list waiting;
 };
 
-void question_servers_init(struct question_servers *servers, struct loop *loop, struct network *network,
-	struct question_counts *counts, unsigned max_active);
+void question_servers_init(
+	struct question_servers *servers, struct loop *loop, struct network *network, struct question_counts *counts, unsigned max_active);
 
 enum question_state {
 	QUESTION_IDLE,    /* not begun, or done */

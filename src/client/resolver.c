@@ -285,8 +285,7 @@ static int64_t take_result(struct resolver_name *name, const struct lookup_resul
 	set_known(name, RESOLVER_FOUND, result);
 	if (result->source == LOOKUP_LITERAL)
 		return CLOCK_NEVER;
-	return result->source == LOOKUP_FILE ? files_ns
-					     : bounded_ttl(resolver, result->ttl, resolver->options.max_ttl_ns);
+	return result->source == LOOKUP_FILE ? files_ns : bounded_ttl(resolver, result->ttl, resolver->options.max_ttl_ns);
 }
 
 static void looked_up(struct lookup *lookup)
@@ -344,8 +343,7 @@ static void fill_in(struct resolver_options *options)
 		options->max_questions = DEFAULT_QUESTIONS;
 }
 
-int resolver_new(
-	struct loop *loop, struct network *network, const struct resolver_options *options, struct resolver **result)
+int resolver_new(struct loop *loop, struct network *network, const struct resolver_options *options, struct resolver **result)
 {
 	struct resolver *resolver = memory_new(sizeof *resolver);
 	resolver->loop = loop;
@@ -354,8 +352,7 @@ int resolver_new(
 	fill_in(&resolver->options);
 	resolver->options.resolv_conf = memory_text(slice_of(resolver->options.resolv_conf));
 	resolver->options.hosts = memory_text(slice_of(resolver->options.hosts));
-	question_servers_init(
-		&resolver->servers, loop, network, &resolver->counts->questions, resolver->options.max_questions);
+	question_servers_init(&resolver->servers, loop, network, &resolver->counts->questions, resolver->options.max_questions);
 	map_init(&resolver->names, random_u64(loop_random(loop)));
 	list_init(&resolver->unwatched);
 	*result = resolver;
@@ -393,8 +390,8 @@ static int name_get(struct resolver *resolver, struct slice text, struct resolve
 	return 0;
 }
 
-int resolver_watch(struct resolver *resolver, struct slice text,
-	void (*changed)(void *owner, const struct resolution *resolution), void *owner, struct resolver_watch **result)
+int resolver_watch(struct resolver *resolver, struct slice text, void (*changed)(void *owner, const struct resolution *resolution),
+	void *owner, struct resolver_watch **result)
 {
 	struct resolver_name *name;
 	int e = name_get(resolver, text, &name);

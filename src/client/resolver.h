@@ -41,13 +41,13 @@ struct resolver_counts {
 };
 
 struct resolver_options {
-	const char *resolv_conf; /* path; NULL: /etc/resolv.conf. Missing: as if empty (the server 127.0.0.1) */
-	const char *hosts;       /* path; NULL: /etc/hosts. Missing: as if empty */
-	int64_t min_ttl_ns;      /* TTLs are raised to this, 0: 1 s */
-	int64_t max_ttl_ns;      /* and cut to this, 0: 300 s */
-	int64_t max_negative_ns; /* of answers that there is no such name, 0: 30 s */
-	uint32_t max_names;      /* known, being asked for, or watched; 0: 4096 */
-	uint32_t max_questions;  /* being asked at the same time, others wait; 0: 128 */
+	const char *resolv_conf;        /* path; NULL: /etc/resolv.conf. Missing: as if empty (the server 127.0.0.1) */
+	const char *hosts;              /* path; NULL: /etc/hosts. Missing: as if empty */
+	int64_t min_ttl_ns;             /* TTLs are raised to this, 0: 1 s */
+	int64_t max_ttl_ns;             /* and cut to this, 0: 300 s */
+	int64_t max_negative_ns;        /* of answers that there is no such name, 0: 30 s */
+	uint32_t max_names;             /* known, being asked for, or watched; 0: 4096 */
+	uint32_t max_questions;         /* being asked at the same time, others wait; 0: 128 */
 	struct resolver_counts *counts; /* zeroed, outlives the resolver; NULL: the resolver's own */
 };
 
@@ -60,14 +60,12 @@ enum resolver_state {
 /* Valid during the call. */
 struct resolution {
 	enum resolver_state state;
-	const struct address
-		*addresses; /* port 0, all different; IPv4 first, each sorted; hosts files' order is kept */
-	unsigned count;     /* > 0 exactly for RESOLVER_FOUND */
-	const char *reason; /* static; NULL for RESOLVER_FOUND */
+	const struct address *addresses; /* port 0, all different; IPv4 first, each sorted; hosts files' order is kept */
+	unsigned count;                  /* > 0 exactly for RESOLVER_FOUND */
+	const char *reason;              /* static; NULL for RESOLVER_FOUND */
 };
 
-MUST_CHECK int resolver_new(
-	struct loop *loop, struct network *network, const struct resolver_options *options, struct resolver **resolver);
+MUST_CHECK int resolver_new(struct loop *loop, struct network *network, const struct resolver_options *options, struct resolver **resolver);
 /* Every watch must be gone. */
 void resolver_free(struct resolver *resolver);
 

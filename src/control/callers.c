@@ -42,8 +42,7 @@ static void read_id(const struct document_node *node, struct rule *rule, struct 
 	if (!document_read_text(node, &pattern, problems))
 		return;
 	if (spiffe_check_pattern(pattern, &reason))
-		problem_add(problems, node, "`%.*s` is no SPIFFE ID and no pattern of one: %s", SLICE_ARGS(pattern),
-			reason);
+		problem_add(problems, node, "`%.*s` is no SPIFFE ID and no pattern of one: %s", SLICE_ARGS(pattern), reason);
 	else
 		rule->ids[rule->id_count++] = slice_make(memory_text(pattern), pattern.length);
 }

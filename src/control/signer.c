@@ -96,8 +96,8 @@ static void take_due_step(struct signer *signer)
 			LOG(LOG_WARN, "control", "cannot %s a root: %s", authority_step_name(step), why.bytes);
 		} else {
 			counter_add(&signer->counters->rotations, 1);
-			LOG(LOG_INFO, "control", "root rotation: %s; the bundle is now generation %llu",
-				authority_step_name(step), (unsigned long long)authority_generation(signer->authority));
+			LOG(LOG_INFO, "control", "root rotation: %s; the bundle is now generation %llu", authority_step_name(step),
+				(unsigned long long)authority_generation(signer->authority));
 		}
 	}
 	text_free(&why);
@@ -132,8 +132,7 @@ static void reload_state(struct signer *signer)
 	struct text why = { 0 };
 
 	if (authority_reload(signer->authority, &why))
-		LOG(LOG_WARN, "control", "the authority's state cannot be read again, so the old one stays: %s",
-			why.bytes);
+		LOG(LOG_WARN, "control", "the authority's state cannot be read again, so the old one stays: %s", why.bytes);
 	text_free(&why);
 	bundle_may_have_changed(signer, before);
 }
@@ -174,7 +173,11 @@ static const struct metric metrics_of_it[] = {
 	METRIC(struct signer_counters, crowded, METRIC_COUNTER, "crowded"),
 };
 static const struct metric_kind kind = {
-	"ca", metrics_of_it, sizeof metrics_of_it / sizeof *metrics_of_it, sizeof(struct signer_counters), 1,
+	"ca",
+	metrics_of_it,
+	sizeof metrics_of_it / sizeof *metrics_of_it,
+	sizeof(struct signer_counters),
+	1,
 };
 
 static double read_connections(void *owner)

@@ -230,13 +230,12 @@ static void serve_svid(struct signer_request *request)
 	if (e) {
 		text_join_lines(&why);
 		counter_add(e == ERROR_DENIED ? &counters->refused : &counters->errors, 1);
-		LOG(LOG_WARN, "control", "refused user %u, process %u: %s", request->peer.uid, request->peer.pid,
-			why.bytes);
+		LOG(LOG_WARN, "control", "refused user %u, process %u: %s", request->peer.uid, request->peer.pid, why.bytes);
 		refuse(request, status_for(e), text_slice(&why));
 	} else {
 		counter_add(&counters->issued, 1);
-		LOG(LOG_INFO, "control", "issued %s to user %u, process %u: %s", svid.serial.bytes, request->peer.uid,
-			request->peer.pid, svid.id.bytes);
+		LOG(LOG_INFO, "control", "issued %s to user %u, process %u: %s", svid.serial.bytes, request->peer.uid, request->peer.pid,
+			svid.id.bytes);
 		answer_svid(request, &svid);
 	}
 	authority_svid_free(&svid);

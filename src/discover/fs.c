@@ -152,8 +152,7 @@ static void read_hosts(struct node *node, struct slice bytes)
 		fail_file(node, why);
 	} else {
 		host_set_free(node->hosts);
-		node->hosts = host_set_new(
-			&node->fs->discover, file.hosts, file.count, &node->fs->version, hosts_changed, node);
+		node->hosts = host_set_new(&node->fs->discover, file.hosts, file.count, &node->fs->version, hosts_changed, node);
 		struct endpoints *endpoints = host_set_endpoints(node->hosts);
 		if (!node->endpoints || endpoints->state != ENDPOINTS_PENDING)
 			set_endpoints(node, endpoints_ref(endpoints));
@@ -192,8 +191,7 @@ static struct node *new_node(struct fs *fs, struct node *parent, struct slice na
 		text_format(&path, "%s/%.*s", parent->path, SLICE_ARGS(name));
 		node->path = path.bytes;
 		/* The key is the path's end. */
-		map_insert(&parent->children, &node->entry,
-			slice_make(path.bytes + path.length - name.length, name.length));
+		map_insert(&parent->children, &node->entry, slice_make(path.bytes + path.length - name.length, name.length));
 	} else {
 		node->path = memory_text(slice_of(fs->root_path));
 	}
@@ -276,9 +274,8 @@ static void become(struct node *node, enum node_kind kind, struct slice bytes, i
 
 static bool can_be_name(struct slice name)
 {
-	return name.length <= LONGEST_NAME && memchr(name.at, '/', name.length) == NULL &&
-		memchr(name.at, '\0', name.length) == NULL && !slice_equal(name, SLICE(".")) &&
-		!slice_equal(name, SLICE(".."));
+	return name.length <= LONGEST_NAME && memchr(name.at, '/', name.length) == NULL && memchr(name.at, '\0', name.length) == NULL &&
+		!slice_equal(name, SLICE(".")) && !slice_equal(name, SLICE(".."));
 }
 
 static struct node *child_of(struct node *node, struct slice name)

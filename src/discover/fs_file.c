@@ -78,9 +78,8 @@ int fs_file_parse(struct slice bytes, struct arena *arena, struct fs_file *file,
 			line = slice_trim(line);
 			if (line.length > SHOWN)
 				line.length = SHOWN;
-			*why = arena_format(arena,
-				"line %u: expected `host port` or `host port * weight`, found `%.*s`", number,
-				SLICE_ARGS(line));
+			*why = arena_format(
+				arena, "line %u: expected `host port` or `host port * weight`, found `%.*s`", number, SLICE_ARGS(line));
 			return why->at ? ERROR_SYNTAX : ERROR_NO_MEMORY;
 		}
 		file->count += count > 0;

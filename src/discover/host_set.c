@@ -161,8 +161,8 @@ static void open_member(struct member *member, const struct discover *discover)
 	}
 }
 
-struct host_set *host_set_new(const struct discover *discover, const struct host *list, uint32_t count,
-	uint64_t *version, void (*changed)(void *owner), void *owner)
+struct host_set *host_set_new(const struct discover *discover, const struct host *list, uint32_t count, uint64_t *version,
+	void (*changed)(void *owner), void *owner)
 {
 	struct host_set *set = memory_new(sizeof *set);
 	*set = (struct host_set){

@@ -29,8 +29,8 @@ struct host_set;
 bool host_set_is_name(struct slice name);
 
 /* Names must be such. Each set made gets the next of `version`, which outlives the hosts. */
-struct host_set *host_set_new(const struct discover *discover, const struct host *list, uint32_t count,
-	uint64_t *version, void (*changed)(void *owner), void *owner);
+struct host_set *host_set_new(const struct discover *discover, const struct host *list, uint32_t count, uint64_t *version,
+	void (*changed)(void *owner), void *owner);
 /* Belongs to `hosts`; take a reference to keep it beyond the next change. */
 struct endpoints *host_set_endpoints(const struct host_set *hosts);
 void host_set_free(struct host_set *hosts); /* NULL is allowed */

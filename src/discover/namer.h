@@ -51,9 +51,9 @@ enum namer_state {
  * the loop, or the watch is cancelled; take a reference on `endpoints` to keep them, copy the rest. */
 struct namer_answer {
 	enum namer_state state;
-	uint16_t status;      /* leaf: not 0: io.buoyant.http.status, answers this; endpoints are bound and none */
-	struct path id;       /* leaf: with the namer's prefix, e.g. /#/io.l5d.fs/hello */
-	struct path residual; /* leaf: what the namer did not consume */
+	uint16_t status;              /* leaf: not 0: io.buoyant.http.status, answers this; endpoints are bound and none */
+	struct path id;               /* leaf: with the namer's prefix, e.g. /#/io.l5d.fs/hello */
+	struct path residual;         /* leaf: what the namer did not consume */
 	struct endpoints *endpoints;  /* leaf: the newest set; versions rise over all sets of a namer */
 	const struct name_tree *tree; /* tree */
 	struct slice message;         /* failed */
@@ -71,8 +71,7 @@ struct namer_watch {
 
 struct namer_ops {
 	const char *kind; /* "io.l5d.fs" */
-	struct namer_watch *(*lookup)(
-		struct namer *namer, struct path below, void (*changed)(void *owner), void *owner);
+	struct namer_watch *(*lookup)(struct namer *namer, struct path below, void (*changed)(void *owner), void *owner);
 	void (*cancel)(struct namer_watch *watch);
 	void (*free)(struct namer *namer);
 };

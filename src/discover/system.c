@@ -316,8 +316,7 @@ static void answer_name(struct system_watch *watch)
 
 /* ---- the namer ---- */
 
-static struct namer_watch *system_lookup(
-	struct namer *namer, struct path below, void (*changed)(void *owner), void *owner)
+static struct namer_watch *system_lookup(struct namer *namer, struct path below, void (*changed)(void *owner), void *owner)
 {
 	struct system_watch *watch = memory_new(sizeof *watch);
 	struct path name;

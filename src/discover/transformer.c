@@ -114,9 +114,8 @@ struct endpoints *transformer_apply(const struct transformer *transformer, struc
 		count++;
 	}
 	/* An empty set stays one; only what a filter has emptied becomes neg. */
-	struct endpoints *made = count == 0 && endpoints->count
-		? endpoints_new_state(ENDPOINTS_NEG, SLICE(""), endpoints->version)
-		: endpoints_new(list, count, endpoints->version);
+	struct endpoints *made = count == 0 && endpoints->count ? endpoints_new_state(ENDPOINTS_NEG, SLICE(""), endpoints->version)
+								: endpoints_new(list, count, endpoints->version);
 	memory_free(list);
 	return made;
 }

@@ -36,7 +36,6 @@ struct path transformer_prefix(const struct transformer *transformer);
 /* A reference to give back. Sets that aren't bound come back as they are (same object, one reference more). */
 struct endpoints *transformer_apply(const struct transformer *transformer, struct endpoints *endpoints);
 /* transformer_prefix ++ id. ERROR_NO_MEMORY. */
-MUST_CHECK int transformer_id(
-	const struct transformer *transformer, struct path id, struct arena *arena, struct path *transformed);
+MUST_CHECK int transformer_id(const struct transformer *transformer, struct path id, struct arena *arena, struct path *transformed);
 
 #endif

@@ -18,8 +18,7 @@ struct builder_level {
 	const struct document_node *key_node; /* a key whose value is next */
 };
 
-void builder_init(struct builder *builder, struct document *document, const struct document_limits *limits,
-	struct problems *problems)
+void builder_init(struct builder *builder, struct document *document, const struct document_limits *limits, struct problems *problems)
 {
 	*builder = (struct builder){ .document = document, .problems = problems };
 	if (limits)
@@ -88,8 +87,8 @@ static int place(struct builder *builder, struct document_node *node)
 	} else if (node->kind == DOCUMENT_SCALAR) {
 		level->key_node = node;
 	} else {
-		problem_add(builder->problems, node, "a key must be a text, not a %s",
-			node->kind == DOCUMENT_MAPPING ? "mapping" : "sequence");
+		problem_add(
+			builder->problems, node, "a key must be a text, not a %s", node->kind == DOCUMENT_MAPPING ? "mapping" : "sequence");
 		return ERROR_SYNTAX;
 	}
 	return 0;
@@ -98,8 +97,8 @@ static int place(struct builder *builder, struct document_node *node)
 static int new_node(struct builder *builder, enum document_kind kind, int line, int column, struct document_node **node)
 {
 	if (builder->nodes == builder->limits.max_nodes) {
-		problem_add_at(builder->problems, builder->document->file, line, column,
-			"more than %u values in one document", builder->limits.max_nodes);
+		problem_add_at(builder->problems, builder->document->file, line, column, "more than %u values in one document",
+			builder->limits.max_nodes);
 		return ERROR_LIMIT;
 	}
 	builder->nodes++;
@@ -117,13 +116,11 @@ static int check_depth(struct builder *builder, uint32_t depth, int line, int co
 {
 	if (depth <= builder->limits.max_depth)
 		return 0;
-	problem_add_at(builder->problems, builder->document->file, line, column, "nested deeper than %u levels",
-		builder->limits.max_depth);
+	problem_add_at(builder->problems, builder->document->file, line, column, "nested deeper than %u levels", builder->limits.max_depth);
 	return ERROR_LIMIT;
 }
 
-int builder_scalar(struct builder *builder, struct slice text, enum document_style style, int line, int column,
-	struct document_node **node)
+int builder_scalar(struct builder *builder, struct slice text, enum document_style style, int line, int column, struct document_node **node)
 {
 	if (text.length && memchr(text.at, '\0', text.length)) {
 		problem_add_at(builder->problems, builder->document->file, line, column, "a text must not contain NUL");
@@ -154,8 +151,7 @@ int builder_open(struct builder *builder, enum document_kind kind, int line, int
 	return 0;
 }
 
-static const struct document_node **copy_items(
-	struct document *document, const struct document_entry *from, size_t count)
+static const struct document_node **copy_items(struct document *document, const struct document_entry *from, size_t count)
 {
 	const struct document_node **items = get(document, count * sizeof *items);
 	for (size_t i = 0; i < count; i++)
@@ -195,9 +191,8 @@ static void check_duplicates(struct builder *builder, const struct document_entr
 			first = sorted[i];
 			continue;
 		}
-		problem_add(builder->problems, sorted[i]->key_node,
-			"duplicate key `%.*s`; it is first at line %d, column %d", SLICE_ARGS(first->key),
-			first->key_node->line, first->key_node->column);
+		problem_add(builder->problems, sorted[i]->key_node, "duplicate key `%.*s`; it is first at line %d, column %d",
+			SLICE_ARGS(first->key), first->key_node->line, first->key_node->column);
 		builder->failed = true;
 	}
 	memory_free(sorted);
@@ -221,8 +216,8 @@ void builder_close(struct builder *builder)
 }
 
 /* Recurses as deep as max_depth. The copy keeps the places of what it copies; `line` and `column` are the alias's. */
-static int copy_tree(struct builder *builder, const struct document_node *from, uint32_t depth, int line, int column,
-	struct document_node **made)
+static int copy_tree(
+	struct builder *builder, const struct document_node *from, uint32_t depth, int line, int column, struct document_node **made)
 {
 	struct document_node *node;
 	int e = new_node(builder, (enum document_kind)from->kind, line, column, &node);
@@ -237,8 +232,7 @@ static int copy_tree(struct builder *builder, const struct document_node *from, 
 	struct document_entry *children = get(builder->document, from->count * sizeof *children);
 	for (uint32_t i = 0; i < from->count; i++) {
 		struct document_node *child;
-		const struct document_node *old =
-			from->kind == DOCUMENT_SEQUENCE ? from->items[i] : from->entries[i].value;
+		const struct document_node *old = from->kind == DOCUMENT_SEQUENCE ? from->items[i] : from->entries[i].value;
 		e = copy_tree(builder, old, depth + 1, line, column, &child);
 		if (e)
 			return e;

@@ -37,15 +37,13 @@ struct builder {
 	bool failed; /* a problem that did not end the parse */
 };
 
-void builder_init(struct builder *builder, struct document *document, const struct document_limits *limits,
-	struct problems *problems);
+void builder_init(struct builder *builder, struct document *document, const struct document_limits *limits, struct problems *problems);
 void builder_fini(struct builder *builder);
 
 /* The text is copied. */
-MUST_CHECK int builder_scalar(struct builder *builder, struct slice text, enum document_style style, int line,
-	int column, struct document_node **node);
-MUST_CHECK int builder_open(
-	struct builder *builder, enum document_kind kind, int line, int column, struct document_node **node);
+MUST_CHECK int builder_scalar(
+	struct builder *builder, struct slice text, enum document_style style, int line, int column, struct document_node **node);
+MUST_CHECK int builder_open(struct builder *builder, enum document_kind kind, int line, int column, struct document_node **node);
 /* The innermost open node is complete. */
 void builder_close(struct builder *builder);
 /* A copy of a finished node takes the next place; line and column are where it is asked for. */

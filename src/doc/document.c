@@ -28,8 +28,8 @@ static bool is_json(struct slice bytes)
 static int read_tree(struct builder *builder, struct slice bytes)
 {
 	if (bytes.length > builder->limits.max_bytes) {
-		problem_add_at(builder->problems, builder->document->file, 0, 0,
-			"%zu bytes are too many; at most %zu are read", bytes.length, builder->limits.max_bytes);
+		problem_add_at(builder->problems, builder->document->file, 0, 0, "%zu bytes are too many; at most %zu are read",
+			bytes.length, builder->limits.max_bytes);
 		return ERROR_LIMIT;
 	}
 	if (slice_starts(bytes, SLICE("\xef\xbb\xbf")))
@@ -38,8 +38,8 @@ static int read_tree(struct builder *builder, struct slice bytes)
 	return e ? e : builder_finish(builder);
 }
 
-int document_parse(struct slice bytes, struct slice file, const struct document_limits *limits,
-	struct problems *problems, struct document **document)
+int document_parse(
+	struct slice bytes, struct slice file, const struct document_limits *limits, struct problems *problems, struct document **document)
 {
 	struct document *made = memory_new(sizeof *made);
 	struct builder builder;
@@ -91,8 +91,7 @@ const struct document_node *document_get(const struct document_node *map, const 
 	return entry && !document_is_null(entry->value) ? entry->value : NULL;
 }
 
-const struct document_node *document_require(
-	const struct document_node *map, const char *key, struct problems *problems)
+const struct document_node *document_require(const struct document_node *map, const char *key, struct problems *problems)
 {
 	const struct document_entry *entry = document_find(map, slice_of(key));
 	if (entry && !document_is_null(entry->value))
@@ -122,11 +121,10 @@ bool document_expect(const struct document_node *node, enum document_kind kind, 
 		return node != NULL;
 	char found[DOCUMENT_FOUND];
 	if (node->key.length)
-		problem_add(problems, node, "`%.*s` is %s, but must be %s", SLICE_ARGS(node->key),
-			document_found(node, found), kind_names[kind]);
+		problem_add(problems, node, "`%.*s` is %s, but must be %s", SLICE_ARGS(node->key), document_found(node, found),
+			kind_names[kind]);
 	else
-		problem_add(
-			problems, node, "found %s, but this must be %s", document_found(node, found), kind_names[kind]);
+		problem_add(problems, node, "found %s, but this must be %s", document_found(node, found), kind_names[kind]);
 	return false;
 }
 
@@ -158,8 +156,7 @@ static bool check_key(const struct document_entry *entry, const struct document_
 		}
 	}
 	if (meant)
-		problem_add(problems, entry->key_node, "unknown key `%.*s`; did you mean `%s`?", SLICE_ARGS(entry->key),
-			meant);
+		problem_add(problems, entry->key_node, "unknown key `%.*s`; did you mean `%s`?", SLICE_ARGS(entry->key), meant);
 	else
 		problem_add(problems, entry->key_node, "unknown key `%.*s`", SLICE_ARGS(entry->key));
 	return false;

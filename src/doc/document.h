@@ -70,8 +70,8 @@ struct document_limits {
 /* Input whose first character (after blanks) is `{` is JSON, all else YAML 1.1. `file` names it in problems. On an
  * error there is no document, and what is wrong is in problems: ERROR_SYNTAX (also: duplicate keys, tags, several
  * documents, an empty document, bytes that are not UTF-8), ERROR_LIMIT (limits, NULL: the defaults). Does not block. */
-MUST_CHECK int document_parse(struct slice bytes, struct slice file, const struct document_limits *limits,
-	struct problems *problems, struct document **document);
+MUST_CHECK int document_parse(
+	struct slice bytes, struct slice file, const struct document_limits *limits, struct problems *problems, struct document **document);
 void document_free(struct document *document); /* NULL is allowed */
 const struct document_node *document_root(const struct document *document);
 struct slice document_file(const struct document *document); /* the name given to document_parse */
@@ -79,8 +79,7 @@ struct slice document_file(const struct document *document); /* the name given t
 /* The value under `key`; NULL if there is none, or it is null, or `map` is NULL or no mapping. */
 const struct document_node *document_get(const struct document_node *map, const char *key);
 /* The same; its absence is a problem, unless `map` is NULL or no mapping (which is one already). */
-const struct document_node *document_require(
-	const struct document_node *map, const char *key, struct problems *problems);
+const struct document_node *document_require(const struct document_node *map, const char *key, struct problems *problems);
 /* The entry even if its value is null; NULL if there is none. */
 const struct document_entry *document_find(const struct document_node *map, struct slice key);
 
@@ -92,7 +91,7 @@ bool document_expect(const struct document_node *node, enum document_kind kind, 
 /* Which keys a mapping may have. Lists end in NULL; each may be NULL. */
 struct document_keys {
 	const char *const *accepted;
-	const char *const *later; /* documented in the dialect, not done by weft yet: refused by name, as such */
+	const char *const *later;         /* documented in the dialect, not done by weft yet: refused by name, as such */
 	const struct document_keys *also; /* further keys, e.g. those common to all kinds */
 };
 
@@ -105,16 +104,13 @@ bool document_check_keys(const struct document_node *map, const struct document_
 bool document_read_bool(const struct document_node *node, bool *out, struct problems *problems);
 /* Decimal, min <= *out <= max; `_` between digits is allowed as in YAML 1.1. Neither octal nor hexadecimal nor
  * fractions. */
-bool document_read_int(
-	const struct document_node *node, int64_t min, int64_t max, int64_t *out, struct problems *problems);
+bool document_read_int(const struct document_node *node, int64_t min, int64_t max, int64_t *out, struct problems *problems);
 /* Decimal with fraction and exponent, finite, min <= *out <= max. */
-bool document_read_number(
-	const struct document_node *node, double min, double max, double *out, struct problems *problems);
+bool document_read_number(const struct document_node *node, double min, double max, double *out, struct problems *problems);
 /* Any scalar; the text belongs to the document, a NUL follows it (and none is in it). */
 bool document_read_text(const struct document_node *node, struct slice *out, struct problems *problems);
 /* One of `names` (ends in NULL): its index. */
-bool document_read_choice(
-	const struct document_node *node, const char *const *names, int *out, struct problems *problems);
+bool document_read_choice(const struct document_node *node, const char *const *names, int *out, struct problems *problems);
 
 /* Where the byte `offset` of a scalar's text is written; the node's own place if that can't be told (folded or
  * escaped). */

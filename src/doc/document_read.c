@@ -84,8 +84,7 @@ static bool to_int(struct slice text, int64_t *value)
 	return true;
 }
 
-bool document_read_int(
-	const struct document_node *node, int64_t min, int64_t max, int64_t *out, struct problems *problems)
+bool document_read_int(const struct document_node *node, int64_t min, int64_t max, int64_t *out, struct problems *problems)
 {
 	int64_t value;
 	if (!node)
@@ -131,8 +130,7 @@ static bool is_decimal(const char *s)
 	return *s == '\0';
 }
 
-bool document_read_number(
-	const struct document_node *node, double min, double max, double *out, struct problems *problems)
+bool document_read_number(const struct document_node *node, double min, double max, double *out, struct problems *problems)
 {
 	if (!node)
 		return false;
@@ -165,8 +163,7 @@ bool document_read_text(const struct document_node *node, struct slice *out, str
 	return true;
 }
 
-bool document_read_choice(
-	const struct document_node *node, const char *const *names, int *out, struct problems *problems)
+bool document_read_choice(const struct document_node *node, const char *const *names, int *out, struct problems *problems)
 {
 	if (!node)
 		return false;

@@ -44,23 +44,21 @@ static int expected(struct reader *reader, const char *what)
 	else
 		snprintf(found, sizeof found, "`%.*s`", (int)length, reader->at);
 	locate(reader, reader->at);
-	problem_add_at(reader->builder->problems, reader->builder->document->file, reader->line, reader->column,
-		"expected %s, found %s", what, found);
+	problem_add_at(reader->builder->problems, reader->builder->document->file, reader->line, reader->column, "expected %s, found %s",
+		what, found);
 	return ERROR_SYNTAX;
 }
 
 static int refuse(struct reader *reader, const char *at, const char *what)
 {
 	locate(reader, at);
-	problem_add_at(
-		reader->builder->problems, reader->builder->document->file, reader->line, reader->column, "%s", what);
+	problem_add_at(reader->builder->problems, reader->builder->document->file, reader->line, reader->column, "%s", what);
 	return ERROR_SYNTAX;
 }
 
 static void skip_blanks(struct reader *reader)
 {
-	while (reader->at < reader->end &&
-		(*reader->at == ' ' || *reader->at == '\t' || *reader->at == '\n' || *reader->at == '\r'))
+	while (reader->at < reader->end && (*reader->at == ' ' || *reader->at == '\t' || *reader->at == '\n' || *reader->at == '\r'))
 		reader->at++;
 }
 
@@ -218,8 +216,7 @@ static int add_plain(struct reader *reader, size_t length)
 {
 	struct document_node *node;
 	locate(reader, reader->at);
-	int e = builder_scalar(
-		reader->builder, slice_make(reader->at, length), DOCUMENT_PLAIN, reader->line, reader->column, &node);
+	int e = builder_scalar(reader->builder, slice_make(reader->at, length), DOCUMENT_PLAIN, reader->line, reader->column, &node);
 	if (e)
 		return e;
 	node->text_line = node->line;

@@ -53,8 +53,7 @@ static void remove_controls(char *text)
 	}
 }
 
-static void add(
-	struct problems *problems, struct slice file, int line, int column, const char *format, va_list arguments)
+static void add(struct problems *problems, struct slice file, int line, int column, const char *format, va_list arguments)
 {
 	if (problems->count == PROBLEM_MAX) {
 		problems->dropped++;
@@ -90,8 +89,7 @@ void problem_add(struct problems *problems, const struct document_node *node, co
 	va_end(arguments);
 }
 
-void problem_add_inside(
-	struct problems *problems, const struct document_node *node, size_t offset, const char *format, ...)
+void problem_add_inside(struct problems *problems, const struct document_node *node, size_t offset, const char *format, ...)
 {
 	if (!problems)
 		return;

@@ -46,8 +46,8 @@ void problem_fini(struct problems *problems);
 void problem_add(struct problems *problems, const struct document_node *node, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
 /* Inside the node's text, `offset` bytes from its beginning: for texts with a syntax of their own, such as a dtab. */
-void problem_add_inside(struct problems *problems, const struct document_node *node, size_t offset, const char *format,
-	...) __attribute__((format(printf, 4, 5)));
+void problem_add_inside(struct problems *problems, const struct document_node *node, size_t offset, const char *format, ...)
+	__attribute__((format(printf, 4, 5)));
 void problem_add_at(struct problems *problems, struct slice file, int line, int column, const char *format, ...)
 	__attribute__((format(printf, 5, 6)));
 

@@ -39,16 +39,14 @@ static int column_of(yaml_mark_t mark)
 	return (int)mark.column + 1;
 }
 
-__attribute__((format(printf, 3, 4))) static int refuse(
-	struct reader *reader, yaml_mark_t mark, const char *format, ...)
+__attribute__((format(printf, 3, 4))) static int refuse(struct reader *reader, yaml_mark_t mark, const char *format, ...)
 {
 	va_list arguments;
 	char text[256];
 	va_start(arguments, format);
 	vsnprintf(text, sizeof text, format, arguments);
 	va_end(arguments);
-	problem_add_at(
-		reader->builder->problems, reader->builder->document->file, line_of(mark), column_of(mark), "%s", text);
+	problem_add_at(reader->builder->problems, reader->builder->document->file, line_of(mark), column_of(mark), "%s", text);
 	return ERROR_SYNTAX;
 }
 
@@ -58,8 +56,7 @@ static struct slice text_of(const yaml_char_t *text)
 }
 
 /* A later anchor of the same name hides an earlier one (YAML 1.1 section 3.2.2.2). */
-static int add_anchor(
-	struct reader *reader, const yaml_char_t *name, const struct document_node *node, yaml_mark_t mark)
+static int add_anchor(struct reader *reader, const yaml_char_t *name, const struct document_node *node, yaml_mark_t mark)
 {
 	if (!name)
 		return 0;
@@ -71,8 +68,7 @@ static int add_anchor(
 		reader->anchor_capacity = reader->anchor_capacity ? reader->anchor_capacity * 2 : 8;
 		reader->anchors = memory_grow(reader->anchors, reader->anchor_capacity, sizeof *reader->anchors);
 	}
-	reader->anchors[reader->anchor_count++] =
-		(struct anchor){ builder_text(reader->builder->document, text_of(name)), node };
+	reader->anchors[reader->anchor_count++] = (struct anchor){ builder_text(reader->builder->document, text_of(name)), node };
 	return 0;
 }
 
@@ -84,10 +80,8 @@ static int read_alias(struct reader *reader, const yaml_event_t *event)
 		if (!slice_equal(anchor->name, name))
 			continue;
 		if (builder_is_open(reader->builder, anchor->node))
-			return refuse(reader, event->start_mark, "the alias `*%.*s` is inside what it stands for",
-				SLICE_ARGS(name));
-		return builder_copy(
-			reader->builder, anchor->node, line_of(event->start_mark), column_of(event->start_mark));
+			return refuse(reader, event->start_mark, "the alias `*%.*s` is inside what it stands for", SLICE_ARGS(name));
+		return builder_copy(reader->builder, anchor->node, line_of(event->start_mark), column_of(event->start_mark));
 	}
 	return refuse(reader, event->start_mark, "there is no anchor `&%.*s` before this alias", SLICE_ARGS(name));
 }
@@ -171,8 +165,8 @@ static int read_scalar(struct reader *reader, const yaml_event_t *event)
 {
 	struct document_node *node;
 	struct slice text = slice_make((const char *)event->data.scalar.value, event->data.scalar.length);
-	int e = builder_scalar(reader->builder, text, style_of(event->data.scalar.style), line_of(event->start_mark),
-		column_of(event->start_mark), &node);
+	int e = builder_scalar(
+		reader->builder, text, style_of(event->data.scalar.style), line_of(event->start_mark), column_of(event->start_mark), &node);
 	if (e)
 		return e;
 	/* With an anchor the event begins at the anchor, not at the text. */
@@ -185,8 +179,7 @@ static int read_scalar(struct reader *reader, const yaml_event_t *event)
 	return add_anchor(reader, event->data.scalar.anchor, node, event->start_mark);
 }
 
-static int open_node(
-	struct reader *reader, const yaml_event_t *event, enum document_kind kind, const yaml_char_t *anchor)
+static int open_node(struct reader *reader, const yaml_event_t *event, enum document_kind kind, const yaml_char_t *anchor)
 {
 	struct document_node *node;
 	int e = builder_open(reader->builder, kind, line_of(event->start_mark), column_of(event->start_mark), &node);
@@ -211,18 +204,13 @@ static int handle(struct reader *reader, const yaml_event_t *event)
 {
 	const yaml_char_t *tag = tag_of(event);
 	if (tag)
-		return refuse(
-			reader, event->start_mark, "YAML tags are not accepted, and there is `%s`", (const char *)tag);
+		return refuse(reader, event->start_mark, "YAML tags are not accepted, and there is `%s`", (const char *)tag);
 	switch (event->type) {
 	case YAML_DOCUMENT_START_EVENT:
-		return reader->documents++
-			? refuse(reader, event->start_mark, "a second document; only one is accepted")
-			: 0;
+		return reader->documents++ ? refuse(reader, event->start_mark, "a second document; only one is accepted") : 0;
 	case YAML_STREAM_END_EVENT:
 		reader->done = true;
-		return reader->documents
-			? 0
-			: refuse(reader, (yaml_mark_t){ 0 }, "there is nothing but blanks and comments");
+		return reader->documents ? 0 : refuse(reader, (yaml_mark_t){ 0 }, "there is nothing but blanks and comments");
 	case YAML_ALIAS_EVENT:
 		return read_alias(reader, event);
 	case YAML_SCALAR_EVENT:
@@ -250,8 +238,7 @@ static int explain(struct reader *reader, const yaml_parser_t *parser)
 	case YAML_READER_ERROR: {
 		/* It knows the byte, not the line. */
 		yaml_mark_t mark = { 0 };
-		size_t at =
-			parser->problem_offset < reader->bytes.length ? parser->problem_offset : reader->bytes.length;
+		size_t at = parser->problem_offset < reader->bytes.length ? parser->problem_offset : reader->bytes.length;
 		size_t begins = 0;
 		for (size_t i = 0; i < at;) {
 			size_t n = break_length(slice_from(reader->bytes, i));

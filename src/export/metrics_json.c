@@ -9,11 +9,11 @@
 
 /* A step of a name. Both forms are written from the tree of them, since a metric's name may lie above another's. */
 struct node {
-	struct map_entry entry;     /* key: the parent's address, the name */
-	struct node *next;          /* sibling, in the order of coming */
-	struct node *first, *last;  /* children */
+	struct map_entry entry;    /* key: the parent's address, the name */
+	struct node *next;         /* sibling, in the order of coming */
+	struct node *first, *last; /* children */
 	struct slice name;
-	bool present;               /* there is a number here, or a summary */
+	bool present; /* there is a number here, or a summary */
 	enum metric_type type;
 	double value;
 	struct summary *summary;

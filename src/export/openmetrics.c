@@ -26,10 +26,8 @@ static const struct rule rules[] = {
 	{ .name = "load" },
 	{ .name = "loadbalancer/load" },
 	{ .name = "loadbalancer/rebuilds" },
-	{ "request_latency_ms", "request_latency_seconds", .unit = "seconds",
-		.help = "From a request's head to its response's end." },
-	{ "time/", "response_time_seconds", "class", "seconds",
-		.help = "How long responses took, by the class of their status." },
+	{ "request_latency_ms", "request_latency_seconds", .unit = "seconds", .help = "From a request's head to its response's end." },
+	{ "time/", "response_time_seconds", "class", "seconds", .help = "How long responses took, by the class of their status." },
 	{ "status/", "responses", "status", .help = "Responses by status." },
 	{ "failures/com.twitter.finagle.", "failures_by_kind", "kind", .help = "Failures by kind." },
 	{ "failures/", "failures_by_kind", "kind", .help = "Failures by kind." },
@@ -39,18 +37,15 @@ static const struct rule rules[] = {
 	{ "tls/plaintext", "tls_plaintext", .help = "Connections without TLS where both are served." },
 	{ "tls/certificate_expires_in_s", "tls_certificate_expires_in_seconds", .unit = "seconds",
 		.help = "Until the certificate shown ends." },
-	{ "certificate_expires_in_s", "certificate_expires_in_seconds", .unit = "seconds",
-		.help = "Until the certificate ends." },
-	{ "grpc_status/", "grpc_responses", "grpc_status",
-		.help = "Calls by their gRPC status; none: they ended without." },
+	{ "certificate_expires_in_s", "certificate_expires_in_seconds", .unit = "seconds", .help = "Until the certificate ends." },
+	{ "grpc_status/", "grpc_responses", "grpc_status", .help = "Calls by their gRPC status; none: they ended without." },
 	{ "connections", "connections", .help = "Open connections." },
 	{ "connects", "connects", .help = "Connections begun." },
 	{ "closes", "closes", .help = "Connections ended." },
 	{ "received_bytes", "received_bytes", .unit = "bytes", .help = "Bytes read from connections." },
 	{ "sent_bytes", "sent_bytes", .unit = "bytes", .help = "Bytes written to connections." },
 	{ "data_bytes", "data_bytes", .unit = "bytes", .help = "Bytes of bodies, both ways." },
-	{ "connection_duration", "connection_duration_seconds", .unit = "seconds",
-		.help = "How long connections lasted." },
+	{ "connection_duration", "connection_duration_seconds", .unit = "seconds", .help = "How long connections lasted." },
 	{ "stream_duration_ms", "stream_duration_seconds", .unit = "seconds", .help = "How long streams lasted." },
 	{ "connect_latency_ms", "connect_latency_seconds", .unit = "seconds", .help = "How long connecting took." },
 	{ "failed_connect_latency_ms", "failed_connect_latency_seconds", .unit = "seconds",
@@ -113,8 +108,7 @@ static void append_scope(struct text *name, const struct scope_label *labels, un
 {
 	unsigned first = count > 1 && slice_equal(labels[0].key, SLICE("rt")) ? 1 : 0;
 
-	if (count - first == 2 && slice_equal(labels[first].key, SLICE("client")) &&
-		slice_equal(labels[first + 1].key, SLICE("service"))) {
+	if (count - first == 2 && slice_equal(labels[first].key, SLICE("client")) && slice_equal(labels[first + 1].key, SLICE("service"))) {
 		text_append(name, SLICE("route_"));
 		return;
 	}
@@ -167,8 +161,7 @@ static struct family *family_of(struct page *page, const struct sample *sample, 
 		text_format(&family->help, "%s", rule->help);
 	else
 		text_format(&family->help, "%.*s of metrics.json, see docs/metrics.md.", SLICE_ARGS(sample->name));
-	map_insert(
-		&page->families, &family->entry, slice_make(memory_text(text_slice(&page->name)), page->name.length));
+	map_insert(&page->families, &family->entry, slice_make(memory_text(text_slice(&page->name)), page->name.length));
 	return family;
 }
 
@@ -202,16 +195,14 @@ static void add_line(const struct page *page, struct family *family, const char 
 
 /* ---- histograms ---- */
 
-static const double second_bounds[] = { 1e-4, 2.5e-4, 5e-4, 1e-3, 2.5e-3, 5e-3, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1,
-	2.5, 5, 10, 30, 60 };
+static const double second_bounds[] = { 1e-4, 2.5e-4, 5e-4, 1e-3, 2.5e-3, 5e-3, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60 };
 static const double number_bounds[] = { 0, 1, 2, 3, 5, 10, 20 };
 
 static void format_bound(enum openmetrics_form form, double bound, struct text *text)
 {
 	text_clear(text);
 	prometheus_number(text, bound);
-	if (form == OPENMETRICS_1 && slice_find(text_slice(text), '.') == text->length &&
-		slice_find(text_slice(text), 'e') == text->length)
+	if (form == OPENMETRICS_1 && slice_find(text_slice(text), '.') == text->length && slice_find(text_slice(text), 'e') == text->length)
 		text_append(text, SLICE(".0"));
 }
 
@@ -219,8 +210,7 @@ static void add_histogram(const struct page *page, struct family *family, const 
 {
 	bool seconds = sample->type == METRIC_STAT;
 	const double *bounds = seconds ? second_bounds : number_bounds, unit = seconds ? 1e6 : 1;
-	unsigned count = seconds ? sizeof second_bounds / sizeof *bounds : sizeof number_bounds / sizeof *bounds,
-		 bucket = 0;
+	unsigned count = seconds ? sizeof second_bounds / sizeof *bounds : sizeof number_bounds / sizeof *bounds, bucket = 0;
 	struct text le = { 0 };
 	uint64_t below = 0;
 

@@ -61,8 +61,7 @@ struct process_metrics *process_metrics_new(struct metrics *metrics, int64_t beg
 	process->numbers[NUMBER_HEAP_LIMIT] = (double)process_memory_limit();
 	process->scope = metrics_scope(metrics, &process_kind, &label, 1);
 	for (unsigned i = 0; i < NUMBER_COUNT; i++)
-		metrics_gauge(metrics, process->scope, names[NUMBER_COUNT - 1 - i], read_number,
-			&process->numbers[NUMBER_COUNT - 1 - i]);
+		metrics_gauge(metrics, process->scope, names[NUMBER_COUNT - 1 - i], read_number, &process->numbers[NUMBER_COUNT - 1 - i]);
 	return process;
 }
 

@@ -27,9 +27,9 @@ enum address_family {
 };
 
 struct address {
-	uint8_t family;  /* enum address_family */
-	uint16_t port;   /* host order */
-	uint8_t ip[16];  /* network order; 4 bytes used for IP4, the rest zero */
+	uint8_t family; /* enum address_family */
+	uint16_t port;  /* host order */
+	uint8_t ip[16]; /* network order; 4 bytes used for IP4, the rest zero */
 };
 
 /* An IP literal (IPv6 with or without brackets). ERROR_SYNTAX. */

@@ -39,8 +39,8 @@ void file_lock_release(struct file_lock *lock); /* NULL is allowed */
 /* Watches the directory `path` (not below it). `changed` gets the name inside it, or an empty name when anything may have
  * changed (events were lost, or the directory itself came or went). A directory that does not exist is waited for. Events are
  * gathered for some milliseconds so that a burst of writes is one call for each name. */
-MUST_CHECK int watch_new(struct loop *loop, const char *path, void (*changed)(void *owner, struct slice name), void *owner,
-                         struct watch **watch);
+MUST_CHECK int watch_new(
+	struct loop *loop, const char *path, void (*changed)(void *owner, struct slice name), void *owner, struct watch **watch);
 void watch_free(struct watch *watch); /* NULL is allowed */
 
 /* A line to standard error or standard output, all or nothing as far as the kernel does; errors are ignored. */

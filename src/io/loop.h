@@ -25,9 +25,9 @@
 struct loop;
 
 struct loop_options {
-	const char *name;       /* for logs; static */
-	uint32_t max_buffers;   /* of BUFFER_CAPACITY each; 0: 65536 (1 GiB) */
-	uint32_t max_streams;   /* 0: 1,000,000 */
+	const char *name;     /* for logs; static */
+	uint32_t max_buffers; /* of BUFFER_CAPACITY each; 0: 65536 (1 GiB) */
+	uint32_t max_streams; /* 0: 1,000,000 */
 };
 
 MUST_CHECK int loop_new(const struct loop_options *options, struct loop **loop);
@@ -47,7 +47,7 @@ struct pool *loop_buffers(struct loop *loop);
 /* A timer is embedded in what it is for; it must be cancelled before that is freed. */
 struct timer {
 	int64_t deadline;
-	uint32_t index;      /* in the loop's heap, 0 = not set */
+	uint32_t index; /* in the loop's heap, 0 = not set */
 	void (*fired)(void *owner);
 	void *owner;
 };

@@ -35,32 +35,32 @@ struct socket_options {
 };
 
 struct listen_options {
-	int backlog; /* 0: 4096 */
+	int backlog;    /* 0: 4096 */
 	bool exclusive; /* ERROR_EXISTS also while connections of a listener that was there before are not forgotten */
 	struct socket_options socket;
 };
 
 /* ERROR_EXISTS: address in use; ERROR_DENIED; ERROR_UNREACHABLE: not an address of this host. Main or control thread. */
-MUST_CHECK int listen_open(struct network *network, const struct address *address, unsigned sockets,
-                           const struct listen_options *options, struct listen_set **set);
+MUST_CHECK int listen_open(struct network *network, const struct address *address, unsigned sockets, const struct listen_options *options,
+	struct listen_set **set);
 /* A Unix stream socket at `path`; `mode` (e.g. 0660) says who may connect. What an ended process left there is replaced.
  * ERROR_EXISTS: somebody listens there, or it is no socket; ERROR_INVALID: longer than 107 bytes; ERROR_NOT_FOUND (its
  * directory), ERROR_DENIED. One socket; listen_close removes it. */
-MUST_CHECK int listen_open_unix(struct network *network, const char *path, unsigned mode, const struct listen_options *options,
-                                struct listen_set **set);
+MUST_CHECK int listen_open_unix(
+	struct network *network, const char *path, unsigned mode, const struct listen_options *options, struct listen_set **set);
 void listen_address(const struct listen_set *set, struct address *bound);
 void listen_close(struct listen_set *set); /* every listener must be stopped */
 
 /* `accepted` owns the stream (paused). When descriptors run out, accepting stops and is tried again after 100 ms. */
-struct listener *listen_start(struct listen_set *set, unsigned index, struct loop *loop,
-                              void (*accepted)(void *owner, struct stream *stream), void *owner);
+struct listener *listen_start(
+	struct listen_set *set, unsigned index, struct loop *loop, void (*accepted)(void *owner, struct stream *stream), void *owner);
 void listen_stop(struct listener *listener);
 
 /* A stream that is connecting; `connected` or `failed` follows from the loop. Fails at once only with ERROR_LIMIT or
  * ERROR_NO_MEMORY. The caller sets a timer if it doesn't want to wait as long as the kernel does. Pieces may be taken before
  * `connected`. */
 MUST_CHECK int network_connect(struct network *network, struct loop *loop, const struct address *address,
-                               const struct socket_options *options, struct stream **stream);
+	const struct socket_options *options, struct stream **stream);
 
 /* The same over the Unix socket at `path`; ERROR_INVALID when that is longer than 107 bytes. */
 MUST_CHECK int network_connect_unix(struct network *network, struct loop *loop, const char *path, struct stream **stream);
@@ -73,8 +73,8 @@ struct datagram_events {
 };
 
 /* Connected to `peer`, so that answers from elsewhere are dropped. Source ports are random. */
-MUST_CHECK int datagram_open(struct network *network, struct loop *loop, const struct address *peer,
-                             const struct datagram_events *events, void *owner, struct datagram **datagram);
+MUST_CHECK int datagram_open(struct network *network, struct loop *loop, const struct address *peer, const struct datagram_events *events,
+	void *owner, struct datagram **datagram);
 MUST_CHECK int datagram_send(struct datagram *datagram, struct slice bytes);
 void datagram_close(struct datagram *datagram); /* also from inside its own events */
 

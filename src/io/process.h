@@ -21,8 +21,8 @@ enum process_signal {
 /* Before any thread is started: blocks these signals everywhere; SIGPIPE is ignored. Raises RLIMIT_NOFILE to its maximum,
  * and makes base/log write to standard error. */
 void process_start(void);
-MUST_CHECK int signals_new(struct loop *loop, void (*received)(void *owner, enum process_signal which), void *owner,
-                           struct signals **signals);
+MUST_CHECK int signals_new(
+	struct loop *loop, void (*received)(void *owner, enum process_signal which), void *owner, struct signals **signals);
 void signals_free(struct signals *signals);
 
 /* Nobody else of this user may read this process's memory (ptrace, /proc), and it leaves no core file: for who holds keys. */
@@ -33,7 +33,7 @@ struct process_usage {
 	uint64_t virtual_bytes;
 	int64_t cpu_user_ns, cpu_system_ns;
 	unsigned threads;
-	unsigned descriptors;      /* open */
+	unsigned descriptors; /* open */
 	unsigned descriptor_limit;
 };
 
@@ -41,7 +41,7 @@ void process_usage(struct process_usage *usage);
 /* How much memory it may use: the machine's, or less if its cgroup allows less. */
 uint64_t process_memory_limit(void);
 unsigned process_id(void);
-uint32_t process_user(void); /* the effective user's number */
+uint32_t process_user(void);                       /* the effective user's number */
 const char *process_environment(const char *name); /* NULL when unset */
 _Noreturn void process_exit(int code);
 

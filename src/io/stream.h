@@ -49,10 +49,10 @@ struct stream_events {
 
 /* What secures a stream, as its handshake settled it. All slices are the stream's; empty: not there. */
 struct stream_security {
-	struct slice version;      /* "TLSv1.3" */
-	struct slice cipher;       /* OpenSSL's name: "TLS_AES_128_GCM_SHA256" */
-	struct slice alpn;         /* what both sides agreed to speak: "h2" */
-	struct slice server_name;  /* what the client asked for (SNI) */
+	struct slice version;     /* "TLSv1.3" */
+	struct slice cipher;      /* OpenSSL's name: "TLS_AES_128_GCM_SHA256" */
+	struct slice alpn;        /* what both sides agreed to speak: "h2" */
+	struct slice server_name; /* what the client asked for (SNI) */
 	/* The peer's certificate, as far as it was verified; all empty without one. */
 	struct slice peer_uri;     /* its first URI SAN: a SPIFFE ID */
 	struct slice peer_dns;     /* its DNS SANs, separated by commas */

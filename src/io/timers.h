@@ -17,7 +17,7 @@
 
 struct timers_slot {
 	int64_t deadline;
-	uint64_t order;      /* which setting this was */
+	uint64_t order; /* which setting this was */
 	struct timer *timer;
 };
 

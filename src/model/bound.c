@@ -165,13 +165,11 @@ bool bound_equal(const struct bound_node *a, const struct bound_node *b)
 {
 	if (a == b)
 		return true;
-	if (a->kind != b->kind || a->count != b->count || a->status != b->status ||
-		!slice_equal(a->id_text, b->id_text) || !slice_equal(a->residual_text, b->residual_text) ||
-		!slice_equal(a->message, b->message))
+	if (a->kind != b->kind || a->count != b->count || a->status != b->status || !slice_equal(a->id_text, b->id_text) ||
+		!slice_equal(a->residual_text, b->residual_text) || !slice_equal(a->message, b->message))
 		return false;
 	for (uint32_t i = 0; i < a->count; i++) {
-		if (a->branches[i].weight != b->branches[i].weight ||
-			!bound_equal(a->branches[i].node, b->branches[i].node))
+		if (a->branches[i].weight != b->branches[i].weight || !bound_equal(a->branches[i].node, b->branches[i].node))
 			return false;
 	}
 	return true;

@@ -53,8 +53,7 @@ bool dtab_equal(const struct dtab *a, const struct dtab *b)
 	if (a->count != b->count)
 		return false;
 	for (uint32_t i = 0; i < a->count; i++) {
-		if (!path_equal(a->entries[i].prefix, b->entries[i].prefix) ||
-			!name_tree_equal(a->entries[i].tree, b->entries[i].tree))
+		if (!path_equal(a->entries[i].prefix, b->entries[i].prefix) || !name_tree_equal(a->entries[i].tree, b->entries[i].tree))
 			return false;
 	}
 	return true;
@@ -142,8 +141,7 @@ int dtab_lookup(const struct dtab *dtab, struct path path, struct arena *arena, 
 	for (uint32_t i = 0; i < count; i++) {
 		const struct dentry *dentry = dtab_next(dtab, path, &cursor);
 		list[i].weight = 1;
-		int e = name_tree_extend(
-			arena, dentry->tree, path_from(path, dentry->prefix.count), dentry, &list[i].tree);
+		int e = name_tree_extend(arena, dentry->tree, path_from(path, dentry->prefix.count), dentry, &list[i].tree);
 		if (e)
 			return e;
 	}

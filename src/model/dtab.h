@@ -35,8 +35,7 @@ struct dtab {
 
 /* ERROR_SYNTAX with *why, and *why_offset (may be NULL) is the byte that was not understood; ERROR_LIMIT: a tree
  * nested deeper than 100. Segments point into `text`, which must live as long as the dtab. */
-MUST_CHECK int dtab_parse(
-	struct slice text, struct arena *arena, struct dtab *dtab, struct slice *why, uint32_t *why_offset);
+MUST_CHECK int dtab_parse(struct slice text, struct arena *arena, struct dtab *dtab, struct slice *why, uint32_t *why_offset);
 /* "/a=>/b;/c=>/d": the form of the l5d-ctx-dtab header. Empty for no entries. {NULL, 0}: no room. */
 struct slice dtab_show(struct arena *arena, const struct dtab *dtab);
 void dtab_show_text(struct text *out, const struct dtab *dtab);
@@ -55,7 +54,6 @@ bool dentry_matches(const struct dentry *dentry, struct path path);
 const struct dentry *dtab_next(const struct dtab *dtab, struct path path, uint32_t *cursor);
 /* What `path` stands for: every matching entry's tree with the rest of the path appended to each leaf, later entries
  * first. name_tree_neg when none matches. Leaves point into the dtab's and the path's bytes. */
-MUST_CHECK int dtab_lookup(
-	const struct dtab *dtab, struct path path, struct arena *arena, const struct name_tree **tree);
+MUST_CHECK int dtab_lookup(const struct dtab *dtab, struct path path, struct arena *arena, const struct name_tree **tree);
 
 #endif

@@ -118,8 +118,7 @@ static bool same_labels(const struct endpoint *a, const struct endpoint *b)
 	if (a->label_count != b->label_count)
 		return false;
 	for (uint32_t i = 0; i < a->label_count; i++) {
-		if (!slice_equal(a->labels[i].key, b->labels[i].key) ||
-			!slice_equal(a->labels[i].value, b->labels[i].value))
+		if (!slice_equal(a->labels[i].key, b->labels[i].key) || !slice_equal(a->labels[i].value, b->labels[i].value))
 			return false;
 	}
 	return true;
@@ -133,8 +132,7 @@ bool endpoints_equal(const struct endpoints *a, const struct endpoints *b)
 		return false;
 	for (uint32_t i = 0; i < a->count; i++) {
 		const struct endpoint *left = &a->list[i], *right = &b->list[i];
-		if (!address_equal(&left->address, &right->address) || left->weight != right->weight ||
-			!same_labels(left, right))
+		if (!address_equal(&left->address, &right->address) || left->weight != right->weight || !same_labels(left, right))
 			return false;
 	}
 	return true;

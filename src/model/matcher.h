@@ -42,7 +42,6 @@ bool matcher_match(const struct matcher *matcher, struct path path, struct match
 /* Whether the pattern captures that name. */
 bool matcher_captures(const struct matcher *matcher, struct slice name);
 /* `text` with each {name} replaced. ERROR_NOT_FOUND: a name that `vars` doesn't have; ERROR_NO_MEMORY. */
-MUST_CHECK int matcher_substitute(
-	struct arena *arena, struct slice text, const struct matcher_vars *vars, struct slice *out);
+MUST_CHECK int matcher_substitute(struct arena *arena, struct slice text, const struct matcher_vars *vars, struct slice *out);
 
 #endif

@@ -32,8 +32,8 @@ static int illegal(struct name_parser *parser, const char *expected)
 		after.length = SHOWN;
 	const char *quote = found.length ? "'" : "";
 	struct slice name = found.length ? found : SLICE("end of input");
-	parser->why = arena_format(parser->arena, "%s expected but %s%.*s%s found at '%.*s[%.*s]%.*s'", expected, quote,
-		SLICE_ARGS(name), quote, SLICE_ARGS(before), SLICE_ARGS(found), SLICE_ARGS(after));
+	parser->why = arena_format(parser->arena, "%s expected but %s%.*s%s found at '%.*s[%.*s]%.*s'", expected, quote, SLICE_ARGS(name),
+		quote, SLICE_ARGS(before), SLICE_ARGS(found), SLICE_ARGS(after));
 	return parser->why.at ? ERROR_SYNTAX : out_of_room(parser);
 }
 

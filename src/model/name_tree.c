@@ -44,8 +44,7 @@ bool name_tree_equal(const struct name_tree *a, const struct name_tree *b)
 	if (a->kind == NAME_TREE_LEAF)
 		return path_equal(a->path, b->path);
 	for (uint32_t i = 0; i < a->count; i++) {
-		if (a->branches[i].weight != b->branches[i].weight ||
-			!name_tree_equal(a->branches[i].tree, b->branches[i].tree))
+		if (a->branches[i].weight != b->branches[i].weight || !name_tree_equal(a->branches[i].tree, b->branches[i].tree))
 			return false;
 	}
 	return true;
@@ -61,8 +60,8 @@ int name_tree_leaf(struct arena *arena, struct path path, const struct name_tree
 	return 0;
 }
 
-int name_tree_join(struct arena *arena, enum name_tree_kind kind, const struct name_branch *branches, uint32_t count,
-	const struct name_tree **tree)
+int name_tree_join(
+	struct arena *arena, enum name_tree_kind kind, const struct name_branch *branches, uint32_t count, const struct name_tree **tree)
 {
 	if (count < 2) {
 		*tree = count ? branches[0].tree : &name_tree_neg;

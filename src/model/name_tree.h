@@ -47,8 +47,7 @@ struct name_tree {
 extern const struct name_tree name_tree_neg, name_tree_fail, name_tree_empty;
 
 /* ERROR_SYNTAX with *why ("simple expected but ')' found at '(/a | [)]'"), ERROR_LIMIT: nested deeper than 100. */
-MUST_CHECK int name_tree_parse(
-	struct slice text, struct arena *arena, const struct name_tree **tree, struct slice *why);
+MUST_CHECK int name_tree_parse(struct slice text, struct arena *arena, const struct name_tree **tree, struct slice *why);
 /* With the fewest parentheses that parse to an equal tree. {NULL, 0}: no room. */
 struct slice name_tree_show(struct arena *arena, const struct name_tree *tree);
 void name_tree_show_text(struct text *out, const struct name_tree *tree);
@@ -56,10 +55,10 @@ bool name_tree_equal(const struct name_tree *a, const struct name_tree *b);
 
 MUST_CHECK int name_tree_leaf(struct arena *arena, struct path path, const struct name_tree **tree);
 /* Alternatives or a union of `count` branches (copied); of one: that branch itself; of none: neg. */
-MUST_CHECK int name_tree_join(struct arena *arena, enum name_tree_kind kind, const struct name_branch *branches,
-	uint32_t count, const struct name_tree **tree);
+MUST_CHECK int name_tree_join(
+	struct arena *arena, enum name_tree_kind kind, const struct name_branch *branches, uint32_t count, const struct name_tree **tree);
 /* The same tree with `suffix` appended to each leaf and `dentry` noted in each node. */
-MUST_CHECK int name_tree_extend(struct arena *arena, const struct name_tree *tree, struct path suffix,
-	const struct dentry *dentry, const struct name_tree **extended);
+MUST_CHECK int name_tree_extend(struct arena *arena, const struct name_tree *tree, struct path suffix, const struct dentry *dentry,
+	const struct name_tree **extended);
 
 #endif

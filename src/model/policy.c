@@ -62,8 +62,7 @@ static bool rule_matches(const struct matcher *matcher, const struct path *name)
 	return !matcher || matcher_match(matcher, *name, NULL);
 }
 
-void service_policy_resolve(const struct service_rule *rules, unsigned count, const struct path *name,
-                            struct service_policy *policy)
+void service_policy_resolve(const struct service_rule *rules, unsigned count, const struct path *name, struct service_policy *policy)
 {
 	*policy = service_policy_default();
 	for (unsigned i = 0; i < count; i++) {
@@ -148,15 +147,15 @@ static void resolve_tls(const struct client_rule *rule, const struct path *id, s
 	arena_init(&arena, NULL, 0);
 	if (!resolve_peers(tls, &vars, &arena))
 		tls->peers[0] = '\0';
-	if (tls->common_name.text.length && matcher_substitute(&arena, tls->common_name.text, &vars, &name) == 0 && name.length <= TLS_NAME_MOST) {
+	if (tls->common_name.text.length && matcher_substitute(&arena, tls->common_name.text, &vars, &name) == 0 &&
+		name.length <= TLS_NAME_MOST) {
 		memcpy(tls->name, name.at, name.length);
 		tls->name[name.length] = '\0';
 	}
 	arena_reset(&arena);
 }
 
-void client_policy_resolve(
-	const struct client_rule *rules, unsigned count, const struct path *id, struct client_policy *policy)
+void client_policy_resolve(const struct client_rule *rules, unsigned count, const struct path *id, struct client_policy *policy)
 {
 	*policy = client_policy_default();
 	for (unsigned i = 0; i < count; i++) {
@@ -240,6 +239,5 @@ int64_t backoff_next(const struct backoff *backoff, unsigned n, int64_t previous
 		return backoff->min_ns;
 	if (n == 0)
 		return at_most(backoff->min_ns, backoff->max_ns);
-	return backoff->kind == BACKOFF_JITTERED ? next_jittered(backoff, previous, random) :
-	                                           next_equal(backoff, n, random);
+	return backoff->kind == BACKOFF_JITTERED ? next_jittered(backoff, previous, random) : next_equal(backoff, n, random);
 }

@@ -23,9 +23,9 @@ struct tls_client;
 
 /* Waiting times between attempts, or while an endpoint is out. */
 enum backoff_kind {
-	BACKOFF_CONSTANT,  /* always min_ns */
-	BACKOFF_JITTERED,  /* decorrelated jitter: between min_ns and three times the last one, at most max_ns */
-	BACKOFF_EQUAL,     /* min_ns doubled each time up to max_ns, half of it random (failure accrual's default) */
+	BACKOFF_CONSTANT, /* always min_ns */
+	BACKOFF_JITTERED, /* decorrelated jitter: between min_ns and three times the last one, at most max_ns */
+	BACKOFF_EQUAL,    /* min_ns doubled each time up to max_ns, half of it random (failure accrual's default) */
 };
 
 struct backoff {
@@ -35,7 +35,7 @@ struct backoff {
 
 /* A retry withdraws what 1 / percent_can_retry requests have deposited; deposits live for ttl_ns. */
 struct budget_policy {
-	double percent_can_retry;       /* 0.2 = one retry for five requests */
+	double percent_can_retry; /* 0.2 = one retry for five requests */
 	uint32_t min_retries_per_second;
 	int64_t ttl_ns;
 };
@@ -78,10 +78,10 @@ struct retry_buffers {
 };
 
 struct service_policy {
-	unsigned set;                /* enum service_field */
-	int64_t total_timeout_ns;    /* over all attempts; 0: none */
+	unsigned set;             /* enum service_field */
+	int64_t total_timeout_ns; /* over all attempts; 0: none */
 	struct budget_policy budget;
-	struct backoff backoff;      /* between attempts */
+	struct backoff backoff; /* between attempts */
 	enum classifier classifier;
 	uint32_t success_statuses; /* of gRPC classifiers */
 	uint32_t retryable_statuses;
@@ -90,16 +90,16 @@ struct service_policy {
 };
 
 enum balancer_kind {
-	BALANCER_P2C,         /* power of two choices over requests in flight */
-	BALANCER_EWMA,        /* power of two choices over peak EWMA latency times requests in flight */
+	BALANCER_P2C,  /* power of two choices over requests in flight */
+	BALANCER_EWMA, /* power of two choices over peak EWMA latency times requests in flight */
 	BALANCER_ROUND_ROBIN,
 };
 
 struct balancer_policy {
 	enum balancer_kind kind;
-	uint32_t max_effort;   /* picks tried for an available endpoint */
-	int64_t decay_ns;      /* EWMA's time constant */
-	bool probation;        /* endpoints that discovery takes away stay while they are healthy */
+	uint32_t max_effort; /* picks tried for an available endpoint */
+	int64_t decay_ns;    /* EWMA's time constant */
+	bool probation;      /* endpoints that discovery takes away stay while they are healthy */
 };
 
 enum accrual_kind {
@@ -132,10 +132,10 @@ struct check_policy {
 };
 
 struct connection_policy {
-	uint32_t min_size;       /* connections kept though idle longer than idle_ns */
-	uint32_t max_size;       /* for each endpoint, in the whole process; 0: no limit */
-	uint32_t max_waiters;    /* requests waiting for a connection; 0: no limit of its own */
-	int64_t idle_ns;         /* then closed; 0: never */
+	uint32_t min_size;    /* connections kept though idle longer than idle_ns */
+	uint32_t max_size;    /* for each endpoint, in the whole process; 0: no limit */
+	uint32_t max_waiters; /* requests waiting for a connection; 0: no limit of its own */
+	int64_t idle_ns;      /* then closed; 0: never */
 };
 
 /* HTTP/2's numbers for one end of a connection (RFC 9113 section 6.5.2). */
@@ -143,9 +143,9 @@ struct http2_policy {
 	uint32_t header_table_bytes;  /* HPACK's table, for what the peer sends; more than 4096 is the same as that */
 	uint32_t stream_window_bytes; /* what the peer may send on a stream before it is consumed */
 	uint32_t max_frame_bytes;     /* 16384 to 16777215 */
-	uint32_t max_header_bytes; /* a head as SETTINGS_MAX_HEADER_LIST_SIZE counts; 0: as the router's maxHeadersKB */
-	uint32_t max_streams;      /* servers: on a connection at a time */
-	double window_update_ratio; /* a stream's peer is told of new room when no more than that share of its window is left */
+	uint32_t max_header_bytes;    /* a head as SETTINGS_MAX_HEADER_LIST_SIZE counts; 0: as the router's maxHeadersKB */
+	uint32_t max_streams;         /* servers: on a connection at a time */
+	double window_update_ratio;   /* a stream's peer is told of new room when no more than that share of its window is left */
 };
 
 /* What is spoken with endpoints. */
@@ -182,9 +182,9 @@ struct life_policy {
 
 /* Of connections to endpoints. */
 struct socket_policy {
-	bool delay, keep_alive;     /* Nagle's algorithm on; SO_KEEPALIVE */
-	int64_t read_timeout_ns;    /* a response, or more of it, doesn't come for so long: closed; 0: never */
-	int64_t write_timeout_ns;   /* the endpoint takes nothing for so long: closed; 0: never */
+	bool delay, keep_alive;   /* Nagle's algorithm on; SO_KEEPALIVE */
+	int64_t read_timeout_ns;  /* a response, or more of it, doesn't come for so long: closed; 0: never */
+	int64_t write_timeout_ns; /* the endpoint takes nothing for so long: closed; 0: never */
 };
 
 /* Mutual TLS between workloads, with this process's identity (struct identity_policy). */
@@ -198,18 +198,19 @@ enum { PEERS_MOST = 2048 };
 
 /* TLS to endpoints. */
 struct tls_policy {
-	enum mutual mutual;             /* then the options are made of the identity (proxy/certificates.h) */
-	const struct tls_setting *peer_ids; /* of a rule: who the endpoints may be, patterns of SPIFFE IDs; may hold {captures} of the matcher */
-	unsigned peer_id_count;         /* 0: anybody whom the identity's bundle vouches for */
-	char peers[PEERS_MOST + 1];     /* of what client_policy_resolve gives: the patterns, spaces between; empty with a count: nobody */
+	enum mutual mutual; /* then the options are made of the identity (proxy/certificates.h) */
+	const struct tls_setting
+		*peer_ids;          /* of a rule: who the endpoints may be, patterns of SPIFFE IDs; may hold {captures} of the matcher */
+	unsigned peer_id_count;     /* 0: anybody whom the identity's bundle vouches for */
+	char peers[PEERS_MOST + 1]; /* of what client_policy_resolve gives: the patterns, spaces between; empty with a count: nobody */
 	const struct tls_client_options *options; /* NULL: plain text */
-	struct tls_client *client;      /* made of it (proxy/certificates.h); the snapshot's reference; NULL until then */
+	struct tls_client *client;                /* made of it (proxy/certificates.h); the snapshot's reference; NULL until then */
 	struct tls_setting common_name; /* of a rule: what the endpoints' certificate is for; may hold {captures} of the matcher */
 	char name[TLS_NAME_MOST + 1];   /* of what client_policy_resolve gives: the captures are put in; empty: none, or too long */
 };
 
 struct client_policy {
-	unsigned set;               /* enum client_field */
+	unsigned set; /* enum client_field */
 	struct balancer_policy balancer;
 	struct accrual_policy accrual;
 	struct check_policy check;
@@ -221,7 +222,7 @@ struct client_policy {
 	struct life_policy life;
 	struct socket_policy socket;
 	struct tls_policy tls;
-	bool forward_certificate;   /* the caller's certificate is told in x-forwarded-client-cert; else that field is taken out */
+	bool forward_certificate; /* the caller's certificate is told in x-forwarded-client-cert; else that field is taken out */
 };
 
 struct service_rule {

@@ -49,8 +49,8 @@ enum forwarded_kind {
 	FORWARDED_CONNECTION_RANDOM, /* the same for all requests of a connection */
 	FORWARDED_IP,
 	FORWARDED_IP_PORT,
-	FORWARDED_ROUTER,            /* "_" and the router's label */
-	FORWARDED_STATIC,            /* "_" and `label` */
+	FORWARDED_ROUTER, /* "_" and the router's label */
+	FORWARDED_STATIC, /* "_" and `label` */
 };
 
 struct forwarded_label {
@@ -69,36 +69,36 @@ enum client_certificate {
 struct cors_policy {
 	const struct slice *origins; /* "https://app.example.com"; a star in place of the first label: any host below it */
 	unsigned origin_count;
-	bool any_origin;             /* a star alone is one of them */
-	bool any_header;             /* requests may have any field; else: */
-	struct slice headers;        /* "content-type, x-grpc-web": fields that requests may have */
-	struct slice exposed;        /* "grpc-status, grpc-message": fields of responses that pages may read */
-	bool credentials;            /* cookies and the like may be sent */
-	int64_t max_age_ns;          /* how long a browser may remember a preflight's answer */
+	bool any_origin;      /* a star alone is one of them */
+	bool any_header;      /* requests may have any field; else: */
+	struct slice headers; /* "content-type, x-grpc-web": fields that requests may have */
+	struct slice exposed; /* "grpc-status, grpc-message": fields of responses that pages may read */
+	bool credentials;     /* cookies and the like may be sent */
+	int64_t max_age_ns;   /* how long a browser may remember a preflight's answer */
 };
 
 struct listener_policy {
 	struct address address;
-	struct slice label;              /* for metrics; the router's label unless given */
-	uint32_t max_concurrent;         /* requests; more are rejected; 0: no limit */
-	uint32_t max_call_depth;         /* entries in Via */
-	int64_t timeout_ns;              /* a whole request; 0: none */
-	int64_t idle_ns, life_ns;        /* of connections; 0: no limit */
-	int backlog;                     /* 0: default */
-	bool keep_alive;                 /* SO_KEEPALIVE */
-	bool delay;                      /* Nagle's algorithm on */
-	bool exclusive;                  /* without SO_REUSEADDR */
-	int64_t read_timeout_ns;         /* a request, or more of it, doesn't come for so long: closed; 0: never */
-	int64_t write_timeout_ns;        /* the caller takes nothing for so long: closed; 0: never */
-	bool add_forwarded;              /* requests get a Forwarded field */
+	struct slice label;       /* for metrics; the router's label unless given */
+	uint32_t max_concurrent;  /* requests; more are rejected; 0: no limit */
+	uint32_t max_call_depth;  /* entries in Via */
+	int64_t timeout_ns;       /* a whole request; 0: none */
+	int64_t idle_ns, life_ns; /* of connections; 0: no limit */
+	int backlog;              /* 0: default */
+	bool keep_alive;          /* SO_KEEPALIVE */
+	bool delay;               /* Nagle's algorithm on */
+	bool exclusive;           /* without SO_REUSEADDR */
+	int64_t read_timeout_ns;  /* a request, or more of it, doesn't come for so long: closed; 0: never */
+	int64_t write_timeout_ns; /* the caller takes nothing for so long: closed; 0: never */
+	bool add_forwarded;       /* requests get a Forwarded field */
 	struct forwarded_label forwarded_by, forwarded_for;
-	bool clear_context;              /* callers are not trusted: l5d-* are stripped */
-	bool timestamp;                  /* a header of that name gets the arrival time, ms since 1970 */
+	bool clear_context; /* callers are not trusted: l5d-* are stripped */
+	bool timestamp;     /* a header of that name gets the arrival time, ms since 1970 */
 	struct slice timestamp_header;
 	struct http2_policy http2;
-	bool grpc_web; /* callers may speak gRPC-Web: translated */
+	bool grpc_web;                  /* callers may speak gRPC-Web: translated */
 	const struct cors_policy *cors; /* with grpc_web; NULL: nothing is said of other origins */
-	enum mutual mutual;              /* not off: the options are made of the identity (proxy/certificates.h) */
+	enum mutual mutual;             /* not off: the options are made of the identity (proxy/certificates.h) */
 	enum client_certificate client_certificate;
 	const struct tls_server_options *tls; /* NULL: plain text */
 	struct tls_server *tls_server;        /* made of it (proxy/certificates.h); the snapshot's reference; NULL until then */
@@ -112,7 +112,7 @@ enum transformer_kind {
 
 struct transformer_policy {
 	enum transformer_kind kind;
-	struct slice prefix;     /* of ids, behind "/%/": "io.l5d.port/4141" */
+	struct slice prefix; /* of ids, behind "/%/": "io.l5d.port/4141" */
 	uint16_t port;
 	struct address host;
 };
@@ -133,9 +133,9 @@ enum roll {
 };
 
 struct access_log_policy {
-	struct slice path;    /* ends in NUL; empty: there is no log */
+	struct slice path; /* ends in NUL; empty: there is no log */
 	enum roll roll;
-	unsigned weekday;     /* 0: Sunday */
+	unsigned weekday; /* 0: Sunday */
 	uint64_t roll_bytes;
 	bool append;          /* to what is there at the start */
 	int32_t rotate_count; /* how many files that were rolled are kept; -1: all */
@@ -143,11 +143,11 @@ struct access_log_policy {
 
 struct router {
 	struct slice label;
-	int line;                        /* of the configuration's file */
+	int line; /* of the configuration's file */
 	enum protocol protocol;
-	unsigned index;                  /* in its snapshot; equal labels keep their scopes over a reload */
+	unsigned index; /* in its snapshot; equal labels keep their scopes over a reload */
 	const struct path *dst_prefix;
-	const struct dtab *dtab;         /* base */
+	const struct dtab *dtab; /* base */
 	const struct identifier *identifiers;
 	unsigned identifier_count;
 	const struct listener_policy *listeners;

@@ -26,29 +26,29 @@ enum namer_kind {
 
 struct namer_policy {
 	enum namer_kind kind;
-	struct slice prefix;                /* "io.l5d.fs", or several segments "a/b" */
-	struct slice root_dir;              /* NAMER_FS */
+	struct slice prefix;   /* "io.l5d.fs", or several segments "a/b" */
+	struct slice root_dir; /* NAMER_FS */
 	const struct transformer_policy *transformers;
 	unsigned transformer_count;
 };
 
 enum admin_field {
-	ADMIN_IDENTIFIER = 1 << 0,          /* identifier_port */
+	ADMIN_IDENTIFIER = 1 << 0, /* identifier_port */
 };
 
 struct admin_policy {
-	unsigned set;                       /* enum admin_field */
+	unsigned set; /* enum admin_field */
 	struct address address;
-	uint16_t identifier_port;           /* of the same IP address: requests to it are told how they are named; 0: any */
+	uint16_t identifier_port; /* of the same IP address: requests to it are told how they are named; 0: any */
 	int64_t shutdown_grace_ns;
-	int backlog;                        /* 0: default */
-	bool keep_alive, delay, exclusive;  /* SO_KEEPALIVE; Nagle's algorithm on; without SO_REUSEADDR */
+	int backlog;                               /* 0: default */
+	bool keep_alive, delay, exclusive;         /* SO_KEEPALIVE; Nagle's algorithm on; without SO_REUSEADDR */
 	int64_t read_timeout_ns, write_timeout_ns; /* as in struct listener_policy */
-	bool ui, control, diagnostics;      /* which categories of pages are enabled */
-	const struct slice *allow, *deny;   /* regular expressions (pathWhitelist, pathBlacklist) */
+	bool ui, control, diagnostics;             /* which categories of pages are enabled */
+	const struct slice *allow, *deny;          /* regular expressions (pathWhitelist, pathBlacklist) */
 	unsigned allow_count, deny_count;
 	const struct tls_server_options *tls; /* NULL: plain text */
-	struct tls_server *tls_server;      /* as in struct listener_policy */
+	struct tls_server *tls_server;        /* as in struct listener_policy */
 };
 
 struct telemetry_policy {
@@ -61,25 +61,25 @@ struct telemetry_policy {
 
 /* Who this process is. */
 struct identity_policy {
-	struct tls_setting directory;       /* svid.pem and bundle.pem in it, as `weft ca agent` keeps them; or empty */
-	struct tls_setting socket;          /* of the signer (client/identity.h); or empty */
-	struct tls_setting id;              /* with `socket`: the SPIFFE ID that is asked for */
+	struct tls_setting directory; /* svid.pem and bundle.pem in it, as `weft ca agent` keeps them; or empty */
+	struct tls_setting socket;    /* of the signer (client/identity.h); or empty */
+	struct tls_setting id;        /* with `socket`: the SPIFFE ID that is asked for */
 };
 
 struct snapshot {
 	_Atomic uint32_t references;
-	uint64_t generation;                /* 1, 2, … in this process */
+	uint64_t generation; /* 1, 2, … in this process */
 	struct arena arena;
-	struct slice source;                /* the file's name */
-	struct slice json;                  /* the configuration as /config.json shows it */
+	struct slice source; /* the file's name */
+	struct slice json;   /* the configuration as /config.json shows it */
 	struct admin_policy admin;
 	struct telemetry_policy telemetry;
 	struct identity_policy identity;
 	struct router *routers;
 	unsigned router_count;
-	struct namer_policy *namers;        /* in the order in which they are asked: the file's last first */
+	struct namer_policy *namers; /* in the order in which they are asked: the file's last first */
 	unsigned namer_count;
-	struct slice resolv_conf;           /* the file that names the nameservers; ends in NUL; empty: /etc/resolv.conf */
+	struct slice resolv_conf; /* the file that names the nameservers; ends in NUL; empty: /etc/resolv.conf */
 };
 
 struct snapshot *snapshot_new(void);

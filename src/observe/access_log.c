@@ -16,12 +16,12 @@ enum {
 	BATCH = 64 * 1024,  /* in one system call */
 	MOST_BATCHES = 256, /* of one ring at once, so that the others have their turn */
 	INBOX = 1024,
-	ROLL_TRIES = 100,   /* names for what is rolled within one second */
+	ROLL_TRIES = 100, /* names for what is rolled within one second */
 };
 
-#define OFTEN (5 * CLOCK_MS)     /* while rings fill fast */
+#define OFTEN (5 * CLOCK_MS) /* while rings fill fast */
 #define SELDOM (50 * CLOCK_MS)
-#define RETRY CLOCK_SECOND       /* after something could not be written */
+#define RETRY CLOCK_SECOND /* after something could not be written */
 #define HOUR (60 * CLOCK_MINUTE)
 #define DAY (24 * HOUR)
 
@@ -41,7 +41,7 @@ static const struct metric_kind access_kind = { "access_log", metrics, sizeof me
 struct access_logs {
 	struct access_logs_options options;
 	struct channel *inbox;
-	struct scope *scope;      /* NULL: no log yet */
+	struct scope *scope; /* NULL: no log yet */
 	struct access_stats *stats;
 	struct access_log *known; /* control: all, by `next` */
 	struct list logs;         /* the loop's: all, by `link` */
@@ -53,8 +53,8 @@ struct access_log {
 	struct access_log *next;
 	struct list link;
 	struct access_logs *logs;
-	struct slice path;               /* ends in NUL */
-	struct slice begin, end;         /* of it, around the date of what is rolled */
+	struct slice path;       /* ends in NUL */
+	struct slice begin, end; /* of it, around the date of what is rolled */
 	/* the loop's, once it has it */
 	struct access_log_policy policy; /* but its path, which belongs to a snapshot */
 	struct log_file *file;           /* NULL: it could not be opened */
@@ -184,7 +184,7 @@ static void failed(struct access_log *log, int error)
 	counter_add(&log->logs->stats->failures, 1);
 	if (!log->error)
 		LOG(LOG_ERROR, "observe", "cannot write %s: %s; requests go on, and their lines are lost", log->path.at,
-		    error == ERROR_LIMIT ? "the disk is full, or too many files are open" : error_text(error));
+			error == ERROR_LIMIT ? "the disk is full, or too many files are open" : error_text(error));
 	log->error = error;
 	log->retry_at = loop_now(loop_of(log)) + RETRY;
 	log_file_close(log->file);

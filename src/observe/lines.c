@@ -68,7 +68,8 @@ bool lines_put(struct lines *lines, struct slice line)
 size_t lines_take(struct lines *lines, char *out, size_t room)
 {
 	uint32_t taken = atomic_load_explicit(&lines->taken, memory_order_relaxed);
-	uint32_t length = atomic_load_explicit(&lines->written, memory_order_acquire) - taken, at = taken & lines->mask, first = lines->mask + 1 - at;
+	uint32_t length = atomic_load_explicit(&lines->written, memory_order_acquire) - taken, at = taken & lines->mask,
+		 first = lines->mask + 1 - at;
 
 	CHECK(room >= LINES_MOST_LINE);
 	if (length > room)

@@ -17,7 +17,7 @@ struct window {
 };
 
 struct gauge {
-	struct gauge *next;           /* older */
+	struct gauge *next; /* older */
 	const char *name;
 	double (*read)(void *owner);
 	void *owner;
@@ -28,20 +28,20 @@ struct scope {
 	struct scope_label *labels;
 	unsigned label_count;
 	uint32_t references;
-	unsigned idle;                /* rotations without a change */
-	uint64_t mark;                /* of the numbers at the last rotation */
+	unsigned idle; /* rotations without a change */
+	uint64_t mark; /* of the numbers at the last rotation */
 	bool overflow, rotated;
-	bool few;                     /* made by metrics_scope_few */
+	bool few; /* made by metrics_scope_few */
 	struct gauge *gauges;
-	struct window *windows;       /* for each of the kind's metrics */
+	struct window *windows; /* for each of the kind's metrics */
 	size_t stride;
 	char *shards;
 };
 
 struct metrics {
-	struct lock *lock;            /* held to change `scopes`, gauges and windows, and to read them off the control thread */
+	struct lock *lock; /* held to change `scopes`, gauges and windows, and to read them off the control thread */
 	unsigned shard_count;
-	struct scope **scopes;        /* in the order of compare_labels */
+	struct scope **scopes; /* in the order of compare_labels */
 	unsigned count, capacity;
 	struct histogram_view scratch, before;
 };
@@ -81,8 +81,7 @@ struct metrics *metrics_new(unsigned shards)
 }
 
 /* Label by label, so that all that begins with the same labels lies together; then by kind. */
-static int compare_labels(const struct scope *a, const struct metric_kind *kind, const struct scope_label *labels,
-                          unsigned count)
+static int compare_labels(const struct scope *a, const struct metric_kind *kind, const struct scope_label *labels, unsigned count)
 {
 	for (unsigned i = 0; i < a->label_count && i < count; i++) {
 		int order = slice_compare(a->labels[i].key, labels[i].key);
@@ -98,8 +97,8 @@ static int compare_labels(const struct scope *a, const struct metric_kind *kind,
 }
 
 /* True when it is there, at *at; else that's its place. */
-static bool search(const struct metrics *metrics, const struct metric_kind *kind, const struct scope_label *labels,
-                   unsigned count, unsigned *at)
+static bool search(
+	const struct metrics *metrics, const struct metric_kind *kind, const struct scope_label *labels, unsigned count, unsigned *at)
 {
 	unsigned low = 0, high = metrics->count;
 
@@ -125,8 +124,8 @@ static struct slice copy_slice(struct slice s)
 	return slice_make(memory_text(s), s.length);
 }
 
-static struct scope *scope_new(const struct metrics *metrics, const struct metric_kind *kind,
-                               const struct scope_label *labels, unsigned count)
+static struct scope *scope_new(
+	const struct metrics *metrics, const struct metric_kind *kind, const struct scope_label *labels, unsigned count)
 {
 	struct scope *scope = memory_new(sizeof *scope);
 
@@ -202,8 +201,8 @@ static bool is_full(const struct metrics *metrics, const struct metric_kind *kin
 	return there >= most;
 }
 
-static struct scope *scope_make(struct metrics *metrics, const struct metric_kind *kind, const struct scope_label *labels, unsigned count,
-                                unsigned at)
+static struct scope *scope_make(
+	struct metrics *metrics, const struct metric_kind *kind, const struct scope_label *labels, unsigned count, unsigned at)
 {
 	struct scope *scope = scope_new(metrics, kind, labels, count);
 
@@ -212,7 +211,8 @@ static struct scope *scope_make(struct metrics *metrics, const struct metric_kin
 }
 
 /* What is counted under no name of its own. */
-static struct scope *overflow_scope(struct metrics *metrics, const struct metric_kind *kind, const struct scope_label *labels, unsigned count)
+static struct scope *overflow_scope(
+	struct metrics *metrics, const struct metric_kind *kind, const struct scope_label *labels, unsigned count)
 {
 	struct scope_label spare[METRICS_MAX_LABELS];
 	unsigned at;
@@ -231,8 +231,7 @@ static struct scope *overflow_scope(struct metrics *metrics, const struct metric
 	return scope;
 }
 
-struct scope *metrics_scope(struct metrics *metrics, const struct metric_kind *kind, const struct scope_label *labels,
-                            unsigned count)
+struct scope *metrics_scope(struct metrics *metrics, const struct metric_kind *kind, const struct scope_label *labels, unsigned count)
 {
 	unsigned at;
 
@@ -246,8 +245,8 @@ struct scope *metrics_scope(struct metrics *metrics, const struct metric_kind *k
 	return scope_ref(scope_make(metrics, kind, labels, count, at));
 }
 
-struct scope *metrics_scope_few(struct metrics *metrics, const struct metric_kind *kind, unsigned most, const struct scope_label *labels,
-                                unsigned count)
+struct scope *metrics_scope_few(
+	struct metrics *metrics, const struct metric_kind *kind, unsigned most, const struct scope_label *labels, unsigned count)
 {
 	unsigned at;
 
@@ -291,8 +290,7 @@ unsigned metrics_scope_count(const struct metrics *metrics)
 
 /* ---- gauges ---- */
 
-void metrics_gauge(struct metrics *metrics, struct scope *scope, const char *name, double (*read)(void *owner),
-                   void *owner)
+void metrics_gauge(struct metrics *metrics, struct scope *scope, const char *name, double (*read)(void *owner), void *owner)
 {
 	struct gauge *gauge = memory_new(sizeof *gauge);
 
@@ -325,8 +323,7 @@ void metrics_gauge_remove(struct metrics *metrics, void *owner)
 
 /* ---- summing shards ---- */
 
-static const void *member(const struct metrics *metrics, const struct scope *scope, const struct metric *metric,
-                          unsigned shard)
+static const void *member(const struct metrics *metrics, const struct scope *scope, const struct metric *metric, unsigned shard)
 {
 	CHECK(shard < metrics->shard_count);
 	return scope->shards + scope->stride * shard + metric->offset;
@@ -341,8 +338,8 @@ static uint64_t sum_counter(const struct metrics *metrics, const struct scope *s
 	return sum;
 }
 
-static void sum_histogram(const struct metrics *metrics, const struct scope *scope, const struct metric *metric,
-                          struct histogram_view *view)
+static void sum_histogram(
+	const struct metrics *metrics, const struct scope *scope, const struct metric *metric, struct histogram_view *view)
 {
 	*view = (struct histogram_view){ 0 };
 	for (unsigned i = 0; i < metrics->shard_count; i++) {
@@ -363,7 +360,7 @@ struct code_sums {
 	struct {
 		uint32_t code;
 		uint64_t sum;
-	} *at;
+	} * at;
 	uint64_t other, classes[6];
 };
 
@@ -384,8 +381,7 @@ static void add_code(struct code_sums *sums, uint32_t code, uint64_t n)
 }
 
 /* sums->at is the heap's. */
-static void sum_codes(const struct metrics *metrics, const struct scope *scope, const struct metric *metric,
-                      struct code_sums *sums)
+static void sum_codes(const struct metrics *metrics, const struct scope *scope, const struct metric *metric, struct code_sums *sums)
 {
 	*sums = (struct code_sums){ .at = memory_array((size_t)metrics->shard_count * CODES_MAX, sizeof sums->at[0]) };
 	for (unsigned i = 0; i < metrics->shard_count; i++) {
@@ -484,11 +480,10 @@ struct reading {
 	struct scope *scope;
 	void (*visit)(void *owner, const struct sample *sample);
 	void *owner;
-	bool ever;                    /* not of the last minute */
+	bool ever; /* not of the last minute */
 };
 
-static void show(const struct reading *reading, struct slice name, enum metric_type type, double value,
-                 const struct histogram_view *view)
+static void show(const struct reading *reading, struct slice name, enum metric_type type, double value, const struct histogram_view *view)
 {
 	const struct sample sample = {
 		.labels = reading->scope->labels,

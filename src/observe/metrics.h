@@ -33,29 +33,32 @@ struct metrics;
 struct scope;
 
 enum metric_type {
-	METRIC_COUNTER,  /* struct counter; summed; only grows */
-	METRIC_SEEN,     /* the same, left out while it is 0: for what is seldom met, such as kinds of failures */
-	METRIC_GAUGE,    /* struct counter read as int64_t; summed */
-	METRIC_STAT,     /* struct histogram of microseconds, shown in milliseconds */
+	METRIC_COUNTER,   /* struct counter; summed; only grows */
+	METRIC_SEEN,      /* the same, left out while it is 0: for what is seldom met, such as kinds of failures */
+	METRIC_GAUGE,     /* struct counter read as int64_t; summed */
+	METRIC_STAT,      /* struct histogram of microseconds, shown in milliseconds */
 	METRIC_SEEN_STAT, /* struct histogram_coarse of microseconds, left out while nothing was recorded */
-	METRIC_VALUES,   /* struct histogram_few of plain numbers */
-	METRIC_CODES,    /* struct codes: a counter for each value met: `status/200` and its class `status/2XX` */
+	METRIC_VALUES,    /* struct histogram_few of plain numbers */
+	METRIC_CODES,     /* struct codes: a counter for each value met: `status/200` and its class `status/2XX` */
 };
 
 struct metric {
-	const char *name;        /* joined by "/" below the scope: "retries/total" */
+	const char *name; /* joined by "/" below the scope: "retries/total" */
 	enum metric_type type;
-	uint32_t offset;         /* in the shard's struct */
+	uint32_t offset; /* in the shard's struct */
 };
 
-#define METRIC(type, member, metric_type, metric_name) { (metric_name), (metric_type), (uint32_t)offsetof(type, member) }
+#define METRIC(type, member, metric_type, metric_name) \
+	{ \
+		(metric_name), (metric_type), (uint32_t)offsetof(type, member) \
+	}
 
 struct metric_kind {
 	const char *name;
 	const struct metric *metrics;
 	unsigned metric_count;
 	uint32_t shard_size;
-	uint32_t max_scopes;     /* in the process */
+	uint32_t max_scopes; /* in the process */
 };
 
 /* One step of a scope's name: `key/value` in JSON, `key` in the name and key="value" among the labels in Prometheus' text.
@@ -68,11 +71,11 @@ struct scope_label {
 enum { CODES_MAX = 14 };
 struct codes {
 	struct {
-		_Atomic uint32_t code;       /* 0: free */
+		_Atomic uint32_t code; /* 0: free */
 		struct counter count;
 	} at[CODES_MAX];
 	struct counter other;
-	struct counter classes[6];           /* [2]: 2XX */
+	struct counter classes[6]; /* [2]: 2XX */
 };
 
 void codes_add(struct codes *codes, unsigned code);
@@ -83,12 +86,11 @@ void metrics_free(struct metrics *metrics);
 
 /* Finds or makes; adds a reference; control thread. Labels are copied; one to METRICS_MAX_LABELS of them. */
 enum { METRICS_MAX_LABELS = 8 };
-struct scope *metrics_scope(struct metrics *metrics, const struct metric_kind *kind, const struct scope_label *labels,
-                            unsigned count);
+struct scope *metrics_scope(struct metrics *metrics, const struct metric_kind *kind, const struct scope_label *labels, unsigned count);
 /* The same for names that anybody may make up: at most `most` scopes of the kind are made this way. One that is asked for with
  * metrics_scope later counts as any other from then on. */
-struct scope *metrics_scope_few(struct metrics *metrics, const struct metric_kind *kind, unsigned most,
-                                const struct scope_label *labels, unsigned count);
+struct scope *metrics_scope_few(
+	struct metrics *metrics, const struct metric_kind *kind, unsigned most, const struct scope_label *labels, unsigned count);
 /* Whether it stands for all that there was no place for. */
 bool scope_is_overflow(const struct scope *scope);
 struct scope *scope_ref(struct scope *scope);
@@ -112,9 +114,9 @@ void metrics_rotate(struct metrics *metrics, unsigned idle_minutes);
 struct sample {
 	const struct scope_label *labels;
 	unsigned label_count;
-	struct slice name;               /* "requests", "status/200", "retries/budget" */
-	enum metric_type type;           /* COUNTER, GAUGE, STAT or VALUES, nothing else */
-	double value;                    /* COUNTER, GAUGE */
+	struct slice name;                 /* "requests", "status/200", "retries/budget" */
+	enum metric_type type;             /* COUNTER, GAUGE, STAT or VALUES, nothing else */
+	double value;                      /* COUNTER, GAUGE */
 	const struct histogram_view *view; /* STAT, VALUES: the last full minute, or what there is of the first */
 };
 

@@ -78,7 +78,8 @@ static bool copy(const struct ring *ring, uint64_t n, uint64_t *words)
 	return atomic_load_explicit(&place->sequence, memory_order_relaxed) == 2 * n + 2;
 }
 
-uint64_t ring_read_since(const struct ring *ring, uint64_t since, uint64_t *lost, void (*visit)(void *owner, const void *entry), void *owner)
+uint64_t ring_read_since(
+	const struct ring *ring, uint64_t since, uint64_t *lost, void (*visit)(void *owner, const void *entry), void *owner)
 {
 	uint64_t end = ring_written(ring), count = (uint64_t)ring->mask + 1;
 	uint64_t first = end - since > count ? end - count : since;

@@ -18,13 +18,14 @@
 struct ring;
 
 struct ring *ring_new(size_t entry_size, uint32_t capacity); /* capacity is rounded up to a power of two */
-void ring_free(struct ring *ring); /* NULL is allowed */
+void ring_free(struct ring *ring);                           /* NULL is allowed */
 void ring_write(struct ring *ring, const void *entry);
 /* `entry` is a copy that lives during the call. Allocates: not for a worker's thread. */
 void ring_read(const struct ring *ring, void (*visit)(void *owner, const void *entry), void *owner);
 /* Those from number `since` on (of all that were ever written) that are still there; *lost grows by the others. Returns `since` for the next
  * time. */
-uint64_t ring_read_since(const struct ring *ring, uint64_t since, uint64_t *lost, void (*visit)(void *owner, const void *entry), void *owner);
+uint64_t ring_read_since(
+	const struct ring *ring, uint64_t since, uint64_t *lost, void (*visit)(void *owner, const void *entry), void *owner);
 /* How many were ever written. */
 uint64_t ring_written(const struct ring *ring);
 

@@ -120,7 +120,7 @@ static void add_date(struct line *line, struct worker *worker)
 
 		clock_split(second * CLOCK_SECOND, &date);
 		snprintf(worker->access_date, sizeof worker->access_date, "[%02u/%02u/%04u:%02u:%02u:%02u UTC]", date.day, date.month,
-		         (unsigned)date.year % 10000, date.hour, date.minute, date.second);
+			(unsigned)date.year % 10000, date.hour, date.minute, date.second);
 		worker->access_second = second;
 	}
 	add(line, slice_make(worker->access_date, sizeof worker->access_date - 1));

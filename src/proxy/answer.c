@@ -15,8 +15,8 @@ enum step_result answer_error(struct exchange *exchange, unsigned status, struct
 enum step_result answer_no_room(struct exchange *exchange, int error)
 {
 	exchange->flags |= error == ERROR_LIMIT ? 0 : FLAG_OVERLOAD;
-	return error == ERROR_LIMIT ? answer_error(exchange, 431, SLICE("too many header fields")) :
-	                              answer_error(exchange, 503, SLICE("no memory for the request's header fields"));
+	return error == ERROR_LIMIT ? answer_error(exchange, 431, SLICE("too many header fields"))
+				    : answer_error(exchange, 503, SLICE("no memory for the request's header fields"));
 }
 
 enum step_result answer_status(struct exchange *exchange, unsigned status)
@@ -39,7 +39,7 @@ enum step_result answer_unidentified(struct exchange *exchange, struct slice why
 	}
 	address_format(&exchange->down->session->remote, from);
 	text_format(&text, "Unknown destination: Request(\"%.*s %.*s\", from %s) / %.*s", SLICE_ARGS(request->method_text),
-	            SLICE_ARGS(request->target), from, SLICE_ARGS(why));
+		SLICE_ARGS(request->target), from, SLICE_ARGS(why));
 	exchange_answer(exchange, 400, text_slice(&text), false);
 	text_free(&text);
 	return STEP_END;
@@ -108,7 +108,7 @@ enum step_result answer_timeout(struct exchange *exchange, int64_t limit_ns, con
 
 	exchange->rpc_status = GRPC_DEADLINE_EXCEEDED;
 	text_format(&text, "exceeded %lld.milliseconds to %.*s while waiting for %s", (long long)(limit_ns / CLOCK_MS),
-	            SLICE_ARGS(exchange->path), what);
+		SLICE_ARGS(exchange->path), what);
 	exchange_answer(exchange, 503, text_slice(&text), false);
 	text_free(&text);
 	return STEP_END;
@@ -120,7 +120,7 @@ static void show_connect_failure(struct text *out, const struct exchange *exchan
 	const struct targets *targets = exchange->upstream->targets;
 
 	text_format(out, "Unable to establish connection to %s.\n\nservice name: %.*s\nclient name: %.*s\naddresses: [", peer,
-	            SLICE_ARGS(exchange->path), SLICE_ARGS(client->id));
+		SLICE_ARGS(exchange->path), SLICE_ARGS(client->id));
 	for (unsigned i = 0; i < targets->count && i < 64; i++)
 		text_format(out, "%s%s", i ? ", " : "", targets->at[i].target->text);
 	text_format(out, "]\nselected address: %s", peer);
@@ -153,7 +153,8 @@ enum step_result answer_failed(struct exchange *exchange, enum outcome outcome, 
 		text_format(&text, "%s closed the connection before it had answered", peer);
 		break;
 	}
-	exchange_answer(exchange, status, text_slice(&text), outcome == OUTCOME_CONNECT || outcome == OUTCOME_REFUSED || outcome == OUTCOME_OVERLOAD);
+	exchange_answer(exchange, status, text_slice(&text),
+		outcome == OUTCOME_CONNECT || outcome == OUTCOME_REFUSED || outcome == OUTCOME_OVERLOAD);
 	text_free(&text);
 	return STEP_END;
 }

@@ -18,25 +18,25 @@ struct binder {
 	struct snapshot *snapshot;
 	struct sources *sources;
 	struct map names;
-	unsigned holds;                /* delegations that are being written */
+	unsigned holds; /* delegations that are being written */
 	bool retired;
 };
 
 /* One logical name, with the request's own dtab if it had one. */
 struct name {
 	uint32_t magic;
-	struct map_entry entry;        /* binder->names, by "ROUTER_INDEX key" */
+	struct map_entry entry; /* binder->names, by "ROUTER_INDEX key" */
 	struct binder *binder;
 	const struct router *router;
 	unsigned router_index;
-	struct arena arena;            /* path, dtab */
+	struct arena arena; /* path, dtab */
 	struct path path;
 	struct dtab dtab;
 	struct watches watches;
 	struct task again;
 	struct list interests;
-	struct binding *binding;       /* counted; NULL until it is known */
-	struct bound *bound;           /* what `binding` was made from */
+	struct binding *binding; /* counted; NULL until it is known */
+	struct bound *bound;     /* what `binding` was made from */
 };
 
 /* A worker's route that wants a name. */
@@ -119,7 +119,8 @@ static void publish_targets(struct binder *binder, unsigned worker, struct clien
 	live_ref(&client->object);
 	live_ref(&client->targets->object);
 	binder->options.post(binder->options.owner, worker,
-		(struct message){ .deliver = deliver_targets, .owner = &binder->options.workers[worker], .a = client, .b = client->targets });
+		(struct message){
+			.deliver = deliver_targets, .owner = &binder->options.workers[worker], .a = client, .b = client->targets });
 }
 
 static void publish_everywhere(struct binder *binder, struct client *client)
@@ -258,7 +259,6 @@ static void update_clients(struct name *name, const struct bound *bound)
 		live_unref(&client->object);
 	}
 }
-
 
 /* Whether the client was known with endpoints before: then the last good ones stay in use while asking fails. */
 static bool has_endpoints(void *owner, struct path id)

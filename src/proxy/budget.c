@@ -49,8 +49,7 @@ void budget_init(struct budget *budget, const struct budget_policy *policy)
 	budget->cost = budget->earns ? (int64_t)((double)budget->deposit / percent + 0.5) : 1;
 	if (budget->cost < 1)
 		budget->cost = 1;
-	budget->reserve =
-		(int64_t)((double)policy->min_retries_per_second * ((double)ttl / 1e9) * (double)budget->cost);
+	budget->reserve = (int64_t)((double)policy->min_retries_per_second * ((double)ttl / 1e9) * (double)budget->cost);
 	for (unsigned i = 0; i < BUDGET_SLOTS; i++)
 		atomic_init(&budget->slots[i], 0);
 }

@@ -23,9 +23,9 @@ enum { BUDGET_SLOTS = 10, BUDGET_BATCH = 16 };
 
 struct budget {
 	int64_t slot_ns, reserve;
-	int64_t deposit, cost; /* what a request brings, and what a retry takes */
-	bool earns;          /* false: deposits earn nothing, retries come out of the reserve alone */
-	_Atomic int64_t now; /* the latest time told, for readers */
+	int64_t deposit, cost;                /* what a request brings, and what a retry takes */
+	bool earns;                           /* false: deposits earn nothing, retries come out of the reserve alone */
+	_Atomic int64_t now;                  /* the latest time told, for readers */
 	_Atomic uint64_t slots[BUDGET_SLOTS]; /* which slot of time it is, and deposits - withdrawals: see budget.c */
 };
 

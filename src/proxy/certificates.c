@@ -24,8 +24,8 @@ static struct tls_setting part_of(struct snapshot *snapshot, const char *name, c
 	struct tls_setting setting = given ? identity->socket : identity->directory;
 
 	setting.source = given ? source : NULL;
-	setting.text = given ? arena_format(&snapshot->arena, "%s from %.*s", name, SLICE_ARGS(setting.text)) :
-	                       arena_format(&snapshot->arena, "%.*s/%s", SLICE_ARGS(setting.text), name);
+	setting.text = given ? arena_format(&snapshot->arena, "%s from %.*s", name, SLICE_ARGS(setting.text))
+			     : arena_format(&snapshot->arena, "%.*s/%s", SLICE_ARGS(setting.text), name);
 	if (!setting.text.at)
 		check_out_of_memory("the options of TLS");
 	return setting;
@@ -46,8 +46,7 @@ static const struct tls_setting *bundle_of(struct snapshot *snapshot, const stru
 	return bundle;
 }
 
-static const struct tls_server_options *mutual_server(
-	struct snapshot *snapshot, const struct credentials *credentials, bool permissive)
+static const struct tls_server_options *mutual_server(struct snapshot *snapshot, const struct credentials *credentials, bool permissive)
 {
 	struct tls_server_options *options = space(snapshot, sizeof *options);
 	struct tls_certificate *certificate = space(snapshot, sizeof *certificate);
@@ -103,7 +102,7 @@ static bool make_all_mutual(struct snapshot *snapshot, const struct credentials 
 		return true;
 	if (socket->text.length && !credentials_are_of(credentials, &snapshot->identity)) {
 		problem_add_at(problems, socket->file, socket->line, socket->column,
-		               "identity: another socket or id takes effect at the next start: weft has to be started again");
+			"identity: another socket or id takes effect at the next start: weft has to be started again");
 		return false;
 	}
 	for (unsigned i = 0; i < snapshot->router_count; i++)
@@ -123,8 +122,8 @@ static void choose_protocols(struct tls_server_options *options, bool http2)
 	options->choices.alpn[options->choices.alpn_count++] = SLICE("http/1.1");
 }
 
-static int load_server(const struct tls_server_options *given, bool http2, struct tls_store *store, struct problems *problems,
-                       struct tls_server **server)
+static int load_server(
+	const struct tls_server_options *given, bool http2, struct tls_store *store, struct problems *problems, struct tls_server **server)
 {
 	struct tls_server_options options;
 
@@ -154,8 +153,7 @@ static int load_router(const struct router *router, struct tls_store *store, str
 	return e;
 }
 
-int certificates_load(
-	struct snapshot *snapshot, struct tls_store *store, const struct credentials *credentials, struct problems *problems)
+int certificates_load(struct snapshot *snapshot, struct tls_store *store, const struct credentials *credentials, struct problems *problems)
 {
 	int e;
 

@@ -19,8 +19,8 @@ static bool matches_below(struct slice pattern, size_t star, struct slice origin
 		return false;
 	struct slice middle = { origin.at + star, origin.length - before.length - after.length };
 	return slice_equal_nocase(slice_make(origin.at, star), before) &&
-		slice_equal_nocase(slice_from(origin, star + middle.length), after) &&
-		!memchr(middle.at, ':', middle.length) && !memchr(middle.at, '/', middle.length);
+		slice_equal_nocase(slice_from(origin, star + middle.length), after) && !memchr(middle.at, ':', middle.length) &&
+		!memchr(middle.at, '/', middle.length);
 }
 
 bool cors_allows(const struct cors_policy *policy, struct slice origin)
@@ -59,16 +59,14 @@ static void drop(struct head *head)
 	for (unsigned i = 0; i < head->field_count; i++) {
 		struct slice name = field_name(&head->fields[i]);
 
-		if (!head->fields[i].dropped && name.length > 15 &&
-			slice_equal_nocase(slice_make(name.at, 15), SLICE("access-control-")))
+		if (!head->fields[i].dropped && name.length > 15 && slice_equal_nocase(slice_make(name.at, 15), SLICE("access-control-")))
 			head_drop(head, &head->fields[i]);
 	}
 }
 
 static int write_preflight(struct exchange *exchange, const struct cors_policy *policy, struct head *head)
 {
-	struct slice headers = policy->any_header ? value_of(exchange->request, SLICE("access-control-request-headers"))
-						  : policy->headers;
+	struct slice headers = policy->any_header ? value_of(exchange->request, SLICE("access-control-request-headers")) : policy->headers;
 	struct slice age = arena_format(&exchange->arena, "%lld", (long long)(policy->max_age_ns / CLOCK_SECOND));
 	int e = add(exchange, head, SLICE("access-control-allow-methods"), SLICE("POST"));
 

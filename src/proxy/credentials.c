@@ -20,14 +20,14 @@ struct credentials_stats {
 
 struct credentials {
 	struct credentials_options options;
-	struct text socket, id;         /* of the policy; empty: files have the identity */
+	struct text socket, id; /* of the policy; empty: files have the identity */
 	struct identity *identity;
 	struct text svid, bundle;
 	struct tls_source svid_source, bundle_source;
 	int64_t not_after_s;
 	struct timer second;
-	_Atomic int64_t left_s;         /* of the certificate's life, as the gauge shows it */
-	struct metrics *metrics;        /* NULL: not shown yet */
+	_Atomic int64_t left_s;  /* of the certificate's life, as the gauge shows it */
+	struct metrics *metrics; /* NULL: not shown yet */
 	struct scope *scope;
 	struct credentials_stats *stats;
 };
@@ -37,7 +37,11 @@ static const struct metric metrics_of_it[] = {
 	METRIC(struct credentials_stats, failures, METRIC_COUNTER, "failures"),
 };
 static const struct metric_kind kind = {
-	"identity", metrics_of_it, sizeof metrics_of_it / sizeof *metrics_of_it, sizeof(struct credentials_stats), 1,
+	"identity",
+	metrics_of_it,
+	sizeof metrics_of_it / sizeof *metrics_of_it,
+	sizeof(struct credentials_stats),
+	1,
 };
 
 /* The chain and its key as one file would have them. */

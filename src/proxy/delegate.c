@@ -10,16 +10,16 @@
 
 enum {
 	DELEGATION_MAGIC = 0x64656c65,
-	MAX_DEPTH = 40,                /* steps written down; a name that needs more goes in circles */
-	MAX_LOOKUPS = 1000,            /* in all; a dtab can double them at each step */
-	NODE_LEVELS = 8,               /* of JSON, that a node needs at most before the next one begins */
+	MAX_DEPTH = 40,     /* steps written down; a name that needs more goes in circles */
+	MAX_LOOKUPS = 1000, /* in all; a dtab can double them at each step */
+	NODE_LEVELS = 8,    /* of JSON, that a node needs at most before the next one begins */
 };
 
 struct delegation {
 	uint32_t magic;
-	struct binder *binder;         /* held */
+	struct binder *binder; /* held */
 	unsigned router_index;
-	struct arena arena;            /* path, dtab */
+	struct arena arena; /* path, dtab */
 	struct path path;
 	struct dtab dtab;
 	struct watches watches;
@@ -357,7 +357,7 @@ static void too_late(void *owner)
 }
 
 void delegate_start(struct binder *binder, unsigned router_index, const struct slice *dtab, struct slice path,
-                    void (*answered)(void *owner, unsigned status, struct slice json), void *owner)
+	void (*answered)(void *owner, unsigned status, struct slice json), void *owner)
 {
 	struct delegation *delegation = memory_new(sizeof *delegation);
 	struct slice why, path_text, dtab_text;

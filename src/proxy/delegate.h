@@ -21,7 +21,7 @@ struct watches;
 /* `answered` is called once, perhaps before this returns: 200 with the tree, 400 with {"error": …} for a dtab or path that
  * doesn't parse, 503 when a name could not be known in time. `dtab` NULL: the router's own. */
 void delegate_start(struct binder *binder, unsigned router_index, const struct slice *dtab, struct slice path,
-                    void (*answered)(void *owner, unsigned status, struct slice json), void *owner);
+	void (*answered)(void *owner, unsigned status, struct slice json), void *owner);
 
 /* In which router and with which dtab a name is delegated. */
 struct delegate_question {

@@ -2,8 +2,8 @@
 #include "proxy/evaluation.h"
 
 enum {
-	MAX_DEPTH = 100,               /* delegations on the way of one name, as in Finagle */
-	MAX_LOOKUPS = 10000,           /* for one name: a dtab can double them at each step */
+	MAX_DEPTH = 100,     /* delegations on the way of one name, as in Finagle */
+	MAX_LOOKUPS = 10000, /* for one name: a dtab can double them at each step */
 };
 
 static struct bound_node *bind_tree(struct evaluation *evaluation, const struct name_tree *tree, struct arena *arena, unsigned depth);
@@ -70,8 +70,8 @@ static struct bound_node *bind_path(struct evaluation *evaluation, struct path p
 }
 
 /* The first branch that is not neg; later ones are not even asked for. */
-static struct bound_node *bind_alternatives(struct evaluation *evaluation, const struct name_tree *tree, struct arena *arena,
-                                            unsigned depth)
+static struct bound_node *bind_alternatives(
+	struct evaluation *evaluation, const struct name_tree *tree, struct arena *arena, unsigned depth)
 {
 	struct bound_node *node = NULL;
 
@@ -83,8 +83,7 @@ static struct bound_node *bind_alternatives(struct evaluation *evaluation, const
 	return node ? node : bound_state(evaluation->bound, BOUND_NEG);
 }
 
-static struct bound_node *bind_union(struct evaluation *evaluation, const struct name_tree *tree, struct arena *arena,
-                                     unsigned depth)
+static struct bound_node *bind_union(struct evaluation *evaluation, const struct name_tree *tree, struct arena *arena, unsigned depth)
 {
 	struct bound_node *node = bound_branches(evaluation->bound, BOUND_UNION, tree->count);
 	bool pending = false;

@@ -14,7 +14,7 @@ enum {
 	MAX_RETRIES = 25,
 };
 
-#define CONTINUE_WAIT CLOCK_SECOND     /* for the upstream's 100; then the body is sent anyway (RFC 9110 section 10.1.1) */
+#define CONTINUE_WAIT CLOCK_SECOND /* for the upstream's 100; then the body is sent anyway (RFC 9110 section 10.1.1) */
 
 static bool respond(struct exchange *exchange, struct head *head);
 static bool release_held(struct exchange *exchange, bool over);
@@ -470,9 +470,10 @@ static void up_head(struct side *side, struct head *head)
 
 	CHECK_MAGIC(exchange, EXCHANGE_MAGIC);
 	struct loop *loop = exchange->worker->loop;
-	bool marked = head_has(head, FIELD_L5D_RETRYABLE) && slice_equal_nocase(field_value(head_find(head, FIELD_L5D_RETRYABLE)), SLICE("true"));
-	enum verdict verdict = outcome_judge(&exchange->bound->binding->service->policy, (enum method)exchange->method, OUTCOME_RESPONSE,
-	                                     head->status, marked);
+	bool marked =
+		head_has(head, FIELD_L5D_RETRYABLE) && slice_equal_nocase(field_value(head_find(head, FIELD_L5D_RETRYABLE)), SLICE("true"));
+	enum verdict verdict = outcome_judge(
+		&exchange->bound->binding->service->policy, (enum method)exchange->method, OUTCOME_RESPONSE, head->status, marked);
 	int64_t wait_ns;
 
 	if (exchange->rpc || verdict == VERDICT_PENDING)

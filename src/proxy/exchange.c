@@ -13,7 +13,11 @@
 void exchange_move(struct exchange *exchange, enum exchange_state state)
 {
 	static const char allowed[5][5] = {
-		[EXCHANGE_ROUTING] = { [EXCHANGE_ROUTING] = 1, [EXCHANGE_PARKED] = 1, [EXCHANGE_SENT] = 1, [EXCHANGE_ANSWERING] = 1, [EXCHANGE_FINISHED] = 1 },
+		[EXCHANGE_ROUTING] = { [EXCHANGE_ROUTING] = 1,
+			[EXCHANGE_PARKED] = 1,
+			[EXCHANGE_SENT] = 1,
+			[EXCHANGE_ANSWERING] = 1,
+			[EXCHANGE_FINISHED] = 1 },
 		[EXCHANGE_PARKED] = { [EXCHANGE_ROUTING] = 1, [EXCHANGE_PARKED] = 1, [EXCHANGE_ANSWERING] = 1, [EXCHANGE_FINISHED] = 1 },
 		[EXCHANGE_SENT] = { [EXCHANGE_ROUTING] = 1, [EXCHANGE_PARKED] = 1, [EXCHANGE_ANSWERING] = 1, [EXCHANGE_FINISHED] = 1 },
 		[EXCHANGE_ANSWERING] = { [EXCHANGE_FINISHED] = 1 },
@@ -184,8 +188,8 @@ void exchange_end_attempt(struct exchange *exchange, enum reset why, enum outcom
 	exchange->up = NULL;
 	struct peer *peer = exchange->peer;
 	exchange->peer = NULL;
-	peer_done(peer, now, outcome == OUTCOME_CANCELED || outcome == OUTCOME_OVERLOAD ? -1 : exchange->attempt_ns, judges_endpoint(outcome),
-	          exchange->success);
+	peer_done(peer, now, outcome == OUTCOME_CANCELED || outcome == OUTCOME_OVERLOAD ? -1 : exchange->attempt_ns,
+		judges_endpoint(outcome), exchange->success);
 }
 
 /* ---- answering from here ---- */
@@ -318,7 +322,8 @@ static void record(struct exchange *exchange, int64_t now)
 		.method = exchange->method,
 	};
 
-	memcpy(record.endpoint_ip, exchange->last_address.family == ADDRESS_IP6 ? &exchange->last_address.ip[12] : exchange->last_address.ip, 4);
+	memcpy(record.endpoint_ip,
+		exchange->last_address.family == ADDRESS_IP6 ? &exchange->last_address.ip[12] : exchange->last_address.ip, 4);
 	ring_write(worker->records, &record);
 	if (worker->recents && exchange->bound && random_unit(loop_random(worker->loop)) < worker->recent_rate)
 		record_recent(exchange, record.wall_ns);

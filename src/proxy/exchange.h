@@ -36,72 +36,72 @@ enum exchange_state {
 
 struct exchange {
 	uint32_t magic;
-	uint8_t state;                 /* enum exchange_state */
-	uint8_t step;                  /* index in the table */
-	uint8_t attempts;              /* made so far */
+	uint8_t state;    /* enum exchange_state */
+	uint8_t step;     /* index in the table */
+	uint8_t attempts; /* made so far */
 	uint8_t retries, requeues;
-	uint8_t outcome;               /* enum outcome of the last attempt */
-	uint8_t method;                /* enum method */
-	bool request_ended;            /* the downstream side told its end */
-	bool request_sent;             /* the request's end was sent upstream */
-	bool response_ended;           /* the response's end was sent downstream */
-	bool body_paused;              /* the downstream side is paused */
-	bool requeued;                 /* the attempt to come is a requeue: no new call in the requeue budget's eyes */
-	bool prepared;                 /* what all attempts share was written into the request's head */
-	bool admitted;                 /* holds a place among the listener's concurrent requests */
-	bool served;                   /* counted as pending for its service */
-	bool success;                  /* the response is classified so */
-	bool awaits_status;            /* its end will say it */
-	bool class_behind;             /* the response's head could not say it: its trailers do */
-	bool held;                     /* a response head came, and is held back with what follows until it is classified */
-	bool response_counted;         /* the response's length was announced */
-	bool rpc;                      /* it is gRPC */
-	uint8_t web;                   /* enum grpc_kind of what its caller speaks, when that is gRPC-Web */
-	bool web_answers;              /* and the response is translated, too */
-	bool preflight;                /* a browser asks whether a page may call (cors.h) */
+	uint8_t outcome;       /* enum outcome of the last attempt */
+	uint8_t method;        /* enum method */
+	bool request_ended;    /* the downstream side told its end */
+	bool request_sent;     /* the request's end was sent upstream */
+	bool response_ended;   /* the response's end was sent downstream */
+	bool body_paused;      /* the downstream side is paused */
+	bool requeued;         /* the attempt to come is a requeue: no new call in the requeue budget's eyes */
+	bool prepared;         /* what all attempts share was written into the request's head */
+	bool admitted;         /* holds a place among the listener's concurrent requests */
+	bool served;           /* counted as pending for its service */
+	bool success;          /* the response is classified so */
+	bool awaits_status;    /* its end will say it */
+	bool class_behind;     /* the response's head could not say it: its trailers do */
+	bool held;             /* a response head came, and is held back with what follows until it is classified */
+	bool response_counted; /* the response's length was announced */
+	bool rpc;              /* it is gRPC */
+	uint8_t web;           /* enum grpc_kind of what its caller speaks, when that is gRPC-Web */
+	bool web_answers;      /* and the response is translated, too */
+	bool preflight;        /* a browser asks whether a page may call (cors.h) */
 	struct grpc_text web_in, web_out;
-	uint8_t rpc_status;            /* enum grpc_status of the response; GRPC_NONE: not known */
-	uint8_t refusal;               /* enum reset that the caller gets in place of an answer; 0: none */
+	uint8_t rpc_status; /* enum grpc_status of the response; GRPC_NONE: not known */
+	uint8_t refusal;    /* enum reset that the caller gets in place of an answer; 0: none */
 	struct worker *worker;
 	struct worker_listener *listener;
-	struct server_stats *stats;    /* the listener's when it began */
-	struct side *down, *up;        /* NULL when released */
-	struct head *request;          /* down->head; NULL once forgotten, with its buffer */
-	struct bound_route *bound;     /* counted */
-	struct upstream *upstream;     /* of this attempt; counted through bound */
+	struct server_stats *stats; /* the listener's when it began */
+	struct side *down, *up;     /* NULL when released */
+	struct head *request;       /* down->head; NULL once forgotten, with its buffer */
+	struct bound_route *bound;  /* counted */
+	struct upstream *upstream;  /* of this attempt; counted through bound */
 	struct attempt_stats *pair_stats;
 	const struct binding_leaf *leaf;
-	struct peer *peer;             /* of this attempt; counted */
-	struct list link;              /* worker->running */
+	struct peer *peer; /* of this attempt; counted */
+	struct list link;  /* worker->running */
 	struct waiter waiter;
 	struct peer_waiter peer_waiter;
-	struct timer park_timer;       /* binding timeout, back-off, waiting for 100 */
+	struct timer park_timer; /* binding timeout, back-off, waiting for 100 */
 	struct timer total_timer;
-	struct timer attempt_timer;    /* or, while `held`, of holding back */
-	struct timer rpc_timer;        /* gRPC's deadline */
-	int64_t began, attempt_began;  /* loop_clock */
-	int64_t attempt_ns;            /* how long the last attempt took, to its response's head */
-	int64_t backoff_ns;            /* the last one */
-	int64_t limit_ns;              /* the total time allowed; 0: none */
+	struct timer attempt_timer;           /* or, while `held`, of holding back */
+	struct timer rpc_timer;               /* gRPC's deadline */
+	int64_t began, attempt_began;         /* loop_clock */
+	int64_t attempt_ns;                   /* how long the last attempt took, to its response's head */
+	int64_t backoff_ns;                   /* the last one */
+	int64_t limit_ns;                     /* the total time allowed; 0: none */
 	int64_t rpc_deadline, rpc_timeout_ns; /* by when a gRPC call is to be over, as loop_now; 0: it didn't say */
-	int64_t deadline, deadline_stamp; /* as l5d-ctx-deadline says, ns since 1970; 0: none */
+	int64_t deadline, deadline_stamp;     /* as l5d-ctx-deadline says, ns since 1970; 0: none */
 	struct candidate *tried[EXCHANGE_TRIED];
 	unsigned tried_count;
-	uint32_t flags;                /* enum response_flag */
-	uint16_t status;               /* of the response sent downstream; 0: none */
-	uint16_t base_fields;          /* the request's head before an attempt added its own fields */
+	uint32_t flags;       /* enum response_flag */
+	uint16_t status;      /* of the response sent downstream; 0: none */
+	uint16_t base_fields; /* the request's head before an attempt added its own fields */
 	uint64_t base_present;
 	struct trace trace;
-	struct identified identified;  /* the request's name below dst_prefix */
-	struct slice path;             /* "/svc/hello" */
-	struct slice rpc_method;       /* "pkg.Greeter/Hello", for gRPC */
-	struct slice local_dtab;       /* the request's own, "" for none */
+	struct identified identified; /* the request's name below dst_prefix */
+	struct slice path;            /* "/svc/hello" */
+	struct slice rpc_method;      /* "pkg.Greeter/Hello", for gRPC */
+	struct slice local_dtab;      /* the request's own, "" for none */
 	struct replay replay;
-	struct replay response;        /* what is held back of it */
-	struct fields trailers;        /* the request's, kept until they can be sent */
+	struct replay response; /* what is held back of it */
+	struct fields trailers; /* the request's, kept until they can be sent */
 	uint64_t request_bytes, response_bytes;
-	struct address last_address;   /* of the last attempt's endpoint */
-	struct arena arena;            /* begins with `memory` */
+	struct address last_address; /* of the last attempt's endpoint */
+	struct arena arena;          /* begins with `memory` */
 	char memory[EXCHANGE_MEMORY];
 };
 

@@ -17,12 +17,12 @@ enum { EXPLANATION_MAGIC = 0x6578706c };
 
 struct explanation {
 	uint32_t magic;
-	struct binder *binder;         /* held */
+	struct binder *binder; /* held */
 	const struct router *router;
 	unsigned router_index;
 	struct loop *loop;
 	struct arena arena;
-	struct head head;              /* in the arena */
+	struct head head; /* in the arena */
 	struct path path;
 	struct dtab dtab;
 	struct slice local_dtab;

@@ -97,8 +97,8 @@ int forwarded_write(struct exchange *exchange)
 	/* An authority holds nothing that would have to be escaped inside quotes. */
 	const char *quote = is_token(request->authority) ? "" : "\"";
 	line = arena_format(&exchange->arena, "Forwarded: by=%.*s;for=%.*s%s%s%.*s%s%s%.*s\r\n", SLICE_ARGS(by), SLICE_ARGS(from),
-	                    request->authority.length ? ";host=" : "", quote, SLICE_ARGS(request->authority), quote,
-	                    proto.length ? ";proto=" : "", SLICE_ARGS(proto));
+		request->authority.length ? ";host=" : "", quote, SLICE_ARGS(request->authority), quote, proto.length ? ";proto=" : "",
+		SLICE_ARGS(proto));
 	if (!line.at)
 		return ERROR_NO_MEMORY;
 	return head_add_line(exchange->request, FIELD_FORWARDED, line, sizeof "Forwarded" - 1, sizeof "Forwarded: " - 1);
@@ -149,11 +149,11 @@ static int add_certificate(struct exchange *exchange, const struct stream_securi
 	if (!uri.at || !dns.at || !subject.at)
 		return ERROR_NO_MEMORY;
 	line = arena_format(arena, "x-forwarded-client-cert: %.*s%sHash=%.*s%.*s%.*s;Subject=\"%.*s\"\r\n", SLICE_ARGS(before),
-	                    before.length ? "," : "", SLICE_ARGS(security->peer_hash), SLICE_ARGS(uri), SLICE_ARGS(dns), SLICE_ARGS(subject));
+		before.length ? "," : "", SLICE_ARGS(security->peer_hash), SLICE_ARGS(uri), SLICE_ARGS(dns), SLICE_ARGS(subject));
 	if (!line.at)
 		return ERROR_NO_MEMORY;
 	return head_add_line(exchange->request, FIELD_X_FORWARDED_CLIENT_CERT, line, sizeof "x-forwarded-client-cert" - 1,
-	                     sizeof "x-forwarded-client-cert: " - 1);
+		sizeof "x-forwarded-client-cert: " - 1);
 }
 
 /* What came, in one line. */

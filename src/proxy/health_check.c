@@ -73,8 +73,8 @@ static void take_out(struct health_check *check, const char *why)
 	if (!health_fail(&check->peer->target->health, loop_now(check->worker->loop)))
 		return;
 	counter_add(&stats_of(check)->check_removals, 1);
-	LOG(LOG_WARN, "proxy", "%s of %.*s fails its health checks (%s) and gets no requests",
-		check->peer->target->text, SLICE_ARGS(client->id), why);
+	LOG(LOG_WARN, "proxy", "%s of %.*s fails its health checks (%s) and gets no requests", check->peer->target->text,
+		SLICE_ARGS(client->id), why);
 }
 
 static void bring_back(struct health_check *check)
@@ -86,8 +86,8 @@ static void bring_back(struct health_check *check)
 		return;
 	counter_add(&stats_of(check)->check_revivals, 1);
 	histogram_record(&stats_of(check)->removed_for, (uint64_t)ns / 1000);
-	LOG(LOG_INFO, "proxy", "%s of %.*s passes its health checks again after %lld ms", check->peer->target->text,
-		SLICE_ARGS(client->id), (long long)(ns / CLOCK_MS));
+	LOG(LOG_INFO, "proxy", "%s of %.*s passes its health checks again after %lld ms", check->peer->target->text, SLICE_ARGS(client->id),
+		(long long)(ns / CLOCK_MS));
 }
 
 /* The session says when it is gone; until then nothing new begins. */
@@ -150,8 +150,7 @@ static void judge_rpc(struct health_check *check)
 	if (check->rpc_status == GRPC_NONE) {
 		failed(check, "an answer without a gRPC status");
 	} else if (check->rpc_status != GRPC_OK) {
-		snprintf(why, sizeof why, "gRPC status %u, %s", check->rpc_status,
-			grpc_status_name((enum grpc_status)check->rpc_status));
+		snprintf(why, sizeof why, "gRPC status %u, %s", check->rpc_status, grpc_status_name((enum grpc_status)check->rpc_status));
 		failed(check, why);
 	} else if (grpc_health_response(slice_make(check->body, check->body_length), &state)) {
 		failed(check, "an answer that is no HealthCheckResponse");
@@ -378,8 +377,7 @@ static void set_due(struct health_check *check, double intervals)
 {
 	struct loop *loop = check->worker->loop;
 
-	timer_set(loop, &check->due,
-		clock_after(loop_now(loop), (int64_t)((double)policy_of(check)->interval_ns * intervals)));
+	timer_set(loop, &check->due, clock_after(loop_now(loop), (int64_t)((double)policy_of(check)->interval_ns * intervals)));
 }
 
 static void is_due(void *owner)

@@ -18,9 +18,9 @@
 
 /* What is to come below the router's dst_prefix; in the head or the arena. */
 struct identified {
-	struct slice token;   /* one segment, as it is; or several as they are shown, "/a/b" */
-	bool is_path;         /* the latter */
-	struct slice target;  /* of the head that is sent on */
+	struct slice token;  /* one segment, as it is; or several as they are shown, "/a/b" */
+	bool is_path;        /* the latter */
+	struct slice target; /* of the head that is sent on */
 };
 
 /* The first identifier that has an answer gives it. False: none has; *why is the last one's reason (in the arena, or static). */

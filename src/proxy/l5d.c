@@ -33,7 +33,8 @@ static void read_deadlines(struct exchange *exchange)
 		struct slice rest = field_value(f), part;
 		uint64_t at, deadline;
 
-		if (!slice_split(&rest, ' ', &part) || slice_to_u64(part, INT64_MAX, &at) || slice_to_u64(slice_trim(rest), INT64_MAX, &deadline))
+		if (!slice_split(&rest, ' ', &part) || slice_to_u64(part, INT64_MAX, &at) ||
+			slice_to_u64(slice_trim(rest), INT64_MAX, &deadline))
 			continue;
 		if ((int64_t)at > exchange->deadline_stamp)
 			exchange->deadline_stamp = (int64_t)at;
@@ -72,7 +73,7 @@ static void read_trace(struct exchange *exchange)
 	}
 	struct field *f = head_has(exchange->request, FIELD_L5D_CTX_TRACE) ? head_find(exchange->request, FIELD_L5D_CTX_TRACE) : NULL;
 	if (f && trace_decode(field_value(f), &exchange->trace))
-		trace_child(&exchange->trace, random);   /* this proxy's server span */
+		trace_child(&exchange->trace, random); /* this proxy's server span */
 	else
 		trace_begin(&exchange->trace, random);
 }
@@ -105,7 +106,7 @@ void l5d_drop(struct head *head)
 
 #define READ_BITS \
 	(1ull << FIELD_L5D_CTX_DTAB | 1ull << FIELD_L5D_DTAB | 1ull << FIELD_L5D_CTX_DEADLINE | 1ull << FIELD_L5D_CTX_TRACE | \
-	 1ull << FIELD_L5D_SAMPLE)
+		1ull << FIELD_L5D_SAMPLE)
 
 int l5d_read(struct exchange *exchange, struct slice *why)
 {
@@ -168,7 +169,7 @@ static int write_trace(struct exchange *exchange)
 	char *at;
 	int e;
 
-	trace_child(&span, loop_random(exchange->worker->loop));   /* the client span */
+	trace_child(&span, loop_random(exchange->worker->loop)); /* the client span */
 	if (by_b3(exchange))
 		return b3_write(exchange->request, &exchange->arena, &span);
 	at = arena_get(&exchange->arena, sizeof TRACE_NAME REQID_NAME + TRACE_TEXT + 16 + 4);
@@ -195,8 +196,8 @@ static int write_trace(struct exchange *exchange)
 
 static int write_deadline(struct exchange *exchange)
 {
-	struct slice line = arena_format(&exchange->arena, "l5d-ctx-deadline: %lld %lld\r\n", (long long)exchange->deadline_stamp,
-	                                 (long long)exchange->deadline);
+	struct slice line = arena_format(
+		&exchange->arena, "l5d-ctx-deadline: %lld %lld\r\n", (long long)exchange->deadline_stamp, (long long)exchange->deadline);
 
 	return line.at ? add_line(exchange->request, FIELD_L5D_CTX_DEADLINE, line, sizeof "l5d-ctx-deadline" - 1) : ERROR_NO_MEMORY;
 }
@@ -292,7 +293,8 @@ static int prepare(struct exchange *exchange)
 	if (!e && exchange->deadline)
 		e = write_deadline(exchange);
 	if (!e)
-		e = add_line(request, FIELD_L5D_DST_SERVICE, exchange->bound->binding->service->request_lines, sizeof "l5d-dst-service" - 1);
+		e = add_line(
+			request, FIELD_L5D_DST_SERVICE, exchange->bound->binding->service->request_lines, sizeof "l5d-dst-service" - 1);
 	exchange->base_fields = request->field_count;
 	exchange->base_present = request->present;
 	return e;
@@ -339,8 +341,9 @@ int l5d_write_response(struct exchange *exchange, struct head *head)
 		if (head_has(head, FIELD_L5D_SUCCESS_CLASS))
 			head_drop_all(head, FIELD_L5D_SUCCESS_CLASS);
 		if (!exchange->awaits_status)
-			e = add_line(head, FIELD_L5D_SUCCESS_CLASS, exchange->success ? SLICE("l5d-success-class: 1.0\r\n") : SLICE("l5d-success-class: 0.0\r\n"),
-		             sizeof "l5d-success-class" - 1);
+			e = add_line(head, FIELD_L5D_SUCCESS_CLASS,
+				exchange->success ? SLICE("l5d-success-class: 1.0\r\n") : SLICE("l5d-success-class: 0.0\r\n"),
+				sizeof "l5d-success-class" - 1);
 		if (e)
 			return e;
 	}
@@ -357,7 +360,8 @@ struct slice l5d_encode_error(struct arena *arena, struct slice message, size_t 
 		return (struct slice){ 0 };
 	for (size_t i = 0; i < message.length; i++) {
 		unsigned char c = (unsigned char)message.at[i];
-		bool plain = (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '-' || c == '_' || c == '.' || c == '*';
+		bool plain = (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '-' || c == '_' ||
+			c == '.' || c == '*';
 
 		if (length + (plain || c == ' ' ? 1 : 3) > room)
 			break;

@@ -105,8 +105,8 @@ struct worker_listener *listener_find(struct worker *worker, const struct port *
 	return NULL;
 }
 
-void listener_route(struct worker_listener *listener, struct worker_router *router, const struct listener_policy *policy,
-                    struct scope *scope)
+void listener_route(
+	struct worker_listener *listener, struct worker_router *router, const struct listener_policy *policy, struct scope *scope)
 {
 	worker_router_ref(router);
 	if (listener->router)
@@ -128,8 +128,8 @@ void listener_route(struct worker_listener *listener, struct worker_router *rout
 		listener->limits.max_head_bytes = policy->http2.max_header_bytes;
 }
 
-struct worker_listener *listener_start(struct worker *worker, struct port *port, struct worker_router *router,
-                                       const struct listener_policy *policy, struct scope *scope)
+struct worker_listener *listener_start(
+	struct worker *worker, struct port *port, struct worker_router *router, const struct listener_policy *policy, struct scope *scope)
 {
 	struct worker_listener *listener = memory_new(sizeof *listener);
 

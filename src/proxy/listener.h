@@ -13,11 +13,11 @@
 #include "proxy/worker.h"
 
 /* ERROR_NO_MEMORY is answered by not listening (counted by the loop's pools). */
-struct worker_listener *listener_start(struct worker *worker, struct port *port, struct worker_router *router,
-                                       const struct listener_policy *policy, struct scope *scope);
+struct worker_listener *listener_start(
+	struct worker *worker, struct port *port, struct worker_router *router, const struct listener_policy *policy, struct scope *scope);
 /* `scope`: struct server_stats; the port keeps it. What began before goes on counting where it began. */
-void listener_route(struct worker_listener *listener, struct worker_router *router, const struct listener_policy *policy,
-                    struct scope *scope);
+void listener_route(
+	struct worker_listener *listener, struct worker_router *router, const struct listener_policy *policy, struct scope *scope);
 /* The port isn't configured any more, or the process ends: tells the control thread when the last session is gone. */
 void listener_stop(struct worker_listener *listener);
 void listener_drain(struct worker_listener *listener);

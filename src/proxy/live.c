@@ -50,7 +50,8 @@ static bool ref_unless_dead(struct live_object *object)
 	uint32_t found = atomic_load_explicit(&object->references, memory_order_relaxed);
 
 	while (found != 0)
-		if (atomic_compare_exchange_weak_explicit(&object->references, &found, found + 1, memory_order_relaxed, memory_order_relaxed))
+		if (atomic_compare_exchange_weak_explicit(
+			    &object->references, &found, found + 1, memory_order_relaxed, memory_order_relaxed))
 			return true;
 	return false;
 }
@@ -204,16 +205,16 @@ static bool same_backoff(const struct backoff *a, const struct backoff *b)
 
 static bool same_budget(const struct budget_policy *a, const struct budget_policy *b)
 {
-	return a->percent_can_retry == b->percent_can_retry && a->min_retries_per_second == b->min_retries_per_second && a->ttl_ns == b->ttl_ns;
+	return a->percent_can_retry == b->percent_can_retry && a->min_retries_per_second == b->min_retries_per_second &&
+		a->ttl_ns == b->ttl_ns;
 }
 
 static bool same_service_policy(const struct service_policy *a, const struct service_policy *b)
 {
-	return a->total_timeout_ns == b->total_timeout_ns && a->classifier == b->classifier &&
-		same_budget(&a->budget, &b->budget) && same_backoff(&a->backoff, &b->backoff) &&
-		a->success_statuses == b->success_statuses && a->retryable_statuses == b->retryable_statuses &&
-		a->classification_ns == b->classification_ns && a->buffers.request_bytes == b->buffers.request_bytes &&
-		a->buffers.response_bytes == b->buffers.response_bytes;
+	return a->total_timeout_ns == b->total_timeout_ns && a->classifier == b->classifier && same_budget(&a->budget, &b->budget) &&
+		same_backoff(&a->backoff, &b->backoff) && a->success_statuses == b->success_statuses &&
+		a->retryable_statuses == b->retryable_statuses && a->classification_ns == b->classification_ns &&
+		a->buffers.request_bytes == b->buffers.request_bytes && a->buffers.response_bytes == b->buffers.response_bytes;
 }
 
 static bool same_http2_policy(const struct http2_policy *a, const struct http2_policy *b)
@@ -226,7 +227,7 @@ static bool same_http2_policy(const struct http2_policy *a, const struct http2_p
 static bool same_socket_policy(const struct socket_policy *a, const struct socket_policy *b)
 {
 	return a->delay == b->delay && a->keep_alive == b->keep_alive && a->read_timeout_ns == b->read_timeout_ns &&
-	       a->write_timeout_ns == b->write_timeout_ns;
+		a->write_timeout_ns == b->write_timeout_ns;
 }
 
 /* Equal options are one object (tls/store.h). */
@@ -238,23 +239,21 @@ static bool same_tls_policy(const struct tls_policy *a, const struct tls_policy 
 
 static bool same_check_policy(const struct check_policy *a, const struct check_policy *b)
 {
-	return a->kind == b->kind && strcmp(a->path, b->path) == 0 && strcmp(a->service, b->service) == 0 && strcmp(a->host, b->host) == 0 &&
-		a->interval_ns == b->interval_ns && a->timeout_ns == b->timeout_ns && a->unhealthy_threshold == b->unhealthy_threshold &&
-		a->healthy_threshold == b->healthy_threshold;
+	return a->kind == b->kind && strcmp(a->path, b->path) == 0 && strcmp(a->service, b->service) == 0 &&
+		strcmp(a->host, b->host) == 0 && a->interval_ns == b->interval_ns && a->timeout_ns == b->timeout_ns &&
+		a->unhealthy_threshold == b->unhealthy_threshold && a->healthy_threshold == b->healthy_threshold;
 }
 
 static bool same_client_policy(const struct client_policy *a, const struct client_policy *b)
 {
 	return a->balancer.kind == b->balancer.kind && a->balancer.max_effort == b->balancer.max_effort &&
 		a->balancer.decay_ns == b->balancer.decay_ns && a->balancer.probation == b->balancer.probation &&
-		a->accrual.kind == b->accrual.kind &&
-		a->accrual.failures == b->accrual.failures && same_backoff(&a->accrual.backoff, &b->accrual.backoff) &&
-		same_check_policy(&a->check, &b->check) && a->attempt_timeout_ns == b->attempt_timeout_ns && a->connections.min_size == b->connections.min_size &&
-		a->connections.max_size == b->connections.max_size &&
-		a->connections.max_waiters == b->connections.max_waiters &&
-		a->connections.idle_ns == b->connections.idle_ns &&
-		same_budget(&a->requeue_budget, &b->requeue_budget) && a->protocol == b->protocol &&
-		a->life.life_ns == b->life.life_ns && a->life.idle_ns == b->life.idle_ns &&
+		a->accrual.kind == b->accrual.kind && a->accrual.failures == b->accrual.failures &&
+		same_backoff(&a->accrual.backoff, &b->accrual.backoff) && same_check_policy(&a->check, &b->check) &&
+		a->attempt_timeout_ns == b->attempt_timeout_ns && a->connections.min_size == b->connections.min_size &&
+		a->connections.max_size == b->connections.max_size && a->connections.max_waiters == b->connections.max_waiters &&
+		a->connections.idle_ns == b->connections.idle_ns && same_budget(&a->requeue_budget, &b->requeue_budget) &&
+		a->protocol == b->protocol && a->life.life_ns == b->life.life_ns && a->life.idle_ns == b->life.idle_ns &&
 		same_http2_policy(&a->http2, &b->http2) && same_socket_policy(&a->socket, &b->socket) &&
 		same_tls_policy(&a->tls, &b->tls) && a->forward_certificate == b->forward_certificate;
 }
@@ -280,7 +279,8 @@ static struct scope *service_scope(struct live *live, struct slice label, struct
 {
 	const struct scope_label at[] = { { SLICE("rt"), label }, { SLICE("service"), without_slash(name) } };
 
-	return bound ? metrics_scope(live->metrics, &service_kind, at, 2) : metrics_scope_few(live->metrics, &service_kind, UNBOUND_SERVICES, at, 2);
+	return bound ? metrics_scope(live->metrics, &service_kind, at, 2)
+		     : metrics_scope_few(live->metrics, &service_kind, UNBOUND_SERVICES, at, 2);
 }
 
 /* False: it can't go on under the name, now that this is bound, since it counts together with others. */
@@ -304,7 +304,8 @@ struct service *live_service(struct live *live, struct slice label, struct slice
 	if (found) {
 		struct service *service = service_at(found);
 
-		if (same_service_policy(&service->policy, policy) && has_place(live, label, service, bound) && ref_unless_dead(&service->object)) {
+		if (same_service_policy(&service->policy, policy) && has_place(live, label, service, bound) &&
+			ref_unless_dead(&service->object)) {
 			free_text(key);
 			return service;
 		}
@@ -451,7 +452,9 @@ static struct targets *merge(struct client *client, const struct endpoints *endp
 	unsigned i = 0, k = 0;
 
 	while (i < endpoints->count || k < old->count) {
-		int order = i == endpoints->count ? 1 : k == old->count ? -1 : address_compare(&endpoints->list[i].address, &old->at[k].target->address);
+		int order = i == endpoints->count ? 1
+			: k == old->count         ? -1
+						  : address_compare(&endpoints->list[i].address, &old->at[k].target->address);
 
 		if (order > 0) {
 			add_kept(client, fresh, k++);

@@ -47,21 +47,21 @@ struct live_object {
 
 struct service {
 	struct live_object object;
-	struct map_entry entry;      /* control: in live->services, by "LABEL name" */
-	struct slice name;           /* "/svc/hello" */
-	uint64_t hash;               /* of the name, for records */
-	struct slice request_lines;  /* what every request to it carries: "l5d-dst-service: /svc/hello CRLF" */
+	struct map_entry entry;     /* control: in live->services, by "LABEL name" */
+	struct slice name;          /* "/svc/hello" */
+	uint64_t hash;              /* of the name, for records */
+	struct slice request_lines; /* what every request to it carries: "l5d-dst-service: /svc/hello CRLF" */
 	struct service_policy policy;
 	struct budget budget;
-	struct scope *scope;         /* struct service_stats */
-	bool unbound;                /* control: it was made for a name that is bound to nothing */
+	struct scope *scope; /* struct service_stats */
+	bool unbound;        /* control: it was made for a name that is bound to nothing */
 };
 
 /* An endpoint of one client, as the whole process knows it. */
 struct target {
 	struct live_object object;
 	struct address address;
-	char text[ADDRESS_TEXT];     /* "ip:port" */
+	char text[ADDRESS_TEXT]; /* "ip:port" */
 	struct health health;
 	struct places places;
 	_Atomic uint32_t checker; /* the worker that checks its health, its index + 1; 0: none */
@@ -75,59 +75,59 @@ struct targets {
 	struct {
 		struct target *target; /* counted */
 		double weight;
-		bool probation;        /* discovery has taken it away; stays while it is healthy */
+		bool probation; /* discovery has taken it away; stays while it is healthy */
 	} at[];
 };
 
 struct client {
 	struct live_object object;
-	struct map_entry entry;      /* control: in live->clients, by "LABEL id" */
-	uint64_t hash;               /* of the id, for records */
-	struct slice id;             /* "/%/io.l5d.port/4141/#/io.l5d.fs/hello" */
-	struct slice label;             /* of its router */
-	struct slice request_lines;  /* "l5d-dst-client: /%/… CRLF" */
+	struct map_entry entry;     /* control: in live->clients, by "LABEL id" */
+	uint64_t hash;              /* of the id, for records */
+	struct slice id;            /* "/%/io.l5d.port/4141/#/io.l5d.fs/hello" */
+	struct slice label;         /* of its router */
+	struct slice request_lines; /* "l5d-dst-client: /%/… CRLF" */
 	struct client_policy policy;
 	struct budget requeue_budget;
-	struct scope *scope;         /* struct client_stats */
+	struct scope *scope; /* struct client_stats */
 	/* control thread only */
-	struct targets *targets;     /* counted; never NULL */
-	uint64_t generation;         /* of the snapshot whose rules gave the policy last */
-	unsigned probation;          /* how many of `targets` are on it */
+	struct targets *targets; /* counted; never NULL */
+	uint64_t generation;     /* of the snapshot whose rules gave the policy last */
+	unsigned probation;      /* how many of `targets` are on it */
 };
 
 enum binding_kind {
 	BINDING_LEAF,
-	BINDING_UNION,     /* weighted; alternatives are resolved when binding */
+	BINDING_UNION, /* weighted; alternatives are resolved when binding */
 	BINDING_NEG,
 	BINDING_FAIL,
 	BINDING_EMPTY,
-	BINDING_STATUS,    /* io.buoyant.http.status: answered here */
-	BINDING_ERROR,     /* a namer failed */
+	BINDING_STATUS, /* io.buoyant.http.status: answered here */
+	BINDING_ERROR,  /* a namer failed */
 };
 
 struct binding_node {
 	enum binding_kind kind;
-	unsigned status;             /* BINDING_STATUS */
-	unsigned leaf;               /* BINDING_LEAF: index in binding->leaves */
-	struct slice text;           /* BINDING_ERROR */
-	unsigned count;              /* BINDING_UNION */
+	unsigned status;   /* BINDING_STATUS */
+	unsigned leaf;     /* BINDING_LEAF: index in binding->leaves */
+	struct slice text; /* BINDING_ERROR */
+	unsigned count;    /* BINDING_UNION */
 	struct binding_branch *branches;
 };
 
 struct binding_branch {
-	double weight;               /* they add up to 1 */
+	double weight; /* they add up to 1 */
 	struct binding_node node;
 };
 
 struct binding_leaf {
-	struct client *client;       /* counted */
-	struct scope *scope;         /* struct attempt_stats for client and service */
-	struct slice residual_line;  /* "l5d-dst-residual: /x CRLF", or empty */
+	struct client *client;      /* counted */
+	struct scope *scope;        /* struct attempt_stats for client and service */
+	struct slice residual_line; /* "l5d-dst-residual: /x CRLF", or empty */
 };
 
 struct binding {
 	struct live_object object;
-	struct service *service;     /* counted */
+	struct service *service; /* counted */
 	struct binding_node root;
 	struct binding_leaf *leaves;
 	unsigned leaf_count;
@@ -136,7 +136,7 @@ struct binding {
 struct live {
 	struct metrics *metrics;
 	struct map services, clients;
-	unsigned probation;          /* targets that are on it, of all clients */
+	unsigned probation; /* targets that are on it, of all clients */
 	struct live_object *_Atomic graveyard;
 };
 

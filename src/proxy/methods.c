@@ -10,15 +10,15 @@ enum { EARLY = 16 };
 /* A worker's method. The control thread makes its scope and frees it after its worker has let go of the router, whose death is told on
  * the same channel, later. */
 struct rpc_method {
-	struct map_entry entry;          /* router->methods, by name */
+	struct map_entry entry; /* router->methods, by name */
 	struct worker_router *router;
 	struct method_stats *_Atomic stats; /* NULL until the control thread has made the scope */
-	struct scope *scope;             /* control thread */
+	struct scope *scope;                /* control thread */
 	struct {
 		uint32_t us;
 		uint8_t status;
 		bool success;
-	} early[EARLY];                  /* calls before that */
+	} early[EARLY]; /* calls before that */
 	uint32_t early_count;
 	char name[METHOD_NAME];
 };

@@ -53,7 +53,7 @@ static bool method_retryable(enum classifier classifier, enum method method)
 	case METHOD_OPTIONS:
 	case METHOD_TRACE:
 		return classifier == CLASSIFIER_RETRYABLE_READ_5XX || classifier == CLASSIFIER_RETRYABLE_IDEMPOTENT_5XX ||
-		       classifier == CLASSIFIER_RETRYABLE_ALL_5XX;
+			classifier == CLASSIFIER_RETRYABLE_ALL_5XX;
 	case METHOD_PUT:
 	case METHOD_DELETE:
 		return classifier == CLASSIFIER_RETRYABLE_IDEMPOTENT_5XX || classifier == CLASSIFIER_RETRYABLE_ALL_5XX;

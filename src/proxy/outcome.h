@@ -19,23 +19,23 @@
 #include "wire/grpc.h"
 
 enum outcome {
-	OUTCOME_RESPONSE,        /* a whole response head came */
-	OUTCOME_CONNECT,         /* no connection: nothing was sent */
-	OUTCOME_REFUSED,         /* the peer did not process it (a stale connection): may be sent again */
-	OUTCOME_RESET,           /* the connection broke */
-	OUTCOME_PROTOCOL,        /* the peer's bytes were no acceptable response */
+	OUTCOME_RESPONSE, /* a whole response head came */
+	OUTCOME_CONNECT,  /* no connection: nothing was sent */
+	OUTCOME_REFUSED,  /* the peer did not process it (a stale connection): may be sent again */
+	OUTCOME_RESET,    /* the connection broke */
+	OUTCOME_PROTOCOL, /* the peer's bytes were no acceptable response */
 	OUTCOME_ATTEMPT_TIMEOUT,
 	OUTCOME_TOTAL_TIMEOUT,
-	OUTCOME_CANCELED,        /* the downstream went away */
-	OUTCOME_OVERLOAD,        /* a limit of ours: no connection was tried */
+	OUTCOME_CANCELED, /* the downstream went away */
+	OUTCOME_OVERLOAD, /* a limit of ours: no connection was tried */
 	OUTCOME_COUNT
 };
 
 enum verdict {
 	VERDICT_SUCCESS,
 	VERDICT_FAILURE,
-	VERDICT_RETRYABLE,       /* a failure that may be tried again */
-	VERDICT_PENDING,         /* its end will tell */
+	VERDICT_RETRYABLE, /* a failure that may be tried again */
+	VERDICT_PENDING,   /* its end will tell */
 };
 
 /* The name under failures/ in metrics: Finagle's exception of that meaning. Static. */

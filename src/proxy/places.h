@@ -30,8 +30,8 @@ struct places_workers {
 struct places {
 	_Alignas(64) _Atomic uint32_t open; /* connections */
 	_Atomic uint32_t waiting;           /* requests that wait for one */
-	struct places_workers wanting;             /* who has requests that wait */
-	struct places_workers sparing;             /* who has idle connections, or had some when it looked last */
+	struct places_workers wanting;      /* who has requests that wait */
+	struct places_workers sparing;      /* who has idle connections, or had some when it looked last */
 };
 
 /* `max` 0: as many as anybody wants. False: all are taken. */

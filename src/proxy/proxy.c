@@ -28,19 +28,19 @@ struct proxy {
 	struct channel *control;
 	struct live live;
 	struct worker *workers;
-	struct ring **recents;         /* per worker; NULL until a configuration wants them */
-	struct list *outboxes;         /* per worker: struct letter, when its inbox was full */
+	struct ring **recents; /* per worker; NULL until a configuration wants them */
+	struct list *outboxes; /* per worker: struct letter, when its inbox was full */
 	struct timer outbox_timer, house_timer, drain_timer;
-	struct snapshot *snapshot;     /* counted; NULL before the first */
+	struct snapshot *snapshot; /* counted; NULL before the first */
 	struct binder *binder;
-	unsigned binders;              /* alive, retired ones too */
-	unsigned configuring;          /* workers that have not taken over the newest configuration yet */
-	struct binder *retiring;       /* the one before, until they have */
+	unsigned binders;        /* alive, retired ones too */
+	unsigned configuring;    /* workers that have not taken over the newest configuration yet */
+	struct binder *retiring; /* the one before, until they have */
 	struct list ports;
 	unsigned generation;
 	bool shutting_down;
 	int64_t drain_end;
-	bool listening;                /* draining: some worker may still accept */
+	bool listening; /* draining: some worker may still accept */
 	void (*drained)(void *owner, bool in_time);
 	void *drain_owner;
 	bool in_time;
@@ -137,7 +137,7 @@ static void free_old_ports(struct proxy *proxy)
 		struct port *port = port_at(link);
 
 		if (port->generation != proxy->generation && proxy->configuring == 0 &&
-		    atomic_load_explicit(&port->references, memory_order_acquire) == 1)
+			atomic_load_explicit(&port->references, memory_order_acquire) == 1)
 			port_free(proxy, port);
 	}
 }
@@ -163,7 +163,7 @@ static struct scope *server_scope(struct proxy *proxy, struct slice label, const
 	address_format_ip(bound, ip);
 	text_format(&at, "%s/%u", ip, bound->port);
 	scope = metrics_scope(proxy->options.metrics, &server_kind,
-	                      (const struct scope_label[]){ { SLICE("rt"), label }, { SLICE("server"), text_slice(&at) } }, 2);
+		(const struct scope_label[]){ { SLICE("rt"), label }, { SLICE("server"), text_slice(&at) } }, 2);
 	text_free(&at);
 	return scope;
 }
@@ -206,7 +206,9 @@ static int port_open(struct proxy *proxy, struct slice label, const struct liste
 
 		address_format(&policy->address, text);
 		text_format(why, "cannot listen on %s (router %.*s): %s", text, SLICE_ARGS(label),
-		            e == ERROR_EXISTS ? "the address is in use" : e == ERROR_UNREACHABLE ? "not an address of this host" : error_text(e));
+			e == ERROR_EXISTS                ? "the address is in use"
+				: e == ERROR_UNREACHABLE ? "not an address of this host"
+							 : error_text(e));
 		memory_free(port);
 		return e;
 	}
@@ -286,8 +288,8 @@ static bool writes_log(const struct proxy *proxy, const struct router *router)
 	return proxy->options.access_logs && router->access_log.path.length > 0;
 }
 
-static struct worker_config *config_make(struct proxy *proxy, struct worker *worker, struct snapshot *snapshot, struct binder *binder,
-                                         struct port **ports)
+static struct worker_config *config_make(
+	struct proxy *proxy, struct worker *worker, struct snapshot *snapshot, struct binder *binder, struct port **ports)
 {
 	unsigned listeners = count_listeners(snapshot), n = 0;
 	struct worker_config *config = memory_new(sizeof *config + listeners * sizeof config->entries[0]);
@@ -302,7 +304,8 @@ static struct worker_config *config_make(struct proxy *proxy, struct worker *wor
 
 		config->routers[i] = router_make(worker, snapshot, i, binder, proxy->options.metrics);
 		if (writes_log(proxy, router))
-			config->routers[i]->access_lines = access_log_lines(access_logs_find(proxy->options.access_logs, router->access_log.path), worker->index);
+			config->routers[i]->access_lines =
+				access_log_lines(access_logs_find(proxy->options.access_logs, router->access_log.path), worker->index);
 		for (unsigned j = 0; j < router->listener_count; j++, n++) {
 			ports[n]->router = i;
 			ports[n]->listener = j;
@@ -357,7 +360,7 @@ static int open_logs(struct proxy *proxy, const struct snapshot *snapshot, struc
 
 		if (e) {
 			text_format(why, "the access log of the router `%.*s` can't be written to %.*s: %s", SLICE_ARGS(router->label),
-			            SLICE_ARGS(router->access_log.path), error_text(e));
+				SLICE_ARGS(router->access_log.path), error_text(e));
 			return e;
 		}
 	}
@@ -403,8 +406,10 @@ int proxy_apply(struct proxy *proxy, struct snapshot *snapshot, struct text *why
 	proxy->snapshot = snapshot_ref(snapshot);
 	proxy->configuring = proxy->options.worker_count;
 	for (unsigned i = 0; i < proxy->options.worker_count; i++)
-		post(proxy, i, (struct message){ .deliver = deliver_config, .owner = &proxy->workers[i],
-		                                 .a = config_make(proxy, &proxy->workers[i], snapshot, binder, ports) });
+		post(proxy, i,
+			(struct message){ .deliver = deliver_config,
+				.owner = &proxy->workers[i],
+				.a = config_make(proxy, &proxy->workers[i], snapshot, binder, ports) });
 	memory_free(ports);
 	return 0;
 
@@ -422,7 +427,8 @@ void proxy_each_listener(struct proxy *proxy, void (*visit)(void *owner, struct 
 
 		for (unsigned j = 0; j < router->listener_count; j++)
 			LIST_EACH(&proxy->ports, link)
-				if (port_at(link)->generation == proxy->generation && port_at(link)->router == i && port_at(link)->listener == j)
+				if (port_at(link)->generation == proxy->generation && port_at(link)->router == i &&
+					port_at(link)->listener == j)
 					visit(owner, router->label, &port_at(link)->bound);
 	}
 }
@@ -465,8 +471,8 @@ int proxy_new(const struct proxy_options *options, struct proxy **out)
 	proxy->recents = memory_array(options->worker_count, sizeof *proxy->recents);
 	for (; made < options->worker_count; made++) {
 		list_init(&proxy->outboxes[made]);
-		e = worker_init(&proxy->workers[made], proxy, made, options->workers[made], options->network,
-		                options->codec, proxy->control);
+		e = worker_init(
+			&proxy->workers[made], proxy, made, options->workers[made], options->network, options->codec, proxy->control);
 		if (e)
 			goto no_worker;
 	}
@@ -570,7 +576,7 @@ void proxy_free(struct proxy *proxy)
 	timer_cancel(proxy->options.control, &proxy->house_timer);
 	timer_cancel(proxy->options.control, &proxy->drain_timer);
 	if (!proxy->shutting_down || !workers_are_quiet(proxy))
-		return;                /* the process ends with calls cut off: nothing is left to be tidy for */
+		return; /* the process ends with calls cut off: nothing is left to be tidy for */
 	for (unsigned i = 0; i < proxy->options.worker_count; i++) {
 		worker_fini(&proxy->workers[i]);
 		if (proxy->recents[i])
@@ -578,7 +584,7 @@ void proxy_free(struct proxy *proxy)
 	}
 	channel_free(proxy->control);
 	if (proxy->binders > 1 || (proxy->binder && binder_is_held(proxy->binder)))
-		return;                /* the same: a delegation was asked for that has no answer yet */
+		return; /* the same: a delegation was asked for that has no answer yet */
 	proxy->generation++;
 	LIST_EACH_SAFE(&proxy->ports, link, after)
 		port_free(proxy, port_at(link));

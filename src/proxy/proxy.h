@@ -33,10 +33,10 @@ struct proxy_options {
 	struct loop *control;
 	struct loop *const *workers;
 	unsigned worker_count;
-	struct metrics *metrics;       /* made with at least worker_count shards */
-	struct resolver *resolver;     /* on the control loop; may be NULL */
+	struct metrics *metrics;         /* made with at least worker_count shards */
+	struct resolver *resolver;       /* on the control loop; may be NULL */
 	struct access_logs *access_logs; /* NULL: none are written, whatever the routers say */
-	const struct codec *codec;     /* what listeners and clients speak; NULL: what the policies say */
+	const struct codec *codec;       /* what listeners and clients speak; NULL: what the policies say */
 };
 
 MUST_CHECK int proxy_new(const struct proxy_options *options, struct proxy **proxy);

@@ -24,11 +24,11 @@ enum { REPLAY_BYTES = 5 * 1024, REPLAY_BUFFERS = 5 };
 
 struct replay {
 	struct buffer *buffers[REPLAY_BUFFERS];
-	uint8_t count;          /* of them */
-	bool possible;          /* all that came so far is kept, or nothing came */
-	bool wanted;            /* keep it for sending again, not only until it is sent */
-	bool streams;           /* also when nobody knows how long it will be */
-	uint32_t bytes, limit;  /* kept; beyond the limit it isn't wanted any more */
+	uint8_t count;         /* of them */
+	bool possible;         /* all that came so far is kept, or nothing came */
+	bool wanted;           /* keep it for sending again, not only until it is sent */
+	bool streams;          /* also when nobody knows how long it will be */
+	uint32_t bytes, limit; /* kept; beyond the limit it isn't wanted any more */
 };
 
 void replay_init(struct replay *replay, const struct head *request, bool streams);

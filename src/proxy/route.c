@@ -285,7 +285,7 @@ void route_sweep(struct worker_router *router, int64_t now, bool all)
 		struct route *route = route_at(entry);
 
 		if (!all && now - route->used < router->router->cache_idle_ns)
-			break;                 /* those behind it were used later */
+			break; /* those behind it were used later */
 		if (!list_empty(&route->waiting))
 			continue;
 		if (!all)

@@ -32,7 +32,7 @@ struct binder;
 struct interest;
 
 struct bound_leaf {
-	struct upstream *upstream;     /* counted */
+	struct upstream *upstream; /* counted */
 	struct attempt_stats *stats;
 };
 
@@ -40,37 +40,37 @@ struct bound_leaf {
 struct bound_route {
 	uint32_t references;
 	struct worker *worker;
-	struct binding *binding;       /* counted */
+	struct binding *binding; /* counted */
 	struct service_stats *stats;
 	struct budget_share share;
 	unsigned leaf_count;
-	struct bound_leaf *leaves;     /* `first`, or leaf_count of them on the heap */
+	struct bound_leaf *leaves; /* `first`, or leaf_count of them on the heap */
 	struct bound_leaf first;
 };
 
 struct route {
 	uint32_t magic;
 	enum route_state state;
-	struct map_entry entry;        /* router->routes; key = local dtab, LF, path */
-	struct list link;              /* worker->unready_routes, or dying_routes */
-	struct worker_router *router;  /* NULL once released */
+	struct map_entry entry;       /* router->routes; key = local dtab, LF, path */
+	struct list link;             /* worker->unready_routes, or dying_routes */
+	struct worker_router *router; /* NULL once released */
 	struct worker *worker;
-	unsigned path_length;          /* the key's last bytes: "/svc/hello" */
+	unsigned path_length; /* the key's last bytes: "/svc/hello" */
 	bool local;
-	struct bound_route *bound;     /* counted; NULL until bound */
-	struct list waiting;           /* struct waiter */
-	int64_t used;                  /* loop_now */
+	struct bound_route *bound; /* counted; NULL until bound */
+	struct list waiting;       /* struct waiter */
+	int64_t used;              /* loop_now */
 	uint64_t uses;
-	struct binder *binder;         /* who binds it; the control thread frees it after its last route */
+	struct binder *binder; /* who binds it; the control thread frees it after its last route */
 	unsigned router_index;
-	struct interest *interest;     /* the control thread's; never touched here */
-	char *key;                     /* own_key, or on the heap */
+	struct interest *interest; /* the control thread's; never touched here */
+	char *key;                 /* own_key, or on the heap */
 	char own_key[ROUTE_KEY_INLINE];
 };
 
 /* Embedded in an exchange. */
 struct waiter {
-	struct list link;              /* route->waiting; unlinked when not waiting */
+	struct list link;                     /* route->waiting; unlinked when not waiting */
 	void (*ready)(struct waiter *waiter); /* the route is bound now; called from the loop, after unlinking */
 };
 

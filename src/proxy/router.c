@@ -19,7 +19,8 @@ static bool shows_originator(const struct worker_router *router)
 	return router->router->originator && router->worker->index == 0;
 }
 
-struct worker_router *router_make(struct worker *worker, struct snapshot *snapshot, unsigned index, struct binder *binder, struct metrics *metrics)
+struct worker_router *router_make(
+	struct worker *worker, struct snapshot *snapshot, unsigned index, struct binder *binder, struct metrics *metrics)
 {
 	struct worker_router *made = memory_new(sizeof *made);
 	const struct router *router = &snapshot->routers[index];

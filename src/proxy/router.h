@@ -5,7 +5,8 @@
 
 #include "proxy/worker.h"
 
-struct worker_router *router_make(struct worker *worker, struct snapshot *snapshot, unsigned index, struct binder *binder, struct metrics *metrics);
+struct worker_router *router_make(
+	struct worker *worker, struct snapshot *snapshot, unsigned index, struct binder *binder, struct metrics *metrics);
 /* The worker has let go of it. */
 void router_bury(struct worker_router *router);
 

@@ -155,8 +155,9 @@ void rpc_trailers(struct exchange *exchange, const struct fields *trailers, stru
 	/* Those of the endpoint's that begin with l5d- have been dropped by the codec. */
 	if (exchange->class_behind && !exchange->listener->policy->clear_context)
 		all = arena_get(&exchange->arena, (trailers->count + 1u) * sizeof *all);
-	if (!all || add_field(exchange, &all[trailers->count], FIELD_L5D_SUCCESS_CLASS, SLICE("l5d-success-class"),
-	                      exchange->success ? SLICE("1.0") : SLICE("0.0")))
+	if (!all ||
+		add_field(exchange, &all[trailers->count], FIELD_L5D_SUCCESS_CLASS, SLICE("l5d-success-class"),
+			exchange->success ? SLICE("1.0") : SLICE("0.0")))
 		return;
 	memcpy(all, trailers->at, trailers->count * sizeof *all);
 	*out = (struct fields){ (uint16_t)(trailers->count + 1), all };
@@ -202,7 +203,8 @@ bool rpc_end(struct exchange *exchange, enum grpc_status status, struct slice te
 	if (!exchange->rpc || exchange->response_ended || exchange->response_counted)
 		return false;
 	if (add_field(exchange, &lines[0], FIELD_GRPC_STATUS, SLICE("grpc-status"), status_text(status, number)) ||
-	    add_field(exchange, &lines[1], FIELD_GRPC_MESSAGE, SLICE("grpc-message"), grpc_message_encode(&exchange->arena, text, MOST_MESSAGE)))
+		add_field(exchange, &lines[1], FIELD_GRPC_MESSAGE, SLICE("grpc-message"),
+			grpc_message_encode(&exchange->arena, text, MOST_MESSAGE)))
 		return false;
 	exchange->rpc_status = (uint8_t)status;
 	rpc_trailers(exchange, &trailers, &all);

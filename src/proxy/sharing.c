@@ -54,7 +54,8 @@ static struct peer *peer_of(struct worker *worker, struct target *target)
 /* ---- telling ---- */
 
 /* The next worker of the set; false: there is none. */
-static bool tell_next(struct worker *from, struct target *target, const struct places_workers *set, void (*deliver)(const struct message *message))
+static bool tell_next(
+	struct worker *from, struct target *target, const struct places_workers *set, void (*deliver)(const struct message *message))
 {
 	unsigned count;
 	struct worker *workers = proxy_workers(from->proxy, &count);
@@ -89,7 +90,7 @@ static void ask_others(struct worker *worker, struct target *target)
 static void use_place(struct peer *peer)
 {
 	if (!places_left(places_of(peer), limit_of(peer))) {
-		ask_others(worker_of(peer), peer->target);   /* somebody else was quicker */
+		ask_others(worker_of(peer), peer->target); /* somebody else was quicker */
 		return;
 	}
 	peer_wake_one(peer);

@@ -17,14 +17,15 @@ struct transformers {
 
 struct sources {
 	struct namers namers;
-	struct transformers *by_namer;  /* parallel to namers.list */
+	struct transformers *by_namer; /* parallel to namers.list */
 	struct transformers *by_router;
 	unsigned router_count;
 };
 
 /* ---- making them ---- */
 
-static struct transformer *transformer_make(const struct source_options *options, const struct transformer_policy *policy, struct arena *arena)
+static struct transformer *transformer_make(
+	const struct source_options *options, const struct transformer_policy *policy, struct arena *arena)
 {
 	struct path prefix = PATH_EMPTY;
 	struct slice why;
@@ -47,7 +48,8 @@ static struct transformer *transformer_make(const struct source_options *options
 	check_failed("a transformer's kind", __FILE__, __LINE__);
 }
 
-static struct transformers transformers_make(const struct source_options *options, const struct transformer_policy *policies, unsigned count)
+static struct transformers transformers_make(
+	const struct source_options *options, const struct transformer_policy *policies, unsigned count)
 {
 	struct transformers all = { memory_array(count ? count : 1, sizeof(struct transformer *)), count };
 	struct arena arena;
@@ -164,12 +166,14 @@ static int transform(const struct transformers *all, struct arena *arena, struct
 	return 0;
 }
 
-int sources_transform_found(const struct sources *sources, uint32_t index, struct arena *arena, struct path *id, struct endpoints **endpoints)
+int sources_transform_found(
+	const struct sources *sources, uint32_t index, struct arena *arena, struct path *id, struct endpoints **endpoints)
 {
 	return transform(&sources->by_namer[index], arena, id, endpoints);
 }
 
-int sources_transform_routed(const struct sources *sources, unsigned router_index, struct arena *arena, struct path *id, struct endpoints **endpoints)
+int sources_transform_routed(
+	const struct sources *sources, unsigned router_index, struct arena *arena, struct path *id, struct endpoints **endpoints)
 {
 	return transform(&sources->by_router[router_index], arena, id, endpoints);
 }

@@ -22,11 +22,12 @@ struct sources;
 struct source_options {
 	struct loop *loop;
 	struct network *network;
-	struct resolver *resolver;     /* may be NULL */
+	struct resolver *resolver; /* may be NULL */
 };
 
 /* ERROR_INVALID and what namers answer, with *why. */
-MUST_CHECK int sources_new(const struct source_options *options, const struct snapshot *snapshot, struct sources **sources, struct text *why);
+MUST_CHECK int sources_new(
+	const struct source_options *options, const struct snapshot *snapshot, struct sources **sources, struct text *why);
 void sources_free(struct sources *sources);
 
 /* The namers for `path`, the one to be asked first first; NULL: no more. *cursor then says which one it is. */
@@ -35,9 +36,9 @@ struct namer *sources_next(const struct sources *sources, struct path path, uint
 
 /* The transformers of the namer at `cursor`, and those of a router: *id gets longer (in the arena), *endpoints, a reference, is replaced.
  * ERROR_NO_MEMORY. */
-MUST_CHECK int sources_transform_found(const struct sources *sources, uint32_t cursor, struct arena *arena, struct path *id,
-                                       struct endpoints **endpoints);
-MUST_CHECK int sources_transform_routed(const struct sources *sources, unsigned router_index, struct arena *arena, struct path *id,
-                                        struct endpoints **endpoints);
+MUST_CHECK int sources_transform_found(
+	const struct sources *sources, uint32_t cursor, struct arena *arena, struct path *id, struct endpoints **endpoints);
+MUST_CHECK int sources_transform_routed(
+	const struct sources *sources, unsigned router_index, struct arena *arena, struct path *id, struct endpoints **endpoints);
 
 #endif

@@ -20,8 +20,7 @@
 		SCOPE(times.classes[2], METRIC_SEEN_STAT, "time/4XX"), SCOPE(times.classes[3], METRIC_SEEN_STAT, "time/5XX")
 #define CONNECTIONS(SCOPE) \
 	SCOPE(connections, METRIC_GAUGE, "connections"), SCOPE(sessions.connects, METRIC_COUNTER, "connects"), \
-		SCOPE(sessions.closes, METRIC_COUNTER, "closes"), \
-		SCOPE(sessions.received_bytes, METRIC_COUNTER, "received_bytes"), \
+		SCOPE(sessions.closes, METRIC_COUNTER, "closes"), SCOPE(sessions.received_bytes, METRIC_COUNTER, "received_bytes"), \
 		SCOPE(sessions.sent_bytes, METRIC_COUNTER, "sent_bytes")
 #define CACHE(name) \
 	ROUTER(name##s.misses, METRIC_COUNTER, "bindcache/" #name "/misses"), \
@@ -39,9 +38,9 @@
 		SCOPE(tls.plain, METRIC_SEEN, "tls/plaintext"), TLS_FAILED(SCOPE, TLS_FAILURE_TIMEOUT, "timeout"), \
 		TLS_FAILED(SCOPE, TLS_FAILURE_LEFT, "left"), TLS_FAILED(SCOPE, TLS_FAILURE_TRUNCATED, "truncated"), \
 		TLS_FAILED(SCOPE, TLS_FAILURE_UNTRUSTED, "untrusted"), TLS_FAILED(SCOPE, TLS_FAILURE_UNSHOWN, "no_certificate"), \
-		TLS_FAILED(SCOPE, TLS_FAILURE_REFUSED, "refused_by_peer"), \
-		TLS_FAILED(SCOPE, TLS_FAILURE_MISMATCH, "nothing_in_common"), TLS_FAILED(SCOPE, TLS_FAILURE_PLAIN, "not_tls"), \
-		TLS_FAILED(SCOPE, TLS_FAILURE_PROTOCOL, "protocol"), TLS_FAILED(SCOPE, TLS_FAILURE_LIMIT, "limit")
+		TLS_FAILED(SCOPE, TLS_FAILURE_REFUSED, "refused_by_peer"), TLS_FAILED(SCOPE, TLS_FAILURE_MISMATCH, "nothing_in_common"), \
+		TLS_FAILED(SCOPE, TLS_FAILURE_PLAIN, "not_tls"), TLS_FAILED(SCOPE, TLS_FAILURE_PROTOCOL, "protocol"), \
+		TLS_FAILED(SCOPE, TLS_FAILURE_LIMIT, "limit")
 
 static const struct metric server_metrics[] = {
 	CALLS(SERVER, ),
@@ -170,7 +169,10 @@ static const struct metric router_metrics[] = {
 	ROUTER(access_dropped, METRIC_SEEN, "access_log/dropped"),
 };
 
-#define KIND(label, stats, most) { #label, label##_metrics, COUNT(label##_metrics), sizeof(struct stats), most }
+#define KIND(label, stats, most) \
+	{ \
+#label, label##_metrics, COUNT(label##_metrics), sizeof(struct stats), most \
+	}
 
 const struct metric_kind server_kind = KIND(server, server_stats, 1024);
 const struct metric_kind service_kind = KIND(service, service_stats, 4096);

@@ -15,8 +15,8 @@
 /* In routers for HTTP/2. */
 struct stream_stats {
 	struct counter success, failures;
-	struct counter data_bytes;           /* of bodies, both ways */
-	struct histogram_coarse duration;    /* stream_duration_ms: to the stream's end */
+	struct counter data_bytes;        /* of bodies, both ways */
+	struct histogram_coarse duration; /* stream_duration_ms: to the stream's end */
 };
 
 /* time/2XX to time/5XX: how long responses took, by the class of their status. */
@@ -37,13 +37,13 @@ static inline void times_put(struct times *times, unsigned status, unsigned buck
 /* rt/LABEL/server/IP/PORT */
 struct server_stats {
 	struct session_counters sessions;
-	struct counter connections;          /* open now */
+	struct counter connections; /* open now */
 	struct counter requests, success, failures;
-	struct counter pending;              /* gauge */
-	struct counter rejected;             /* by maxConcurrentRequests */
-	struct counter refused;              /* bytes that were no acceptable request */
+	struct counter pending;  /* gauge */
+	struct counter rejected; /* by maxConcurrentRequests */
+	struct counter refused;  /* bytes that were no acceptable request */
 	struct codes status;
-	struct histogram latency;            /* request_latency_ms */
+	struct histogram latency; /* request_latency_ms */
 	struct times times;
 	struct histogram connection_duration;
 	struct stream_stats streams;
@@ -54,8 +54,9 @@ struct server_stats {
 struct service_stats {
 	struct counter requests, success, failures;
 	struct counter pending;
-	struct counter retry_limit;          /* not retried any more: often enough */
-	struct counter retries, budget_exhausted, retries_late; /* late: not retried because the response had begun or couldn't be replayed */
+	struct counter retry_limit; /* not retried any more: often enough */
+	struct counter retries, budget_exhausted,
+		retries_late; /* late: not retried because the response had begun or couldn't be replayed */
 	struct histogram latency;
 	struct histogram_few retries_per_request;
 	struct stream_stats streams;
@@ -78,7 +79,7 @@ struct client_stats {
 	struct counter connections, connect_failures;
 	struct histogram connect_latency;
 	struct histogram_coarse failed_connect_latency;
-	struct counter cached;               /* gauge: idle connections */
+	struct counter cached;                /* gauge: idle connections */
 	struct counter size, available, busy; /* gauges, by worker 0 (all workers see the same endpoints) */
 	struct counter adds, removes, updates, effort_exhausted;
 	struct counter removals, revivals, probes;
@@ -88,8 +89,8 @@ struct client_stats {
 	struct counter check_removals, check_revivals;
 	struct counter requeues, requeue_budget_exhausted, request_limit;
 	struct histogram_few requeues_per_request;
-	struct counter waiters, waited;      /* requests waiting for a connection now, and ever */
-	struct counter exceptions[12];       /* by enum outcome (proxy/outcome.h) */
+	struct counter waiters, waited; /* requests waiting for a connection now, and ever */
+	struct counter exceptions[12];  /* by enum outcome (proxy/outcome.h) */
 	struct tls_counters tls;
 };
 
@@ -107,7 +108,7 @@ struct cache_stats {
 
 /* rt/LABEL */
 struct router_stats {
-	struct cache_stats paths, trees;     /* trees: of requests with a dtab of their own */
+	struct cache_stats paths, trees; /* trees: of requests with a dtab of their own */
 	struct counter binding_timeouts, unbound, unidentified;
 	struct counter access_lines, access_dropped; /* of the access log; dropped: its ring was full */
 };

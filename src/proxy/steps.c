@@ -129,7 +129,7 @@ static enum step_result route(struct exchange *exchange)
 	route_wait(found, &exchange->waiter);
 	timer_init(&exchange->park_timer, binding_timeout, exchange);
 	timer_set(exchange->worker->loop, &exchange->park_timer,
-	          clock_after(loop_now(exchange->worker->loop), router->router->binding_timeout_ns));
+		clock_after(loop_now(exchange->worker->loop), router->router->binding_timeout_ns));
 	return STEP_PARK;
 }
 
@@ -251,13 +251,13 @@ static enum step_result forward(struct exchange *exchange)
 }
 
 static const struct step steps[] = {
-	{ "identify", identify },   /* a logical name, and what the caller's l5d-* headers say */
-	{ "admit", admit },         /* limits, proxy loops */
-	{ "route", route },         /* the name's binding; parks while it is not known */
-	{ "account", account },     /* counted for its service; its total time begins */
-	{ "bind", bind },           /* one leaf of the binding; retries begin here */
-	{ "pick", pick },           /* one endpoint of that client */
-	{ "forward", forward },     /* a connection to it; parks while connections are limited. Then events drive it */
+	{ "identify", identify }, /* a logical name, and what the caller's l5d-* headers say */
+	{ "admit", admit },       /* limits, proxy loops */
+	{ "route", route },       /* the name's binding; parks while it is not known */
+	{ "account", account },   /* counted for its service; its total time begins */
+	{ "bind", bind },         /* one leaf of the binding; retries begin here */
+	{ "pick", pick },         /* one endpoint of that client */
+	{ "forward", forward },   /* a connection to it; parks while connections are limited. Then events drive it */
 };
 
 enum { STEP_BIND = 4, STEP_COUNT = sizeof steps / sizeof steps[0] };

@@ -90,8 +90,7 @@ int tap_start(struct tap *tap, struct proxy *proxy)
 	tap->proxy = proxy;
 	for (unsigned i = 0; i < count; i++) {
 		atomic_fetch_add_explicit(&tap->workers, 1, memory_order_relaxed);
-		if (channel_post(workers[i].inbox,
-			    (struct message){ .deliver = deliver_start, .owner = &workers[i], .a = tap })) {
+		if (channel_post(workers[i].inbox, (struct message){ .deliver = deliver_start, .owner = &workers[i], .a = tap })) {
 			atomic_fetch_sub_explicit(&tap->workers, 1, memory_order_relaxed);
 			return ERROR_BUSY;
 		}
@@ -160,11 +159,9 @@ static bool wants(const struct tap_filter *filter, const struct exchange *exchan
 		return false;
 	if (filter->status_from && (record->status < filter->status_from || record->status > filter->status_to))
 		return false;
-	if (filter->method[0] &&
-		(!exchange->request || !slice_equal(exchange->request->method_text, slice_of(filter->method))))
+	if (filter->method[0] && (!exchange->request || !slice_equal(exchange->request->method_text, slice_of(filter->method))))
 		return false;
-	return (!filter->router[0] ||
-		       slice_equal(exchange->listener->router->router->label, slice_of(filter->router))) &&
+	return (!filter->router[0] || slice_equal(exchange->listener->router->router->label, slice_of(filter->router))) &&
 		is_service(service_of(exchange), filter->service) && is_like(path_of(exchange), filter->path) &&
 		has_header(exchange, filter);
 }

@@ -10,8 +10,8 @@
 
 enum {
 	CONNECTION_MAGIC = 0x636f6e6e,
-	UNUSED_NS_SECONDS = 10,        /* an upstream that no route uses is kept for that long */
-	TURNS = 16,                    /* while others wait for this worker's connections, so many of its own requests go first */
+	UNUSED_NS_SECONDS = 10, /* an upstream that no route uses is kept for that long */
+	TURNS = 16,             /* while others wait for this worker's connections, so many of its own requests go first */
 };
 
 #define CONNECT_TIMEOUT CLOCK_SECOND   /* Finagle's */
@@ -20,11 +20,11 @@ enum {
 struct connection {
 	uint32_t magic;
 	struct session *session;
-	struct peer *peer;             /* counted */
-	struct timer connecting;       /* set until it is connected */
-	int64_t began, idle_since;     /* idle_since: when an exchange on it last began or ended */
+	struct peer *peer;         /* counted */
+	struct timer connecting;   /* set until it is connected */
+	int64_t began, idle_since; /* idle_since: when an exchange on it last began or ended */
 	bool idle;
-	bool undecided;                /* counted as such by the peer */
+	bool undecided; /* counted as such by the peer */
 };
 
 static void available(void *owner, struct session *session);
@@ -177,7 +177,7 @@ static void peer_remove(struct peer *peer)
 	peer->references++;
 	upstream_ref(peer->upstream); /* until the peer is gone */
 	health_check_stop(peer);
-	if (!list_empty(&peer->waiting))   /* not now: the peers that take its place may not be there yet */
+	if (!list_empty(&peer->waiting)) /* not now: the peers that take its place may not be there yet */
 		task_set(peer->upstream->worker->loop, &peer->look);
 	peer_unref(peer);
 }
@@ -189,7 +189,7 @@ static void connect_timeout(void *owner)
 	struct connection *connection = owner;
 
 	CHECK_MAGIC(connection, CONNECTION_MAGIC);
-	if (!connection->session->connected)   /* one that drains doesn't say when it is */
+	if (!connection->session->connected) /* one that drains doesn't say when it is */
 		session_close(connection->session, RESET_CONNECT);
 }
 
@@ -407,7 +407,8 @@ static int connection_new(struct peer *peer, const struct session_limits *limits
 	if (e)
 		goto no_stream;
 	e = worker_client_codec(worker, &peer->upstream->client->policy)
-		    ->client(worker->sessions, stream, &own, &connection_events, connection, &peer->upstream->stats->sessions, &connection->session);
+		    ->client(worker->sessions, stream, &own, &connection_events, connection, &peer->upstream->stats->sessions,
+			    &connection->session);
 	if (e)
 		goto no_stream;
 	timer_init(&connection->connecting, connect_timeout, connection);
@@ -448,7 +449,7 @@ int peer_open(struct peer *peer, const struct session_limits *limits, const stru
 	struct connection *connection;
 	int e;
 
-	if (peer->removed)             /* while this request waited for a connection */
+	if (peer->removed) /* while this request waited for a connection */
 		return ERROR_CLOSED;
 	connection = idle_connection(peer);
 	if (!connection && peer->undecided && !sharing_is_limited(peer))
@@ -618,7 +619,7 @@ void upstream_publish(struct worker *worker, struct client *client, struct targe
 		upstream = upstream_new(worker, client);
 	live_unref(&client->object);
 	if (upstream && upstream->references == 0)
-		upstream->unused_since = loop_now(worker->loop);   /* a binding may follow */
+		upstream->unused_since = loop_now(worker->loop); /* a binding may follow */
 	if (!upstream || (upstream->targets && upstream->targets->version >= targets->version)) {
 		live_unref(&targets->object);
 		return;

@@ -19,42 +19,42 @@
 #include "tls/stream.h"
 
 struct peer {
-	struct candidate candidate;    /* first: a candidate is its peer */
+	struct candidate candidate; /* first: a candidate is its peer */
 	struct upstream *upstream;
-	struct target *target;         /* counted */
-	struct list link;              /* upstream->peers */
-	struct list idle;              /* connections with capacity, by session->link; the most recently used first */
+	struct target *target; /* counted */
+	struct list link;      /* upstream->peers */
+	struct list idle;      /* connections with capacity, by session->link; the most recently used first */
 	struct list busy;
-	struct list waiting;           /* struct peer_waiter */
-	struct map_entry by_target;    /* worker->peers_by_target, while it is limited and not removed */
-	struct task look;              /* something can be done for those who wait */
-	struct tls_session tls;        /* to be resumed by the next connection */
+	struct list waiting;              /* struct peer_waiter */
+	struct map_entry by_target;       /* worker->peers_by_target, while it is limited and not removed */
+	struct task look;                 /* something can be done for those who wait */
+	struct tls_session tls;           /* to be resumed by the next connection */
 	struct health_check *check;       /* NULL: none is wanted, or there was no memory for it */
 	uint32_t connections, references; /* references: attempts and connections, those of checks too */
-	uint8_t turns;                 /* how often its own requests went before those of other workers */
-	uint32_t undecided;            /* connections of which it is not known yet how many requests they take */
-	bool spares;                   /* has said that it has idle connections (sharing.h) */
+	uint8_t turns;                    /* how often its own requests went before those of other workers */
+	uint32_t undecided;               /* connections of which it is not known yet how many requests they take */
+	bool spares;                      /* has said that it has idle connections (sharing.h) */
 	bool removed;
 };
 
 struct upstream {
-	struct map_entry entry;        /* worker->upstreams_by_client, by the client's address as bytes */
+	struct map_entry entry; /* worker->upstreams_by_client, by the client's address as bytes */
 	struct worker *worker;
-	struct client *client;         /* counted */
-	struct targets *targets;       /* counted */
+	struct client *client;   /* counted */
+	struct targets *targets; /* counted */
 	struct client_stats *stats;
 	struct balancer balancer;
 	struct budget_share share;
 	struct list peers;
-	uint32_t references;           /* bound routes and attempts */
-	int64_t unused_since;          /* when references fell to 0 */
-	bool incomplete;               /* there was no memory for some of the peers */
+	uint32_t references;  /* bound routes and attempts */
+	int64_t unused_since; /* when references fell to 0 */
+	bool incomplete;      /* there was no memory for some of the peers */
 };
 
 struct peer_waiter {
 	struct list link;
 	void (*ready)(struct peer_waiter *waiter); /* try peer_open again, unless `failed` */
-	int failed;                    /* what it waited for ended so before it could be used; 0: try again */
+	int failed;                                /* what it waited for ended so before it could be used; 0: try again */
 };
 
 /* Finds or makes the worker's upstream for a client and gives it its targets; takes the references of both. From the inbox. */
@@ -68,7 +68,8 @@ struct peer *upstream_pick(struct upstream *upstream, int64_t now, struct candid
 /* Requests that come while a connection to the peer is being made wait for it when it may carry many of them.
  * An exchange on an idle connection, or on a new one, which is made with `limits`. ERROR_BUSY: connections are limited and in use;
  * ERROR_CLOSED: the target was taken away; ERROR_LIMIT, ERROR_NO_MEMORY. */
-MUST_CHECK int peer_open(struct peer *peer, const struct session_limits *limits, const struct side_events *events, void *exchange, struct side **side);
+MUST_CHECK int peer_open(
+	struct peer *peer, const struct session_limits *limits, const struct side_events *events, void *exchange, struct side **side);
 /* False when too many wait already. */
 bool peer_wait(struct peer *peer, struct peer_waiter *waiter);
 void peer_leave(struct peer *peer, struct peer_waiter *waiter); /* before `ready` */

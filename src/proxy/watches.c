@@ -4,7 +4,7 @@
 #include "base/memory.h"
 
 struct name_watch {
-	struct map_entry entry;        /* watches->map, by "NAMER PATH"; the key is on the heap */
+	struct map_entry entry; /* watches->map, by "NAMER PATH"; the key is on the heap */
 	struct namer_watch *watch;
 	bool used;
 };

@@ -19,7 +19,7 @@
 
 struct watches {
 	struct sources *sources;
-	struct map map;                /* by namer and path */
+	struct map map; /* by namer and path */
 	void (*changed)(void *owner);
 	void *owner;
 };
@@ -33,10 +33,10 @@ void watches_end(struct watches *watches);
 /* The present answer of the first namer for a path that is not neg. */
 struct found {
 	const struct namer_answer *answer; /* NULL: all are neg, or there is none; lives until watches_end */
-	struct path id;                /* of a leaf, behind all transformers; in the arena */
-	struct endpoints *endpoints;   /* counted; NULL unless a leaf */
-	struct path before;            /* the id before the router's transformers */
-	struct endpoints *found;       /* counted; the endpoints before them */
+	struct path id;                    /* of a leaf, behind all transformers; in the arena */
+	struct endpoints *endpoints;       /* counted; NULL unless a leaf */
+	struct path before;                /* the id before the router's transformers */
+	struct endpoints *found;           /* counted; the endpoints before them */
 };
 /* ERROR_NO_MEMORY. */
 MUST_CHECK int watches_ask(struct watches *watches, unsigned router_index, struct path path, struct arena *arena, struct found *found);

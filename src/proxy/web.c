@@ -86,7 +86,7 @@ int web_write_head(struct exchange *exchange, struct head *head)
 	if (e)
 		return e;
 	if (!exchange->web || !head_has(head, FIELD_CONTENT_TYPE) ||
-	    grpc_kind(field_value(head_find(head, FIELD_CONTENT_TYPE))) != GRPC_PLAIN)
+		grpc_kind(field_value(head_find(head, FIELD_CONTENT_TYPE))) != GRPC_PLAIN)
 		return 0;
 	exchange->web_answers = true;
 	forget_length(head);
@@ -138,7 +138,7 @@ static bool send_frame(struct exchange *exchange, struct slice frame)
 		memcpy(buffer->bytes, frame.at, length);
 		frame.length = 0;
 	}
-	if (frame.length) {    /* trailers that don't fit into a buffer */
+	if (frame.length) { /* trailers that don't fit into a buffer */
 		buffer_unref(buffer);
 		return false;
 	}

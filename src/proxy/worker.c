@@ -11,11 +11,11 @@
 #include "proxy/upstream.h"
 
 enum {
-	INBOX = 4096,                  /* messages from the control thread that may wait */
+	INBOX = 4096, /* messages from the control thread that may wait */
 	MAX_EXCHANGES = 200000,
 	MAX_BLOCKS = 65536,
 	BLOCK_BYTES = 16384,
-	SMALL_BLOCK_BYTES = 1024,      /* what most exchanges that need more than they have need */
+	SMALL_BLOCK_BYTES = 1024, /* what most exchanges that need more than they have need */
 	MAX_ROUTES = 65536,
 	MAX_UPSTREAMS = 16384,
 	MAX_PEERS = 262144,
@@ -53,7 +53,8 @@ static void deliver_configured(const struct message *message)
 
 static void flush_configured(struct worker *worker)
 {
-	while (worker->configured && channel_post(worker->control, (struct message){ .deliver = deliver_configured, .owner = worker->proxy }) == 0)
+	while (worker->configured &&
+		channel_post(worker->control, (struct message){ .deliver = deliver_configured, .owner = worker->proxy }) == 0)
 		worker->configured--;
 }
 
@@ -167,12 +168,19 @@ static void sweep(void *owner)
 }
 
 int worker_init(struct worker *worker, struct proxy *proxy, unsigned index, struct loop *loop, struct network *network,
-                const struct codec *codec, struct channel *control)
+	const struct codec *codec, struct channel *control)
 {
 	int e;
 
-	*worker = (struct worker){ .magic = WORKER_MAGIC, .index = index, .proxy = proxy, .loop = loop, .network = network,
-		                   .codec = codec, .control = control, .left_draining = UINT32_MAX, .left_shutting_down = UINT32_MAX };
+	*worker = (struct worker){ .magic = WORKER_MAGIC,
+		.index = index,
+		.proxy = proxy,
+		.loop = loop,
+		.network = network,
+		.codec = codec,
+		.control = control,
+		.left_draining = UINT32_MAX,
+		.left_shutting_down = UINT32_MAX };
 	e = channel_new(loop, INBOX, &worker->inbox);
 	if (e)
 		return e;
@@ -261,9 +269,8 @@ static uint32_t count_left(struct worker *worker)
 		left += !list_empty(&LIST_OF(link, struct worker_listener, link)->sessions);
 	left += !list_empty(&worker->running);
 	if (worker->shutting_down)
-		left += worker->routes_alive + worker->connections.in_use + worker->checks.in_use + worker->router_count + worker->configured +
-		        !list_empty(&worker->dying_routers) +
-		        !list_empty(&worker->listeners);
+		left += worker->routes_alive + worker->connections.in_use + worker->checks.in_use + worker->router_count +
+			worker->configured + !list_empty(&worker->dying_routers) + !list_empty(&worker->listeners);
 	return left;
 }
 
@@ -278,8 +285,8 @@ static void look(void *owner)
 		route_flush(worker);
 		upstream_sweep(worker, loop_now(worker->loop), true);
 	}
-	atomic_store_explicit(worker->shutting_down ? &worker->left_shutting_down : &worker->left_draining, count_left(worker),
-	                      memory_order_release);
+	atomic_store_explicit(
+		worker->shutting_down ? &worker->left_shutting_down : &worker->left_draining, count_left(worker), memory_order_release);
 	timer_set(worker->loop, &worker->look, loop_now(worker->loop) + LOOK);
 }
 

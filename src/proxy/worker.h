@@ -32,68 +32,68 @@ enum {
 
 /* A listening socket's set, and what all workers share about it. The control thread makes and frees it. */
 struct port {
-	struct list link;              /* control: proxy->ports */
+	struct list link; /* control: proxy->ports */
 	struct listen_set *set;
 	struct address bound;
-	struct address asked;          /* as configured: port 0 stays 0 */
-	struct scope *scope;           /* control: struct server_stats, under its present router's label; NULL: none yet */
-	struct scope **past;           /* control: those under the labels that it had before: sessions may still count there */
+	struct address asked; /* as configured: port 0 stays 0 */
+	struct scope *scope;  /* control: struct server_stats, under its present router's label; NULL: none yet */
+	struct scope **past;  /* control: those under the labels that it had before: sessions may still count there */
 	unsigned past_count;
-	_Atomic uint32_t concurrent;   /* requests now; kept only when there is a limit */
-	_Atomic uint32_t references;   /* workers that still have it, and the control thread */
-	unsigned generation;           /* control: of the last snapshot that had it; 0: none yet */
+	_Atomic uint32_t concurrent; /* requests now; kept only when there is a limit */
+	_Atomic uint32_t references; /* workers that still have it, and the control thread */
+	unsigned generation;         /* control: of the last snapshot that had it; 0: none yet */
 	unsigned previous_generation;
-	unsigned router, listener;     /* control: which listener of the present snapshot it is */
-	struct tls_server *tls;        /* control: of the present snapshot, counted; NULL: plain text */
-	struct scope *tls_scope;       /* control: where its certificate is told of */
+	unsigned router, listener; /* control: which listener of the present snapshot it is */
+	struct tls_server *tls;    /* control: of the present snapshot, counted; NULL: plain text */
+	struct scope *tls_scope;   /* control: where its certificate is told of */
 };
 
 /* A worker's share of a port. */
 struct worker_listener {
-	struct list link;              /* worker->listeners */
+	struct list link; /* worker->listeners */
 	struct worker *worker;
 	struct port *port;
-	struct listener *listener;     /* NULL once stopped */
-	struct worker_router *router;  /* the present one */
+	struct listener *listener;            /* NULL once stopped */
+	struct worker_router *router;         /* the present one */
 	const struct listener_policy *policy; /* in router->snapshot */
-	struct server_stats *stats;    /* of its present router's label: for what begins from now on */
+	struct server_stats *stats;           /* of its present router's label: for what begins from now on */
 	struct session_limits limits;
-	struct list sessions;          /* by session->link */
-	uint32_t exchanges;            /* that refer to it: one may outlive its session */
-	bool stopped;                  /* not configured any more; gone with its last session and exchange */
+	struct list sessions; /* by session->link */
+	uint32_t exchanges;   /* that refer to it: one may outlive its session */
+	bool stopped;         /* not configured any more; gone with its last session and exchange */
 };
 
 /* A router on this worker, for one snapshot. The control thread makes it and frees it. */
 struct worker_router {
 	uint32_t magic;
-	uint32_t references;           /* the worker's, while it is the present one, and its listeners' */
-	bool retired;                  /* a newer snapshot has taken its place: no routes any more */
+	uint32_t references; /* the worker's, while it is the present one, and its listeners' */
+	bool retired;        /* a newer snapshot has taken its place: no routes any more */
 	struct worker *worker;
-	struct snapshot *snapshot;     /* counted */
+	struct snapshot *snapshot; /* counted */
 	const struct router *router;
 	struct binder *binder;
-	struct scope *scope;           /* counted */
+	struct scope *scope; /* counted */
 	struct metrics *metrics;
 	struct router_stats *stats;
-	struct lines *access_lines;    /* of its access log; NULL: it has none */
-	struct slice dst_prefix;       /* shown: "/svc" */
-	struct map routes;             /* struct route, least recently used first */
-	struct map methods;            /* struct rpc_method (methods.c), by gRPC's names */
-	unsigned local_routes;         /* of them, those with a dtab of the request's own */
-	struct list link;              /* worker->dying_routers */
+	struct lines *access_lines; /* of its access log; NULL: it has none */
+	struct slice dst_prefix;    /* shown: "/svc" */
+	struct map routes;          /* struct route, least recently used first */
+	struct map methods;         /* struct rpc_method (methods.c), by gRPC's names */
+	unsigned local_routes;      /* of them, those with a dtab of the request's own */
+	struct list link;           /* worker->dying_routers */
 };
 
 /* A configuration on its way to a worker: made by the control thread, used up by the worker. */
 struct worker_config {
 	struct worker_router **routers;
 	unsigned router_count;
-	struct ring *recents;          /* not owned; NULL: recent requests are not kept */
+	struct ring *recents; /* not owned; NULL: recent requests are not kept */
 	double recent_rate;
 	unsigned entry_count;
 	struct {
 		struct port *port;
-		struct scope *scope;       /* port->scope, as of this configuration */
-		unsigned router;           /* index */
+		struct scope *scope; /* port->scope, as of this configuration */
+		unsigned router;     /* index */
 		const struct listener_policy *policy;
 	} entries[];
 };
@@ -104,9 +104,9 @@ struct worker {
 	struct proxy *proxy;
 	struct loop *loop;
 	struct network *network;
-	const struct codec *codec;     /* of all; NULL: what the policies say */
-	struct channel *inbox;         /* from the control thread */
-	struct channel *control;       /* to the control thread */
+	const struct codec *codec; /* of all; NULL: what the policies say */
+	struct channel *inbox;     /* from the control thread */
+	struct channel *control;   /* to the control thread */
 	struct session_pools *sessions;
 	struct tls_pools *tls;
 	struct pool exchanges, blocks, small_blocks, routes, bound_routes, upstreams, peers, connections, checks;
@@ -114,24 +114,24 @@ struct worker {
 	struct worker_router **routers;
 	unsigned router_count;
 	struct map upstreams_by_client;
-	struct map peers_by_target;    /* those whose connections are limited */
-	_Atomic bool overlooked;       /* another worker's message about one of them didn't fit into the inbox */
-	struct list unready_routes;    /* a binding was published that there was no memory for */
-	struct list dying_routes;      /* released; the control thread has not been told yet */
-	struct list dying_routers;     /* the same */
-	uint32_t configured;           /* configurations taken over that the control thread doesn't know of yet */
-	uint32_t routes_alive;         /* until the control thread has acknowledged their release */
-	struct list running;           /* exchanges */
-	struct timer sweep;            /* once a second: what is idle goes */
-	int64_t access_second;         /* what access_date says, seconds since 1970 (access.c) */
+	struct map peers_by_target; /* those whose connections are limited */
+	_Atomic bool overlooked;    /* another worker's message about one of them didn't fit into the inbox */
+	struct list unready_routes; /* a binding was published that there was no memory for */
+	struct list dying_routes;   /* released; the control thread has not been told yet */
+	struct list dying_routers;  /* the same */
+	uint32_t configured;        /* configurations taken over that the control thread doesn't know of yet */
+	uint32_t routes_alive;      /* until the control thread has acknowledged their release */
+	struct list running;        /* exchanges */
+	struct timer sweep;         /* once a second: what is idle goes */
+	int64_t access_second;      /* what access_date says, seconds since 1970 (access.c) */
 	char access_date[sizeof "[26/11/2026:18:22:19 UTC]"];
 	uint64_t hash_key;
-	struct ring *records;          /* struct record */
-	struct ring *recents;          /* struct recent, not owned; or NULL */
+	struct ring *records; /* struct record */
+	struct ring *recents; /* struct recent, not owned; or NULL */
 	double recent_rate;
-	struct tap *taps[TAP_MOST];    /* live requests that are asked for; not owned */
+	struct tap *taps[TAP_MOST]; /* live requests that are asked for; not owned */
 	unsigned tap_count;
-	struct timer look;             /* while draining: tells `left` */
+	struct timer look; /* while draining: tells `left` */
 	bool draining, shutting_down;
 	/* What is left, told by `look`, each by a counter of its own, so that an old number is not taken for a new one: sessions and
 	 * exchanges while draining; everything while shutting down. UINT32_MAX: nothing was told yet. */
@@ -139,7 +139,7 @@ struct worker {
 };
 
 MUST_CHECK int worker_init(struct worker *worker, struct proxy *proxy, unsigned index, struct loop *loop, struct network *network,
-                           const struct codec *codec, struct channel *control);
+	const struct codec *codec, struct channel *control);
 /* Everything must be drained or is closed now; on the loop's thread, or after it has ended. */
 void worker_fini(struct worker *worker);
 

@@ -54,22 +54,22 @@ struct side;
 /* Why a message was cut short. */
 enum reset {
 	RESET_NONE,
-	RESET_PEER,       /* the peer reset the exchange, or closed or broke the connection in the middle */
-	RESET_CONNECT,    /* the connection could not be made (nothing was sent) */
-	RESET_REFUSED,    /* the peer says that it did not process it: may be sent again (REFUSED_STREAM, GOAWAY). With an error: it says
+	RESET_PEER,     /* the peer reset the exchange, or closed or broke the connection in the middle */
+	RESET_CONNECT,  /* the connection could not be made (nothing was sent) */
+	RESET_REFUSED,  /* the peer says that it did not process it: may be sent again (REFUSED_STREAM, GOAWAY). With an error: it says
 	                   * nothing, but the connection was stale, most likely */
-	RESET_PROTOCOL,   /* the peer sent what its protocol forbids */
-	RESET_TIMEOUT,    /* our deadline */
-	RESET_CANCEL,     /* the other side of the exchange went away */
-	RESET_OVERLOAD,   /* a limit of ours */
-	RESET_SHUTDOWN,   /* we are ending */
+	RESET_PROTOCOL, /* the peer sent what its protocol forbids */
+	RESET_TIMEOUT,  /* our deadline */
+	RESET_CANCEL,   /* the other side of the exchange went away */
+	RESET_OVERLOAD, /* a limit of ours */
+	RESET_SHUTDOWN, /* we are ending */
 };
 
 /* Implemented by the exchange, a table for each of its two sides. */
 struct side_events {
-	void (*informational)(struct side *side, struct head *head); /* upstream: 1xx but 101 */
-	void (*head)(struct side *side, struct head *head);          /* upstream: the final head */
-	void (*body)(struct side *side, struct piece piece);         /* ownership of the piece passes */
+	void (*informational)(struct side *side, struct head *head);        /* upstream: 1xx but 101 */
+	void (*head)(struct side *side, struct head *head);                 /* upstream: the final head */
+	void (*body)(struct side *side, struct piece piece);                /* ownership of the piece passes */
 	void (*trailers)(struct side *side, const struct fields *trailers); /* ends the direction; valid during the call */
 	void (*end)(struct side *side);
 	void (*reset)(struct side *side, enum reset why, int error); /* error: enum error behind it, or 0 */
@@ -82,7 +82,7 @@ struct side_ops {
 	 * the codec's: it writes them from head->body and body_length and from its own state. */
 	void (*send_informational)(struct side *side, const struct head *head);
 	void (*send_head)(struct side *side, const struct head *head, bool end);
-	bool (*send_body)(struct side *side, struct piece piece, bool end); /* a length of 0 is allowed with end */
+	bool (*send_body)(struct side *side, struct piece piece, bool end);      /* a length of 0 is allowed with end */
 	void (*send_trailers)(struct side *side, const struct fields *trailers); /* and ends */
 	void (*pause)(struct side *side);
 	void (*resume)(struct side *side);
@@ -96,9 +96,9 @@ struct side {
 	const struct side_events *events; /* set by the exchange, before the callback that gave it the side returns */
 	void *exchange;                   /* the owner of the events */
 	struct session *session;
-	struct head *head;                /* downstream: the request's; upstream: the response's once it is told */
-	bool reused;                      /* upstream: the connection had carried exchanges before (a stale keep-alive is then likely) */
-	bool wrote;                       /* upstream: some byte of the request may have reached the peer */
+	struct head *head; /* downstream: the request's; upstream: the response's once it is told */
+	bool reused;       /* upstream: the connection had carried exchanges before (a stale keep-alive is then likely) */
+	bool wrote;        /* upstream: some byte of the request may have reached the peer */
 };
 
 static inline void side_own(struct side *side, const struct side_events *events, void *exchange)

@@ -74,8 +74,8 @@ static bool head(struct http1_session *h)
 		return false;
 	}
 	h->heard = true;
-	e = http1_parse_response(&h->parser, h->input.buffer->bytes + h->input.at, bytes.length, (enum method)h->method, &s->head,
-	                         &consumed);
+	e = http1_parse_response(
+		&h->parser, h->input.buffer->bytes + h->input.at, bytes.length, (enum method)h->method, &s->head, &consumed);
 	if (e == ERROR_INCOMPLETE) {
 		if (http1_receive_join(h, 502, "response head too large"))
 			return true;
@@ -202,7 +202,8 @@ static uint32_t capacity(const struct session *session)
 {
 	const struct http1_session *h = (const struct http1_session *)(const void *)session;
 
-	return !h->side && h->closing == CLOSING_NOT && !h->detects && h->becomes == HTTP1_BECOMES_NOTHING && !session->draining && !h->ended && h->receiving == RECEIVING_HEAD;
+	return !h->side && h->closing == CLOSING_NOT && !h->detects && h->becomes == HTTP1_BECOMES_NOTHING && !session->draining &&
+		!h->ended && h->receiving == RECEIVING_HEAD;
 }
 
 static uint32_t running(const struct session *session)
@@ -263,8 +264,7 @@ static const struct http1_role role = {
 };
 
 int http1_client_new(struct session_pools *pools, struct stream *stream, const struct session_limits *limits,
-                     const struct session_events *events, void *owner, struct session_counters *counters,
-                     struct session **session)
+	const struct session_events *events, void *owner, struct session_counters *counters, struct session **session)
 {
 	struct http1_session *h;
 	int e = http1_session_new(pools, stream, limits, events, owner, counters, &session_ops, &role, &h);

@@ -313,7 +313,7 @@ static void drop_rest(struct http1_session *h)
 	bool known = h->body.kind == BODY_LENGTH;
 
 	if (!h->persistent || h->receiving == RECEIVING_OPAQUE || h->receiving == RECEIVING_HELD ||
-	    (known && h->body.left > HTTP1_REST_MOST)) {
+		(known && h->body.left > HTTP1_REST_MOST)) {
 		http1_session_end(h, CLOSING_LINGER, RESET_NONE, 0);
 		return;
 	}
@@ -402,8 +402,7 @@ static const struct http1_role role = {
 };
 
 int http1_server_new(struct session_pools *pools, struct stream *stream, const struct session_limits *limits,
-                     const struct session_events *events, void *owner, struct session_counters *counters,
-                     struct session **session)
+	const struct session_events *events, void *owner, struct session_counters *counters, struct session **session)
 {
 	struct http1_session *h;
 	int e = http1_session_new(pools, stream, limits, events, owner, counters, &session_ops, &role, &h);

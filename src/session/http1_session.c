@@ -449,8 +449,8 @@ static void set_limits(struct http1_session *h, const struct session_limits *lim
 		h->input.large = &h->pools->large_buffers;
 }
 
-static void init_session(struct http1_session *h, const struct session_events *events, void *owner,
-                         struct session_counters *counters, const struct session_ops *ops, struct stream *stream)
+static void init_session(struct http1_session *h, const struct session_events *events, void *owner, struct session_counters *counters,
+	const struct session_ops *ops, struct stream *stream)
 {
 	struct session *session = &h->session;
 
@@ -467,8 +467,8 @@ static void init_session(struct http1_session *h, const struct session_events *e
 }
 
 int http1_session_new(struct session_pools *pools, struct stream *stream, const struct session_limits *limits,
-                      const struct session_events *events, void *owner, struct session_counters *counters,
-                      const struct session_ops *ops, const struct http1_role *role, struct http1_session **h)
+	const struct session_events *events, void *owner, struct session_counters *counters, const struct session_ops *ops,
+	const struct http1_role *role, struct http1_session **h)
 {
 	struct http1_session *new;
 

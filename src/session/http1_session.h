@@ -106,35 +106,35 @@ struct http1_role {
 struct http1_session {
 	struct session session; /* first */
 	uint32_t magic;
-	uint8_t receiving;      /* enum receiving */
-	uint8_t sending;        /* enum sending */
-	uint8_t closing;        /* enum closing */
-	uint8_t framing;        /* enum body: of what is sent */
-	uint8_t method;         /* enum method of the request */
-	uint8_t version;        /* enum version: server: the client's */
-	uint8_t why;            /* enum reset: of the open side, when closing */
-	uint8_t becomes;        /* enum http1_becomes: in the task */
-	bool detects;           /* it is not known yet whether this is HTTP/1: before the server's first bytes, or the agreed protocol */
-	bool detected;          /* server: by its first bytes: what speaks neither is not answered, only closed */
-	bool upgradable;        /* server: its next request may ask for HTTP/2 */
-	bool counted;           /* as a connection */
-	bool reading;           /* the stream is not paused */
-	bool paused;            /* by the exchange */
-	bool blocked;           /* send_body has answered false */
-	bool stalled;           /* server: the next request waits until the client has read more of its responses */
-	bool ended;             /* the peer's FIN was told */
-	bool given;             /* client: some byte of the request was given to the stream */
-	bool heard;             /* client: some byte of the response has arrived */
-	bool persistent;        /* the connection goes on behind this exchange */
-	bool upgrades;          /* the request asks for an upgrade, or is a CONNECT */
-	bool owes_continue;     /* server: the client may be waiting for `100 Continue` */
-	bool first_chunk;       /* no chunk was sent yet */
-	bool finish_stream;     /* FIN behind what was gathered */
+	uint8_t receiving;  /* enum receiving */
+	uint8_t sending;    /* enum sending */
+	uint8_t closing;    /* enum closing */
+	uint8_t framing;    /* enum body: of what is sent */
+	uint8_t method;     /* enum method of the request */
+	uint8_t version;    /* enum version: server: the client's */
+	uint8_t why;        /* enum reset: of the open side, when closing */
+	uint8_t becomes;    /* enum http1_becomes: in the task */
+	bool detects;       /* it is not known yet whether this is HTTP/1: before the server's first bytes, or the agreed protocol */
+	bool detected;      /* server: by its first bytes: what speaks neither is not answered, only closed */
+	bool upgradable;    /* server: its next request may ask for HTTP/2 */
+	bool counted;       /* as a connection */
+	bool reading;       /* the stream is not paused */
+	bool paused;        /* by the exchange */
+	bool blocked;       /* send_body has answered false */
+	bool stalled;       /* server: the next request waits until the client has read more of its responses */
+	bool ended;         /* the peer's FIN was told */
+	bool given;         /* client: some byte of the request was given to the stream */
+	bool heard;         /* client: some byte of the response has arrived */
+	bool persistent;    /* the connection goes on behind this exchange */
+	bool upgrades;      /* the request asks for an upgrade, or is a CONNECT */
+	bool owes_continue; /* server: the client may be waiting for `100 Continue` */
+	bool first_chunk;   /* no chunk was sent yet */
+	bool finish_stream; /* FIN behind what was gathered */
 	bool finished_stream;
 	bool tell_available;
 	bool told_closed;
-	int error;              /* why it is closing, for `closed` and `reset` */
-	uint64_t left;          /* sending with a length: bytes still owed; without a side: bytes that may still be dropped */
+	int error;     /* why it is closing, for `closed` and `reset` */
+	uint64_t left; /* sending with a length: bytes still owed; without a side: bytes that may still be dropped */
 	const struct http1_role *role;
 	struct session_pools *pools;
 	struct session_limits limits;
@@ -146,9 +146,9 @@ struct http1_session {
 	struct output output;
 	struct task task;
 	struct expiry phase, life;
-	struct expiry silence;  /* set while something is waited for, with limits.read_stall_ns */
-	struct expiry stall;    /* set while something is on its way, with limits.write_stall_ns */
-	uint64_t sent_before;   /* when `stall` was set */
+	struct expiry silence; /* set while something is waited for, with limits.read_stall_ns */
+	struct expiry stall;   /* set while something is on its way, with limits.write_stall_ns */
+	uint64_t sent_before;  /* when `stall` was set */
 };
 
 enum {
@@ -172,8 +172,8 @@ static inline struct http1_session *http1_session_of_side(struct side *side)
 
 /* Owns the stream, also on failure. */
 MUST_CHECK int http1_session_new(struct session_pools *pools, struct stream *stream, const struct session_limits *limits,
-                                 const struct session_events *events, void *owner, struct session_counters *counters,
-                                 const struct session_ops *ops, const struct http1_role *role, struct http1_session **h);
+	const struct session_events *events, void *owner, struct session_counters *counters, const struct session_ops *ops,
+	const struct http1_role *role, struct http1_session **h);
 void http1_session_receive_in(struct http1_session *h, enum receiving state);
 void http1_session_send_in(struct http1_session *h, enum sending state);
 /* Ends the session from the task; `why` and `error` are told to the side if it is open. The first call counts. */

@@ -192,8 +192,7 @@ static bool data(struct http2_session *h)
 	if (h->data_left > 0)
 		return length > 0;
 	h->reading = HTTP2_READING_REST;
-	if (h->closing == HTTP2_CLOSING_NOT && (h->frame.flags & HTTP2_END_STREAM) && s &&
-		s->receiving == HTTP2_RECEIVING_BODY)
+	if (h->closing == HTTP2_CLOSING_NOT && (h->frame.flags & HTTP2_END_STREAM) && s && s->receiving == HTTP2_RECEIVING_BODY)
 		all_received(h, s);
 	if (h->closing == HTTP2_CLOSING_NOT)
 		http2_window_return(h);
@@ -573,9 +572,7 @@ static enum http2_error check_frame(const struct http2_session *h)
 	case HTTP2_PUSH_PROMISE:
 		return HTTP2_PROTOCOL_ERROR;
 	case HTTP2_PING:
-		return on_stream                             ? HTTP2_PROTOCOL_ERROR
-			: frame->length != HTTP2_PING_LENGTH ? HTTP2_FRAME_SIZE_ERROR
-							     : HTTP2_NO_ERROR;
+		return on_stream ? HTTP2_PROTOCOL_ERROR : frame->length != HTTP2_PING_LENGTH ? HTTP2_FRAME_SIZE_ERROR : HTTP2_NO_ERROR;
 	case HTTP2_GOAWAY:
 		return on_stream ? HTTP2_PROTOCOL_ERROR : frame->length < 8 ? HTTP2_FRAME_SIZE_ERROR : HTTP2_NO_ERROR;
 	case HTTP2_WINDOW_UPDATE:

@@ -271,7 +271,7 @@ void http2_send_pump(struct http2_session *h)
 	struct list *link;
 
 	while (h->closing == HTTP2_CLOSING_NOT && output_backlog(&h->output) < h->limits.max_waiting_bytes &&
-	       (link = list_first(&h->ready)))
+		(link = list_first(&h->ready)))
 		take_turn(h, LIST_OF(link, struct http2_stream, ready));
 }
 

@@ -331,8 +331,7 @@ const struct session_ops http2_server_ops = {
 };
 
 int http2_server_new(struct session_pools *pools, struct stream *stream, const struct session_limits *limits,
-                     const struct session_events *events, void *owner, struct session_counters *counters,
-                     struct session **session)
+	const struct session_events *events, void *owner, struct session_counters *counters, struct session **session)
 {
 	struct http2_session *h;
 	int e = http2_session_new(pools, stream, limits, events, owner, counters, &http2_server_ops, true, &h);

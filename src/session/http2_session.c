@@ -600,8 +600,8 @@ void http2_session_start(struct http2_session *h)
 }
 
 int http2_session_new(struct session_pools *pools, struct stream *stream, const struct session_limits *limits,
-                      const struct session_events *events, void *owner, struct session_counters *counters,
-                      const struct session_ops *ops, bool server, struct http2_session **h)
+	const struct session_events *events, void *owner, struct session_counters *counters, const struct session_ops *ops, bool server,
+	struct http2_session **h)
 {
 	struct http2_session *new;
 

@@ -66,11 +66,11 @@ enum http2_closing {
 /* What the next received bytes are. */
 enum http2_reading {
 	HTTP2_READING_PREFACE,
-	HTTP2_READING_FRAME,    /* a frame's head */
-	HTTP2_READING_PAYLOAD,  /* of h->frame, of which h->left bytes are left */
-	HTTP2_READING_DATA,     /* of a DATA frame: h->data_left, then padding */
+	HTTP2_READING_FRAME,   /* a frame's head */
+	HTTP2_READING_PAYLOAD, /* of h->frame, of which h->left bytes are left */
+	HTTP2_READING_DATA,    /* of a DATA frame: h->data_left, then padding */
 	HTTP2_READING_SETTINGS,
-	HTTP2_READING_REST,     /* of the frame, which nobody wants */
+	HTTP2_READING_REST, /* of the frame, which nobody wants */
 };
 
 /* A server's orderly end (section 6.8). */
@@ -92,63 +92,63 @@ enum { HTTP2_SHORT_FIELDS = 26 }; /* HEAD_ADDED of them are for the exchange */
 struct http2_session;
 
 struct http2_stream {
-	struct side side;           /* first */
-	uint32_t id;                /* 0: the client has not sent its head */
-	uint8_t receiving;          /* enum http2_receiving */
-	uint8_t sending;            /* enum http2_sending */
-	uint8_t method;             /* enum method, of the request */
-	uint8_t framing;            /* enum body, of what is sent */
-	uint8_t fate;               /* enum reset: to be told from the task */
+	struct side side;  /* first */
+	uint32_t id;       /* 0: the client has not sent its head */
+	uint8_t receiving; /* enum http2_receiving */
+	uint8_t sending;   /* enum http2_sending */
+	uint8_t method;    /* enum method, of the request */
+	uint8_t framing;   /* enum body, of what is sent */
+	uint8_t fate;      /* enum reset: to be told from the task */
 	bool open;
-	bool released;              /* by the exchange */
-	bool resets;                /* a reset was told: nothing more is */
+	bool released; /* by the exchange */
+	bool resets;   /* a reset was told: nothing more is */
 	bool paused, blocked;
-	bool tunnel;                /* CONNECT, or an upgrade: both directions are opaque */
-	bool held;                  /* the peer's bytes wait until it is known whether this becomes a tunnel */
-	bool cut;                   /* server: the rest of the request is taken for its end, though it isn't */
+	bool tunnel; /* CONNECT, or an upgrade: both directions are opaque */
+	bool held;   /* the peer's bytes wait until it is known whether this becomes a tunnel */
+	bool cut;    /* server: the rest of the request is taken for its end, though it isn't */
 	bool websocket;
-	bool muted;                 /* client: the response is whole, and nobody wants the rest of the request */
-	bool counted;               /* receiving with a length */
-	bool owes_continue;         /* server: the client may be waiting for an informational 100 */
-	bool heard;                 /* something of its body has arrived */
+	bool muted;                          /* client: the response is whole, and nobody wants the rest of the request */
+	bool counted;                        /* receiving with a length */
+	bool owes_continue;                  /* server: the client may be waiting for an informational 100 */
+	bool heard;                          /* something of its body has arrived */
 	int32_t send_window, receive_window; /* may be negative (section 6.9.2) */
-	uint32_t taken;             /* bytes that may be given back to the peer's window */
+	uint32_t taken;                      /* bytes that may be given back to the peer's window */
 	int fate_error;
 	uint64_t receive_left, send_left;
 	struct http2_head *head, *trailers; /* received; NULL: none, or not needed any more */
-	const struct head *deferred; /* client: the request's, which waits for the server's SETTINGS */
+	const struct head *deferred;        /* client: the request's, which waits for the server's SETTINGS */
 	struct queue in, out;
-	struct piece out_trailers;  /* their block, to be sent behind `out`; length 0: none */
-	struct http2_stream *chain; /* in the table */
-	struct list link;           /* of the session's streams */
-	struct list ready;          /* among those that have something to send, or that wait for the connection's window */
-	struct list wake;           /* among those that the task looks at */
-	struct list waiting;        /* among those that wait for `writable` */
-	struct expiry stall;        /* set while it has something to send and can't */
+	struct piece out_trailers;     /* their block, to be sent behind `out`; length 0: none */
+	struct http2_stream *chain;    /* in the table */
+	struct list link;              /* of the session's streams */
+	struct list ready;             /* among those that have something to send, or that wait for the connection's window */
+	struct list wake;              /* among those that the task looks at */
+	struct list waiting;           /* among those that wait for `writable` */
+	struct expiry stall;           /* set while it has something to send and can't */
 	char accept[WEBSOCKET_ACCEPT]; /* what answers the websocket key of the request */
 };
 
 enum { HTTP2_TABLE_FIRST = 8, HTTP2_TABLE_SECOND = 512, HTTP2_CLOSED_KNOWN = 8 };
 
 struct http2_session {
-	struct session session;     /* first */
+	struct session session; /* first */
 	uint32_t magic;
 	bool server;
-	uint8_t reading;            /* enum http2_reading */
-	uint8_t closing;            /* enum http2_closing */
-	uint8_t draining;           /* enum http2_draining */
-	uint8_t why;                /* enum reset, for what is open when closing */
-	bool counted;               /* as a connection */
-	bool secure;                /* the stream is: for :scheme */
-	bool lost;                  /* client: the connection is gone; what is whole is still told */
+	uint8_t reading;  /* enum http2_reading */
+	uint8_t closing;  /* enum http2_closing */
+	uint8_t draining; /* enum http2_draining */
+	uint8_t why;      /* enum reset, for what is open when closing */
+	bool counted;     /* as a connection */
+	bool secure;      /* the stream is: for :scheme */
+	bool lost;        /* client: the connection is gone; what is whole is still told */
 	bool said_no_table;
-	bool got_settings;          /* the peer's first */
-	bool settings_known;        /* the peer has acknowledged ours */
-	bool withheld;              /* the connection's window was not given back: too much is held */
-	bool window_unknown;        /* the peer has not acknowledged `window_told` */
-	bool said_goodbye;          /* a GOAWAY that is the last one */
-	bool pinged;                /* the keep-alive's PING has no answer yet */
-	bool full;                  /* client: there was no capacity; `available` is owed when there is */
+	bool got_settings;   /* the peer's first */
+	bool settings_known; /* the peer has acknowledged ours */
+	bool withheld;       /* the connection's window was not given back: too much is held */
+	bool window_unknown; /* the peer has not acknowledged `window_told` */
+	bool said_goodbye;   /* a GOAWAY that is the last one */
+	bool pinged;         /* the keep-alive's PING has no answer yet */
+	bool full;           /* client: there was no capacity; `available` is owed when there is */
 	bool tell_available;
 	bool told_closed;
 	int error;
@@ -161,33 +161,33 @@ struct http2_session {
 	uint32_t left, data_left;
 	uint8_t header_have;
 	char header[HTTP2_FRAME_HEAD];
-	bool block_ends;            /* of a header block that goes on with CONTINUATION: END_STREAM */
-	bool block_depends;         /* it depends on itself */
-	uint32_t block_stream;      /* 0: none */
+	bool block_ends;       /* of a header block that goes on with CONTINUATION: END_STREAM */
+	bool block_depends;    /* it depends on itself */
+	uint32_t block_stream; /* 0: none */
 	struct buffer *block;
 	struct http2_reader reader;
-	int64_t receive_window;     /* of the connection: what the peer may still send */
-	uint32_t unreturned;        /* received, and not yet given back */
+	int64_t receive_window;       /* of the connection: what the peer may still send */
+	uint32_t unreturned;          /* received, and not yet given back */
 	uint32_t window, window_told; /* that streams begin with: as the peer knows it; as we have said last */
 	uint32_t worth, stream_worth; /* bytes, taken of the connection's window or a stream's, to tell the peer of */
-	size_t held_bytes;          /* of all streams, received and not told */
-	size_t held_most;           /* of which the connection's window is given back */
+	size_t held_bytes;            /* of all streams, received and not told */
+	size_t held_most;             /* of which the connection's window is given back */
 
 	/* sending */
 	int64_t send_window;
 	uint32_t stream_send_window; /* of a new stream: peer.initial_window_size, once its whole frame is there */
-	char *last_flags;           /* of the DATA frame written last, while it can still be changed */
-	uint32_t last_data;         /* its stream */
-	uint64_t last_taken;        /* what the stream below had been given before it */
-	struct list ready, starved; /* streams: able to send; waiting for the connection's window */
+	char *last_flags;            /* of the DATA frame written last, while it can still be changed */
+	uint32_t last_data;          /* its stream */
+	uint64_t last_taken;         /* what the stream below had been given before it */
+	struct list ready, starved;  /* streams: able to send; waiting for the connection's window */
 	struct list waiting;
 
 	/* streams */
 	uint32_t last_peer_id, next_id;
-	uint32_t gap_from, gap_to;  /* ids that the peer has left out, of late */
-	uint32_t goaway_last;       /* what our last GOAWAY says */
-	uint32_t open, alive;       /* open streams; streams that there are */
-	uint32_t awaited;           /* open streams whose peer's message has not ended */
+	uint32_t gap_from, gap_to; /* ids that the peer has left out, of late */
+	uint32_t goaway_last;      /* what our last GOAWAY says */
+	uint32_t open, alive;      /* open streams; streams that there are */
+	uint32_t awaited;          /* open streams whose peer's message has not ended */
 	uint32_t table_mask;
 	struct http2_stream **table, *small_table[HTTP2_TABLE_FIRST];
 	struct list streams, wakes;
@@ -204,16 +204,22 @@ struct http2_session {
 	struct output output;
 	struct task task;
 	struct expiry phase, life, ping;
-	struct expiry silence;      /* set while something is to come, with limits.read_stall_ns */
-	struct expiry stall;        /* set while something is on its way */
-	uint64_t sent_before;       /* when `stall` was set */
+	struct expiry silence; /* set while something is to come, with limits.read_stall_ns */
+	struct expiry stall;   /* set while something is on its way */
+	uint64_t sent_before;  /* when `stall` was set */
 };
 
 enum { HTTP2_SESSION_MAGIC = 0x48325345 };
 
 /* What our PINGs carry: one asks whether GOAWAY has been seen, one whether anybody is there. */
-#define HTTP2_DRAIN_PING { 'd', 'r', 'a', 'i', 'n', 'i', 'n', 'g' }
-#define HTTP2_KEEP_ALIVE_PING { 'a', 'n', 'y', 'b', 'o', 'd', 'y', '?' }
+#define HTTP2_DRAIN_PING \
+	{ \
+		'd', 'r', 'a', 'i', 'n', 'i', 'n', 'g' \
+	}
+#define HTTP2_KEEP_ALIVE_PING \
+	{ \
+		'a', 'n', 'y', 'b', 'o', 'd', 'y', '?' \
+	}
 
 static inline struct http2_session *http2_session_of(struct session *session)
 {
@@ -229,8 +235,8 @@ static inline struct http2_stream *http2_stream_of(struct side *side)
 
 /* Owns the stream, also on failure. */
 MUST_CHECK int http2_session_new(struct session_pools *pools, struct stream *stream, const struct session_limits *limits,
-                                 const struct session_events *events, void *owner, struct session_counters *counters,
-                                 const struct session_ops *ops, bool server, struct http2_session **h);
+	const struct session_events *events, void *owner, struct session_counters *counters, const struct session_ops *ops, bool server,
+	struct http2_session **h);
 /* Fills in everything but h->session, which is there; then input and output may be what others have begun; then it starts. */
 void http2_session_begin(struct http2_session *h, struct session_pools *pools, const struct session_limits *limits, bool server);
 void http2_session_start(struct http2_session *h);

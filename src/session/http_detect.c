@@ -130,7 +130,7 @@ bool http_detect_upgrade(struct http1_session *h)
 	h->upgradable = false;
 	http2_settings_init(&settings);
 	if (!head->upgrades || head->method == METHOD_CONNECT || !any_has_token(head, FIELD_UPGRADE, SLICE("h2c")) ||
-	    !any_has_token(head, FIELD_CONNECTION, SLICE("http2-settings")) || !is_complete(h, head) || !read_settings(head, &settings))
+		!any_has_token(head, FIELD_CONNECTION, SLICE("http2-settings")) || !is_complete(h, head) || !read_settings(head, &settings))
 		return false;
 	h->becomes = HTTP1_BECOMES_HTTP2_UPGRADED;
 	http1_session_touch(h);
@@ -208,7 +208,7 @@ void http_detect_become(struct http1_session *old)
 /* --- the codec --- */
 
 static int server_new(struct session_pools *pools, struct stream *stream, const struct session_limits *limits,
-                      const struct session_events *events, void *owner, struct session_counters *counters, struct session **session)
+	const struct session_events *events, void *owner, struct session_counters *counters, struct session **session)
 {
 	int e = http1_server_new(pools, stream, limits, events, owner, counters, session);
 
@@ -220,7 +220,7 @@ static int server_new(struct session_pools *pools, struct stream *stream, const 
 }
 
 static int client_new(struct session_pools *pools, struct stream *stream, const struct session_limits *limits,
-                      const struct session_events *events, void *owner, struct session_counters *counters, struct session **session)
+	const struct session_events *events, void *owner, struct session_counters *counters, struct session **session)
 {
 	bool secured = stream->ops->security;
 	int e = http1_client_new(pools, stream, limits, events, owner, counters, session);

@@ -84,7 +84,7 @@ void output_piece(struct output *output, struct piece piece)
 		return;
 	}
 	if (piece.length <= OUTPUT_COPY &&
-	    (piece.length <= output_room_left(output) || (output->waiting > 0 && output_room(output, piece.length)))) {
+		(piece.length <= output_room_left(output) || (output->waiting > 0 && output_room(output, piece.length)))) {
 		memcpy(output->buffer->bytes + output->buffer->filled, piece.at, piece.length);
 		output_wrote(output, piece.length);
 		piece_release(&piece);

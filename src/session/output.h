@@ -28,10 +28,10 @@ struct output {
 	struct buffer *buffer; /* being written, or NULL */
 	uint32_t sealed;       /* so much of it is in pieces already */
 	uint32_t count;
-	size_t gathered;       /* bytes not taken by the stream yet */
-	size_t waiting;        /* bytes that the stream has taken and not sent */
-	uint64_t taken;        /* bytes taken by the stream since the owner looked */
-	uint64_t given;        /* the same, in all */
+	size_t gathered; /* bytes not taken by the stream yet */
+	size_t waiting;  /* bytes that the stream has taken and not sent */
+	uint64_t taken;  /* bytes taken by the stream since the owner looked */
+	uint64_t given;  /* the same, in all */
 	struct piece pieces[OUTPUT_PIECES];
 };
 

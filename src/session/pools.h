@@ -10,16 +10,16 @@
 struct session_pools {
 	uint32_t magic;
 	struct loop *loop;
-	struct pool sessions;      /* struct http1_session or http2_session: a connection may become the other */
-	struct pool sides;         /* struct http1_side */
-	struct pool large_buffers; /* of heads that outgrow one of the loop's buffers, being received or sent */
-	struct pool http2_streams; /* struct http2_stream */
-	struct pool http2_heads;   /* struct http2_head */
+	struct pool sessions;          /* struct http1_session or http2_session: a connection may become the other */
+	struct pool sides;             /* struct http1_side */
+	struct pool large_buffers;     /* of heads that outgrow one of the loop's buffers, being received or sent */
+	struct pool http2_streams;     /* struct http2_stream */
+	struct pool http2_heads;       /* struct http2_head */
 	struct pool http2_short_heads; /* with HTTP2_SHORT_FIELDS */
 	struct http2_head *http2_read; /* where blocks are read to; NULL: none yet */
-	struct pool http2_tables;  /* of a session with many streams */
+	struct pool http2_tables;      /* of a session with many streams */
 	struct pool hpack_tables;
-	struct pool queue_items;   /* struct queue_item */
+	struct pool queue_items; /* struct queue_item */
 	struct expiries expiries;
 };
 

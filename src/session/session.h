@@ -30,8 +30,8 @@ enum { SESSION_NO_TABLE = UINT32_MAX }; /* session_limits.header_table */
 
 /* Bytes and connections, one shard a worker; may be NULL. */
 struct session_counters {
-	struct counter connects;       /* sessions begun */
-	struct counter closes;         /* sessions ended: connections = connects - closes */
+	struct counter connects; /* sessions begun */
+	struct counter closes;   /* sessions ended: connections = connects - closes */
 	struct counter received_bytes;
 	struct counter sent_bytes;
 	struct counter protocol_errors;
@@ -44,27 +44,27 @@ struct session_counters {
 };
 
 struct session_limits {
-	uint32_t max_line_bytes;       /* request or status line; 0: 4096 */
-	uint32_t max_head_bytes;       /* all field lines; 0: 8192; at most 60 KiB, in HTTP/2 15 KiB */
-	uint32_t max_fields;           /* 0, or more than HEAD_MAX_FIELDS: HEAD_MAX_FIELDS */
-	int64_t idle_ns;               /* without an exchange, then closed; 0: never */
-	int64_t head_ns;               /* from the first byte of a head to its end (slow loris); 0: 60 s */
-	int64_t life_ns;               /* after which the session drains; 0: no limit */
-	int64_t read_stall_ns;         /* nothing comes although a request, or more of a message, is waited for: closed; 0: never */
-	int64_t write_stall_ns;        /* the peer takes nothing of what is sent to it: closed; 0: 5 minutes. HTTP/2: a stream whose window
+	uint32_t max_line_bytes;    /* request or status line; 0: 4096 */
+	uint32_t max_head_bytes;    /* all field lines; 0: 8192; at most 60 KiB, in HTTP/2 15 KiB */
+	uint32_t max_fields;        /* 0, or more than HEAD_MAX_FIELDS: HEAD_MAX_FIELDS */
+	int64_t idle_ns;            /* without an exchange, then closed; 0: never */
+	int64_t head_ns;            /* from the first byte of a head to its end (slow loris); 0: 60 s */
+	int64_t life_ns;            /* after which the session drains; 0: no limit */
+	int64_t read_stall_ns;      /* nothing comes although a request, or more of a message, is waited for: closed; 0: never */
+	int64_t write_stall_ns;     /* the peer takes nothing of what is sent to it: closed; 0: 5 minutes. HTTP/2: a stream whose window
 	                                * stays closed, too */
-	uint32_t max_waiting_bytes;    /* sent bytes waiting before send_body answers false; 0: 64 KiB */
+	uint32_t max_waiting_bytes; /* sent bytes waiting before send_body answers false; 0: 64 KiB */
 	/* HTTP/2 */
-	uint32_t max_streams;          /* at once; 0: 1000. At a client's end the server's limit counts, too */
-	uint32_t stream_window;        /* bytes of a body that the peer may send before the exchange has taken them; 0: 64 KiB */
-	uint32_t max_frame;            /* bytes of a frame that the peer may send, 16384 or more; 0: 16384 */
-	uint32_t header_table;         /* bytes of HPACK's table, for what the peer sends; 0, or more: 4096. SESSION_NO_TABLE: none */
-	double window_share;           /* a stream's peer is told of new room when no more than that share of its window is left; 0: 0.5 */
-	uint32_t max_held_bytes;       /* of all bodies of a connection that wait for their exchanges; at half of it the windows of its
+	uint32_t max_streams;        /* at once; 0: 1000. At a client's end the server's limit counts, too */
+	uint32_t stream_window;      /* bytes of a body that the peer may send before the exchange has taken them; 0: 64 KiB */
+	uint32_t max_frame;          /* bytes of a frame that the peer may send, 16384 or more; 0: 16384 */
+	uint32_t header_table;       /* bytes of HPACK's table, for what the peer sends; 0, or more: 4096. SESSION_NO_TABLE: none */
+	double window_share;         /* a stream's peer is told of new room when no more than that share of its window is left; 0: 0.5 */
+	uint32_t max_held_bytes;     /* of all bodies of a connection that wait for their exchanges; at half of it the windows of its
 	                                * streams are made narrow, and it is only reached by a peer that doesn't heed that; 0: 4 MiB */
-	uint32_t max_control_frames;   /* that do nothing for a request, at once; useful work and time (50/s) give them back; 0: 1000 */
-	uint32_t max_resets;           /* requests taken back or refused, at once; whole exchanges and time (33/s) give them back; 0: 1000 */
-	int64_t ping_ns;               /* a PING each time, and the end if the last has no answer; 0: never */
+	uint32_t max_control_frames; /* that do nothing for a request, at once; useful work and time (50/s) give them back; 0: 1000 */
+	uint32_t max_resets;         /* requests taken back or refused, at once; whole exchanges and time (33/s) give them back; 0: 1000 */
+	int64_t ping_ns;             /* a PING each time, and the end if the last has no answer; 0: never */
 };
 
 struct session_events {
@@ -96,38 +96,34 @@ struct session {
 	struct stream *stream;
 	struct loop *loop;
 	struct session_counters *counters;
-	struct list link;       /* for the owner: a listener's sessions, a pool's idle ones */
+	struct list link; /* for the owner: a listener's sessions, a pool's idle ones */
 	struct address local, remote;
-	uint64_t exchanges;     /* begun on it so far */
-	int64_t began;          /* loop_now when it was made */
+	uint64_t exchanges; /* begun on it so far */
+	int64_t began;      /* loop_now when it was made */
 	bool connected;
 	bool draining;
-	bool undecided;         /* client: how many exchanges it takes is not known before `available` is told with this cleared */
+	bool undecided; /* client: how many exchanges it takes is not known before `available` is told with this cleared */
 };
 
 /* The ends of HTTP/1.1 (RFC 9112). The stream's ownership passes, also on failure. */
 MUST_CHECK int http1_server_new(struct session_pools *pools, struct stream *stream, const struct session_limits *limits,
-                                const struct session_events *events, void *owner, struct session_counters *counters,
-                                struct session **session);
+	const struct session_events *events, void *owner, struct session_counters *counters, struct session **session);
 /* The stream may still be connecting; exchanges may be opened at once and wait for it. */
 MUST_CHECK int http1_client_new(struct session_pools *pools, struct stream *stream, const struct session_limits *limits,
-                                const struct session_events *events, void *owner, struct session_counters *counters,
-                                struct session **session);
+	const struct session_events *events, void *owner, struct session_counters *counters, struct session **session);
 
 /* The ends of HTTP/2 (RFC 9113) with prior knowledge. As above. */
 MUST_CHECK int http2_server_new(struct session_pools *pools, struct stream *stream, const struct session_limits *limits,
-                                const struct session_events *events, void *owner, struct session_counters *counters,
-                                struct session **session);
+	const struct session_events *events, void *owner, struct session_counters *counters, struct session **session);
 MUST_CHECK int http2_client_new(struct session_pools *pools, struct stream *stream, const struct session_limits *limits,
-                                const struct session_events *events, void *owner, struct session_counters *counters,
-                                struct session **session);
+	const struct session_events *events, void *owner, struct session_counters *counters, struct session **session);
 
 /* A protocol's two ends, for who makes sessions without caring which protocol it is: the proxy. */
 struct codec {
 	int (*server)(struct session_pools *pools, struct stream *stream, const struct session_limits *limits,
-	              const struct session_events *events, void *owner, struct session_counters *counters, struct session **session);
+		const struct session_events *events, void *owner, struct session_counters *counters, struct session **session);
 	int (*client)(struct session_pools *pools, struct stream *stream, const struct session_limits *limits,
-	              const struct session_events *events, void *owner, struct session_counters *counters, struct session **session);
+		const struct session_events *events, void *owner, struct session_counters *counters, struct session **session);
 };
 
 /* http_codec: a server's connection is whatever its first bytes say, or the protocol agreed with TLS (ALPN), or becomes HTTP/2 by

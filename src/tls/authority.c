@@ -172,8 +172,7 @@ static int fill_state(struct state *state, const struct authority_options *optio
 	if (e)
 		return fail(why, e, "`%.*s` can be no trust domain: %s", SLICE_ARGS(options->trust_domain), reason);
 	if (has_empty_label(options->trust_domain))
-		return fail(why, ERROR_SYNTAX,
-			"`%.*s` can be no trust domain: nothing stands before or behind one of its dots",
+		return fail(why, ERROR_SYNTAX, "`%.*s` can be no trust domain: nothing stands before or behind one of its dots",
 			SLICE_ARGS(options->trust_domain));
 	state->max_ttl_s = options->max_ttl_s ? options->max_ttl_s : AUTHORITY_TTL_S;
 	state->root_life_s = options->root_life_s ? options->root_life_s : AUTHORITY_ROOT_LIFE_S;
@@ -263,9 +262,7 @@ unsigned authority_roots(const struct authority *authority, struct authority_roo
 
 const char *authority_step_name(enum authority_step step)
 {
-	static const char *const names[] = {
-		[AUTHORITY_ADD] = "add", [AUTHORITY_SWITCH] = "switch", [AUTHORITY_DROP] = "drop"
-	};
+	static const char *const names[] = { [AUTHORITY_ADD] = "add", [AUTHORITY_SWITCH] = "switch", [AUTHORITY_DROP] = "drop" };
 
 	return names[step];
 }
@@ -276,8 +273,7 @@ static unsigned find_role(const struct state *state, enum authority_role role)
 	unsigned found = state->root_count;
 
 	for (unsigned i = 0; i < state->root_count; i++) {
-		if (state->roots[i].role == role &&
-			(found == state->root_count || state->roots[i].since_s < state->roots[found].since_s))
+		if (state->roots[i].role == role && (found == state->root_count || state->roots[i].since_s < state->roots[found].since_s))
 			found = i;
 	}
 	return found;
@@ -380,8 +376,7 @@ static int read_request(struct slice pem, X509_REQ **result, struct text *why)
 	request = PEM_read_bio_X509_REQ(bio, NULL, NULL, NULL);
 	BIO_free(bio);
 	if (!request)
-		e = fail(why, ERROR_SYNTAX, "the certificate request cannot be read (PKCS #10 in PEM): %s",
-			certificate_reason());
+		e = fail(why, ERROR_SYNTAX, "the certificate request cannot be read (PKCS #10 in PEM): %s", certificate_reason());
 	else if (!X509_REQ_get0_pubkey(request) || X509_REQ_verify(request, X509_REQ_get0_pubkey(request)) != 1)
 		e = fail(why, ERROR_SYNTAX, "the certificate request is not signed with its own key");
 	ERR_clear_error();
@@ -412,8 +407,8 @@ static int check_key(EVP_PKEY *key, struct text *why)
 		good = EVP_PKEY_get_base_id(key) == EVP_PKEY_ED25519;
 	}
 	if (!good)
-		e = fail(why, ERROR_UNSUPPORTED,
-			"keys like that of the request (%s) are not signed; EC P-256 is what weft makes", name.bytes);
+		e = fail(why, ERROR_UNSUPPORTED, "keys like that of the request (%s) are not signed; EC P-256 is what weft makes",
+			name.bytes);
 	text_free(&name);
 	return e;
 }
@@ -428,20 +423,17 @@ static int request_uri(X509_REQ *request, struct text *uri, struct text *why)
 	for (int i = 0; i < sk_GENERAL_NAME_num(names); i++) {
 		const GENERAL_NAME *name = sk_GENERAL_NAME_value(names, i);
 		if (name->type == GEN_URI && count++ == 0)
-			text_append(uri,
-				slice_make((const char *)ASN1_STRING_get0_data(name->d.ia5),
-					(size_t)ASN1_STRING_length(name->d.ia5)));
+			text_append(
+				uri, slice_make((const char *)ASN1_STRING_get0_data(name->d.ia5), (size_t)ASN1_STRING_length(name->d.ia5)));
 	}
 	GENERAL_NAMES_free(names);
 	sk_X509_EXTENSION_pop_free(extensions, X509_EXTENSION_free);
 	if (count == 1)
 		return 0;
-	return fail(why, ERROR_SYNTAX, "the certificate request has %u URIs; it must have exactly one, the SPIFFE ID",
-		count);
+	return fail(why, ERROR_SYNTAX, "the certificate request has %u URIs; it must have exactly one, the SPIFFE ID", count);
 }
 
-static int check_id(
-	const struct authority *authority, const struct authority_order *order, struct slice uri, struct text *why)
+static int check_id(const struct authority *authority, const struct authority_order *order, struct slice uri, struct text *why)
 {
 	struct spiffe id;
 	const char *reason;
@@ -450,11 +442,11 @@ static int check_id(
 	if (e)
 		return fail(why, ERROR_SYNTAX, "`%.*s` is no SPIFFE ID: %s", SLICE_ARGS(uri), reason);
 	if (order->id.length && !slice_equal(order->id, uri))
-		return fail(why, ERROR_DENIED, "the certificate request is for `%.*s`, not for `%.*s`", SLICE_ARGS(uri),
-			SLICE_ARGS(order->id));
+		return fail(
+			why, ERROR_DENIED, "the certificate request is for `%.*s`, not for `%.*s`", SLICE_ARGS(uri), SLICE_ARGS(order->id));
 	if (!slice_equal(id.trust_domain, authority_trust_domain(authority)))
-		return fail(why, ERROR_DENIED, "`%.*s` is not of this authority's trust domain, `%.*s`",
-			SLICE_ARGS(uri), SLICE_ARGS(authority_trust_domain(authority)));
+		return fail(why, ERROR_DENIED, "`%.*s` is not of this authority's trust domain, `%.*s`", SLICE_ARGS(uri),
+			SLICE_ARGS(authority_trust_domain(authority)));
 	if (!id.path.length)
 		return fail(why, ERROR_DENIED, "`%.*s` names a trust domain and no workload", SLICE_ARGS(uri));
 	return 0;
@@ -479,14 +471,13 @@ static bool is_host(struct slice name)
 	return name.length > 0 && name.length <= 253;
 }
 
-static int check_order(
-	const struct authority *authority, const struct authority_order *order, int64_t now_s, struct text *why)
+static int check_order(const struct authority *authority, const struct authority_order *order, int64_t now_s, struct text *why)
 {
 	const struct state *state = &authority->state;
 
 	if (order->ttl_s < 0 || order->ttl_s > state->max_ttl_s)
-		return fail(why, ERROR_LIMIT, "a certificate lives for at most %lld s here, not %lld",
-			(long long)state->max_ttl_s, (long long)order->ttl_s);
+		return fail(why, ERROR_LIMIT, "a certificate lives for at most %lld s here, not %lld", (long long)state->max_ttl_s,
+			(long long)order->ttl_s);
 	if (order->dns_count > AUTHORITY_MOST_DNS)
 		return fail(why, ERROR_LIMIT, "more than %d host names", AUTHORITY_MOST_DNS);
 	for (unsigned i = 0; i < order->dns_count; i++) {
@@ -498,8 +489,8 @@ static int check_order(
 	return 0;
 }
 
-static void sign(struct authority *authority, const struct authority_order *order, X509_REQ *request, int64_t now_s,
-	struct authority_svid *svid)
+static void sign(
+	struct authority *authority, const struct authority_order *order, X509_REQ *request, int64_t now_s, struct authority_svid *svid)
 {
 	const struct state_root *root = &authority->state.roots[0];
 	int64_t root_ends_s = certificate_seconds(X509_get0_notAfter(root->certificate));
@@ -522,8 +513,8 @@ static void sign(struct authority *authority, const struct authority_order *orde
 	X509_free(certificate);
 }
 
-int authority_issue(struct authority *authority, const struct authority_order *order, int64_t wall_ns,
-	struct authority_svid *svid, struct text *why)
+int authority_issue(
+	struct authority *authority, const struct authority_order *order, int64_t wall_ns, struct authority_svid *svid, struct text *why)
 {
 	int64_t now_s = wall_ns / CLOCK_SECOND;
 	X509_REQ *request;

@@ -50,8 +50,7 @@ struct authority_options {
 
 /* Makes the directory if it isn't there, the first root, and the state. ERROR_EXISTS: there is an authority already;
  * ERROR_SYNTAX (trust domain), ERROR_INVALID (lives), ERROR_BUSY (another process writes), and those of io/file.h. */
-MUST_CHECK int authority_create(
-	const char *directory, const struct authority_options *options, int64_t wall_ns, struct text *why);
+MUST_CHECK int authority_create(const char *directory, const struct authority_options *options, int64_t wall_ns, struct text *why);
 /* ERROR_NOT_FOUND: no authority there; ERROR_SYNTAX: its state is damaged. */
 MUST_CHECK int authority_open(const char *directory, struct authority **authority, struct text *why);
 /* Reads the state again, which another process may have changed; on an error it stays as it was. */
@@ -82,16 +81,14 @@ const char *authority_step_name(enum authority_step step);
 /* What is to be done next with the roots, and from when on it is safe (seconds since 1970). */
 enum authority_step authority_next(const struct authority *authority, int64_t *due_s);
 /* Does that step on disk and here, due or not. ERROR_BUSY: another process is about to, or has done it meanwhile (authority_reload). */
-MUST_CHECK int authority_rotate(
-	struct authority *authority, enum authority_step step, int64_t wall_ns, struct text *why);
+MUST_CHECK int authority_rotate(struct authority *authority, enum authority_step step, int64_t wall_ns, struct text *why);
 
 struct authority_order {
-	struct slice request; /* PKCS #10, PEM; its signature proves that the caller has the key */
-	struct slice id;      /* the SPIFFE ID; the request's one URI must be the same. Empty: the request's */
-	int64_t ttl_s;        /* 0: the longest that there is */
-	const struct slice
-		*dns;       /* host names to add, for peers that know no SPIFFE; a request's own are not looked at */
-	unsigned dns_count; /* at most AUTHORITY_MOST_DNS */
+	struct slice request;    /* PKCS #10, PEM; its signature proves that the caller has the key */
+	struct slice id;         /* the SPIFFE ID; the request's one URI must be the same. Empty: the request's */
+	int64_t ttl_s;           /* 0: the longest that there is */
+	const struct slice *dns; /* host names to add, for peers that know no SPIFFE; a request's own are not looked at */
+	unsigned dns_count;      /* at most AUTHORITY_MOST_DNS */
 };
 
 struct authority_svid {
@@ -104,8 +101,8 @@ struct authority_svid {
 /* The certificate ends with its root at the latest. ERROR_SYNTAX: the request or its signature is wrong, or no SPIFFE ID;
  * ERROR_DENIED: an ID of another trust domain, or another than the request's, or none for a workload; ERROR_UNSUPPORTED: a weak or
  * strange key; ERROR_LIMIT: a longer life than allowed; ERROR_TIMEOUT: the root has expired. */
-MUST_CHECK int authority_issue(struct authority *authority, const struct authority_order *order, int64_t wall_ns,
-	struct authority_svid *svid, struct text *why);
+MUST_CHECK int authority_issue(
+	struct authority *authority, const struct authority_order *order, int64_t wall_ns, struct authority_svid *svid, struct text *why);
 void authority_svid_free(struct authority_svid *svid);
 
 #endif

@@ -74,8 +74,7 @@ static void name_root(X509 *certificate, const unsigned char serial[SERIAL_BYTES
 	text_format(&name, "weft trust root ");
 	for (int i = 0; i < CN_BYTES; i++)
 		text_format(&name, "%02x", serial[i]);
-	must(X509_NAME_add_entry_by_NID(
-		subject, NID_commonName, MBSTRING_ASC, (const unsigned char *)name.bytes, -1, -1, 0));
+	must(X509_NAME_add_entry_by_NID(subject, NID_commonName, MBSTRING_ASC, (const unsigned char *)name.bytes, -1, -1, 0));
 	must(X509_set_issuer_name(certificate, subject));
 	text_free(&name);
 }

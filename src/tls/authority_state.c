@@ -131,8 +131,7 @@ static void read_roots(const struct document_node *node, struct state *state, st
 
 static void read_state(const struct document_node *node, struct state *state, struct problems *problems)
 {
-	static const char *const keys[] = { "version", "trust_domain", "max_ttl", "root_life", "generation", "roots",
-		NULL };
+	static const char *const keys[] = { "version", "trust_domain", "max_ttl", "root_life", "generation", "roots", NULL };
 	int64_t version = 1, generation = 0;
 	struct slice domain;
 	const char *reason;
@@ -145,8 +144,7 @@ static void read_state(const struct document_node *node, struct state *state, st
 		text_append(&state->trust_domain, domain);
 	}
 	document_read_int(document_require(node, "max_ttl", problems), 1, INT32_MAX, &state->max_ttl_s, problems);
-	document_read_int(
-		document_require(node, "root_life", problems), 1, INT64_C(1) << 34, &state->root_life_s, problems);
+	document_read_int(document_require(node, "root_life", problems), 1, INT64_C(1) << 34, &state->root_life_s, problems);
 	document_read_int(document_require(node, "generation", problems), 1, INT64_MAX, &generation, problems);
 	state->generation = (uint64_t)generation;
 	read_roots(document_require(node, "roots", problems), state, problems);

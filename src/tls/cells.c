@@ -22,9 +22,9 @@
 #endif
 
 enum {
-	SLAB = 256 * 1024,  /* and so aligned */
+	SLAB = 256 * 1024, /* and so aligned */
 	HEADER = 64,
-	BATCH = 32,         /* cells that go to the shared stack together */
+	BATCH = 32, /* cells that go to the shared stack together */
 	TAG_BITS = 16,
 	POINTER_BITS = 64 - TAG_BITS,
 	MAGIC = 0x43454c4c,
@@ -32,16 +32,57 @@ enum {
 
 /* Steps of at most a quarter, and the sizes that OpenSSL asks for most. What is no multiple of 16 bytes needs no alignment of 16. */
 static const uint32_t sizes[] = {
-	16,   24,   32,   40,   48,   56,   64,   80,   96,   112,  128,  160,  192,   224,   256,   304,   336,   384,   448,
-	544,  640,  768,  928,  960,  1024, 1280, 1536, 1792, 2048, 2560, 3072, 3584,  4096,  5120,  6144,  7168,  7680,  8192,
-	10240, 12288, 14336, 16512, 18432, CELLS_LARGEST,
+	16,
+	24,
+	32,
+	40,
+	48,
+	56,
+	64,
+	80,
+	96,
+	112,
+	128,
+	160,
+	192,
+	224,
+	256,
+	304,
+	336,
+	384,
+	448,
+	544,
+	640,
+	768,
+	928,
+	960,
+	1024,
+	1280,
+	1536,
+	1792,
+	2048,
+	2560,
+	3072,
+	3584,
+	4096,
+	5120,
+	6144,
+	7168,
+	7680,
+	8192,
+	10240,
+	12288,
+	14336,
+	16512,
+	18432,
+	CELLS_LARGEST,
 };
 enum { SIZES = sizeof sizes / sizeof sizes[0], LARGE = SIZES };
 
 struct slab {
 	uint32_t magic;
-	uint32_t class;     /* index in sizes, or LARGE */
-	size_t size;        /* of a cell */
+	uint32_t class; /* index in sizes, or LARGE */
+	size_t size;    /* of a cell */
 };
 
 /* A free cell. Of a batch, the first one leads to the next batch, too. */
@@ -51,10 +92,10 @@ struct cell {
 };
 
 struct cache {
-	struct cell *free;      /* at most BATCH, then a batch is full */
-	struct cell *batch;     /* a full batch, or NULL */
-	uint32_t count;         /* in free */
-	char *at, *end;         /* of this thread's slab, not cut off yet */
+	struct cell *free;  /* at most BATCH, then a batch is full */
+	struct cell *batch; /* a full batch, or NULL */
+	uint32_t count;     /* in free */
+	char *at, *end;     /* of this thread's slab, not cut off yet */
 };
 
 /* The process has one heap for OpenSSL, since OpenSSL knows only one. */
@@ -156,8 +197,8 @@ static void push_batch(unsigned class, struct cell *batch)
 
 	do
 		atomic_store_explicit(&batch->next_batch, (uintptr_t)untagged(head), memory_order_relaxed);
-	while (!atomic_compare_exchange_weak_explicit(&stacks[class], &head, tagged(batch, head), memory_order_release,
-	                                              memory_order_relaxed));
+	while (!atomic_compare_exchange_weak_explicit(
+		&stacks[class], &head, tagged(batch, head), memory_order_release, memory_order_relaxed));
 }
 
 static struct cell *pop_batch(unsigned class)
@@ -171,8 +212,8 @@ static struct cell *pop_batch(unsigned class)
 			return NULL;
 		/* Another thread may have it by now; slabs are never given back, and the tag then makes the exchange fail. */
 		next = (struct cell *)atomic_load_explicit(&batch->next_batch, memory_order_relaxed);
-	} while (!atomic_compare_exchange_weak_explicit(&stacks[class], &head, tagged(next, head), memory_order_acquire,
-	                                                memory_order_acquire));
+	} while (!atomic_compare_exchange_weak_explicit(
+		&stacks[class], &head, tagged(next, head), memory_order_acquire, memory_order_acquire));
 	return batch;
 }
 

@@ -84,8 +84,7 @@ static int read_all(BIO *bio, STACK_OF(X509) * certificates, struct text *why)
 	}
 	if (ERR_GET_REASON(ERR_peek_last_error()) != PEM_R_NO_START_LINE) {
 		if (why)
-			text_format(why, "certificate %d cannot be read: %s", sk_X509_num(certificates) + 1,
-				certificate_reason());
+			text_format(why, "certificate %d cannot be read: %s", sk_X509_num(certificates) + 1, certificate_reason());
 		return ERROR_SYNTAX;
 	}
 	if (sk_X509_num(certificates) == 0) {
@@ -246,9 +245,7 @@ bool certificate_one_uri(X509 *certificate, struct text *uri)
 		if (name->type != GEN_URI)
 			continue;
 		if (count++ == 0)
-			text_append(uri,
-				slice_make(
-					(const char *)ASN1_STRING_get0_data(value), (size_t)ASN1_STRING_length(value)));
+			text_append(uri, slice_make((const char *)ASN1_STRING_get0_data(value), (size_t)ASN1_STRING_length(value)));
 	}
 	GENERAL_NAMES_free(names);
 	return count == 1;

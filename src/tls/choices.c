@@ -14,7 +14,7 @@
 enum { NAMES_MOST = 512 };
 
 /* All that could be chosen, by both names. */
-static unsigned cipher_names(STACK_OF(SSL_CIPHER) *ciphers, const char *names[NAMES_MOST])
+static unsigned cipher_names(STACK_OF(SSL_CIPHER) * ciphers, const char *names[NAMES_MOST])
 {
 	unsigned count = 0;
 
@@ -28,13 +28,13 @@ static unsigned cipher_names(STACK_OF(SSL_CIPHER) *ciphers, const char *names[NA
 	return count;
 }
 
-static const SSL_CIPHER *find_cipher(STACK_OF(SSL_CIPHER) *ciphers, struct slice name)
+static const SSL_CIPHER *find_cipher(STACK_OF(SSL_CIPHER) * ciphers, struct slice name)
 {
 	for (int i = 0; i < sk_SSL_CIPHER_num(ciphers); i++) {
 		const SSL_CIPHER *cipher = sk_SSL_CIPHER_value(ciphers, i);
 
 		if (slice_equal_nocase(name, slice_of(SSL_CIPHER_get_name(cipher))) ||
-		    slice_equal_nocase(name, slice_of(SSL_CIPHER_standard_name(cipher))))
+			slice_equal_nocase(name, slice_of(SSL_CIPHER_standard_name(cipher))))
 			return cipher;
 	}
 	return NULL;
@@ -45,7 +45,7 @@ static void append_name(struct text *list, const SSL_CIPHER *cipher)
 	text_format(list, "%s%s", list->length ? ":" : "", SSL_CIPHER_get_name(cipher));
 }
 
-static void unknown_cipher(struct material *material, const struct tls_setting *setting, STACK_OF(SSL_CIPHER) *ciphers)
+static void unknown_cipher(struct material *material, const struct tls_setting *setting, STACK_OF(SSL_CIPHER) * ciphers)
 {
 	const char *names[NAMES_MOST];
 	const char *meant = NULL;
@@ -91,8 +91,9 @@ static bool set_ciphers(struct material *material, const struct tls_choices *cho
 	if (good && !newer.length)
 		SSL_CTX_set_max_proto_version(context, TLS1_2_VERSION);
 	if (good && SSL_CTX_get_min_proto_version(context) > SSL_CTX_get_max_proto_version(context)) {
-		material_problem(material, &choices->ciphers[0], "none of these ciphers is for the protocol that is chosen: the names of "
-		                 "TLS 1.3's begin with TLS_AES or TLS_CHACHA20");
+		material_problem(material, &choices->ciphers[0],
+			"none of these ciphers is for the protocol that is chosen: the names of "
+			"TLS 1.3's begin with TLS_AES or TLS_CHACHA20");
 		good = false;
 	}
 	text_free(&older);

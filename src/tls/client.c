@@ -23,9 +23,9 @@ struct tls_client {
 	uint32_t magic;
 	_Atomic uint32_t references;
 	struct tls_client_options options;
-	struct arena arena;       /* of the options */
+	struct arena arena; /* of the options */
 	struct current current;
-	_Atomic int64_t left;     /* seconds, as last shown */
+	_Atomic int64_t left; /* seconds, as last shown */
 };
 
 /* ---- loading ---- */
@@ -103,7 +103,7 @@ static bool load_certificate(struct material *material, const struct tls_client_
 		return false;
 	if (SSL_CTX_use_cert_and_key(context, pair.leaf, pair.key, pair.chain, 1) != 1) {
 		material_problem(material, &options->certificate.chain, "%s cannot be used: %s", options->certificate.chain.text.at,
-		                 ERR_reason_error_string(ERR_peek_last_error()));
+			ERR_reason_error_string(ERR_peek_last_error()));
 		good = false;
 	}
 	material_pair_free(&pair);
@@ -211,8 +211,7 @@ void client_show_left(struct tls_client *client, int64_t wall_ns)
 {
 	int64_t expires = client->current.expires;
 
-	atomic_store_explicit(
-		&client->left, expires == INT64_MAX ? INT64_MAX : expires - wall_ns / CLOCK_SECOND, memory_order_relaxed);
+	atomic_store_explicit(&client->left, expires == INT64_MAX ? INT64_MAX : expires - wall_ns / CLOCK_SECOND, memory_order_relaxed);
 }
 
 int64_t tls_client_left(const struct tls_client *client)

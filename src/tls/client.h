@@ -15,8 +15,8 @@
 
 struct tls_client;
 
-MUST_CHECK int tls_client_new(const struct tls_client_options *options, int64_t wall_ns, struct problems *problems,
-                              struct tls_client **client);
+MUST_CHECK int tls_client_new(
+	const struct tls_client_options *options, int64_t wall_ns, struct problems *problems, struct tls_client **client);
 MUST_CHECK int tls_client_reload(struct tls_client *client, int64_t wall_ns, struct problems *problems, bool *changed);
 struct tls_client *tls_client_ref(struct tls_client *client);
 void tls_client_unref(struct tls_client *client);

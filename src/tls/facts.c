@@ -160,15 +160,15 @@ static int check_identity(const struct texts *texts, struct slice peers, char re
 		snprintf(reason, FACTS_REASON, "the peer's identity is that of a trust domain, and not of a workload");
 	} else if (!is_one_of(peers, &id)) {
 		snprintf(reason, FACTS_REASON, "the peer is %.*s: another identity is expected",
-		         (int)(id.text.length < ID_SHOWN ? id.text.length : ID_SHOWN), id.text.at);
+			(int)(id.text.length < ID_SHOWN ? id.text.length : ID_SHOWN), id.text.at);
 	} else {
 		return 0;
 	}
 	return ERROR_DENIED;
 }
 
-static int check_peer(struct tls_stream *s, const X509 *certificate, const struct texts *texts, struct slice peers,
-                      char reason[FACTS_REASON])
+static int check_peer(
+	struct tls_stream *s, const X509 *certificate, const struct texts *texts, struct slice peers, char reason[FACTS_REASON])
 {
 	/* Who may come without a certificate is the server's choice, made before. */
 	if (peers.length > 0 || (must_be_workload(s) && (certificate || s->client)))

@@ -109,7 +109,7 @@ static const BIO_METHOD *method(void)
 	type = BIO_get_new_index();
 	made = type < 0 ? NULL : BIO_meth_new(type | BIO_TYPE_SOURCE_SINK, "weft stream");
 	if (!made || !BIO_meth_set_read_ex(made, read_bytes) || !BIO_meth_set_write_ex(made, write_bytes) ||
-	    !BIO_meth_set_ctrl(made, control))
+		!BIO_meth_set_ctrl(made, control))
 		check_out_of_memory("OpenSSL");
 	return made;
 }

@@ -113,9 +113,7 @@ static void format_ip(const ASN1_OCTET_STRING *ip, struct text *out)
 
 static struct inspect_name name_of(struct inspection *found, const GENERAL_NAME *general)
 {
-	static const enum inspect_name_kind kinds[] = {
-		[GEN_EMAIL] = INSPECT_EMAIL, [GEN_DNS] = INSPECT_DNS, [GEN_URI] = INSPECT_URI
-	};
+	static const enum inspect_name_kind kinds[] = { [GEN_EMAIL] = INSPECT_EMAIL, [GEN_DNS] = INSPECT_DNS, [GEN_URI] = INSPECT_URI };
 	struct inspect_name name = { .kind = INSPECT_OTHER };
 	struct text text = { 0 };
 
@@ -124,9 +122,8 @@ static struct inspect_name name_of(struct inspection *found, const GENERAL_NAME 
 	case GEN_DNS:
 	case GEN_URI:
 		name.kind = kinds[general->type];
-		text_append(&text,
-			slice_make((const char *)ASN1_STRING_get0_data(general->d.ia5),
-				(size_t)ASN1_STRING_length(general->d.ia5)));
+		text_append(
+			&text, slice_make((const char *)ASN1_STRING_get0_data(general->d.ia5), (size_t)ASN1_STRING_length(general->d.ia5)));
 		break;
 	case GEN_IPADD:
 		name.kind = INSPECT_IP;
@@ -205,8 +202,7 @@ static void judge_dates(struct inspect_work *work, int index)
 		inspect_add(work, INSPECT_EXPIRED, index, "expired at %s", text);
 	} else if (now < facts->not_before_s) {
 		clock_format(facts->not_before_s * CLOCK_SECOND, text);
-		inspect_add(work, INSPECT_NOT_YET_VALID, index,
-			"is not valid before %s; this machine's clock may be slow", text);
+		inspect_add(work, INSPECT_NOT_YET_VALID, index, "is not valid before %s; this machine's clock may be slow", text);
 	}
 }
 
@@ -223,8 +219,8 @@ static void judge_strength(struct inspect_work *work, int index)
 	else if (certificate_key_is_weak(key, &name))
 		inspect_add(work, INSPECT_WEAK_KEY, index, "has a weak key: %s", name.bytes);
 	/* Nobody relies on a root's signature of itself. */
-	if (!work->found->certificates[index].self_signed &&
-		X509_get_signature_info(certificate, NULL, NULL, &security, NULL) && security < LEAST_DIGEST_SECURITY)
+	if (!work->found->certificates[index].self_signed && X509_get_signature_info(certificate, NULL, NULL, &security, NULL) &&
+		security < LEAST_DIGEST_SECURITY)
 		inspect_add(work, INSPECT_WEAK_SIGNATURE, index, "is signed with a weak digest: %.*s",
 			SLICE_ARGS(work->found->certificates[index].signature));
 	text_free(&name);
@@ -280,12 +276,9 @@ static void judge_leaf_use(struct inspect_work *work)
 	if (usage == UINT32_MAX || !(usage & KU_DIGITAL_SIGNATURE))
 		inspect_add(work, INSPECT_KEY_USAGE, 0, "has no key usage digitalSignature");
 	if (usage != UINT32_MAX && usage & (KU_KEY_CERT_SIGN | KU_CRL_SIGN))
-		inspect_add(work, INSPECT_KEY_USAGE, 0,
-			"may sign certificates or revocations (key usage), as no workload may");
-	if (extended != UINT32_MAX &&
-		(extended & (XKU_SSL_SERVER | XKU_SSL_CLIENT)) != (XKU_SSL_SERVER | XKU_SSL_CLIENT))
-		inspect_add(work, INSPECT_KEY_USAGE, 0,
-			"may not be used for both a server and a client (extended key usage)");
+		inspect_add(work, INSPECT_KEY_USAGE, 0, "may sign certificates or revocations (key usage), as no workload may");
+	if (extended != UINT32_MAX && (extended & (XKU_SSL_SERVER | XKU_SSL_CLIENT)) != (XKU_SSL_SERVER | XKU_SSL_CLIENT))
+		inspect_add(work, INSPECT_KEY_USAGE, 0, "may not be used for both a server and a client (extended key usage)");
 }
 
 static void judge_svid(struct inspect_work *work)

@@ -23,12 +23,11 @@ static void no_issuer(struct inspect_work *work, X509 *certificate)
 
 	certificate_name(name, &issuer);
 	if (find_subject(work->bundle, name))
-		inspect_add(work, INSPECT_WRONG_CA, index,
-			"is signed by `%s`, and the bundle's authority of that name has another key", issuer.bytes);
+		inspect_add(work, INSPECT_WRONG_CA, index, "is signed by `%s`, and the bundle's authority of that name has another key",
+			issuer.bytes);
 	else if (find_subject(work->chain, name))
 		inspect_add(work, INSPECT_MISSING_ISSUER, index,
-			"is signed by `%s`, and the certificate of that name in the file has another key",
-			issuer.bytes);
+			"is signed by `%s`, and the certificate of that name in the file has another key", issuer.bytes);
 	else
 		inspect_add(work, INSPECT_MISSING_ISSUER, index,
 			"is signed by `%s`, which is neither in the file nor in the bundle: add that certificate to "
@@ -41,11 +40,10 @@ static void no_issuer(struct inspect_work *work, X509 *certificate)
 static void unknown_root(struct inspect_work *work, X509 *certificate)
 {
 	const X509_NAME *name = X509_get_subject_name(certificate);
-	const char *same =
-		find_subject(work->bundle, name) ? "; the bundle's authority of that name has another key" : "";
+	const char *same = find_subject(work->bundle, name) ? "; the bundle's authority of that name has another key" : "";
 
-	inspect_add(work, INSPECT_WRONG_CA, inspect_index(work, certificate),
-		"is the root of this chain, and is not in the bundle%s", same);
+	inspect_add(
+		work, INSPECT_WRONG_CA, inspect_index(work, certificate), "is the root of this chain, and is not in the bundle%s", same);
 }
 
 static void bad_signature(struct inspect_work *work, X509 *certificate)
@@ -56,8 +54,7 @@ static void bad_signature(struct inspect_work *work, X509 *certificate)
 
 	certificate_name(name, &issuer);
 	inspect_add(work, trusted ? INSPECT_WRONG_CA : INSPECT_BAD_SIGNATURE, inspect_index(work, certificate),
-		"is not signed with the key of `%s` %s", issuer.bytes,
-		trusted ? "that is in the bundle" : "that is in the file");
+		"is not signed with the key of `%s` %s", issuer.bytes, trusted ? "that is in the bundle" : "that is in the file");
 	text_free(&issuer);
 }
 
@@ -71,8 +68,8 @@ static void bad_dates(struct inspect_work *work, X509 *certificate, int error)
 	if (inspect_index(work, certificate) >= 0)
 		return;
 	clock_format(certificate_seconds(when) * CLOCK_SECOND, text);
-	inspect_add(work, expired ? INSPECT_EXPIRED : INSPECT_NOT_YET_VALID, -1, "%s %s",
-		expired ? "expired at" : "is not valid before", text);
+	inspect_add(
+		work, expired ? INSPECT_EXPIRED : INSPECT_NOT_YET_VALID, -1, "%s %s", expired ? "expired at" : "is not valid before", text);
 }
 
 static enum inspect_fault_kind kind_of(int error)
@@ -189,8 +186,7 @@ void inspect_verify(struct inspect_work *work)
 	X509_STORE_CTX_set_verify_cb(context, on_verified);
 	X509_STORE_CTX_set_time(context, 0, (time_t)(work->input->wall_ns / CLOCK_SECOND));
 	if (X509_verify_cert(context) <= 0 && work->found->fault_count == before)
-		inspect_add(work, INSPECT_OTHER_FAULT, 0, "%s",
-			X509_verify_cert_error_string(X509_STORE_CTX_get_error(context)));
+		inspect_add(work, INSPECT_OTHER_FAULT, 0, "%s", X509_verify_cert_error_string(X509_STORE_CTX_get_error(context)));
 	work->found->verified = work->found->fault_count == 0;
 	X509_STORE_CTX_free(context);
 	X509_STORE_free(store);
@@ -213,8 +209,8 @@ static void link_missing(struct inspect_work *work, int index)
 	struct text issuer = { 0 };
 
 	certificate_name(X509_get_issuer_name(sk_X509_value(work->chain, index)), &issuer);
-	inspect_add(work, INSPECT_MISSING_ISSUER, index,
-		"is signed by `%s`, which is not in the file, although others follow", issuer.bytes);
+	inspect_add(
+		work, INSPECT_MISSING_ISSUER, index, "is signed by `%s`, which is not in the file, although others follow", issuer.bytes);
 	text_free(&issuer);
 }
 
@@ -231,8 +227,7 @@ void inspect_links(struct inspect_work *work)
 		if (X509_self_signed(one, 0))
 			continue;
 		if (issuer && X509_verify(one, X509_get0_pubkey(issuer)) != 1)
-			inspect_add(work, INSPECT_BAD_SIGNATURE, i,
-				"is not signed with the key of the issuer that is in the file");
+			inspect_add(work, INSPECT_BAD_SIGNATURE, i, "is not signed with the key of the issuer that is in the file");
 		else if (!issuer && i + 1 < count)
 			link_missing(work, i);
 	}

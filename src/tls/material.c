@@ -77,7 +77,7 @@ static void drop(struct slice bytes)
 	memory_free(bytes.at);
 }
 
-static STACK_OF(X509) *read_certificates(struct material *material, const struct tls_setting *setting)
+static STACK_OF(X509) * read_certificates(struct material *material, const struct tls_setting *setting)
 {
 	STACK_OF(X509) *certificates = NULL;
 	struct text why = { 0 };
@@ -88,8 +88,8 @@ static STACK_OF(X509) *read_certificates(struct material *material, const struct
 	int e = certificate_read(bytes, &certificates, &why);
 	drop(bytes); /* the key may be in the same file */
 	if (e == ERROR_NOT_FOUND)
-		material_problem(material, setting, "%s has no certificate in it: PEM is expected (-----BEGIN CERTIFICATE-----)",
-		                 setting->text.at);
+		material_problem(
+			material, setting, "%s has no certificate in it: PEM is expected (-----BEGIN CERTIFICATE-----)", setting->text.at);
 	else if (e)
 		material_problem(material, setting, "%s: %s", setting->text.at, why.bytes ? why.bytes : error_text(e));
 	text_free(&why);
@@ -107,11 +107,13 @@ static EVP_PKEY *read_key(struct material *material, const struct tls_setting *s
 	int e = certificate_read_key(bytes, &key, &why);
 	drop(bytes);
 	if (e == ERROR_NOT_FOUND)
-		material_problem(material, setting, "%s has no private key in it: PEM is expected (-----BEGIN PRIVATE KEY-----)",
-		                 setting->text.at);
+		material_problem(
+			material, setting, "%s has no private key in it: PEM is expected (-----BEGIN PRIVATE KEY-----)", setting->text.at);
 	else if (e == ERROR_UNSUPPORTED)
-		material_problem(material, setting, "%s is encrypted: weft asks nobody for passwords; "
-		                 "`openssl pkey -in FILE -out NEW` takes the password off", setting->text.at);
+		material_problem(material, setting,
+			"%s is encrypted: weft asks nobody for passwords; "
+			"`openssl pkey -in FILE -out NEW` takes the password off",
+			setting->text.at);
 	else if (e)
 		material_problem(material, setting, "%s: %s", setting->text.at, why.bytes ? why.bytes : error_text(e));
 	text_free(&why);
@@ -148,17 +150,17 @@ static bool check_dates(struct material *material, const struct tls_setting *set
 	if (now > ends) {
 		clock_format(ends * CLOCK_SECOND, date);
 		material_problem(material, setting, "%s: the certificate of %s has expired at %s: a renewed one is needed",
-		                 setting->text.at, subject.bytes, date);
+			setting->text.at, subject.bytes, date);
 	} else {
 		clock_format(begins * CLOCK_SECOND, date);
 		material_problem(material, setting, "%s: the certificate of %s is not valid before %s: is this machine's clock right?",
-		                 setting->text.at, subject.bytes, date);
+			setting->text.at, subject.bytes, date);
 	}
 	text_free(&subject);
 	return false;
 }
 
-static bool check_chain_dates(struct material *material, const struct tls_setting *setting, STACK_OF(X509) *chain)
+static bool check_chain_dates(struct material *material, const struct tls_setting *setting, STACK_OF(X509) * chain)
 {
 	bool good = true;
 
@@ -187,12 +189,13 @@ static bool check_order(struct material *material, const struct tls_certificate 
 		X509 *above = sk_X509_value(pair->chain, i);
 
 		if (X509_check_issued(above, below) != X509_V_OK) {
-			const struct tls_setting *setting = certificate->intermediates.text.length ? &certificate->intermediates : &certificate->chain;
+			const struct tls_setting *setting =
+				certificate->intermediates.text.length ? &certificate->intermediates : &certificate->chain;
 			struct text subject = { 0 };
 
 			certificate_name(X509_get_subject_name(above), &subject);
 			material_problem(material, setting, "%s: the certificate of %s did not issue the one before it in the chain",
-			                 setting->text.at, subject.bytes);
+				setting->text.at, subject.bytes);
 			text_free(&subject);
 			return false;
 		}
@@ -203,7 +206,7 @@ static bool check_order(struct material *material, const struct tls_certificate 
 
 static bool read_chain(struct material *material, const struct tls_certificate *certificate, struct material_pair *pair)
 {
-	STACK_OF(X509) *more;
+	STACK_OF(X509) * more;
 	bool good;
 
 	pair->chain = read_certificates(material, &certificate->chain);
@@ -256,8 +259,10 @@ bool material_pair(struct material *material, const struct tls_certificate *cert
 	pair->key = read_key(material, &certificate->key);
 	good = good && pair->key;
 	if (pair->leaf && pair->key && X509_check_private_key(pair->leaf, pair->key) != 1) {
-		material_problem(material, &certificate->key, "the key %s does not belong to the certificate %s: "
-		                 "one of the two files is of another pair", certificate->key.text.at, certificate->chain.text.at);
+		material_problem(material, &certificate->key,
+			"the key %s does not belong to the certificate %s: "
+			"one of the two files is of another pair",
+			certificate->key.text.at, certificate->chain.text.at);
 		good = false;
 	}
 	good = good && check_order(material, certificate, pair) && read_ocsp(material, &certificate->ocsp, pair);
@@ -269,7 +274,7 @@ bool material_pair(struct material *material, const struct tls_certificate *cert
 
 /* ---- roots ---- */
 
-static void add_root(X509_STORE *store, STACK_OF(X509_NAME) *names, X509 *root)
+static void add_root(X509_STORE *store, STACK_OF(X509_NAME) * names, X509 *root)
 {
 	X509_NAME *name;
 
@@ -283,8 +288,8 @@ static void add_root(X509_STORE *store, STACK_OF(X509_NAME) *names, X509 *root)
 }
 
 /* Roots that have expired are left out of no bundle: verification refuses them when it is their turn. */
-bool material_trust(struct material *material, const struct tls_setting *files, unsigned count, X509_STORE *store,
-                    STACK_OF(X509_NAME) *names)
+bool material_trust(
+	struct material *material, const struct tls_setting *files, unsigned count, X509_STORE *store, STACK_OF(X509_NAME) * names)
 {
 	bool good = true;
 
@@ -312,6 +317,7 @@ bool material_system_trust(struct material *material, X509_STORE *store)
 		memory_free(bytes.at);
 		return material_trust(material, &file, 1, store, NULL);
 	}
-	material_problem(material, &nowhere, "this machine has no bundle of roots (%s): the client needs one of its own", system_bundles[0]);
+	material_problem(
+		material, &nowhere, "this machine has no bundle of roots (%s): the client needs one of its own", system_bundles[0]);
 	return false;
 }

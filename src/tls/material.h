@@ -22,8 +22,8 @@ enum { MATERIAL_DIGEST = 32 };
 struct material {
 	struct problems *problems;
 	int64_t wall_ns;
-	int64_t expires;           /* seconds since 1970: the first certificate of ours that ends; INT64_MAX: none read */
-	EVP_MD_CTX *hash;          /* of all that was read */
+	int64_t expires;  /* seconds since 1970: the first certificate of ours that ends; INT64_MAX: none read */
+	EVP_MD_CTX *hash; /* of all that was read */
 	unsigned char digest[MATERIAL_DIGEST];
 };
 
@@ -31,8 +31,8 @@ struct material {
 struct material_pair {
 	X509 *leaf;
 	EVP_PKEY *key;
-	STACK_OF(X509) *chain;     /* without the leaf */
-	unsigned char *ocsp;       /* OPENSSL_malloc; NULL: none */
+	STACK_OF(X509) * chain; /* without the leaf */
+	unsigned char *ocsp;    /* OPENSSL_malloc; NULL: none */
 	size_t ocsp_length;
 };
 
@@ -43,8 +43,8 @@ void material_end(struct material *material);
 MUST_CHECK bool material_pair(struct material *material, const struct tls_certificate *certificate, struct material_pair *pair);
 void material_pair_free(struct material_pair *pair);
 /* Adds all roots to the store; `names` (may be NULL) gets their subjects. */
-MUST_CHECK bool material_trust(struct material *material, const struct tls_setting *files, unsigned count, X509_STORE *store,
-                               STACK_OF(X509_NAME) *names);
+MUST_CHECK bool material_trust(
+	struct material *material, const struct tls_setting *files, unsigned count, X509_STORE *store, STACK_OF(X509_NAME) * names);
 /* The bundle of this machine, where distributions put it. */
 MUST_CHECK bool material_system_trust(struct material *material, X509_STORE *store);
 /* Versions, ciphers and what both sides share. */

@@ -20,9 +20,9 @@ struct tls_source {
 
 /* A value and where it is written. */
 struct tls_setting {
-	struct slice text;  /* empty: not given */
+	struct slice text;               /* empty: not given */
 	const struct tls_source *source; /* NULL: `text` is the path of a file; else what the bytes are called, one name for one source */
-	struct slice file;  /* of the configuration */
+	struct slice file;               /* of the configuration */
 	int line, column;
 };
 
@@ -53,7 +53,7 @@ struct tls_choices {
 	const struct tls_setting *ciphers; /* OpenSSL's or IANA's names, in order; none: OpenSSL's defaults, of which servers
 	                                    * offer for TLS 1.2 only those with ECDHE and AEAD */
 	unsigned cipher_count;
-	struct slice alpn[TLS_MOST_ALPN];  /* "h2", "http/1.1": the preferred one first; none: no ALPN */
+	struct slice alpn[TLS_MOST_ALPN]; /* "h2", "http/1.1": the preferred one first; none: no ALPN */
 	unsigned alpn_count;
 };
 
@@ -63,9 +63,9 @@ struct tls_server_options {
 	const struct tls_setting *trust;            /* files with the roots of clients' certificates */
 	unsigned trust_count;
 	enum tls_client_certificate client_certificate;
-	bool workloads;                             /* a client's certificate must have exactly one URI: a workload's SPIFFE ID */
+	bool workloads; /* a client's certificate must have exactly one URI: a workload's SPIFFE ID */
 	struct tls_choices choices;
-	bool permissive;                            /* connections whose first bytes are not TLS stay plain text */
+	bool permissive; /* connections whose first bytes are not TLS stay plain text */
 };
 
 struct tls_client_options {

@@ -280,12 +280,11 @@ static void make_ssl(struct probe *probe, const struct probe_options *options)
 	if (probe->server_name.length)
 		(void)!SSL_set_tlsext_host_name(probe->ssl, probe->server_name.bytes);
 	if (options->alpn.length)
-		(void)!SSL_set_alpn_protos(
-			probe->ssl, (const unsigned char *)options->alpn.at, (unsigned)options->alpn.length);
+		(void)!SSL_set_alpn_protos(probe->ssl, (const unsigned char *)options->alpn.at, (unsigned)options->alpn.length);
 }
 
-int probe_new(struct stream *stream, const struct probe_options *options, void (*done)(void *owner), void *owner,
-	struct probe **result, struct text *why)
+int probe_new(struct stream *stream, const struct probe_options *options, void (*done)(void *owner), void *owner, struct probe **result,
+	struct text *why)
 {
 	struct probe *probe = memory_new(sizeof *probe);
 	int e;
@@ -306,8 +305,7 @@ int probe_new(struct stream *stream, const struct probe_options *options, void (
 		return e;
 	}
 	make_ssl(probe, options);
-	timer_set(probe->loop, &probe->limit,
-		loop_now(probe->loop) + (options->limit_ns ? options->limit_ns : usual_limit_ns));
+	timer_set(probe->loop, &probe->limit, loop_now(probe->loop) + (options->limit_ns ? options->limit_ns : usual_limit_ns));
 	stream_own(stream, &stream_events, probe);
 	*result = probe;
 	return 0;

@@ -30,7 +30,7 @@ struct probe_options {
 };
 
 struct probe_result {
-	int error; /* 0: the handshake is done, and the server has not refused us; else as of streams (io/stream.h) */
+	int error;           /* 0: the handshake is done, and the server has not refused us; else as of streams (io/stream.h) */
 	struct text reason;  /* of the error, a sentence without a point */
 	struct text chain;   /* PEM, the leaf first; empty: the server got no further */
 	const char *version; /* "TLSv1.3"; static; NULL: none was agreed on */
@@ -42,8 +42,8 @@ struct probe_result {
 
 /* The stream's ownership passes, also on failure. ERROR_SYNTAX, ERROR_NOT_FOUND, ERROR_UNSUPPORTED, ERROR_INVALID: certificate or key,
  * with `why`. `done` comes once, from the loop. */
-MUST_CHECK int probe_new(struct stream *stream, const struct probe_options *options, void (*done)(void *owner),
-	void *owner, struct probe **probe, struct text *why);
+MUST_CHECK int probe_new(struct stream *stream, const struct probe_options *options, void (*done)(void *owner), void *owner,
+	struct probe **probe, struct text *why);
 const struct probe_result *probe_result(const struct probe *probe);
 void probe_free(struct probe *probe); /* NULL is allowed */
 

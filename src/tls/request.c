@@ -24,8 +24,7 @@ static void add_names(X509_REQ *request, struct slice id)
 
 	text_format(&value, "critical,URI:%.*s", SLICE_ARGS(id));
 	names = X509V3_EXT_nconf_nid(NULL, NULL, NID_subject_alt_name, value.bytes);
-	must(extensions && names && sk_X509_EXTENSION_push(extensions, names) &&
-		X509_REQ_add_extensions(request, extensions));
+	must(extensions && names && sk_X509_EXTENSION_push(extensions, names) && X509_REQ_add_extensions(request, extensions));
 	sk_X509_EXTENSION_pop_free(extensions, X509_EXTENSION_free);
 	text_free(&value);
 }
@@ -52,8 +51,7 @@ int request_make(struct slice id, struct text *key, struct text *pem)
 		return ERROR_SYNTAX;
 	made = EVP_EC_gen("P-256");
 	request = X509_REQ_new();
-	must(made && request && X509_REQ_set_version(request, X509_REQ_VERSION_1) &&
-		X509_REQ_set_pubkey(request, made));
+	must(made && request && X509_REQ_set_version(request, X509_REQ_VERSION_1) && X509_REQ_set_pubkey(request, made));
 	add_names(request, id);
 	must(X509_REQ_sign(request, made, EVP_sha256()) > 0);
 	certificate_write_key(made, key);

@@ -22,13 +22,12 @@ struct tls_server {
 	struct arena arena; /* of the options */
 	struct tickets *tickets;
 	struct current current;
-	_Atomic int64_t left;     /* seconds, as last shown */
+	_Atomic int64_t left; /* seconds, as last shown */
 };
 
 /* What one reading of the files gave, for the callbacks of the context that was made of it; freed with that. */
 struct loaded {
-	struct tickets *
-		tickets; /* the server's: it outlives its connections' handshakes by the reference that each stream has */
+	struct tickets *tickets; /* the server's: it outlives its connections' handshakes by the reference that each stream has */
 	unsigned char alpn[256]; /* as on the wire: each name behind its length */
 	unsigned alpn_length;
 	unsigned count;
@@ -67,22 +66,20 @@ static int choose_certificate(SSL *ssl, void *owner)
 	return pair == &loaded->pairs[0] || SSL_use_cert_and_key(ssl, pair->leaf, pair->key, pair->chain, 1) == 1;
 }
 
-static int choose_alpn(SSL *ssl, const unsigned char **out, unsigned char *length, const unsigned char *offered,
-	unsigned count, void *owner)
+static int choose_alpn(
+	SSL *ssl, const unsigned char **out, unsigned char *length, const unsigned char *offered, unsigned count, void *owner)
 {
 	const struct loaded *loaded = owner;
 	unsigned char *chosen;
 
 	(void)ssl;
-	if (SSL_select_next_proto(&chosen, length, loaded->alpn, loaded->alpn_length, offered, count) !=
-		OPENSSL_NPN_NEGOTIATED)
+	if (SSL_select_next_proto(&chosen, length, loaded->alpn, loaded->alpn_length, offered, count) != OPENSSL_NPN_NEGOTIATED)
 		return SSL_TLSEXT_ERR_ALERT_FATAL; /* RFC 7301 section 3.2 */
 	*out = chosen;
 	return SSL_TLSEXT_ERR_OK;
 }
 
-static int use_ticket(
-	SSL *ssl, unsigned char *name, unsigned char *iv, EVP_CIPHER_CTX *cipher, EVP_MAC_CTX *mac, int sealing)
+static int use_ticket(SSL *ssl, unsigned char *name, unsigned char *iv, EVP_CIPHER_CTX *cipher, EVP_MAC_CTX *mac, int sealing)
 {
 	int result = tickets_use(loaded_of(ssl)->tickets, name, iv, cipher, mac, sealing);
 
@@ -91,8 +88,8 @@ static int use_ticket(
 }
 
 /* A session whose client's certificate has ended since is not resumed: the client shows the one that it has now. */
-static SSL_TICKET_RETURN judge_ticket(SSL *ssl, SSL_SESSION *session, const unsigned char *name, size_t length,
-	SSL_TICKET_STATUS status, void *owner)
+static SSL_TICKET_RETURN judge_ticket(
+	SSL *ssl, SSL_SESSION *session, const unsigned char *name, size_t length, SSL_TICKET_STATUS status, void *owner)
 {
 	const struct tls_stream *s = SSL_get_app_data(ssl);
 
@@ -242,11 +239,9 @@ static SSL_CTX *load(struct tls_server *server, struct material *material)
 	if (!SSL_CTX_set_cipher_list(context, "ECDHE+AESGCM:ECDHE+CHACHA20"))
 		check_out_of_memory("OpenSSL");
 	good = material_choices(material, &options->choices, context) && good;
-	if (good &&
-		SSL_CTX_use_cert_and_key(
-			context, loaded->pairs[0].leaf, loaded->pairs[0].key, loaded->pairs[0].chain, 1) != 1) {
-		material_problem(material, &options->certificates[0].chain, "%s cannot be used: %s",
-			options->certificates[0].chain.text.at, ERR_reason_error_string(ERR_peek_last_error()));
+	if (good && SSL_CTX_use_cert_and_key(context, loaded->pairs[0].leaf, loaded->pairs[0].key, loaded->pairs[0].chain, 1) != 1) {
+		material_problem(material, &options->certificates[0].chain, "%s cannot be used: %s", options->certificates[0].chain.text.at,
+			ERR_reason_error_string(ERR_peek_last_error()));
 		good = false;
 	}
 	set_sessions(loaded, context);
@@ -280,8 +275,7 @@ int tls_server_reload(struct tls_server *server, int64_t wall_ns, struct problem
 
 /* ---- objects ---- */
 
-int tls_server_new(const struct tls_server_options *options, int64_t wall_ns, struct problems *problems,
-	struct tls_server **server)
+int tls_server_new(const struct tls_server_options *options, int64_t wall_ns, struct problems *problems, struct tls_server **server)
 {
 	struct tls_server *new = memory_new(sizeof *new);
 	bool changed;
@@ -345,8 +339,7 @@ void server_show_left(struct tls_server *server, int64_t wall_ns)
 {
 	int64_t expires = server->current.expires;
 
-	atomic_store_explicit(
-		&server->left, expires == INT64_MAX ? INT64_MAX : expires - wall_ns / CLOCK_SECOND, memory_order_relaxed);
+	atomic_store_explicit(&server->left, expires == INT64_MAX ? INT64_MAX : expires - wall_ns / CLOCK_SECOND, memory_order_relaxed);
 }
 
 int64_t tls_server_left(const struct tls_server *server)

@@ -20,8 +20,8 @@
 struct tls_server;
 
 /* One reference; options are copied. Reads files. ERROR_INVALID: each thing that is wrong is in `problems`. Control thread. */
-MUST_CHECK int tls_server_new(const struct tls_server_options *options, int64_t wall_ns, struct problems *problems,
-                              struct tls_server **server);
+MUST_CHECK int tls_server_new(
+	const struct tls_server_options *options, int64_t wall_ns, struct problems *problems, struct tls_server **server);
 /* ERROR_INVALID as above, and the server stays as it is. *changed: the files are others than before. Control thread. */
 MUST_CHECK int tls_server_reload(struct tls_server *server, int64_t wall_ns, struct problems *problems, bool *changed);
 /* New keys for tickets; those of the last period are still taken. Control thread. */

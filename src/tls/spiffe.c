@@ -30,8 +30,8 @@ int spiffe_check_domain(struct slice domain, const char **reason)
 		return wrong(reason, ERROR_LIMIT, "its trust domain is longer than 255 bytes");
 	for (size_t i = 0; i < domain.length; i++) {
 		if (!is_low(domain.at[i]))
-			return wrong(reason, ERROR_SYNTAX,
-				"a trust domain has only lower-case letters, digits, dots, dashes and underscores");
+			return wrong(
+				reason, ERROR_SYNTAX, "a trust domain has only lower-case letters, digits, dots, dashes and underscores");
 	}
 	return 0;
 }
@@ -51,8 +51,8 @@ static int check_segment(struct slice segment, bool pattern, const char **reason
 		return 0;
 	for (size_t i = 0; i < segment.length; i++) {
 		if (!is_segment_char(segment.at[i]))
-			return wrong(reason, ERROR_SYNTAX,
-				"a path has only letters, digits, dots, dashes and underscores between its slashes");
+			return wrong(
+				reason, ERROR_SYNTAX, "a path has only letters, digits, dots, dashes and underscores between its slashes");
 	}
 	return 0;
 }
@@ -123,12 +123,10 @@ bool spiffe_workload(const struct spiffe *id, struct slice *name_space, struct s
 	return true;
 }
 
-int spiffe_format(
-	struct slice domain, struct slice name_space, struct slice service_account, char text[SPIFFE_MOST + 1])
+int spiffe_format(struct slice domain, struct slice name_space, struct slice service_account, char text[SPIFFE_MOST + 1])
 {
 	struct spiffe id;
-	size_t length =
-		scheme.length + domain.length + name_space.length + service_account.length + sizeof "/ns//sa/" - 1;
+	size_t length = scheme.length + domain.length + name_space.length + service_account.length + sizeof "/ns//sa/" - 1;
 	int e;
 
 	if (length > SPIFFE_MOST)

@@ -38,8 +38,7 @@ MUST_CHECK int spiffe_check_domain(struct slice domain, const char **reason);
 /* Whether the path is /ns/NAMESPACE/sa/SERVICE_ACCOUNT; both may be NULL. */
 bool spiffe_workload(const struct spiffe *id, struct slice *name_space, struct slice *service_account);
 /* Writes spiffe://DOMAIN/ns/NS/sa/SA, NUL-terminated; its length, or a negative error when that is no SPIFFE ID. */
-MUST_CHECK int spiffe_format(
-	struct slice domain, struct slice name_space, struct slice service_account, char text[SPIFFE_MOST + 1]);
+MUST_CHECK int spiffe_format(struct slice domain, struct slice name_space, struct slice service_account, char text[SPIFFE_MOST + 1]);
 
 /* A pattern is an ID in which a segment of the path may be `*` (any one segment) and the last may be `**` (one or more). */
 MUST_CHECK int spiffe_check_pattern(struct slice pattern, const char **reason);

@@ -24,7 +24,7 @@ struct folder {
 	struct list link;
 	char *path;
 	struct watch *watch;
-	bool needed;               /* while they are swept */
+	bool needed; /* while they are swept */
 };
 
 /* One object. */
@@ -176,17 +176,17 @@ static bool is_unused(const struct entry *entry)
 static int entry_reload(struct tls_store *store, struct entry *entry, struct problems *problems)
 {
 	bool changed = false;
-	int e = entry->server ? tls_server_reload(entry->server, wall(store), problems, &changed) :
-	                        tls_client_reload(entry->client, wall(store), problems, &changed);
+	int e = entry->server ? tls_server_reload(entry->server, wall(store), problems, &changed)
+			      : tls_client_reload(entry->client, wall(store), problems, &changed);
 
 	if (changed) {
 		if (store->counters)
 			counter_add(&store->counters->reloads, 1);
 		LOG(LOG_INFO, "tls", "certificates are loaded anew: %s",
-		    entry->server ? tls_server_options(entry->server)->certificates[0].chain.text.at :
-		    tls_client_options(entry->client)->certificate.chain.text.length ?
-		                    tls_client_options(entry->client)->certificate.chain.text.at :
-		                    "what a client trusts");
+			entry->server ? tls_server_options(entry->server)->certificates[0].chain.text.at
+				: tls_client_options(entry->client)->certificate.chain.text.length
+				? tls_client_options(entry->client)->certificate.chain.text.at
+				: "what a client trusts");
 	}
 	return e;
 }
@@ -288,8 +288,8 @@ static void begin(struct tls_store *store)
 		timer_set(store->loop, &store->second, loop_now(store->loop) + CLOCK_SECOND);
 }
 
-int tls_store_server(struct tls_store *store, const struct tls_server_options *options, struct problems *problems,
-                     struct tls_server **server)
+int tls_store_server(
+	struct tls_store *store, const struct tls_server_options *options, struct problems *problems, struct tls_server **server)
 {
 	struct text name = { 0 };
 	struct entry *entry;
@@ -318,8 +318,8 @@ int tls_store_server(struct tls_store *store, const struct tls_server_options *o
 	return e;
 }
 
-int tls_store_client(struct tls_store *store, const struct tls_client_options *options, struct problems *problems,
-                     struct tls_client **client)
+int tls_store_client(
+	struct tls_store *store, const struct tls_client_options *options, struct problems *problems, struct tls_client **client)
 {
 	struct text name = { 0 };
 	struct entry *entry;

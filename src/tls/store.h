@@ -31,10 +31,10 @@ struct tls_store_counters {
 struct tls_store *tls_store_new(struct loop *loop);
 void tls_store_free(struct tls_store *store); /* NULL is allowed */
 /* Found, and its files looked at anew, or made. ERROR_INVALID: what is wrong is in `problems`. */
-MUST_CHECK int tls_store_server(struct tls_store *store, const struct tls_server_options *options, struct problems *problems,
-                                struct tls_server **server);
-MUST_CHECK int tls_store_client(struct tls_store *store, const struct tls_client_options *options, struct problems *problems,
-                                struct tls_client **client);
+MUST_CHECK int tls_store_server(
+	struct tls_store *store, const struct tls_server_options *options, struct problems *problems, struct tls_server **server);
+MUST_CHECK int tls_store_client(
+	struct tls_store *store, const struct tls_client_options *options, struct problems *problems, struct tls_client **client);
 /* Sources (tls/options.h) have changed: everything is loaded anew, as when files change. */
 void tls_store_refresh(struct tls_store *store);
 /* From now on it counts there. */

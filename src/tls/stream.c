@@ -191,9 +191,7 @@ static bool send_answers(struct tls_stream *s)
 static bool read_once(struct tls_stream *s)
 {
 	struct buffer *buffer = buffer_get(loop_buffers(s->stream.loop));
-	struct trouble trouble = {
-		.failure = TLS_FAILURE_LIMIT, .error = ERROR_LIMIT, .text = "too many key updates, or no buffers"
-	};
+	struct trouble trouble = { .failure = TLS_FAILURE_LIMIT, .error = ERROR_LIMIT, .text = "too many key updates, or no buffers" };
 	bool failed = !buffer;
 	int outcome = SSL_ERROR_NONE;
 
@@ -254,8 +252,7 @@ static void read_on(struct tls_stream *s)
 		SSL_free_buffers(s->ssl);
 	if (s->told_ended)
 		drop_input(s);
-	if ((s->state == TLS_OPEN || s->state == TLS_PLAIN) && !s->paused && !s->input && s->below_ended &&
-		!s->told_ended)
+	if ((s->state == TLS_OPEN || s->state == TLS_PLAIN) && !s->paused && !s->input && s->below_ended && !s->told_ended)
 		read_end(s);
 	set_reading(s);
 }
@@ -406,7 +403,7 @@ static bool begin(struct tls_stream *s)
 	if (!SSL_set_app_data(s->ssl, s))
 		return false;
 	if (s->handshake->alpn.length > 0 &&
-	    SSL_set_alpn_protos(s->ssl, (const unsigned char *)s->handshake->alpn.at, (unsigned)s->handshake->alpn.length))
+		SSL_set_alpn_protos(s->ssl, (const unsigned char *)s->handshake->alpn.at, (unsigned)s->handshake->alpn.length))
 		return false;
 	/* Never the library's own clock. */
 	X509_VERIFY_PARAM_set_time(SSL_get0_param(s->ssl), (time_t)(loop_wall(s->stream.loop) / CLOCK_SECOND));
@@ -704,8 +701,7 @@ static void close_open(struct tls_stream *s, enum stream_closing how)
 		SSL_shutdown(s->ssl);
 		if (!flight_send(s))
 			how = STREAM_RESET;
-		else if (s->below_waiting >
-			0) /* of close_notify itself: or the reset would look like one in the middle */
+		else if (s->below_waiting > 0) /* of close_notify itself: or the reset would look like one in the middle */
 			how = STREAM_LINGER;
 	}
 	close_below(s, how);
@@ -779,8 +775,7 @@ static void run(void *owner)
 }
 
 /* `below` is not touched by a failure. */
-static int stream_new(
-	struct tls_pools *pools, struct stream *below, struct tls_counters *counters, struct tls_stream **out)
+static int stream_new(struct tls_pools *pools, struct stream *below, struct tls_counters *counters, struct tls_stream **out)
 {
 	struct tls_stream *s = pool_get(&pools->streams);
 	struct handshake *h = s ? pool_get(&pools->handshakes) : NULL;
@@ -818,8 +813,8 @@ static int stream_new(
 	return 0;
 }
 
-int tls_accept(struct tls_pools *pools, struct tls_server *server, struct stream *below, struct tls_counters *counters,
-	struct stream **stream)
+int tls_accept(
+	struct tls_pools *pools, struct tls_server *server, struct stream *below, struct tls_counters *counters, struct stream **stream)
 {
 	struct tls_stream *s;
 	int e = stream_new(pools, below, counters, &s);
@@ -841,8 +836,8 @@ static void set_text(char *text, struct slice s)
 	text[s.length] = '\0';
 }
 
-int tls_connect(struct tls_pools *pools, struct tls_client *client, const struct tls_target *target,
-	struct stream *below, struct tls_counters *counters, struct stream **stream)
+int tls_connect(struct tls_pools *pools, struct tls_client *client, const struct tls_target *target, struct stream *below,
+	struct tls_counters *counters, struct stream **stream)
 {
 	struct tls_stream *s;
 	int e = ERROR_INVALID;

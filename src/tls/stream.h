@@ -44,16 +44,16 @@ void tls_pools_free(struct tls_pools *pools); /* NULL is allowed */
 
 /* Why a connection failed, for counting. */
 enum tls_failure {
-	TLS_FAILURE_TIMEOUT,     /* the handshake took too long */
-	TLS_FAILURE_LEFT,        /* the peer went away during the handshake */
-	TLS_FAILURE_TRUNCATED,   /* the peer ended later, without close_notify */
-	TLS_FAILURE_UNTRUSTED,   /* we don't trust its certificate */
-	TLS_FAILURE_UNSHOWN,     /* it showed no certificate, and must */
-	TLS_FAILURE_REFUSED,     /* it does not trust ours, or wants one, or does not know the name */
-	TLS_FAILURE_MISMATCH,    /* no version, cipher or protocol in common */
-	TLS_FAILURE_PLAIN,       /* it does not speak TLS */
-	TLS_FAILURE_PROTOCOL,    /* it breaks TLS's rules, or its bytes were changed on the way */
-	TLS_FAILURE_LIMIT,       /* a limit of ours, or memory */
+	TLS_FAILURE_TIMEOUT,   /* the handshake took too long */
+	TLS_FAILURE_LEFT,      /* the peer went away during the handshake */
+	TLS_FAILURE_TRUNCATED, /* the peer ended later, without close_notify */
+	TLS_FAILURE_UNTRUSTED, /* we don't trust its certificate */
+	TLS_FAILURE_UNSHOWN,   /* it showed no certificate, and must */
+	TLS_FAILURE_REFUSED,   /* it does not trust ours, or wants one, or does not know the name */
+	TLS_FAILURE_MISMATCH,  /* no version, cipher or protocol in common */
+	TLS_FAILURE_PLAIN,     /* it does not speak TLS */
+	TLS_FAILURE_PROTOCOL,  /* it breaks TLS's rules, or its bytes were changed on the way */
+	TLS_FAILURE_LIMIT,     /* a limit of ours, or memory */
 	TLS_FAILURES,
 };
 
@@ -84,10 +84,10 @@ struct tls_target {
 
 /* The ownership of `below`, from which no event may have come yet, passes, also on failure. ERROR_LIMIT, ERROR_NO_MEMORY,
  * ERROR_INVALID (a name that can't be one). */
-MUST_CHECK int tls_accept(struct tls_pools *pools, struct tls_server *server, struct stream *below, struct tls_counters *counters,
-                          struct stream **stream);
+MUST_CHECK int tls_accept(
+	struct tls_pools *pools, struct tls_server *server, struct stream *below, struct tls_counters *counters, struct stream **stream);
 MUST_CHECK int tls_connect(struct tls_pools *pools, struct tls_client *client, const struct tls_target *target, struct stream *below,
-                           struct tls_counters *counters, struct stream **stream);
+	struct tls_counters *counters, struct stream **stream);
 /* Once, when the handshake of a stream of one of these is done, the first URI of the peer's certificate, if it has one that was verified.
  * Before any event; the stream is not touched from inside it. */
 void tls_identify(struct stream *stream, void (*identified)(void *owner, struct slice id), void *owner);

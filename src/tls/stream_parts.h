@@ -24,19 +24,19 @@ enum { STREAM_MAGIC = 0x544c5354, FLIGHT_MOST = 64, WAITING_MOST = 64 };
 struct flight {
 	struct buffer *buffers[FLIGHT_MOST];
 	unsigned count;
-	bool failed;              /* there was no buffer */
+	bool failed; /* there was no buffer */
 };
 
 /* Until the handshake is done. */
 struct handshake {
-	struct list link;         /* in pools->queue, when a step is due */
+	struct list link; /* in pools->queue, when a step is due */
 	bool queued;
 	struct timer deadline;
 	struct tls_stream *stream;
 	struct buffer *waiting[WAITING_MOST]; /* what the owner sends already */
 	unsigned waiting_count;
 	size_t waiting_bytes;
-	struct slice alpn;                    /* of the target */
+	struct slice alpn;                                /* of the target */
 	void (*identified)(void *owner, struct slice id); /* may be NULL */
 	void *owner;
 	char peers[TLS_PEERS_MOST + 1];
@@ -49,11 +49,11 @@ struct tls_pools {
 	struct tls_limits limits;
 	struct pool streams, handshakes;
 	struct flight flight;
-	char *stage;              /* RECORD_MOST bytes: small pieces become one record here */
-	struct list queue;        /* handshakes with a step due, in order */
+	char *stage;       /* RECORD_MOST bytes: small pieces become one record here */
+	struct list queue; /* handshakes with a step due, in order */
 	struct task run_queue;
 	struct timer next_turn;
-	int64_t turn;             /* loop_now of the turn that `steps` counts in */
+	int64_t turn; /* loop_now of the turn that `steps` counts in */
 	uint32_t steps;
 };
 
@@ -61,33 +61,33 @@ enum tls_state {
 	TLS_CONNECTING, /* the stream below is */
 	TLS_SHAKING,
 	TLS_OPEN,
-	TLS_PLAIN,      /* permissive: the bytes pass as they are */
+	TLS_PLAIN, /* permissive: the bytes pass as they are */
 	TLS_FAILED,
-	TLS_LINGERING,  /* closed by its owner during the handshake, with bytes to send */
+	TLS_LINGERING, /* closed by its owner during the handshake, with bytes to send */
 	TLS_CLOSED,
 };
 
 struct tls_stream {
-	struct stream stream;     /* first */
+	struct stream stream; /* first */
 	uint32_t magic;
-	uint8_t state;            /* enum tls_state */
+	uint8_t state; /* enum tls_state */
 	bool paused, below_paused;
 	bool below_ended, told_ended;
 	bool want_drained, finishing, finished;
-	bool alerted;             /* an alert is the last that we sent */
-	bool broken;              /* `error` is to be told by the task */
-	uint8_t answers;          /* written while reading, with bytes waiting below */
+	bool alerted;    /* an alert is the last that we sent */
+	bool broken;     /* `error` is to be told by the task */
+	uint8_t answers; /* written while reading, with bytes waiting below */
 	int error;
 	struct tls_pools *pools;
 	struct stream *below;
-	SSL *ssl;                 /* NULL before the first step of the handshake, and in plain text */
+	SSL *ssl; /* NULL before the first step of the handshake, and in plain text */
 	struct tls_server *server;
 	struct tls_client *client; /* one of the two */
 	struct tls_session *session;
 	struct tls_counters *counters;
 	struct handshake *handshake;
 	struct stream_security *security; /* from cells; NULL before the handshake is done */
-	struct buffer *input;     /* received, not all of it read by OpenSSL */
+	struct buffer *input;             /* received, not all of it read by OpenSSL */
 	uint32_t input_at;
 	size_t below_waiting;
 	struct task task;

@@ -17,8 +17,8 @@ struct key {
 };
 
 struct tickets {
-	EVP_CIPHER *cipher;       /* fetched once: each fetch takes a lock */
-	_Atomic unsigned made;    /* keys so far; the present one is made - 1 */
+	EVP_CIPHER *cipher;    /* fetched once: each fetch takes a lock */
+	_Atomic unsigned made; /* keys so far; the present one is made - 1 */
 	struct key keys[PLACES];
 };
 
@@ -64,8 +64,7 @@ static bool set_mac(EVP_MAC_CTX *mac, const struct key *key)
 	return EVP_MAC_CTX_set_params(mac, parameters) == 1;
 }
 
-int tickets_use(struct tickets *tickets, unsigned char name[16], unsigned char *iv, EVP_CIPHER_CTX *cipher, EVP_MAC_CTX *mac,
-                int sealing)
+int tickets_use(struct tickets *tickets, unsigned char name[16], unsigned char *iv, EVP_CIPHER_CTX *cipher, EVP_MAC_CTX *mac, int sealing)
 {
 	unsigned made = atomic_load_explicit(&tickets->made, memory_order_acquire);
 	const struct key *present = &tickets->keys[(made - 1) % PLACES];
@@ -73,7 +72,7 @@ int tickets_use(struct tickets *tickets, unsigned char name[16], unsigned char *
 	if (sealing) {
 		memcpy(name, present->name, NAME);
 		if (RAND_bytes(iv, IV) != 1 || !set_mac(mac, present) ||
-		    EVP_EncryptInit_ex(cipher, tickets->cipher, NULL, present->cipher, iv) != 1)
+			EVP_EncryptInit_ex(cipher, tickets->cipher, NULL, present->cipher, iv) != 1)
 			return -1;
 		return 1;
 	}

@@ -15,7 +15,6 @@ struct tickets *tickets_new(void);
 void tickets_free(struct tickets *tickets);
 void tickets_rotate(struct tickets *tickets); /* control thread; at most once in some seconds */
 /* For what SSL_CTX_set_tlsext_ticket_key_evp_cb is given. */
-int tickets_use(struct tickets *tickets, unsigned char name[16], unsigned char *iv, EVP_CIPHER_CTX *cipher, EVP_MAC_CTX *mac,
-                int sealing);
+int tickets_use(struct tickets *tickets, unsigned char name[16], unsigned char *iv, EVP_CIPHER_CTX *cipher, EVP_MAC_CTX *mac, int sealing);
 
 #endif

@@ -301,9 +301,7 @@ static int check_header(struct client_hello *hello)
 
 	hello->header_count = 0;
 	hello->record_left = length;
-	return hello->header[0] != RECORD_HANDSHAKE || hello->header[1] != 3 || length == 0 || length > RECORD_MOST
-		? ERROR_SYNTAX
-		: 0;
+	return hello->header[0] != RECORD_HANDSHAKE || hello->header[1] != 3 || length == 0 || length > RECORD_MOST ? ERROR_SYNTAX : 0;
 }
 
 static int feed(struct client_hello *hello, struct slice bytes)

@@ -94,8 +94,7 @@ static size_t put16(char *out, size_t at, unsigned value)
 	return at + 2;
 }
 
-size_t dns_query_write(
-	uint16_t id, const struct dns_name *name, enum dns_type type, uint16_t udp_size, char query[DNS_QUERY_MAX])
+size_t dns_query_write(uint16_t id, const struct dns_name *name, enum dns_type type, uint16_t udp_size, char query[DNS_QUERY_MAX])
 {
 	size_t at = put16(query, 0, id);
 	at = put16(query, at, 0x0100); /* recursion desired */
@@ -369,8 +368,7 @@ static int check_question(struct dns_reader *reader, uint16_t id, const struct d
 	return dns_name_equal(&asked, name) && asked_type == type && asked_class == CLASS_IN ? 0 : ERROR_INVALID;
 }
 
-int dns_answer_read(
-	struct slice message, uint16_t id, const struct dns_name *name, enum dns_type type, struct dns_answer *answer)
+int dns_answer_read(struct slice message, uint16_t id, const struct dns_name *name, enum dns_type type, struct dns_answer *answer)
 {
 	struct pass pass;
 	*answer = (struct dns_answer){ .type = (uint16_t)type, .name = *name };

@@ -66,8 +66,7 @@ bool dns_name_equal(const struct dns_name *a, const struct dns_name *b);
 
 /* A query with recursion desired; with `udp_size` > 0 it says by EDNS0 (RFC 6891) that answers of so many bytes are
  * welcome. Returns the length. */
-size_t dns_query_write(
-	uint16_t id, const struct dns_name *name, enum dns_type type, uint16_t udp_size, char query[DNS_QUERY_MAX]);
+size_t dns_query_write(uint16_t id, const struct dns_name *name, enum dns_type type, uint16_t udp_size, char query[DNS_QUERY_MAX]);
 
 enum dns_section {
 	DNS_ANSWER = 1,
@@ -115,8 +114,8 @@ enum dns_outcome {
 
 struct dns_answer {
 	enum dns_outcome outcome;
-	uint16_t code; /* enum dns_code and above, with EDNS's upper bits */
-	uint32_t ttl; /* seconds: the least of the chain and its values, or of the negative answer; 0: not to be kept */
+	uint16_t code;  /* enum dns_code and above, with EDNS's upper bits */
+	uint32_t ttl;   /* seconds: the least of the chain and its values, or of the negative answer; 0: not to be kept */
 	uint32_t count; /* values */
 	uint16_t type;
 	struct dns_name name; /* where the chain of CNAMEs ended */

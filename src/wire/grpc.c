@@ -222,7 +222,8 @@ enum { FRAME_PREFIX = 5, FRAME_TRAILERS = 0x80 };
 
 static void begin_frame(struct grpc_frames *frames)
 {
-	frames->left = (uint32_t)frames->prefix[1] << 24 | (uint32_t)frames->prefix[2] << 16 | (uint32_t)frames->prefix[3] << 8 | frames->prefix[4];
+	frames->left = (uint32_t)frames->prefix[1] << 24 | (uint32_t)frames->prefix[2] << 16 | (uint32_t)frames->prefix[3] << 8 |
+		frames->prefix[4];
 	frames->trailers = frames->prefix[0] & FRAME_TRAILERS;
 	frames->have = 0;
 	if (!frames->trailers)

@@ -36,8 +36,8 @@ enum grpc_status {
 	GRPC_UNAVAILABLE,
 	GRPC_DATA_LOSS,
 	GRPC_UNAUTHENTICATED,
-	GRPC_STATUSES,          /* how many there are */
-	GRPC_NONE = 255,        /* none was given */
+	GRPC_STATUSES,   /* how many there are */
+	GRPC_NONE = 255, /* none was given */
 };
 
 /* What a content type says of a message. */
@@ -76,8 +76,8 @@ struct grpc_frames {
 	uint64_t messages; /* whose prefix is complete */
 	uint32_t left;     /* bytes of the present message to come */
 	uint8_t prefix[5];
-	uint8_t have;      /* bytes of a prefix that is not complete */
-	bool trailers;     /* gRPC-Web: the last prefix was that of trailers (flag 0x80) */
+	uint8_t have;  /* bytes of a prefix that is not complete */
+	bool trailers; /* gRPC-Web: the last prefix was that of trailers (flag 0x80) */
 };
 
 void grpc_frames_count(struct grpc_frames *frames, struct slice bytes);

@@ -104,8 +104,7 @@ static bool is_name(struct slice name, const char *lower)
 	}
 	if (name.length >= 4) {
 		at = name.length - 4;
-		return !words_differ(load32(name.at), load32(lower)) &&
-			!words_differ(load32(name.at + at), load32(lower + at));
+		return !words_differ(load32(name.at), load32(lower)) && !words_differ(load32(name.at + at), load32(lower + at));
 	}
 	for (at = 0; at < name.length; at++) {
 		if (words_differ((unsigned char)name.at[at], (unsigned char)lower[at]))
@@ -146,13 +145,11 @@ enum method method_identify(struct slice text)
 	case 4:
 		return text.at[0] == 'H' ? method_if(text, "HEAD", METHOD_HEAD) : method_if(text, "POST", METHOD_POST);
 	case 5:
-		return text.at[0] == 'T' ? method_if(text, "TRACE", METHOD_TRACE)
-					 : method_if(text, "PATCH", METHOD_PATCH);
+		return text.at[0] == 'T' ? method_if(text, "TRACE", METHOD_TRACE) : method_if(text, "PATCH", METHOD_PATCH);
 	case 6:
 		return method_if(text, "DELETE", METHOD_DELETE);
 	case 7:
-		return text.at[0] == 'C' ? method_if(text, "CONNECT", METHOD_CONNECT)
-					 : method_if(text, "OPTIONS", METHOD_OPTIONS);
+		return text.at[0] == 'C' ? method_if(text, "CONNECT", METHOD_CONNECT) : method_if(text, "OPTIONS", METHOD_OPTIONS);
 	default:
 		return METHOD_OTHER;
 	}
@@ -240,8 +237,7 @@ int head_add(struct head *head, struct arena *arena, enum field_id id, struct sl
 
 	if (name.length == 0 || name.length > UINT16_MAX - 2 || value.length > UINT32_MAX / 2)
 		return ERROR_INVALID;
-	if (http1_scan_token(name.at, name.at, name_end) != name_end ||
-		http1_scan_value(value.at, value.at, value_end) != value_end)
+	if (http1_scan_token(name.at, name.at, name_end) != name_end || http1_scan_value(value.at, value.at, value_end) != value_end)
 		return ERROR_INVALID;
 	if (head_is_full(head))
 		return ERROR_LIMIT;
@@ -274,8 +270,8 @@ static void drop_named(struct head *head, struct slice list, bool keep_upgrade)
 
 void head_drop_hop_by_hop(struct head *head, bool keep_upgrade)
 {
-	static const uint8_t always[] = { FIELD_CONNECTION, FIELD_KEEP_ALIVE, FIELD_PROXY_AUTHENTICATE,
-		FIELD_PROXY_AUTHORIZATION, FIELD_PROXY_CONNECTION, FIELD_TE, FIELD_TRAILER, FIELD_TRANSFER_ENCODING };
+	static const uint8_t always[] = { FIELD_CONNECTION, FIELD_KEEP_ALIVE, FIELD_PROXY_AUTHENTICATE, FIELD_PROXY_AUTHORIZATION,
+		FIELD_PROXY_CONNECTION, FIELD_TE, FIELD_TRAILER, FIELD_TRANSFER_ENCODING };
 	uint64_t mask = UINT64_C(1) << FIELD_UPGRADE;
 
 	for (size_t i = 0; i < sizeof always; i++)
@@ -296,8 +292,8 @@ void head_drop_hop_by_hop(struct head *head, bool keep_upgrade)
 struct slice status_reason(unsigned status)
 {
 	switch (status) {
-#define STATUS(number, text)                                                                                           \
-	case number:                                                                                                   \
+#define STATUS(number, text) \
+	case number: \
 		return SLICE(text);
 		STATUS(100, "Continue")
 		STATUS(101, "Switching Protocols")

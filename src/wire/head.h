@@ -78,7 +78,7 @@ enum field_id {
 #define X(id, name) FIELD_##id,
 	FIELD_TABLE(X)
 #undef X
-	FIELD_COUNT
+		FIELD_COUNT
 };
 
 /* RFC 9110 section 9, and PATCH. */
@@ -110,7 +110,7 @@ enum body {
 };
 
 struct field {
-	const char *line;      /* name, colon, blanks, value, CRLF */
+	const char *line; /* name, colon, blanks, value, CRLF */
 	uint32_t line_length;
 	uint16_t name_length;
 	uint16_t value_offset; /* from line */
@@ -136,19 +136,19 @@ struct head {
 	struct slice reason;
 	uint64_t body_length;
 	uint16_t status;
-	uint8_t method;         /* enum method */
-	uint8_t version;        /* enum version, as received */
-	uint8_t body;           /* enum body */
+	uint8_t method;  /* enum method */
+	uint8_t version; /* enum version, as received */
+	uint8_t body;    /* enum body */
 	bool is_response;
 	bool absolute_form;
-	bool has_host;          /* a Host field was present */
-	bool expects_continue;  /* Expect: 100-continue */
-	bool upgrades;          /* `Connection: upgrade` together with an Upgrade field */
-	bool closes;            /* `Connection: close` */
-	bool keeps_alive;       /* `Connection: keep-alive` */
+	bool has_host;         /* a Host field was present */
+	bool expects_continue; /* Expect: 100-continue */
+	bool upgrades;         /* `Connection: upgrade` together with an Upgrade field */
+	bool closes;           /* `Connection: close` */
+	bool keeps_alive;      /* `Connection: keep-alive` */
 	uint16_t field_count;
-	uint16_t short_by;      /* its memory ends so many fields before the struct's end: 0, but for heads that are kept (head_size) */
-	uint64_t present;       /* bit for each field_id (but FIELD_OTHER) that is present and not dropped */
+	uint16_t short_by; /* its memory ends so many fields before the struct's end: 0, but for heads that are kept (head_size) */
+	uint64_t present;  /* bit for each field_id (but FIELD_OTHER) that is present and not dropped */
 	struct field fields[HEAD_MAX_FIELDS];
 };
 

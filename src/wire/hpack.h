@@ -25,8 +25,8 @@
 #include "base/slice.h"
 
 enum {
-	HPACK_TABLE_MOST = 4096,    /* bytes as RFC 7541 section 4.1 counts them: SETTINGS_HEADER_TABLE_SIZE, its default */
-	HPACK_ENTRY_OVERHEAD = 32,  /* of each entry, as counted */
+	HPACK_TABLE_MOST = 4096,   /* bytes as RFC 7541 section 4.1 counts them: SETTINGS_HEADER_TABLE_SIZE, its default */
+	HPACK_ENTRY_OVERHEAD = 32, /* of each entry, as counted */
 	HPACK_STATIC_COUNT = 61,
 };
 
@@ -34,19 +34,19 @@ struct hpack_table;
 
 /* Embedded in the connection. */
 struct hpack_decoder {
-	struct pool *tables;        /* of hpack_table_size() bytes each */
-	struct hpack_table *table;  /* NULL: nothing was added yet */
-	uint32_t limit;             /* what the peer has chosen to use, at most HPACK_TABLE_MOST */
-	uint32_t used;              /* as counted */
-	uint32_t at;                /* where the next entry is written */
-	uint16_t count;             /* entries */
-	uint16_t next;              /* place of the next entry */
+	struct pool *tables;       /* of hpack_table_size() bytes each */
+	struct hpack_table *table; /* NULL: nothing was added yet */
+	uint32_t limit;            /* what the peer has chosen to use, at most HPACK_TABLE_MOST */
+	uint32_t used;             /* as counted */
+	uint32_t at;               /* where the next entry is written */
+	uint16_t count;            /* entries */
+	uint16_t next;             /* place of the next entry */
 };
 
 struct hpack_field {
-	const char *line;           /* name, ": ", value, CRLF */
+	const char *line; /* name, ": ", value, CRLF */
 	uint32_t name_length, value_length;
-	bool never_indexed;         /* the sender wants it never to be in a table (RFC 7541 section 7.1.3) */
+	bool never_indexed; /* the sender wants it never to be in a table (RFC 7541 section 7.1.3) */
 };
 
 size_t hpack_table_size(void);
@@ -60,8 +60,8 @@ MUST_CHECK int hpack_begin(struct hpack_decoder *decoder, const char **at, const
 
 /* Decodes one field at *at, which is < end, and moves *at behind it. Errors: ERROR_SYNTAX (the connection can't go on);
  * ERROR_LIMIT: `room` may not be enough, nothing has changed; ERROR_NO_MEMORY: no table, the connection can't go on. */
-MUST_CHECK int hpack_decode(struct hpack_decoder *decoder, const char **at, const char *end, char *out, size_t room,
-	struct hpack_field *field);
+MUST_CHECK int hpack_decode(
+	struct hpack_decoder *decoder, const char **at, const char *end, char *out, size_t room, struct hpack_field *field);
 
 /* The same, but nobody wants the field: only the table follows. ERROR_SYNTAX, ERROR_NO_MEMORY. */
 MUST_CHECK int hpack_skip(struct hpack_decoder *decoder, const char **at, const char *end);

@@ -17,10 +17,10 @@ struct literal {
 
 /* A field as it was sent: an entry of a table, or a name from a table or not, and a value. */
 struct representation {
-	uint64_t index;  /* of the entry, or of the name; 0: the name is a literal */
+	uint64_t index; /* of the entry, or of the name; 0: the name is a literal */
 	struct literal name, value;
-	bool whole;      /* the entry's value, too */
-	bool adds;       /* to the dynamic table */
+	bool whole; /* the entry's value, too */
+	bool adds;  /* to the dynamic table */
 	bool never_indexed;
 };
 
@@ -112,8 +112,8 @@ static int put_literal(const struct literal *literal, char *out, size_t room, si
 static const char separator[2] = { ':', ' ' }, line_end[2] = { '\r', '\n' };
 
 /* The name, of an entry or not. */
-static int put_name(struct hpack_decoder *decoder, const struct representation *r, const struct hpack_entry *entry, char *out,
-	size_t room, size_t *length)
+static int put_name(struct hpack_decoder *decoder, const struct representation *r, const struct hpack_entry *entry, char *out, size_t room,
+	size_t *length)
 {
 	if (r->index == 0)
 		return put_literal(&r->name, out, room, length);
@@ -127,8 +127,8 @@ static int put_name(struct hpack_decoder *decoder, const struct representation *
 	return 0;
 }
 
-static int put_value(struct hpack_decoder *decoder, const struct representation *r, const struct hpack_entry *entry, char *out,
-	size_t room, size_t *length)
+static int put_value(struct hpack_decoder *decoder, const struct representation *r, const struct hpack_entry *entry, char *out, size_t room,
+	size_t *length)
 {
 	if (!r->whole)
 		return put_literal(&r->value, out, room, length);
@@ -165,8 +165,8 @@ int hpack_begin(struct hpack_decoder *decoder, const char **at, const char *end)
 }
 
 /* The line, when it is known that there is room for it. */
-static int put_line(struct hpack_decoder *decoder, const struct representation *r, const struct hpack_entry *entry, char *out,
-	size_t room, struct hpack_field *field)
+static int put_line(struct hpack_decoder *decoder, const struct representation *r, const struct hpack_entry *entry, char *out, size_t room,
+	struct hpack_field *field)
 {
 	size_t name_length, value_length;
 	char *p = out;
@@ -188,8 +188,7 @@ static int put_line(struct hpack_decoder *decoder, const struct representation *
 	return hpack_table_add(decoder, slice_make(out, name_length), slice_make(p, value_length));
 }
 
-int hpack_decode(struct hpack_decoder *decoder, const char **at, const char *end, char *out, size_t room,
-	struct hpack_field *field)
+int hpack_decode(struct hpack_decoder *decoder, const char **at, const char *end, char *out, size_t room, struct hpack_field *field)
 {
 	struct representation r;
 	struct hpack_entry entry;

@@ -15,7 +15,13 @@ struct hpack_table {
 
 _Static_assert((PLACES & (PLACES - 1)) == 0 && (HPACK_TABLE_MOST & (HPACK_TABLE_MOST - 1)) == 0, "rings go around by a mask");
 
-#define ENTRY(name, value) { { name, sizeof(name) - 1 }, { value, sizeof(value) - 1 } }
+#define ENTRY(name, value) \
+	{ \
+		{ name, sizeof(name) - 1 }, \
+		{ \
+			value, sizeof(value) - 1 \
+		} \
+	}
 
 /* RFC 7541 appendix A */
 const struct hpack_static_entry hpack_static[HPACK_STATIC_COUNT + 1] = {

@@ -51,17 +51,16 @@ void http1_parser_restart(struct http1_parser *parser);
  * ERROR_SYNTAX: parser->status and ->reason say what to answer before closing; *consumed is 0.
  * In one case a byte of the request line is rewritten: `GET http://world?x` gets the slash that it lacks, so that
  * head->target always begins with '/' (or is "*", or CONNECT's authority). */
-MUST_CHECK int http1_parse_request(
-	struct http1_parser *parser, char *bytes, size_t length, struct head *head, size_t *consumed);
+MUST_CHECK int http1_parse_request(struct http1_parser *parser, char *bytes, size_t length, struct head *head, size_t *consumed);
 
 /* The same for a response (informational ones too: status 100 to 199) to a request with this method. */
-MUST_CHECK int http1_parse_response(struct http1_parser *parser, char *bytes, size_t length, enum method request_method,
-	struct head *head, size_t *consumed);
+MUST_CHECK int http1_parse_response(
+	struct http1_parser *parser, char *bytes, size_t length, enum method request_method, struct head *head, size_t *consumed);
 
 /* Parses a trailer section, up to and with its empty line, into `room`. Fields that RFC 9110 section 6.5.1 forbids there
  * (framing, routing, authentication, content's format) are left out. Resumable like a head; ERROR_INCOMPLETE, ERROR_SYNTAX. */
-MUST_CHECK int http1_parse_trailers(struct http1_parser *parser, const char *bytes, size_t length, struct field *room,
-	unsigned capacity, struct fields *trailers, size_t *consumed);
+MUST_CHECK int http1_parse_trailers(struct http1_parser *parser, const char *bytes, size_t length, struct field *room, unsigned capacity,
+	struct fields *trailers, size_t *consumed);
 
 /* Whether the sender of this head keeps its connection open behind the message (RFC 9112 section 9.3); false also if the
  * message ends by closing, and for responses that carry framing which their status forbids. */
@@ -97,8 +96,7 @@ void http1_body_init(struct http1_body *body, const struct head *head);
 
 /* One step at the start of `bytes`, which may be empty. *consumed bytes are done with (*data lies in them).
  * ERROR_SYNTAX: the message is broken; the connection can't be used further (status 400). */
-MUST_CHECK int http1_body_decode(
-	struct http1_body *body, struct slice bytes, struct slice *data, size_t *consumed, enum http1_step *step);
+MUST_CHECK int http1_body_decode(struct http1_body *body, struct slice bytes, struct slice *data, size_t *consumed, enum http1_step *step);
 
 /* True when nothing more will come: by length this is known with the last run, so that it can be sent on together. */
 bool http1_body_ended(const struct http1_body *body);
@@ -128,8 +126,8 @@ enum body http1_response_framing(const struct head *head, enum version client);
 
 /* The same for a response, to a request with this method; `framing` instead of head->body. An informational head too.
  * A Content-Length that came with a response to HEAD, or with a 304, is kept. head->reason with .at NULL: the standard phrase. */
-size_t http1_write_response(char *out, size_t room, const struct head *head, enum method request_method,
-	enum body framing, enum http1_connection connection);
+size_t http1_write_response(
+	char *out, size_t room, const struct head *head, enum method request_method, enum body framing, enum http1_connection connection);
 
 enum { HTTP1_CHUNK_HEAD_ROOM = 2 + 16 + 2, HTTP1_LAST_CHUNK_ROOM = 2 + 5 };
 

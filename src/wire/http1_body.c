@@ -181,8 +181,7 @@ static struct slice take_payload(struct http1_body *body, const char *at, size_t
 	return slice_make(at, length);
 }
 
-int http1_body_decode(
-	struct http1_body *body, struct slice bytes, struct slice *data, size_t *consumed, enum http1_step *step)
+int http1_body_decode(struct http1_body *body, struct slice bytes, struct slice *data, size_t *consumed, enum http1_step *step)
 {
 	const char *p = bytes.at, *end = bytes.at + bytes.length;
 	int e;

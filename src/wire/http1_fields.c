@@ -115,16 +115,15 @@ bool http1_persistent(const struct head *head)
 /* RFC 9110 section 6.5.1: framing, routing, request modifiers, authentication, response control, and content's format. */
 bool http1_forbidden_in_trailers(const struct field *field)
 {
-	static const uint64_t by_id = BIT(FIELD_CONNECTION) | BIT(FIELD_CONTENT_LENGTH) | BIT(FIELD_CONTENT_TYPE) |
-		BIT(FIELD_COOKIE) | BIT(FIELD_DATE) | BIT(FIELD_EXPECT) | BIT(FIELD_FORWARDED) | BIT(FIELD_HOST) |
-		BIT(FIELD_HTTP2_SETTINGS) | BIT(FIELD_KEEP_ALIVE) | BIT(FIELD_LOCATION) | BIT(FIELD_MAX_FORWARDS) |
-		BIT(FIELD_PROXY_AUTHENTICATE) | BIT(FIELD_PROXY_AUTHORIZATION) | BIT(FIELD_PROXY_CONNECTION) |
-		BIT(FIELD_RETRY_AFTER) | BIT(FIELD_TE) | BIT(FIELD_TRAILER) | BIT(FIELD_TRANSFER_ENCODING) |
-		BIT(FIELD_UPGRADE) | BIT(FIELD_VIA) | BIT(FIELD_X_FORWARDED_CLIENT_CERT) | BIT(FIELD_X_FORWARDED_FOR) |
-		BIT(FIELD_X_FORWARDED_PROTO);
-	static const char others[][20] = { "age", "authorization", "cache-control", "content-encoding", "content-range",
-		"expires", "if-match", "if-modified-since", "if-none-match", "if-range", "if-unmodified-since",
-		"pragma", "range", "set-cookie", "vary", "warning", "www-authenticate" };
+	static const uint64_t by_id = BIT(FIELD_CONNECTION) | BIT(FIELD_CONTENT_LENGTH) | BIT(FIELD_CONTENT_TYPE) | BIT(FIELD_COOKIE) |
+		BIT(FIELD_DATE) | BIT(FIELD_EXPECT) | BIT(FIELD_FORWARDED) | BIT(FIELD_HOST) | BIT(FIELD_HTTP2_SETTINGS) |
+		BIT(FIELD_KEEP_ALIVE) | BIT(FIELD_LOCATION) | BIT(FIELD_MAX_FORWARDS) | BIT(FIELD_PROXY_AUTHENTICATE) |
+		BIT(FIELD_PROXY_AUTHORIZATION) | BIT(FIELD_PROXY_CONNECTION) | BIT(FIELD_RETRY_AFTER) | BIT(FIELD_TE) | BIT(FIELD_TRAILER) |
+		BIT(FIELD_TRANSFER_ENCODING) | BIT(FIELD_UPGRADE) | BIT(FIELD_VIA) | BIT(FIELD_X_FORWARDED_CLIENT_CERT) |
+		BIT(FIELD_X_FORWARDED_FOR) | BIT(FIELD_X_FORWARDED_PROTO);
+	static const char others[][20] = { "age", "authorization", "cache-control", "content-encoding", "content-range", "expires",
+		"if-match", "if-modified-since", "if-none-match", "if-range", "if-unmodified-since", "pragma", "range", "set-cookie",
+		"vary", "warning", "www-authenticate" };
 	struct slice name = field_name(field);
 
 	if (by_id & BIT(field->id))
@@ -139,8 +138,8 @@ bool http1_forbidden_in_trailers(const struct field *field)
 }
 
 /* One pass over all of it, again with each call: trailers are rare, short, and mostly arrive whole. */
-int http1_parse_trailers(struct http1_parser *parser, const char *bytes, size_t length, struct field *room,
-	unsigned capacity, struct fields *trailers, size_t *consumed)
+int http1_parse_trailers(struct http1_parser *parser, const char *bytes, size_t length, struct field *room, unsigned capacity,
+	struct fields *trailers, size_t *consumed)
 {
 	const char *p = bytes, *end = bytes + length, *reason;
 	unsigned count = 0, kept = 0;

@@ -445,8 +445,8 @@ int http1_parse_request(struct http1_parser *parser, char *bytes, size_t length,
 	return finish(parser, e, consumed);
 }
 
-int http1_parse_response(struct http1_parser *parser, char *bytes, size_t length, enum method request_method,
-	struct head *head, size_t *consumed)
+int http1_parse_response(
+	struct http1_parser *parser, char *bytes, size_t length, enum method request_method, struct head *head, size_t *consumed)
 {
 	int e;
 

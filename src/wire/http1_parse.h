@@ -19,8 +19,7 @@ const char *http1_bad_field(const char *line, const char *p, bool in_value);
 /* field-line = field-name ":" OWS field-value OWS CRLF (RFC 9112 section 5), at `p`; the empty line is none. Bytes are readable
  * from `from` on. Where the next line begins; or NULL, and *reason is why, or NULL if the line is good but not whole. Inline
  * because this is where a proxy spends its time. */
-static inline const char *http1_field_line(
-	const char *from, const char *p, const char *end, struct field *field, const char **reason)
+static inline const char *http1_field_line(const char *from, const char *p, const char *end, struct field *field, const char **reason)
 {
 	const char *line = p, *colon, *value, *value_end;
 

@@ -76,16 +76,14 @@ static inline unsigned http1_token_stops(const char *p)
 		_mm_cmpeq_epi8(_mm_min_epu8(digit, _mm_set1_epi8(9)), digit));
 	/* '-' and '.' are neighbours. */
 	__m128i dash = _mm_sub_epi8(x, _mm_set1_epi8('-'));
-	__m128i other = _mm_or_si128(
-		_mm_cmpeq_epi8(_mm_min_epu8(dash, _mm_set1_epi8(1)), dash), _mm_cmpeq_epi8(x, _mm_set1_epi8('_')));
+	__m128i other = _mm_or_si128(_mm_cmpeq_epi8(_mm_min_epu8(dash, _mm_set1_epi8(1)), dash), _mm_cmpeq_epi8(x, _mm_set1_epi8('_')));
 
 	return (unsigned)_mm_movemask_epi8(_mm_or_si128(known, other)) ^ 0xffff;
 }
 
 /* From p on; `from` <= p is where the readable bytes begin, so that the last few can be looked at together with some before
  * them. */
-static inline const char *http1_scan_wide(
-	const char *from, const char *p, const char *end, unsigned (*stops)(const char *))
+static inline const char *http1_scan_wide(const char *from, const char *p, const char *end, unsigned (*stops)(const char *))
 {
 	unsigned found;
 

@@ -60,8 +60,7 @@ bool http1_valid_authority_in(const char *from, struct slice authority)
 	struct authority found;
 
 	/* A port needs a host to be of. */
-	return scan_authority(from, authority.at, end, &found) == end &&
-		(found.host_length > 0 || authority.length == 0);
+	return scan_authority(from, authority.at, end, &found) == end && (found.host_length > 0 || authority.length == 0);
 }
 
 bool http1_valid_authority(struct slice authority)
@@ -75,8 +74,7 @@ static const char *authority_form(struct head *head, struct slice target)
 	const char *end = target.at + target.length;
 	struct authority found;
 
-	if (scan_authority(target.at, target.at, end, &found) != end || found.host_length == 0 ||
-		found.port_length == 0)
+	if (scan_authority(target.at, target.at, end, &found) != end || found.host_length == 0 || found.port_length == 0)
 		return "CONNECT needs a host and a port";
 	if (found.zero_port)
 		return "bad port";

@@ -11,8 +11,8 @@ enum {
 };
 
 /* Fields that are about the connection, or that the codec writes itself. */
-static const uint64_t own_fields = BIT(FIELD_CONNECTION) | BIT(FIELD_KEEP_ALIVE) | BIT(FIELD_PROXY_CONNECTION) |
-	BIT(FIELD_TRANSFER_ENCODING) | BIT(FIELD_UPGRADE);
+static const uint64_t own_fields =
+	BIT(FIELD_CONNECTION) | BIT(FIELD_KEEP_ALIVE) | BIT(FIELD_PROXY_CONNECTION) | BIT(FIELD_TRANSFER_ENCODING) | BIT(FIELD_UPGRADE);
 
 /* Which Content-Length field line is forwarded as it came. */
 enum keep_length {
@@ -66,8 +66,7 @@ static bool keeps(enum keep_length keep, const struct field *field, struct slice
 }
 
 /* All fields that are forwarded. Answers whether a Content-Length field was among them. */
-static bool put_fields(
-	struct output *out, const struct head *head, uint64_t skip, enum keep_length keep, struct slice length)
+static bool put_fields(struct output *out, const struct head *head, uint64_t skip, enum keep_length keep, struct slice length)
 {
 	const char *run = NULL, *run_end = NULL;
 	bool kept = false;
@@ -128,8 +127,7 @@ static size_t written(const struct output *out, const char *start)
 
 size_t http1_head_room(const struct head *head)
 {
-	size_t room = OWN_ROOM + head->method_text.length + head->target.length + head->authority.length +
-		head->reason.length;
+	size_t room = OWN_ROOM + head->method_text.length + head->target.length + head->authority.length + head->reason.length;
 
 	for (size_t i = 0; i < head->field_count; i++)
 		room += head->fields[i].dropped ? 0 : head->fields[i].line_length;
@@ -168,11 +166,10 @@ enum body http1_response_framing(const struct head *head, enum version client)
 }
 
 /* Fields, and the framing of what follows (RFC 9112 section 6, RFC 9110 section 8.6). */
-static void put_response_fields(struct output *out, const struct head *head, enum method request_method,
-	enum body framing, enum http1_connection connection)
+static void put_response_fields(
+	struct output *out, const struct head *head, enum method request_method, enum body framing, enum http1_connection connection)
 {
-	bool never =
-		head->status < 200 || head->status == 204 || (request_method == METHOD_CONNECT && head->status < 300);
+	bool never = head->status < 200 || head->status == 204 || (request_method == METHOD_CONNECT && head->status < 300);
 	bool only_told = request_method == METHOD_HEAD || head->status == 304;
 	enum keep_length keep = KEEP_NONE;
 	char digits[DECIMAL_ROOM];
@@ -192,8 +189,8 @@ static void put_response_fields(struct output *out, const struct head *head, enu
 		PUT(out, "Transfer-Encoding: chunked\r\n");
 }
 
-size_t http1_write_response(char *out, size_t room, const struct head *head, enum method request_method,
-	enum body framing, enum http1_connection connection)
+size_t http1_write_response(
+	char *out, size_t room, const struct head *head, enum method request_method, enum body framing, enum http1_connection connection)
 {
 	struct output output = { .at = out, .end = out + room };
 	char digits[DECIMAL_ROOM];

@@ -65,8 +65,8 @@ enum http2_error {
 enum {
 	HTTP2_PREFACE_LENGTH = 24,
 	HTTP2_FRAME_HEAD = 9,
-	HTTP2_FRAME_MOST = 16384,     /* the least that everybody takes, and the most that we send */
-	HTTP2_WINDOW_FIRST = 65535,   /* of streams and connections, before anybody has said otherwise */
+	HTTP2_FRAME_MOST = 16384,   /* the least that everybody takes, and the most that we send */
+	HTTP2_WINDOW_FIRST = 65535, /* of streams and connections, before anybody has said otherwise */
 	HTTP2_SETTING_LENGTH = 6,
 	HTTP2_PING_LENGTH = 8,
 };
@@ -74,9 +74,9 @@ enum {
 #define HTTP2_STREAM_MOST UINT32_C(0x7fffffff)
 
 struct http2_frame {
-	uint32_t length;  /* of the payload */
+	uint32_t length; /* of the payload */
 	uint32_t stream;
-	uint8_t type;     /* enum http2_type, or one that is not known */
+	uint8_t type; /* enum http2_type, or one that is not known */
 	uint8_t flags;
 };
 
@@ -153,10 +153,9 @@ void http2_reader_rest(struct http2_reader *reader);
  * Errors, after all of which but the first two the connection can go on:
  * ERROR_SYNTAX: it can't be decoded (COMPRESSION_ERROR), ERROR_NO_MEMORY;
  * ERROR_INVALID: the message is malformed (section 8.1.1), reader->reason; ERROR_LIMIT: too large, reader->status and ->reason. */
-MUST_CHECK int http2_read_request(
-	struct http2_reader *reader, struct slice block, bool ends, struct head *head, struct buffer **buffer);
-MUST_CHECK int http2_read_response(struct http2_reader *reader, struct slice block, bool ends, enum method request_method,
-	struct head *head, struct buffer **buffer);
+MUST_CHECK int http2_read_request(struct http2_reader *reader, struct slice block, bool ends, struct head *head, struct buffer **buffer);
+MUST_CHECK int http2_read_response(
+	struct http2_reader *reader, struct slice block, bool ends, enum method request_method, struct head *head, struct buffer **buffer);
 /* The fields are head->fields[0 .. field_count]; those that may not be in trailers are left out, and those of the connection
  * malformed (section 8.2.2). */
 MUST_CHECK int http2_read_trailers(struct http2_reader *reader, struct slice block, struct head *head, struct buffer **buffer);

@@ -11,7 +11,7 @@
 enum {
 	DEFAULT_LINE_BYTES = 4096,
 	DEFAULT_HEAD_BYTES = 8192,
-	SEPARATOR = 2,           /* ": " and CRLF */
+	SEPARATOR = 2, /* ": " and CRLF */
 };
 
 enum pseudo {
@@ -35,23 +35,22 @@ struct reading {
 	struct http2_reader *reader;
 	struct head *head;
 	enum kind kind;
-	uint32_t start;        /* of the head, in the buffer */
-	uint32_t at;           /* where the next line is laid */
-	unsigned seen;         /* pseudo fields, a bit each */
-	bool in_fields;        /* a field that is none of them has come */
+	uint32_t start; /* of the head, in the buffer */
+	uint32_t at;    /* where the next line is laid */
+	unsigned seen;  /* pseudo fields, a bit each */
+	bool in_fields; /* a field that is none of them has come */
 	unsigned cookies;
-	size_t cookie_bytes;   /* of their values */
+	size_t cookie_bytes; /* of their values */
 	struct slice host, path, status;
 };
 
 /* Fields that are looked at when they come. */
-static const uint64_t noted = BIT(FIELD_CONNECTION) | BIT(FIELD_KEEP_ALIVE) | BIT(FIELD_PROXY_CONNECTION) |
-	BIT(FIELD_TRANSFER_ENCODING) | BIT(FIELD_UPGRADE) | BIT(FIELD_TE) | BIT(FIELD_HOST) | BIT(FIELD_CONTENT_LENGTH) |
-	BIT(FIELD_COOKIE) | BIT(FIELD_EXPECT);
+static const uint64_t noted = BIT(FIELD_CONNECTION) | BIT(FIELD_KEEP_ALIVE) | BIT(FIELD_PROXY_CONNECTION) | BIT(FIELD_TRANSFER_ENCODING) |
+	BIT(FIELD_UPGRADE) | BIT(FIELD_TE) | BIT(FIELD_HOST) | BIT(FIELD_CONTENT_LENGTH) | BIT(FIELD_COOKIE) | BIT(FIELD_EXPECT);
 
 /* Section 8.2.2 */
-static const uint64_t of_connection = BIT(FIELD_CONNECTION) | BIT(FIELD_KEEP_ALIVE) | BIT(FIELD_PROXY_CONNECTION) |
-	BIT(FIELD_TRANSFER_ENCODING) | BIT(FIELD_UPGRADE);
+static const uint64_t of_connection =
+	BIT(FIELD_CONNECTION) | BIT(FIELD_KEEP_ALIVE) | BIT(FIELD_PROXY_CONNECTION) | BIT(FIELD_TRANSFER_ENCODING) | BIT(FIELD_UPGRADE);
 
 void http2_reader_init(struct http2_reader *reader, const struct http2_limits *limits, struct pool *tables, struct pool *buffers)
 {
@@ -423,7 +422,8 @@ int http2_reader_add(struct http2_reader *reader, struct head *head, struct slic
 	memcpy(p, value.at, value.length);
 	memcpy(p + value.length, "\r\n", SEPARATOR);
 	reader->lines->filled += (uint32_t)length;
-	return head_add_line(head, field_identify(name), slice_make(line, length), (unsigned)name.length, (unsigned)name.length + SEPARATOR);
+	return head_add_line(
+		head, field_identify(name), slice_make(line, length), (unsigned)name.length, (unsigned)name.length + SEPARATOR);
 }
 
 static bool is_token(struct slice s)
@@ -591,8 +591,8 @@ static int settle_response(struct reading *r, bool ends, enum method request_met
 	return 0;
 }
 
-int http2_read_response(struct http2_reader *reader, struct slice block, bool ends, enum method request_method, struct head *head,
-	struct buffer **buffer)
+int http2_read_response(
+	struct http2_reader *reader, struct slice block, bool ends, enum method request_method, struct head *head, struct buffer **buffer)
 {
 	struct reading r;
 	int e = begin(&r, reader, head, RESPONSE);

@@ -75,8 +75,7 @@ static bool is_handshake(const struct field *field)
 		(slice_equal_nocase(name, SLICE("sec-websocket-key")) || slice_equal_nocase(name, SLICE("sec-websocket-accept")));
 }
 
-static char *put_fields(
-	char *out, const struct head *head, uint64_t skip, bool extended, enum keep_length keep, struct slice length)
+static char *put_fields(char *out, const struct head *head, uint64_t skip, bool extended, enum keep_length keep, struct slice length)
 {
 	bool kept = keep != KEEP_EQUAL || head->body != BODY_LENGTH;
 

@@ -29,8 +29,8 @@ struct judge {
 /* One request. */
 struct call {
 	struct judge *judge;
-	struct side *down, *up;     /* up: a relay's; NULL: none, or released */
-	uint64_t left;              /* of an origin's body */
+	struct side *down, *up; /* up: a relay's; NULL: none, or released */
+	uint64_t left;          /* of an origin's body */
 	bool echoes, answered;
 };
 
@@ -227,7 +227,7 @@ static bool relay(struct call *call)
 		judge->client = NULL;
 	if (!judge->client) {
 		if (network_connect(network_host(), judge->loop, &judge->upstream, &(struct socket_options){ 0 }, &stream) ||
-		    http2_codec.client(judge->pools, stream, &judge->limits, &client_events, judge, NULL, &judge->client))
+			http2_codec.client(judge->pools, stream, &judge->limits, &client_events, judge, NULL, &judge->client))
 			return false;
 	}
 	if (session_open(judge->client, &up_events, call, &call->up))

@@ -29,8 +29,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t length)
 	e = client_hello_feed(&whole, slice_make((const char *)bytes, length));
 	client_hello_start(&cut);
 	for (size_t at = 0; at < length && last == ERROR_INCOMPLETE; at += step)
-		last = client_hello_feed(
-			&cut, slice_make((const char *)bytes + at, step < length - at ? step : length - at));
+		last = client_hello_feed(&cut, slice_make((const char *)bytes + at, step < length - at ? step : length - at));
 	CHECK(e == last);
 	if (e)
 		return 0;

@@ -39,8 +39,7 @@ static void check_tree(struct arena *arena, const struct name_tree *tree)
 	CHECK(e == ERROR_NO_MEMORY || e == ERROR_LIMIT || (e == 0 && name_tree_equal(tree, again)));
 }
 
-static void follow(
-	struct arena *arena, const struct dtab *dtab, const struct name_tree *tree, unsigned *left, unsigned depth)
+static void follow(struct arena *arena, const struct dtab *dtab, const struct name_tree *tree, unsigned *left, unsigned depth)
 {
 	const struct name_tree *found;
 	if (*left == 0 || depth == DEPTH)

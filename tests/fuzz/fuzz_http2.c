@@ -13,8 +13,8 @@ enum {
 	SETTING_HALF_CLOSE = 4,
 	SETTING_LATE = 8,
 	SETTING_UPGRADE = 16,
-	SETTING_RAW = 32,      /* without the preface */
-	SETTING_SMALL = 64,    /* small limits */
+	SETTING_RAW = 32,   /* without the preface */
+	SETTING_SMALL = 64, /* small limits */
 	SETTING_DRAIN = 128,
 	REQUESTS = 4,
 };
@@ -70,9 +70,11 @@ static void fuzz_client(struct pair *pair, bool upgrade)
 	pair_connect(pair);
 	sim_run_for(pair->sim, CLOCK_SECOND / 10);
 	for (unsigned i = 0; i < REQUESTS && pair->client && session_capacity(pair->client); i++) {
-		struct call *call = pair_call(pair, upgrade && i % 2 ? "GET / HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n" :
-		                                    i % 2 ? "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n" : "GET / HTTP/1.1\r\nHost: a\r\n\r\n",
-		                              i % 2 == 0, release_when_over);
+		struct call *call = pair_call(pair,
+			upgrade && i % 2 ? "GET / HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n"
+				: i % 2  ? "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
+					 : "GET / HTTP/1.1\r\nHost: a\r\n\r\n",
+			i % 2 == 0, release_when_over);
 
 		if (i % 2 && !upgrade)
 			call_send_pattern(call, 40000, i % 3 == 0);
@@ -98,7 +100,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t length)
 	options.filter = settings & SETTING_FILTER;
 	options.seed = 1u + bytes[1];
 	if (settings & SETTING_SMALL)
-		options.limits = (struct session_limits){ .max_waiting_bytes = 4000, .max_streams = 3, .max_control_frames = 10, .max_resets = 3 };
+		options.limits =
+			(struct session_limits){ .max_waiting_bytes = 4000, .max_streams = 3, .max_control_frames = 10, .max_resets = 3 };
 	pair = pair_new(&options);
 	if (settings & SETTING_CLIENT)
 		fuzz_client(pair, settings & SETTING_UPGRADE);

@@ -69,8 +69,10 @@ static void fuzz_client(struct pair *pair, const char *bytes, size_t length, boo
 	for (unsigned i = 0; i < REQUESTS; i++) {
 		if (pair->client && !session_capacity(pair->client))
 			break;
-		pair_call(pair, upgrade ? "GET / HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: x\r\n\r\n" : "GET / HTTP/1.1\r\nHost: a\r\n\r\n",
-		          !upgrade, release_when_over);
+		pair_call(pair,
+			upgrade ? "GET / HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: x\r\n\r\n"
+				: "GET / HTTP/1.1\r\nHost: a\r\n\r\n",
+			!upgrade, release_when_over);
 		if (!pair_run_until(pair, has_raw))
 			break;
 		sim_run_for(pair->sim, CLOCK_SECOND / 10);

@@ -18,8 +18,7 @@ static inline void tree_check_node(const struct document_node *node, const struc
 		CHECK(line >= 1 && column >= 1);
 	}
 	for (uint32_t i = 0; i < node->count; i++) {
-		const struct document_node *child =
-			node->kind == DOCUMENT_SEQUENCE ? node->items[i] : node->entries[i].value;
+		const struct document_node *child = node->kind == DOCUMENT_SEQUENCE ? node->items[i] : node->entries[i].value;
 		tree_check_node(child, node);
 		if (node->kind == DOCUMENT_MAPPING)
 			CHECK(document_find(node, node->entries[i].key) == &node->entries[i] &&
@@ -63,8 +62,8 @@ static inline void tree_check(struct slice bytes)
 		tree_check_node(document_root(document), NULL);
 		tree_write(document_root(document), &first);
 		if (first.bytes[0] == '{') {
-			e = document_parse(text_slice(&first), SLICE("json"),
-				&(struct document_limits){ .max_bytes = SIZE_MAX }, &problems, &again);
+			e = document_parse(
+				text_slice(&first), SLICE("json"), &(struct document_limits){ .max_bytes = SIZE_MAX }, &problems, &again);
 			CHECK(e == 0);
 			tree_write(document_root(again), &second);
 			CHECK(slice_equal(text_slice(&first), text_slice(&second)));

@@ -17,8 +17,7 @@ void certificates_begin(struct certificates *certificates, struct harness *harne
 	library_start();
 	library_draw_from(draw);
 	pki_issue(&certificates->root, NULL, &(struct pki_options){ .name = "Root", .authority = true });
-	pki_issue(&certificates->node, &certificates->root,
-		&(struct pki_options){ .name = "node", .san = "DNS:" CERTIFICATES_NAME });
+	pki_issue(&certificates->node, &certificates->root, &(struct pki_options){ .name = "node", .san = "DNS:" CERTIFICATES_NAME });
 }
 
 void certificates_put(const struct certificates *certificates, struct network *host)

@@ -68,8 +68,7 @@ static void write_request(struct client *client)
 	request->loop = client->loop;
 	request->stream = client->stream;
 	request->random = &client->random;
-	request->piece_most =
-		chance(client, manners->slow_chance) ? 1 + (uint32_t)draw_below(&client->random, 3000) : 0;
+	request->piece_most = chance(client, manners->slow_chance) ? 1 + (uint32_t)draw_below(&client->random, 3000) : 0;
 	bool chunked = has_body && chance(client, manners->chunked_chance);
 	bool old = !chunked && client->asked == 1 && chance(client, manners->old_chance);
 	sender_begin(request, SALT_REQUEST, id, record->length, chunked, has_body,
@@ -159,8 +158,7 @@ static void on_think(void *owner)
 		think(client);
 		return;
 	}
-	unsigned many =
-		chance(client, manners->pipeline_chance) ? 1 + (unsigned)draw_below(&client->random, PIPELINE) : 1;
+	unsigned many = chance(client, manners->pipeline_chance) ? 1 + (unsigned)draw_below(&client->random, PIPELINE) : 1;
 	bool with_body = many == 1 && chance(client, manners->body_chance);
 	for (unsigned i = 0; i < many && client->left > 0; i++)
 		ask(client, with_body);
@@ -202,8 +200,7 @@ static bool answered(struct client *client)
 	/* An early answer: whoever gets it may stop sending, and then the connection is of no more use. */
 	bool early = client->to_send == client->asked;
 	bool closes = client->answer.close || client->answer.until_close;
-	settle_first(client,
-		judge_answer(client->harness, client->ids[0], &client->answer, client->routes[client->route].name));
+	settle_first(client, judge_answer(client->harness, client->ids[0], &client->answer, client->routes[client->route].name));
 	if (client->asked > 0 && !closes && !early) {
 		begin_answer(client);
 		return true;
@@ -235,8 +232,8 @@ static void read_answers(struct client *client, const char *bytes, size_t length
 		bytes += used;
 		length -= used;
 		if (event == MESSAGE_BROKEN) {
-			harness_fail(client->harness, "request %" PRIu64 " got a malformed answer: %s", client->ids[0],
-				client->answer.problem);
+			harness_fail(
+				client->harness, "request %" PRIu64 " got a malformed answer: %s", client->ids[0], client->answer.problem);
 			give_up(client, OUTCOME_BROKEN);
 			return;
 		}
@@ -315,8 +312,7 @@ static const struct stream_events events = {
 /* --- life --- */
 
 void client_start(struct client *client, struct harness *harness, struct network *host, struct loop *loop,
-	const struct client_route *routes, unsigned route_count, unsigned requests,
-	const struct client_manners *manners)
+	const struct client_route *routes, unsigned route_count, unsigned requests, const struct client_manners *manners)
 {
 	*client = (struct client){
 		.harness = harness,

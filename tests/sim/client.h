@@ -67,8 +67,7 @@ struct client {
 };
 
 void client_start(struct client *client, struct harness *harness, struct network *host, struct loop *loop,
-	const struct client_route *routes, unsigned route_count, unsigned requests,
-	const struct client_manners *manners);
+	const struct client_route *routes, unsigned route_count, unsigned requests, const struct client_manners *manners);
 /* More requests, when it is done. */
 void client_continue(struct client *client, unsigned requests, const struct client_manners *manners);
 /* Leaves: what is not answered yet is settled as left. */

@@ -68,13 +68,12 @@ void record_settle(struct harness *harness, uint64_t id, enum outcome outcome)
 		return;
 	sim_note(harness->sim, "request %" PRIu64 " is %s", id, outcome_name(outcome));
 	if (record->outcome != OUTCOME_NONE)
-		harness_fail(harness, "request %" PRIu64 " is settled twice: %s, then %s", id,
-			outcome_name((enum outcome)record->outcome), outcome_name(outcome));
+		harness_fail(harness, "request %" PRIu64 " is settled twice: %s, then %s", id, outcome_name((enum outcome)record->outcome),
+			outcome_name(outcome));
 	record->outcome = (uint8_t)outcome;
 	harness->outcomes[outcome]++;
 	if (record->must_succeed && outcome != OUTCOME_ANSWERED)
-		harness_fail(harness, "request %" PRIu64 " is %s although nothing is broken any more", id,
-			outcome_name(outcome));
+		harness_fail(harness, "request %" PRIu64 " is %s although nothing is broken any more", id, outcome_name(outcome));
 	if (outcome == OUTCOME_IMPATIENT && !harness->hanging_allowed)
 		harness_fail(harness, "request %" PRIu64 " had no answer in time", id);
 }
@@ -88,8 +87,7 @@ static void check_record(struct harness *harness, uint64_t id)
 	if (record->outcome == OUTCOME_ANSWERED && record->completions == 0)
 		harness_fail(harness, "request %" PRIu64 " was answered, but by no service", id);
 	if (!record->idempotent && record->arrivals > harness->most_arrivals)
-		harness_fail(harness, "request %" PRIu64 " must not be repeated, but arrived %u times", id,
-			record->arrivals);
+		harness_fail(harness, "request %" PRIu64 " must not be repeated, but arrived %u times", id, record->arrivals);
 }
 
 void harness_fini(struct harness *harness)
@@ -100,16 +98,15 @@ void harness_fini(struct harness *harness)
 	for (unsigned i = OUTCOME_NONE + 1; i < OUTCOMES; i++)
 		settled += harness->outcomes[i];
 	if (settled != harness->record_count - 1)
-		harness_fail(
-			harness, "%" PRIu64 " requests, but %" PRIu64 " outcomes", harness->record_count - 1, settled);
+		harness_fail(harness, "%" PRIu64 " requests, but %" PRIu64 " outcomes", harness->record_count - 1, settled);
 	memory_free(harness->records);
 	sim_free(harness->sim);
 }
 
 void harness_check_open(struct harness *harness, const struct sim_process *process, const struct sim_open *allowed)
 {
-	static const char *const names[] = { "loops", "streams", "listeners", "listen sets", "datagrams", "timers",
-		"channels", "watches", "signals", "locks", "buffers" };
+	static const char *const names[] = { "loops", "streams", "listeners", "listen sets", "datagrams", "timers", "channels", "watches",
+		"signals", "locks", "buffers" };
 	struct sim_open open;
 	sim_process_open(process, &open);
 	/* struct sim_open is nothing but these numbers, in this order. */

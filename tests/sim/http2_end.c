@@ -12,14 +12,7 @@
 enum { DATA, HEADERS, PRIORITY, RST_STREAM, SETTINGS, PUSH_PROMISE, PING, GOAWAY, WINDOW_UPDATE, CONTINUATION };
 enum { END_STREAM = 1, ACK = 1, END_HEADERS = 4, PADDED = 8, WITH_PRIORITY = 32 };
 enum { SET_MAX_STREAMS = 3, SET_WINDOW = 4 };
-enum {
-	FRAME_HEAD = 9,
-	FIRST_WINDOW = 65535,
-	BLOCK_MOST = 64 * 1024,
-	LEAST_WINDOW = 3000,
-	DATA_MOST = 8000,
-	WHIMS_MOST = 6
-};
+enum { FRAME_HEAD = 9, FIRST_WINDOW = 65535, BLOCK_MOST = 64 * 1024, LEAST_WINDOW = 3000, DATA_MOST = 8000, WHIMS_MOST = 6 };
 /* Nothing that befalls a connection and leaves it alive holds a frame up for so long. */
 #define OVERDUE (15 * CLOCK_SECOND)
 
@@ -73,8 +66,7 @@ static void gone(struct http2_end *end)
 /* The other end breaks the protocol. */
 static void wrong(struct http2_end *end, uint32_t stream, const char *problem)
 {
-	harness_fail(end->harness, "an HTTP/2 %s is told on stream %u %s", end->client ? "user" : "service", stream,
-		problem);
+	harness_fail(end->harness, "an HTTP/2 %s is told on stream %u %s", end->client ? "user" : "service", stream, problem);
 	gone(end);
 }
 
@@ -128,8 +120,7 @@ static void send(struct http2_end *end, const char *bytes, size_t length)
 		end->blocked = true;
 }
 
-static void put_frame(
-	struct http2_end *end, unsigned type, unsigned flags, uint32_t stream, const char *payload, size_t length)
+static void put_frame(struct http2_end *end, unsigned type, unsigned flags, uint32_t stream, const char *payload, size_t length)
 {
 	char frame[FRAME_HEAD + DATA_MOST];
 	CHECK(length <= DATA_MOST);
@@ -231,8 +222,8 @@ static void put_block(struct http2_end *end, uint32_t stream, const struct block
 		put_frame(end, CONTINUATION, END_HEADERS, stream, block->bytes + first, block->length - first);
 }
 
-void http2_end_head(struct http2_end *end, struct http2_stream_end *stream, enum message_salt salt, uint64_t id,
-	bool has_body, uint64_t length, ...)
+void http2_end_head(
+	struct http2_end *end, struct http2_stream_end *stream, enum message_salt salt, uint64_t id, bool has_body, uint64_t length, ...)
 {
 	struct block block = { .length = 0 };
 	va_list arguments;
@@ -400,8 +391,7 @@ static bool count_data(struct http2_end *end, struct http2_stream_end *stream, u
 	}
 	if (!timer_is_set(&end->giving)) {
 		bool late = chance(end, end->manners.pause_chance);
-		timer_set(end->loop, &end->giving,
-			loop_now(end->loop) + (late ? draw_below(&end->random, 20 * CLOCK_MS) : 0));
+		timer_set(end->loop, &end->giving, loop_now(end->loop) + (late ? draw_below(&end->random, 20 * CLOCK_MS) : 0));
 	}
 	return true;
 }
@@ -618,9 +608,7 @@ static void acknowledged(struct http2_end *end, bool ping, uint32_t number)
 {
 	struct http2_end_owed owed = end->owed[0];
 	if (end->owed_count == 0 || owed.ping != ping || (ping && owed.number != number)) {
-		wrong(end, 0,
-			ping ? "an acknowledgement of a PING out of turn"
-			     : "an acknowledgement of SETTINGS out of turn");
+		wrong(end, 0, ping ? "an acknowledgement of a PING out of turn" : "an acknowledgement of SETTINGS out of turn");
 		return;
 	}
 	memmove(&end->owed[0], &end->owed[1], --end->owed_count * sizeof(end->owed[0]));
@@ -628,8 +616,7 @@ static void acknowledged(struct http2_end *end, bool ping, uint32_t number)
 		timer_cancel(end->loop, &end->overdue);
 	if (owed.window) {
 		LIST_EACH(&end->streams, link)
-			LIST_OF(link, struct http2_stream_end, link)->receive_window +=
-				(int64_t)owed.window - end->window;
+			LIST_OF(link, struct http2_stream_end, link)->receive_window += (int64_t)owed.window - end->window;
 		end->window = owed.window;
 	}
 	if (owed.max_streams)
@@ -643,8 +630,7 @@ static void read_settings(struct http2_end *end, unsigned flags, const char *byt
 		return;
 	}
 	for (size_t at = 0; at + 6 <= length; at += 6)
-		apply_setting(
-			end, (unsigned char)bytes[at] * 256u + (unsigned char)bytes[at + 1], get32(bytes + at + 2));
+		apply_setting(end, (unsigned char)bytes[at] * 256u + (unsigned char)bytes[at + 1], get32(bytes + at + 2));
 	end->got_settings = true;
 	put_frame(end, SETTINGS, ACK, 0, "", 0);
 	schedule(end, 0);
@@ -689,8 +675,7 @@ static void read_window(struct http2_end *end, uint32_t id, const char *bytes, s
 		schedule(end, 0);
 }
 
-static void read_frame(
-	struct http2_end *end, unsigned type, unsigned flags, uint32_t id, const char *bytes, size_t length)
+static void read_frame(struct http2_end *end, unsigned type, unsigned flags, uint32_t id, const char *bytes, size_t length)
 {
 	if (end->block_stream && (type != CONTINUATION || id != end->block_stream)) {
 		wrong(end, id, "something else within a header block");
@@ -751,8 +736,8 @@ static size_t read_some(struct http2_end *end, const char *bytes, size_t length)
 	end->in_used += most;
 	if (end->in_used >= FRAME_HEAD && end->in_used == FRAME_HEAD + (get32(end->in) >> 8)) {
 		end->in_used = 0;
-		read_frame(end, (unsigned char)end->in[3], (unsigned char)end->in[4],
-			get32(end->in + 5) & HTTP2_END_ID_MOST, end->in + FRAME_HEAD, get32(end->in) >> 8);
+		read_frame(end, (unsigned char)end->in[3], (unsigned char)end->in[4], get32(end->in + 5) & HTTP2_END_ID_MOST,
+			end->in + FRAME_HEAD, get32(end->in) >> 8);
 	}
 	return most;
 }
@@ -873,9 +858,8 @@ bool http2_end_open(struct http2_end *end, struct http2_stream_end *stream)
 	return true;
 }
 
-void http2_end_start(struct http2_end *end, struct harness *harness, struct loop *loop, struct stream *stream,
-	bool client, const struct http2_end_manners *manners, uint64_t seed, const struct http2_end_events *told,
-	void *owner)
+void http2_end_start(struct http2_end *end, struct harness *harness, struct loop *loop, struct stream *stream, bool client,
+	const struct http2_end_manners *manners, uint64_t seed, const struct http2_end_events *told, void *owner)
 {
 	*end = (struct http2_end){
 		.harness = harness,

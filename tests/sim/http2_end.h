@@ -59,8 +59,7 @@ struct http2_end_events {
 	struct http2_stream_end *(*opened)(void *owner, uint32_t id);
 	void (*head)(void *owner, struct http2_stream_end *stream); /* a final one; its fields are in stream->in */
 	void (*done)(void *owner, struct http2_stream_end *stream); /* END_STREAM came */
-	void (*sent)(void *owner,
-		struct http2_stream_end *stream); /* END_STREAM is sent, or the place of the cut is reached */
+	void (*sent)(void *owner, struct http2_stream_end *stream); /* END_STREAM is sent, or the place of the cut is reached */
 	void (*reset)(void *owner, struct http2_stream_end *stream, uint32_t code);
 	void (*goaway)(void *owner, uint32_t last);
 	void (*gone)(void *owner); /* the connection; the end is closed, and its streams are still in the list */
@@ -112,15 +111,14 @@ struct http2_end {
 };
 
 /* Owns the stream. */
-void http2_end_start(struct http2_end *end, struct harness *harness, struct loop *loop, struct stream *stream,
-	bool client, const struct http2_end_manners *manners, uint64_t seed, const struct http2_end_events *events,
-	void *owner);
+void http2_end_start(struct http2_end *end, struct harness *harness, struct loop *loop, struct stream *stream, bool client,
+	const struct http2_end_manners *manners, uint64_t seed, const struct http2_end_events *events, void *owner);
 /* A client's next stream. False: the other end's limit is reached, or it takes no more. */
 bool http2_end_open(struct http2_end *end, struct http2_stream_end *stream);
 /* A final head and what follows it: names and values up to NULL, then X-Id and X-Length.
  * stream->out_trailers and ->cut_at are set before. */
-void http2_end_head(struct http2_end *end, struct http2_stream_end *stream, enum message_salt salt, uint64_t id,
-	bool has_body, uint64_t length, ...) __attribute__((sentinel));
+void http2_end_head(struct http2_end *end, struct http2_stream_end *stream, enum message_salt salt, uint64_t id, bool has_body,
+	uint64_t length, ...) __attribute__((sentinel));
 void http2_end_informational(struct http2_end *end, struct http2_stream_end *stream);
 void http2_end_reset(struct http2_end *end, struct http2_stream_end *stream, enum http2_end_code code);
 void http2_end_goaway(struct http2_end *end, uint32_t last);

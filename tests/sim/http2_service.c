@@ -149,8 +149,8 @@ static void answer(struct call *call, unsigned status, uint64_t length, bool cou
 	if (has_body && length > 0 && chance(c, manners->cut_chance))
 		stream->cut_at = (uint64_t)draw_below(&c->random, (int64_t)length);
 	snprintf(number, sizeof(number), "%u", status);
-	http2_end_head(&c->end, stream, SALT_RESPONSE, stream->in.id, has_body, length, ":status", number, "x-service",
-		service->name, NULL);
+	http2_end_head(
+		&c->end, stream, SALT_RESPONSE, stream->in.id, has_body, length, ":status", number, "x-service", service->name, NULL);
 }
 
 static void answered(struct call *call)
@@ -221,8 +221,7 @@ static bool refused(struct call *call)
 		return true;
 	}
 	if (chance(c, manners->goaway_chance) && !c->end.goaway_sent) {
-		sim_note(c->service->harness->sim, "%s goes away before request %" PRIu64, c->service->name,
-			call->stream.in.id);
+		sim_note(c->service->harness->sim, "%s goes away before request %" PRIu64, c->service->name, call->stream.in.id);
 		say_goodbye(c, id - 1);
 		call_done(call);
 		return true;
@@ -305,8 +304,8 @@ void http2_service_accept(struct service *service, struct stream *stream)
 	timer_init(&c->goodbye, on_goodbye, c);
 	timer_init(&c->removal, on_removal, c);
 	list_append(&service->http2_conversations, &c->link);
-	http2_end_start(&c->end, service->harness, service->loop, stream, false, &service->manners.ends,
-		random_u64(&service->random), &events, c);
+	http2_end_start(
+		&c->end, service->harness, service->loop, stream, false, &service->manners.ends, random_u64(&service->random), &events, c);
 }
 
 void http2_service_end(struct service *service)

@@ -32,8 +32,7 @@ static void think(struct http2_user *user)
 		timer_cancel(user->loop, &user->think);
 		user->done = true;
 	} else if (!timer_is_set(&user->think)) {
-		timer_set(user->loop, &user->think,
-			loop_now(user->loop) + 1 + draw_below(&user->random, user->manners.think_ns));
+		timer_set(user->loop, &user->think, loop_now(user->loop) + 1 + draw_below(&user->random, user->manners.think_ns));
 	}
 }
 
@@ -154,8 +153,7 @@ static bool connect(struct http2_user *user)
 	}
 	if (network_connect(user->host, user->loop, &user->routes[user->route].address, NULL, &stream))
 		return false;
-	http2_end_start(&user->end, user->harness, user->loop, stream, true, &user->manners.ends,
-		random_u64(&user->random), &events, user);
+	http2_end_start(&user->end, user->harness, user->loop, stream, true, &user->manners.ends, random_u64(&user->random), &events, user);
 	return true;
 }
 

@@ -23,20 +23,19 @@ enum outcome judge_answer(struct harness *harness, uint64_t id, const struct mes
 	if (answer->wrong)
 		harness_fail(harness, "request %" PRIu64 " got wrong bytes in its answer", id);
 	if (!answer->to_head && answer->has_length && answer->body != answer->length)
-		harness_fail(harness, "request %" PRIu64 " got %" PRIu64 " bytes of an answer of %" PRIu64, id,
-			answer->body, answer->length);
+		harness_fail(
+			harness, "request %" PRIu64 " got %" PRIu64 " bytes of an answer of %" PRIu64, id, answer->body, answer->length);
 	if (answer->status != 200)
 		return judge_error(harness, id, answer);
 	if (strcmp(answer->service, name) != 0)
 		harness_fail(harness, "request %" PRIu64 " is for %s, but '%s' answered", id, name, answer->service);
 	if (answer->length != record->reply)
-		harness_fail(harness, "request %" PRIu64 " asked for %" PRIu64 " bytes, and got %" PRIu64, id,
-			record->reply, answer->length);
+		harness_fail(
+			harness, "request %" PRIu64 " asked for %" PRIu64 " bytes, and got %" PRIu64, id, record->reply, answer->length);
 	return OUTCOME_ANSWERED;
 }
 
-void judge_arrival(
-	struct harness *harness, unsigned number, const char *name, uint64_t connection, const struct message *request)
+void judge_arrival(struct harness *harness, unsigned number, const char *name, uint64_t connection, const struct message *request)
 {
 	struct record *record = record_of(harness, request->id);
 	if (!request->has_id)
@@ -46,8 +45,7 @@ void judge_arrival(
 		return;
 	record->arrivals++;
 	if (record->service != number)
-		harness_fail(harness, "request %" PRIu64 " is for svc-%u, but %s got it", request->id, record->service,
-			name);
+		harness_fail(harness, "request %" PRIu64 " is for svc-%u, but %s got it", request->id, record->service, name);
 }
 
 void judge_request(struct harness *harness, const char *name, const struct message *request)
@@ -56,8 +54,8 @@ void judge_request(struct harness *harness, const char *name, const struct messa
 	if (request->wrong)
 		harness_fail(harness, "%s got wrong bytes in request %" PRIu64, name, request->id);
 	if (request->body != request->length)
-		harness_fail(harness, "%s got %" PRIu64 " bytes of request %" PRIu64 ", which has %" PRIu64, name,
-			request->body, request->id, request->length);
+		harness_fail(harness, "%s got %" PRIu64 " bytes of request %" PRIu64 ", which has %" PRIu64, name, request->body,
+			request->id, request->length);
 	if (record && record->length != request->length)
 		harness_fail(harness, "%s got a request %" PRIu64 " that nobody sent so", name, request->id);
 }

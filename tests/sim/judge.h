@@ -10,8 +10,7 @@
 enum outcome judge_answer(struct harness *harness, uint64_t id, const struct message *answer, const char *name);
 
 /* A service's: a request's head reached it; the request is complete. */
-void judge_arrival(
-	struct harness *harness, unsigned number, const char *name, uint64_t connection, const struct message *request);
+void judge_arrival(struct harness *harness, unsigned number, const char *name, uint64_t connection, const struct message *request);
 void judge_request(struct harness *harness, const char *name, const struct message *request);
 
 #endif

@@ -106,8 +106,7 @@ static bool run_seed(const struct scenario *scenario, uint64_t seed, bool trace,
 	if (seed % TWICE_EVERY == 0 && !trace) {
 		struct run again = run_once(scenario, seed, false);
 		if (again.hash != run->hash) {
-			fprintf(stderr, "%s seed %" PRIu64 ": a second run gave another event log\n", scenario->name,
-				seed);
+			fprintf(stderr, "%s seed %" PRIu64 ": a second run gave another event log\n", scenario->name, seed);
 			good = false;
 		}
 	}
@@ -123,11 +122,10 @@ static double seconds(void)
 	return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
 }
 
-static void summarise(
-	const struct scenario *scenario, uint64_t seeds, const uint64_t *outcomes, uint64_t turns, double spent)
+static void summarise(const struct scenario *scenario, uint64_t seeds, const uint64_t *outcomes, uint64_t turns, double spent)
 {
-	printf("%s: %" PRIu64 " seeds, %.1f ms and %" PRIu64 " turns a seed;", scenario->name, seeds,
-		spent * 1e3 / (double)seeds, turns / seeds);
+	printf("%s: %" PRIu64 " seeds, %.1f ms and %" PRIu64 " turns a seed;", scenario->name, seeds, spent * 1e3 / (double)seeds,
+		turns / seeds);
 	for (unsigned i = OUTCOME_NONE + 1; i < OUTCOMES; i++)
 		printf(" %" PRIu64 " %s", outcomes[i], outcome_name((enum outcome)i));
 	printf("\n");

@@ -104,8 +104,7 @@ void mesh_build(struct mesh *mesh, struct harness *harness, const struct mesh_pl
 	for (unsigned i = 0; i < MESH_SERVICES; i++) {
 		/* Instances of one name are on different nodes. */
 		unsigned name = i % mesh->plan.names, n = (i + i / mesh->plan.names) % MESH_NODES;
-		service_start(&mesh->services[i], harness, mesh->nodes[n].host, name, mesh->names[name], 0,
-			mesh->http2[name], &manners);
+		service_start(&mesh->services[i], harness, mesh->nodes[n].host, name, mesh->names[name], 0, mesh->http2[name], &manners);
 	}
 }
 
@@ -212,16 +211,14 @@ static void fault_memory(struct mesh *mesh)
 	struct service *service = draw_service(mesh);
 	if (service->loop)
 		sim_fail_memory(service->loop, 1 + (uint64_t)draw_below(&mesh->random, 10));
-	sim_fail_memory(
-		mesh->nodes[draw_below(&mesh->random, MESH_NODES)].loop, 1 + (uint64_t)draw_below(&mesh->random, 10));
+	sim_fail_memory(mesh->nodes[draw_below(&mesh->random, MESH_NODES)].loop, 1 + (uint64_t)draw_below(&mesh->random, 10));
 }
 
 static void fault_happens(void *owner)
 {
 	struct mesh *mesh = owner;
 	enum fault fault = (enum fault)draw_below(&mesh->random, FAULTS);
-	static const char *const names[FAULTS] = { "link", "partition", "crash", "stall", "call", "memory", "manners",
-		"extra" };
+	static const char *const names[FAULTS] = { "link", "partition", "crash", "stall", "call", "memory", "manners", "extra" };
 	sim_note(mesh->harness->sim, "fault: %s", names[fault]);
 	switch (fault) {
 	case FAULT_LINK:
@@ -238,7 +235,8 @@ static void fault_happens(void *owner)
 		sim_process_stall(draw_service(mesh)->process, draw_below(&mesh->random, CLOCK_SECOND));
 		break;
 	case FAULT_CALL:
-		sim_fail_nth(mesh->harness->sim, (enum sim_call)draw_below(&mesh->random, SIM_CALL_LOG_FILE), /* nodes write none of these */
+		sim_fail_nth(mesh->harness->sim,
+			(enum sim_call)draw_below(&mesh->random, SIM_CALL_LOG_FILE), /* nodes write none of these */
 			1 + (uint64_t)draw_below(&mesh->random, 20));
 		break;
 	case FAULT_MEMORY:
@@ -318,11 +316,9 @@ static void start_users(struct mesh *mesh, struct mesh_node *node)
 		struct mesh_user *user = &node->users[u];
 		user->http2 = mesh->plan.mixed && draw_chance(&mesh->random, 500000);
 		if (user->http2)
-			http2_user_start(&user->http2_user, mesh->harness, node->host, node->loop, node->routes,
-				mesh->plan.names);
+			http2_user_start(&user->http2_user, mesh->harness, node->host, node->loop, node->routes, mesh->plan.names);
 		else
-			client_start(&user->client, mesh->harness, node->host, node->loop, node->routes,
-				mesh->plan.names, 0, &calm_client);
+			client_start(&user->client, mesh->harness, node->host, node->loop, node->routes, mesh->plan.names, 0, &calm_client);
 	}
 }
 

@@ -78,8 +78,7 @@ static void begin_body(struct message *message)
 	bool request = message->salt == SALT_REQUEST;
 	bool none = message->to_head || message->status == 204 || message->status == 304;
 	message->used = 0;
-	if (none || (request && !message->has_framing) ||
-		(!message->chunked && message->has_framing && message->left == 0))
+	if (none || (request && !message->has_framing) || (!message->chunked && message->has_framing && message->left == 0))
 		message->state = MESSAGE_COMPLETE;
 	else if (message->chunked)
 		message->state = MESSAGE_CHUNK_SIZE;
@@ -233,22 +232,20 @@ enum message_event message_end(struct message *message)
 
 /* --- writing --- */
 
-void sender_begin(struct sender *sender, enum message_salt salt, uint64_t id, uint64_t length, bool chunked,
-	bool has_body, const char *format, ...)
+void sender_begin(
+	struct sender *sender, enum message_salt salt, uint64_t id, uint64_t length, bool chunked, bool has_body, const char *format, ...)
 {
 	va_list arguments;
 	va_start(arguments, format);
 	int head = vsnprintf(sender->head, sizeof(sender->head), format, arguments);
 	va_end(arguments);
 	CHECK(head > 0 && (size_t)head < sizeof(sender->head) - 128);
-	head += snprintf(sender->head + head, sizeof(sender->head) - (size_t)head,
-		"X-Id: %" PRIu64 "\r\nX-Length: %" PRIu64 "\r\n", id, length);
+	head += snprintf(
+		sender->head + head, sizeof(sender->head) - (size_t)head, "X-Id: %" PRIu64 "\r\nX-Length: %" PRIu64 "\r\n", id, length);
 	if (has_body && chunked)
-		head += snprintf(
-			sender->head + head, sizeof(sender->head) - (size_t)head, "Transfer-Encoding: chunked\r\n\r\n");
+		head += snprintf(sender->head + head, sizeof(sender->head) - (size_t)head, "Transfer-Encoding: chunked\r\n\r\n");
 	else if (has_body)
-		head += snprintf(sender->head + head, sizeof(sender->head) - (size_t)head,
-			"Content-Length: %" PRIu64 "\r\n\r\n", length);
+		head += snprintf(sender->head + head, sizeof(sender->head) - (size_t)head, "Content-Length: %" PRIu64 "\r\n\r\n", length);
 	else
 		head += snprintf(sender->head + head, sizeof(sender->head) - (size_t)head, "\r\n");
 	sender->head_length = (size_t)head;

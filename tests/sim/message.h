@@ -88,8 +88,8 @@ enum sender_event {
 };
 
 /* Begins with the head's text, which is given without framing and without its empty line. */
-void sender_begin(struct sender *sender, enum message_salt salt, uint64_t id, uint64_t length, bool chunked,
-	bool has_body, const char *format, ...) __attribute__((format(printf, 7, 8)));
+void sender_begin(struct sender *sender, enum message_salt salt, uint64_t id, uint64_t length, bool chunked, bool has_body,
+	const char *format, ...) __attribute__((format(printf, 7, 8)));
 /* Sends the next piece. */
 enum sender_event sender_step(struct sender *sender);
 

@@ -83,12 +83,10 @@ static void begin(struct node *node)
 	apply(node);
 }
 
-void node_start(struct node *node, struct harness *harness, struct network *host, unsigned workers,
-	enum node_setting setting, struct node_link link)
+void node_start(struct node *node, struct harness *harness, struct network *host, unsigned workers, enum node_setting setting,
+	struct node_link link)
 {
-	*node = (struct node){
-		.harness = harness, .host = host, .worker_count = workers, .setting = setting, .link = link
-	};
+	*node = (struct node){ .harness = harness, .host = host, .worker_count = workers, .setting = setting, .link = link };
 	begin(node);
 }
 

@@ -52,8 +52,8 @@ struct node {
 	uint64_t requests, retries; /* once stopped: of the outgoing router's services */
 };
 
-void node_start(struct node *node, struct harness *harness, struct network *host, unsigned workers,
-	enum node_setting setting, struct node_link link);
+void node_start(struct node *node, struct harness *harness, struct network *host, unsigned workers, enum node_setting setting,
+	struct node_link link);
 /* Takes over the same configuration anew, with another binder and other routers. */
 void node_reload(struct node *node);
 /* Dies; what it had on the heap is left behind, as by a real crash. */

@@ -36,16 +36,16 @@ static const struct path *parse_path(struct arena *arena, struct slice text)
 	return path;
 }
 
-#define SETTING(path)                                                                                                  \
-	{                                                                                                              \
-		.text = { path, sizeof(path) - 1 }, .file = { "simulated", 9 }                                         \
+#define SETTING(path) \
+	{ \
+		.text = { path, sizeof(path) - 1 }, .file = { "simulated", 9 } \
 	}
 
 /* The files that certificates_put writes. */
 static const struct tls_setting trust = SETTING("root.pem");
-#define CERTIFICATE                                                                                                    \
-	{                                                                                                              \
-		.chain = SETTING("node.pem"), .key = SETTING("node.key")                                               \
+#define CERTIFICATE \
+	{ \
+		.chain = SETTING("node.pem"), .key = SETTING("node.key") \
 	}
 
 static const struct tls_certificate certificate = CERTIFICATE;
@@ -158,8 +158,7 @@ static void make_client_rules(struct arena *arena, struct router *router, const 
 	}
 }
 
-static const struct transformer_policy *make_transformer(
-	struct arena *arena, const struct address *address, bool outgoing)
+static const struct transformer_policy *make_transformer(struct arena *arena, const struct address *address, bool outgoing)
 {
 	struct transformer_policy *transformer = get(arena, sizeof(*transformer));
 	if (outgoing) {

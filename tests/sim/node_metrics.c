@@ -19,11 +19,10 @@ static void check_scope(struct reading *reading)
 	struct harness *harness = reading->node->harness;
 	const char *where = reading->where.bytes ? reading->where.bytes : "";
 	if (reading->requests != reading->success + reading->failures)
-		harness_fail(harness, "%s: %.0f requests, but %.0f succeeded and %.0f failed", where, reading->requests,
-			reading->success, reading->failures);
+		harness_fail(harness, "%s: %.0f requests, but %.0f succeeded and %.0f failed", where, reading->requests, reading->success,
+			reading->failures);
 	if (reading->connects != reading->closes)
-		harness_fail(
-			harness, "%s: %.0f connections made, %.0f closed", where, reading->connects, reading->closes);
+		harness_fail(harness, "%s: %.0f connections made, %.0f closed", where, reading->connects, reading->closes);
 }
 
 static void begin_scope(struct reading *reading, const struct sample *sample)
@@ -39,10 +38,8 @@ static void begin_scope(struct reading *reading, const struct sample *sample)
 		.service_retries = retries,
 	};
 	for (unsigned i = 0; i < sample->label_count; i++)
-		text_format(&reading->where, "/%.*s/%.*s", SLICE_ARGS(sample->labels[i].key),
-			SLICE_ARGS(sample->labels[i].value));
-	reading->outgoing_service = sample->label_count == 2 &&
-		slice_equal(sample->labels[0].value, SLICE("outgoing")) &&
+		text_format(&reading->where, "/%.*s/%.*s", SLICE_ARGS(sample->labels[i].key), SLICE_ARGS(sample->labels[i].value));
+	reading->outgoing_service = sample->label_count == 2 && slice_equal(sample->labels[0].value, SLICE("outgoing")) &&
 		slice_equal(sample->labels[1].key, SLICE("service"));
 }
 

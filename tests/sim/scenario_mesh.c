@@ -68,13 +68,13 @@ static void fault_of_proxies(void *owner)
 		break;
 	case 3:
 		if (node->proxy)
-			sim_fail_memory(node->workers[draw_below(&p->random, node->worker_count)],
-				1 + (uint64_t)draw_below(&p->random, 20));
+			sim_fail_memory(
+				node->workers[draw_below(&p->random, node->worker_count)], 1 + (uint64_t)draw_below(&p->random, 20));
 		break;
 	case 4:
 		/* Refuses connections meanwhile, which count towards limits only while they are tried. */
-		service_crash(&p->mesh.services[draw_below(&p->random, MESH_SERVICES)], SIM_CRASH_RESET,
-			draw_below(&p->random, CLOCK_SECOND));
+		service_crash(
+			&p->mesh.services[draw_below(&p->random, MESH_SERVICES)], SIM_CRASH_RESET, draw_below(&p->random, CLOCK_SECOND));
 		break;
 	default:
 		write_name(p, (unsigned)draw_below(&p->random, MESH_NODES), (unsigned)draw_below(&p->random, NAMES),
@@ -112,8 +112,7 @@ static void build(struct proxied *p, const struct mesh_plan *plan, enum node_set
 		address.port = NODE_OUTGOING;
 		/* With more workers than connections, those that are idle on one would keep the others waiting. */
 		bool narrow = setting == NODE_ORDINARY && draw_chance(&p->random, 500000);
-		node_start(&p->nodes[n], p->harness, p->mesh.nodes[n].host, workers, narrow ? NODE_NARROW : setting,
-			p->link);
+		node_start(&p->nodes[n], p->harness, p->mesh.nodes[n].host, workers, narrow ? NODE_NARROW : setting, p->link);
 		for (unsigned name = 0; name < plan->names; name++)
 			mesh_route(&p->mesh, n, name, &address);
 	}
@@ -244,10 +243,10 @@ void run_proxies_budget(struct harness *harness)
 		requests += node->requests;
 		retries += node->retries;
 		if ((double)node->retries > earned || (double)node->retries < least)
-			harness_fail(harness, "%u retries for %u calls, where %.0f to %.0f are right",
-				(unsigned)node->retries, (unsigned)node->requests, least, earned);
+			harness_fail(harness, "%u retries for %u calls, where %.0f to %.0f are right", (unsigned)node->retries,
+				(unsigned)node->requests, least, earned);
 	}
 	if (requests != harness->record_count - 1 || arrivals != requests + retries)
-		harness_fail(harness, "%u calls and %u retries told, but %u calls were made and %u arrived",
-			(unsigned)requests, (unsigned)retries, (unsigned)harness->record_count - 1, (unsigned)arrivals);
+		harness_fail(harness, "%u calls and %u retries told, but %u calls were made and %u arrived", (unsigned)requests,
+			(unsigned)retries, (unsigned)harness->record_count - 1, (unsigned)arrivals);
 }

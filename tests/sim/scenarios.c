@@ -78,10 +78,8 @@ const struct scenario scenarios[] = {
 	{ "mesh-http2", "as mesh, with HTTP/2 between the proxies", run_proxies_http2, 100 },
 	{ "mesh-tls", "as mesh, with TLS between the proxies, under HTTP/1.1 and HTTP/2", run_proxies_tls, 40 },
 	{ "mixed-calm", "as links-calm, with users and services of HTTP/1.1 and HTTP/2", run_proxies_mixed_calm, 20 },
-	{ "mixed", "as mesh, with users and services of HTTP/1.1 and HTTP/2, and all kinds of links", run_proxies_mixed,
-		100 },
-	{ "budget", "five proxies whose services always fail: retries come to a fifth of the calls", run_proxies_budget,
-		10 },
+	{ "mixed", "as mesh, with users and services of HTTP/1.1 and HTTP/2, and all kinds of links", run_proxies_mixed, 100 },
+	{ "budget", "five proxies whose services always fail: retries come to a fifth of the calls", run_proxies_budget, 10 },
 };
 
 const unsigned scenario_count = sizeof(scenarios) / sizeof(scenarios[0]);

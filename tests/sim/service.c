@@ -80,8 +80,7 @@ static bool send_answer(struct conversation *c)
 			break;
 		case SENDER_MORE:
 			if (c->answer.piece_most)
-				timer_set(service->loop, &c->timer,
-					loop_now(service->loop) + draw_below(&c->random, 5 * CLOCK_MS));
+				timer_set(service->loop, &c->timer, loop_now(service->loop) + draw_below(&c->random, 5 * CLOCK_MS));
 			break;
 		case SENDER_BLOCKED:
 			c->blocked = true;
@@ -108,15 +107,14 @@ static void answer_begin(struct conversation *c, unsigned status, uint64_t lengt
 	c->answer.piece_most = chance(c, manners->slow_chance) ? 1 + (uint32_t)draw_below(&c->random, 2000) : 0;
 	sender_begin(&c->answer, SALT_RESPONSE, c->request.id, length, chunked, !to_head && !until_close,
 		"%sHTTP/1.1 %u %s\r\nX-Service: %s\r\n%s",
-		chance(c, manners->informational_chance) ? "HTTP/1.1 103 Early Hints\r\nLink: </style>\r\n\r\n" : "",
-		status, status == 200 ? "OK" : "Not OK", c->service->name, closes ? "Connection: close\r\n" : "");
+		chance(c, manners->informational_chance) ? "HTTP/1.1 103 Early Hints\r\nLink: </style>\r\n\r\n" : "", status,
+		status == 200 ? "OK" : "Not OK", c->service->name, closes ? "Connection: close\r\n" : "");
 	if (until_close && !to_head)
 		c->answer.length = length;
 	c->answer.trailers = chance(c, manners->trailers_chance);
 	c->open_ended = until_close;
 	if (chance(c, manners->cut_chance))
-		c->answer.cut_at =
-			(uint64_t)draw_below(&c->random, (int64_t)(c->answer.head_length + c->answer.length));
+		c->answer.cut_at = (uint64_t)draw_below(&c->random, (int64_t)(c->answer.head_length + c->answer.length));
 	c->silently = !closes && chance(c, manners->drop_chance);
 	c->must_close = closes || c->silently;
 	c->counted = counted;
@@ -193,8 +191,7 @@ static void request_done(struct conversation *c)
 static bool read_rest(struct conversation *c)
 {
 	size_t used;
-	enum message_event event =
-		message_feed(&c->request, c->rest->bytes + c->rest_at, c->rest->filled - c->rest_at, &used);
+	enum message_event event = message_feed(&c->request, c->rest->bytes + c->rest_at, c->rest->filled - c->rest_at, &used);
 	c->rest_at += used;
 	switch (event) {
 	case MESSAGE_MORE:
@@ -209,8 +206,7 @@ static bool read_rest(struct conversation *c)
 		request_done(c);
 		break;
 	case MESSAGE_BROKEN:
-		harness_fail(
-			c->service->harness, "%s got a malformed request: %s", c->service->name, c->request.problem);
+		harness_fail(c->service->harness, "%s got a malformed request: %s", c->service->name, c->request.problem);
 		conversation_end(c, false);
 		return false;
 	}
@@ -343,12 +339,11 @@ static void begin(struct service *service)
 	service->listener = listen_start(service->set, 0, service->loop, accepted, service);
 }
 
-void service_start(struct service *service, struct harness *harness, struct network *host, unsigned number,
-	const char *name, uint16_t port, bool http2, const struct service_manners *manners)
+void service_start(struct service *service, struct harness *harness, struct network *host, unsigned number, const char *name, uint16_t port,
+	bool http2, const struct service_manners *manners)
 {
-	*service = (struct service){
-		.harness = harness, .host = host, .number = number, .name = name, .http2 = http2, .manners = *manners
-	};
+	*service =
+		(struct service){ .harness = harness, .host = host, .number = number, .name = name, .http2 = http2, .manners = *manners };
 	service->address = *sim_host_address(host);
 	service->address.port = port;
 	list_init(&service->conversations);

@@ -34,8 +34,7 @@ struct service_manners {
 	/* HTTP/2 */
 	uint32_t refuse_chance;      /* a request that is whole with its head isn't looked at: REFUSED_STREAM */
 	uint32_t refuse_body_chance; /* the same, of any other */
-	uint32_t
-		goaway_chance; /* GOAWAY that excludes the request and all behind it, now; close_chance: in good order */
+	uint32_t goaway_chance;      /* GOAWAY that excludes the request and all behind it, now; close_chance: in good order */
 	struct http2_end_manners ends;
 };
 
@@ -57,8 +56,8 @@ struct service {
 };
 
 /* In a process of its own on `host`; port 0: any, see service->address. */
-void service_start(struct service *service, struct harness *harness, struct network *host, unsigned number,
-	const char *name, uint16_t port, bool http2, const struct service_manners *manners);
+void service_start(struct service *service, struct harness *harness, struct network *host, unsigned number, const char *name, uint16_t port,
+	bool http2, const struct service_manners *manners);
 void service_stop(struct service *service);
 /* It dies, and is started again at the same address after so long. */
 void service_crash(struct service *service, enum sim_crash how, int64_t restart_after);

@@ -40,7 +40,7 @@ struct call {
 	struct side *side; /* NULL: released */
 	call_script *script;
 	struct call *next;
-	struct head head;  /* a copy; its slices live as long as the side's head */
+	struct head head;      /* a copy; its slices live as long as the side's head */
 	struct head sent_head; /* the last that was sent, and its text: a request to upgrade has to live until it is answered */
 	char sent_text[CALL_HEAD_TEXT];
 	bool has_head, ended, was_reset, keeps_side;
@@ -50,11 +50,11 @@ struct call {
 	size_t body_length;
 	enum reset why;
 	int error;
-	unsigned step;              /* for the script */
-	size_t sent, to_send;       /* for the script */
+	unsigned step;        /* for the script */
+	size_t sent, to_send; /* for the script */
 	struct call *other;
-	void *mine;                 /* the test's own */
-	void *owner;                /* whoever made the call */
+	void *mine;  /* the test's own */
+	void *owner; /* whoever made the call */
 };
 
 /* A server's, for session_events.opened; plays CALL_OPENED. */

@@ -41,8 +41,8 @@ static void origin_accepted(void *owner, struct stream *stream)
 {
 	struct origin *origin = owner;
 	struct session *session;
-	int e = origin->chain->options.codec->ends.server(origin->pools, stream, &(struct session_limits){ 0 }, &origin_events, origin,
-	                                                  NULL, &session);
+	int e = origin->chain->options.codec->ends.server(
+		origin->pools, stream, &(struct session_limits){ 0 }, &origin_events, origin, NULL, &session);
 
 	CHECK(e == 0);
 	list_append(&origin->sessions, &session->link);
@@ -149,8 +149,8 @@ struct caller *chain_connect(struct chain *chain)
 	sim_host_enter(chain->client_host);
 	e = network_connect(chain->client_host, chain->client_loop, &address, &(struct socket_options){ 0 }, &stream);
 	CHECK(e == 0);
-	e = chain->options.codec->ends.client(chain->client_pools, stream, &(struct session_limits){ 0 }, &caller_events, caller, NULL,
-	                                      &caller->session);
+	e = chain->options.codec->ends.client(
+		chain->client_pools, stream, &(struct session_limits){ 0 }, &caller_events, caller, NULL, &caller->session);
 	CHECK(e == 0);
 	return caller;
 }
@@ -214,11 +214,12 @@ static void configure(struct chain *chain)
 	int e;
 
 	text_format(&yaml,
-	            "namers:\n- kind: io.l5d.fs\n  rootDir: disco\n"
-	            "routers:\n- protocol: %s\n  label: out\n"
-	            "  dtab: /svc => /#/io.l5d.fs; /svc/late.name => /$/inet/late.name/%u\n"
-	            "  servers:\n  - port: %u\n    ip: 0.0.0.0\n%s",
-	            chain->options.protocol ? chain->options.protocol : "http", CHAIN_ORIGIN_PORT, CHAIN_PROXY_PORT, chain->options.policy ? chain->options.policy : "");
+		"namers:\n- kind: io.l5d.fs\n  rootDir: disco\n"
+		"routers:\n- protocol: %s\n  label: out\n"
+		"  dtab: /svc => /#/io.l5d.fs; /svc/late.name => /$/inet/late.name/%u\n"
+		"  servers:\n  - port: %u\n    ip: 0.0.0.0\n%s",
+		chain->options.protocol ? chain->options.protocol : "http", CHAIN_ORIGIN_PORT, CHAIN_PROXY_PORT,
+		chain->options.policy ? chain->options.policy : "");
 	problem_init(&problems);
 	e = linkerd_load(SLICE("chain.yaml"), text_slice(&yaml), &problems, &snapshot);
 	if (e) {
@@ -248,8 +249,10 @@ static void put_names(struct chain *chain)
 static void start_proxy(struct chain *chain)
 {
 	static const char *const names[CHAIN_WORKERS] = { "worker-0", "worker-1" };
-	struct proxy_options options = { .network = chain->proxy_host, .worker_count = chain->options.workers, .workers = chain->workers,
-		                         .codec = &chain->options.codec->checked };
+	struct proxy_options options = { .network = chain->proxy_host,
+		.worker_count = chain->options.workers,
+		.workers = chain->workers,
+		.codec = &chain->options.codec->checked };
 	int e;
 
 	put_names(chain);
@@ -260,7 +263,7 @@ static void start_proxy(struct chain *chain)
 		chain->workers[i] = new_loop(names[i]);
 	chain->metrics = metrics_new(chain->options.workers);
 	e = resolver_new(chain->control, chain->proxy_host, &(struct resolver_options){ .resolv_conf = "resolv.conf", .hosts = "hosts" },
-	                 &chain->resolver);
+		&chain->resolver);
 	CHECK(e == 0);
 	options.control = chain->control;
 	options.metrics = chain->metrics;
@@ -332,7 +335,8 @@ static void stop_proxy(struct chain *chain)
 	for (unsigned i = 0; i < chain->options.workers; i++)
 		CHECK(loop_buffers(chain->workers[i])->in_use == 0);
 	sim_process_open(chain->process, &open);
-	CHECK(open.streams == 0 && open.listeners == 0 && open.listen_sets == 0 && open.timers == 0 && open.channels == 0 && open.buffers == 0);
+	CHECK(open.streams == 0 && open.listeners == 0 && open.listen_sets == 0 && open.timers == 0 && open.channels == 0 &&
+		open.buffers == 0);
 	for (unsigned i = 0; i < chain->options.workers; i++)
 		loop_free(chain->workers[i]);
 	loop_free(chain->control);

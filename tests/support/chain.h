@@ -25,13 +25,13 @@ enum { CHAIN_ORIGINS = 4, CHAIN_WORKERS = 2, CHAIN_PROXY_PORT = 4140, CHAIN_ORIG
 struct chain_options {
 	const struct test_codec *codec;
 	uint64_t seed;
-	bool calm;               /* no cuts and stalls in the network */
-	unsigned workers;        /* 0: 1 */
-	unsigned origins;        /* 0: 1 */
-	const char *protocol;    /* the router's; NULL: http */
-	const char *policy;      /* the router's further keys, as lines of YAML indented by two blanks; NULL: none */
+	bool calm;            /* no cuts and stalls in the network */
+	unsigned workers;     /* 0: 1 */
+	unsigned origins;     /* 0: 1 */
+	const char *protocol; /* the router's; NULL: http */
+	const char *policy;   /* the router's further keys, as lines of YAML indented by two blanks; NULL: none */
 	int64_t late_ns;
-	call_script *serve;      /* of the origins' exchanges; an origin's own may be set later */
+	call_script *serve; /* of the origins' exchanges; an origin's own may be set later */
 };
 
 /* A server of the name `web`. */
@@ -48,7 +48,7 @@ struct origin {
 	call_script *serve;
 	unsigned opened, connections;
 	bool crashed;
-	struct origin *buried;       /* the next one that crashed: kept, as what it had is never freed */
+	struct origin *buried; /* the next one that crashed: kept, as what it had is never freed */
 };
 
 /* A connection to the proxy. */

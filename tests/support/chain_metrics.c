@@ -10,7 +10,7 @@ struct reading {
 	const char *scope, *name;
 	double sum;
 	bool found;
-	char at[512];             /* the scope that is being read */
+	char at[512]; /* the scope that is being read */
 	double requests, success, failures;
 };
 
@@ -21,7 +21,7 @@ static void scope_name(const struct sample *sample, char *at, size_t room)
 	at[0] = 0;
 	for (unsigned i = 0; i < sample->label_count && length < room; i++)
 		length += (size_t)snprintf(at + length, room - length, "%s%.*s/%.*s", i ? "/" : "", SLICE_ARGS(sample->labels[i].key),
-		                           SLICE_ARGS(sample->labels[i].value));
+			SLICE_ARGS(sample->labels[i].value));
 }
 
 static void read_one(void *owner, const struct sample *sample)
@@ -61,7 +61,8 @@ static void check_scope(const struct reading *reading)
 {
 	if (reading->requests == reading->success + reading->failures)
 		return;
-	fprintf(stderr, "%s: %g requests, but %g succeeded and %g failed\n", reading->at, reading->requests, reading->success, reading->failures);
+	fprintf(stderr, "%s: %g requests, but %g succeeded and %g failed\n", reading->at, reading->requests, reading->success,
+		reading->failures);
 	abort();
 }
 

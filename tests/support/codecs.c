@@ -105,7 +105,8 @@ static int check(make_session *make, MAKE_PARAMETERS)
 	int e;
 
 	*checked = (struct checked){ .events = { .opened = opened, .refused = refused, .available = available, .closed = closed },
-		                     .owner_events = events, .next = every };
+		.owner_events = events,
+		.next = every };
 	every = checked;
 	e = make(pools, stream, limits, &checked->events, owner, counters, session);
 	if (e)
@@ -150,13 +151,13 @@ CHECKED(checked_multiplex_filtered_client, multiplex_filtered_client)
 const struct test_codec test_codecs[TEST_CODECS] = {
 	{ "http1", false, false, { http1_server_new, http1_client_new }, { checked_http1_server, checked_http1_client } },
 	{ "http1 filtered", false, false, { http1_filtered_server, http1_filtered_client },
-	  { checked_http1_filtered_server, checked_http1_filtered_client } },
+		{ checked_http1_filtered_server, checked_http1_filtered_client } },
 	{ "http2", true, true, { http2_server_new, http2_client_new }, { checked_http2_server, checked_http2_client } },
 	{ "http2 filtered", true, true, { http2_filtered_server, http2_filtered_client },
-	  { checked_http2_filtered_server, checked_http2_filtered_client } },
+		{ checked_http2_filtered_server, checked_http2_filtered_client } },
 	{ "http1 to http2", false, true, { http2_server_new, http1_client_new }, { checked_http1_server, checked_http2_client } },
 	{ "http2 to http1", true, false, { http1_server_new, http2_client_new }, { checked_http2_server, checked_http1_client } },
 	{ "multiplex", true, true, { multiplex_server_new, multiplex_client_new }, { checked_multiplex_server, checked_multiplex_client } },
 	{ "multiplex filtered", true, true, { multiplex_filtered_server, multiplex_filtered_client },
-	  { checked_multiplex_filtered_server, checked_multiplex_filtered_client } },
+		{ checked_multiplex_filtered_server, checked_multiplex_filtered_client } },
 };

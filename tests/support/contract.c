@@ -24,7 +24,7 @@ struct contract {
 	enum contract_role role;
 	enum progress told, sent;
 	bool reset, paused, blocked;
-	struct slice *kept;      /* the texts of the head that was told, until it is released or forgotten */
+	struct slice *kept; /* the texts of the head that was told, until it is released or forgotten */
 	unsigned kept_count;
 	uint64_t kept_hash;
 };
@@ -149,8 +149,7 @@ int contract_open(struct session *session, const struct side_events *exchange_ev
 		memory_free(c);
 		return e;
 	}
-	RULE(inner->ops && inner->events == &events && inner->exchange == c && inner->session == session,
-	     "session_open fills in the side");
+	RULE(inner->ops && inner->events == &events && inner->exchange == c && inner->session == session, "session_open fills in the side");
 	attach(c, inner);
 	*side = &c->side;
 	return 0;

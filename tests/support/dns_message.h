@@ -69,8 +69,8 @@ static inline void dns_message_raw(struct dns_message *m, int section, struct sl
 	dns_message_put(m, bytes.at, bytes.length);
 }
 
-static inline void dns_message_record(struct dns_message *m, int section, const char *name, unsigned type,
-	unsigned class, uint32_t ttl, struct slice bytes)
+static inline void dns_message_record(
+	struct dns_message *m, int section, const char *name, unsigned type, unsigned class, uint32_t ttl, struct slice bytes)
 {
 	m->bytes[5 + 2 * section]++;
 	dns_message_put_name(m, name);
@@ -99,8 +99,8 @@ static inline void dns_message_cname(struct dns_message *m, const char *name, ui
 	dns_message_record(m, DNS_ANSWER, name, DNS_CNAME, 1, ttl, dns_message_slice(&to));
 }
 
-static inline void dns_message_srv(struct dns_message *m, const char *name, uint32_t ttl, unsigned priority,
-	unsigned weight, unsigned port, const char *target)
+static inline void dns_message_srv(
+	struct dns_message *m, const char *name, uint32_t ttl, unsigned priority, unsigned weight, unsigned port, const char *target)
 {
 	struct dns_message to = { .length = 0 };
 	dns_message_put16(&to, priority);

@@ -8,21 +8,19 @@
 
 enum { PORT = 8443 };
 
-#define SETTING(path)                                                                                                  \
-	{                                                                                                              \
-		.text = { path, sizeof(path) - 1 }, .file = { "test", 4 }                                              \
+#define SETTING(path) \
+	{ \
+		.text = { path, sizeof(path) - 1 }, .file = { "test", 4 } \
 	}
-#define CERTIFICATE(name)                                                                                              \
-	{                                                                                                              \
-		.chain = SETTING(name ".pem"), .key = SETTING(name ".key")                                             \
+#define CERTIFICATE(name) \
+	{ \
+		.chain = SETTING(name ".pem"), .key = SETTING(name ".key") \
 	}
 
 const struct tls_setting end_trust = SETTING("root.pem"), end_other_trust = SETTING("other.pem");
-const struct tls_certificate end_server_certificate = CERTIFICATE("server"),
-			     end_client_certificate = CERTIFICATE("client"),
+const struct tls_certificate end_server_certificate = CERTIFICATE("server"), end_client_certificate = CERTIFICATE("client"),
 			     end_short_certificate = CERTIFICATE("short");
-const struct tls_certificate end_named_certificates[3] = { CERTIFICATE("server"), CERTIFICATE("wild"),
-	CERTIFICATE("exact") };
+const struct tls_certificate end_named_certificates[3] = { CERTIFICATE("server"), CERTIFICATE("wild"), CERTIFICATE("exact") };
 
 static void put(struct network *host, const char *name, const char *ending, const char *text)
 {
@@ -62,8 +60,7 @@ static void put_files(struct ends *ends)
 	put(ends->client_host, "trusted", "pem", root.certificate);
 	issue(ends, &root, "server", "DNS:" END_NAME, 0);
 	issue(ends, &root, "client", "URI:spiffe://example/ns/a/sa/client,DNS:client.example,DNS:other.example", 0);
-	issue(ends, &root, "short", "DNS:client.example",
-		loop_wall(ends->client.loop) / CLOCK_SECOND + END_SHORT_SECONDS / 2);
+	issue(ends, &root, "short", "DNS:client.example", loop_wall(ends->client.loop) / CLOCK_SECOND + END_SHORT_SECONDS / 2);
 	issue(ends, &root, "wild", "DNS:*.wild.example", 0);
 	issue(ends, &root, "exact", "DNS:exact.wild.example", 0);
 	pki_free(&root);
@@ -222,8 +219,7 @@ static void accepted(void *owner, struct stream *below)
 {
 	struct ends *ends = owner;
 	struct stream *stream;
-	int e = tls_accept(
-		ends->server_pools, ends->tls_server, tapped(&ends->server, below), &ends->server_counters, &stream);
+	int e = tls_accept(ends->server_pools, ends->tls_server, tapped(&ends->server, below), &ends->server_counters, &stream);
 
 	if (e) {
 		CHECK(e == ERROR_NO_MEMORY || e == ERROR_LIMIT); /* as a test wants it */
@@ -241,8 +237,7 @@ void ends_connect(struct ends *ends, struct slice name, struct slice uri)
 	int e;
 
 	sim_host_enter(ends->client_host);
-	e = network_connect(
-		ends->client_host, ends->client.loop, &ends->address, &(struct socket_options){ 0 }, &below);
+	e = network_connect(ends->client_host, ends->client.loop, &ends->address, &(struct socket_options){ 0 }, &below);
 	CHECK(e == 0);
 	ends->server.connected = ends->server.failed = ends->server.ended = false;
 	stream = tapped(&ends->client, below);
@@ -312,8 +307,7 @@ static void check_made(int e, struct problems *problems)
 	problem_fini(problems);
 }
 
-static void make_objects(
-	struct ends *ends, const struct tls_server_options *server, const struct tls_client_options *client)
+static void make_objects(struct ends *ends, const struct tls_server_options *server, const struct tls_client_options *client)
 {
 	struct tls_limits limits = { 0 };
 	struct problems problems;
@@ -327,8 +321,7 @@ static void make_objects(
 	sim_host_enter(ends->client_host);
 	problem_init(&problems);
 	if (client)
-		check_made(
-			tls_client_new(client, loop_wall(ends->client.loop), &problems, &ends->tls_client), &problems);
+		check_made(tls_client_new(client, loop_wall(ends->client.loop), &problems, &ends->tls_client), &problems);
 	e = tls_pools_new(ends->client.loop, &limits, &ends->client_pools);
 	CHECK(e == 0);
 }

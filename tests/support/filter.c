@@ -24,7 +24,7 @@ struct filter {
 	struct stream *below;
 	struct held in, out;
 	struct timer in_timer, out_timer, linger_timer;
-	struct task task;       /* goes on with what is due; frees what is closed */
+	struct task task; /* goes on with what is due; frees what is closed */
 	size_t below_waiting;
 	bool connecting, paused, below_paused;
 	bool below_ended, told_ended, failed;

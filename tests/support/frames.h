@@ -25,14 +25,14 @@
 struct frames_seen {
 	struct http2_frame frame;
 	const char *payload;
-	char *fields;      /* of HEADERS: lines */
-	uint32_t code;     /* of RST_STREAM and GOAWAY */
+	char *fields;  /* of HEADERS: lines */
+	uint32_t code; /* of RST_STREAM and GOAWAY */
 };
 
 struct frames {
 	struct pair *pair;
-	struct text out;         /* not sent yet */
-	struct text *kept;       /* what was sent: it must stay there */
+	struct text out;   /* not sent yet */
+	struct text *kept; /* what was sent: it must stay there */
 	unsigned kept_count;
 	struct frames_seen *seen;
 	unsigned count;

@@ -18,7 +18,7 @@ struct hpack_judge {
 	struct pool tables;
 	struct hpack_decoder decoder, skipping; /* the second skips every other field */
 	struct nghttp2_hd_inflater *other;
-	struct text fields;                     /* of the last block: lines */
+	struct text fields; /* of the last block: lines */
 	unsigned count;
 };
 

@@ -128,8 +128,7 @@ static void must_equal_fields(const struct head *a, const struct head *b)
 		must(!f == !g, "number of fields");
 		if (!f)
 			return;
-		must(slice_equal(field_name(f), field_name(g)) && slice_equal(field_value(f), field_value(g)),
-			"a field");
+		must(slice_equal(field_name(f), field_name(g)) && slice_equal(field_value(f), field_value(g)), "a field");
 	}
 }
 
@@ -158,8 +157,7 @@ static void round_trip(const struct head *head, enum method request_method)
 		e = http1_parse_request(&parser, out, length, &again, &consumed);
 	must(e == 0 && consumed == length, e ? parser.reason : "length");
 	must(head->status == again.status && slice_equal(head->reason, again.reason), "status");
-	must(slice_equal(head->method_text, again.method_text) && slice_equal(head->target, again.target),
-		"request line");
+	must(slice_equal(head->method_text, again.method_text) && slice_equal(head->target, again.target), "request line");
 	must(slice_equal(head->authority, again.authority), "authority");
 	must(again.body == (head->is_response ? (uint8_t)framing : head->body), "framing");
 	must(head->body != BODY_LENGTH || head->body_length == again.body_length, "length");
@@ -188,8 +186,8 @@ static void tell_head(struct reader *reader)
 		line(out, "scheme", head->scheme);
 	if (!head->is_response)
 		line(out, "authority", head->authority);
-	text_format(out, "flags%s%s%s\n", http1_persistent(head) ? " persistent" : "",
-		head->expects_continue ? " continue" : "", head->upgrades ? " upgrade" : "");
+	text_format(out, "flags%s%s%s\n", http1_persistent(head) ? " persistent" : "", head->expects_continue ? " continue" : "",
+		head->upgrades ? " upgrade" : "");
 	for (size_t i = 0; i < head->field_count; i++)
 		field_line(out, "field", &head->fields[i]);
 	text_format(out, "body %s", bodies[head->body]);
@@ -230,8 +228,7 @@ static void end_message(struct reader *reader)
 	reader->phase = PHASE_HEAD;
 	if (tunnels)
 		over(reader, "tunnel");
-	else if (!http1_persistent(head) || (head->is_response && !informational) ||
-		++reader->messages == MOST_MESSAGES)
+	else if (!http1_persistent(head) || (head->is_response && !informational) || ++reader->messages == MOST_MESSAGES)
 		over(reader, "closed");
 }
 
@@ -243,8 +240,7 @@ static bool read_head(struct reader *reader)
 	int e;
 
 	if (reader->input->is_response)
-		e = http1_parse_response(
-			&reader->parser, at, length, reader->input->request_method, &reader->head, &consumed);
+		e = http1_parse_response(&reader->parser, at, length, reader->input->request_method, &reader->head, &consumed);
 	else
 		e = http1_parse_request(&reader->parser, at, length, &reader->head, &consumed);
 	if (e == ERROR_SYNTAX)
@@ -298,8 +294,8 @@ static bool read_trailers(struct reader *reader)
 	static struct field room[TRAILER_ROOM];
 	struct fields trailers;
 	size_t consumed;
-	int e = http1_parse_trailers(&reader->parser, reader->bytes + reader->at, reader->available - reader->at, room,
-		TRAILER_ROOM, &trailers, &consumed);
+	int e = http1_parse_trailers(
+		&reader->parser, reader->bytes + reader->at, reader->available - reader->at, room, TRAILER_ROOM, &trailers, &consumed);
 
 	if (e == ERROR_SYNTAX)
 		refused(reader, reader->parser.status, reader->parser.reason);
@@ -354,9 +350,7 @@ void http1_verdict(struct text *out, const struct verdict_input *input)
 	reader.bytes = memory_new(input->length + 1);
 	ASAN_POISON_MEMORY_REGION(reader.bytes, input->length + 1);
 	while (reader.available < input->length) {
-		size_t next = step > 0                  ? reader.available + step
-			: reader.available < input->cut ? input->cut
-							: input->length;
+		size_t next = step > 0 ? reader.available + step : reader.available < input->cut ? input->cut : input->length;
 
 		if (next > input->length)
 			next = input->length;

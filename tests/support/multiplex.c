@@ -38,7 +38,7 @@ struct multiplex {
 	enum closing closing;
 	enum reset why;
 	int error;
-	struct list sides;      /* those with a peer */
+	struct list sides;       /* those with a peer */
 	unsigned running, alive; /* sides in the list; sides not released */
 	uint32_t last_id;
 	struct text in, out;
@@ -269,8 +269,8 @@ static void put_head(struct multiplex *m, struct multiplex_side *s, enum frame t
 	if (type == FRAME_REQUEST)
 		length = http1_write_request(room, sizeof room, head, HTTP1_CONNECTION_DEFAULT);
 	else
-		length = http1_write_response(room, sizeof room, head, s->method, http1_response_framing(head, VERSION_1_1),
-		                              HTTP1_CONNECTION_DEFAULT);
+		length = http1_write_response(
+			room, sizeof room, head, s->method, http1_response_framing(head, VERSION_1_1), HTTP1_CONNECTION_DEFAULT);
 	CHECK(length > 0);
 	put_frame(m, type, s->id, slice_make(room, length));
 }
@@ -794,8 +794,8 @@ static const struct session_ops session_ops = {
 	.close = close_session,
 };
 
-static struct multiplex *session_new(struct loop *loop, struct stream *stream, const struct session_events *events, void *owner,
-                                     struct session_counters *counters)
+static struct multiplex *session_new(
+	struct loop *loop, struct stream *stream, const struct session_events *events, void *owner, struct session_counters *counters)
 {
 	struct multiplex *m = memory_new(sizeof *m);
 
@@ -818,8 +818,7 @@ static struct multiplex *session_new(struct loop *loop, struct stream *stream, c
 }
 
 int multiplex_server_new(struct session_pools *pools, struct stream *stream, const struct session_limits *limits,
-                         const struct session_events *events, void *owner, struct session_counters *counters,
-                         struct session **session)
+	const struct session_events *events, void *owner, struct session_counters *counters, struct session **session)
 {
 	struct multiplex *m = session_new(pools->loop, stream, events, owner, counters);
 
@@ -831,8 +830,7 @@ int multiplex_server_new(struct session_pools *pools, struct stream *stream, con
 }
 
 int multiplex_client_new(struct session_pools *pools, struct stream *stream, const struct session_limits *limits,
-                         const struct session_events *events, void *owner, struct session_counters *counters,
-                         struct session **session)
+	const struct session_events *events, void *owner, struct session_counters *counters, struct session **session)
 {
 	struct multiplex *m = session_new(pools->loop, stream, events, owner, counters);
 

@@ -11,16 +11,14 @@
 #include "session/session.h"
 
 enum {
-	MULTIPLEX_EXCHANGES = 64,      /* at once, on a connection */
-	MULTIPLEX_WINDOW = 16 * 1024,  /* body bytes of one direction of an exchange that are on their way or not told yet */
+	MULTIPLEX_EXCHANGES = 64,     /* at once, on a connection */
+	MULTIPLEX_WINDOW = 16 * 1024, /* body bytes of one direction of an exchange that are on their way or not told yet */
 };
 
 /* As http1_server_new and http1_client_new; `pools` only says on which loop. */
 MUST_CHECK int multiplex_server_new(struct session_pools *pools, struct stream *stream, const struct session_limits *limits,
-                                    const struct session_events *events, void *owner, struct session_counters *counters,
-                                    struct session **session);
+	const struct session_events *events, void *owner, struct session_counters *counters, struct session **session);
 MUST_CHECK int multiplex_client_new(struct session_pools *pools, struct stream *stream, const struct session_limits *limits,
-                                    const struct session_events *events, void *owner, struct session_counters *counters,
-                                    struct session **session);
+	const struct session_events *events, void *owner, struct session_counters *counters, struct session **session);
 
 #endif

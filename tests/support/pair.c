@@ -11,13 +11,13 @@
 enum { PORT = 8080 };
 
 static int http_server(struct session_pools *pools, struct stream *stream, const struct session_limits *limits,
-                       const struct session_events *events, void *owner, struct session_counters *counters, struct session **session)
+	const struct session_events *events, void *owner, struct session_counters *counters, struct session **session)
 {
 	return http_codec.server(pools, stream, limits, events, owner, counters, session);
 }
 
 static int http_client(struct session_pools *pools, struct stream *stream, const struct session_limits *limits,
-                       const struct session_events *events, void *owner, struct session_counters *counters, struct session **session)
+	const struct session_events *events, void *owner, struct session_counters *counters, struct session **session)
 {
 	return http_codec.client(pools, stream, limits, events, owner, counters, session);
 }
@@ -114,8 +114,8 @@ static void accepted(void *owner, struct stream *stream)
 	int e;
 
 	stream = filtered(pair, stream, pair->server_loop);
-	e = pair->options.codec->server(pair->server_pools, stream, &pair->options.limits, &server_events, pair,
-	                                &pair->server_counters, &pair->server);
+	e = pair->options.codec->server(
+		pair->server_pools, stream, &pair->options.limits, &server_events, pair, &pair->server_counters, &pair->server);
 	CHECK(e == 0);
 	list_append(&pair->servers, &pair->server->link);
 }
@@ -223,7 +223,7 @@ void pair_close_raw(struct pair *pair)
 void pair_connect(struct pair *pair)
 {
 	int e = pair->options.codec->client(pair->client_pools, connect_stream(pair), &pair->options.limits, &client_events, pair,
-	                                    &pair->client_counters, &pair->client);
+		&pair->client_counters, &pair->client);
 
 	CHECK(e == 0);
 }

@@ -21,8 +21,7 @@
 
 /* Makes a session; as http1_server_new. */
 typedef int make_session(struct session_pools *pools, struct stream *stream, const struct session_limits *limits,
-                         const struct session_events *events, void *owner, struct session_counters *counters,
-                         struct session **session);
+	const struct session_events *events, void *owner, struct session_counters *counters, struct session **session);
 
 struct pair_codec {
 	const char *name;
@@ -39,7 +38,7 @@ struct pair_options {
 	const char *alpn;             /* they say that they are secured, with this agreed protocol; NULL: they are not */
 	uint64_t seed;                /* of the world */
 	bool calm;                    /* no cuts and stalls in the network */
-	call_script *serve;                /* of the server's exchanges */
+	call_script *serve;           /* of the server's exchanges */
 	struct session_limits limits; /* of both ends */
 	uint32_t max_sides;           /* of each end; 0: no limit */
 	uint32_t max_buffers;         /* of the server's loop; 0: many */
@@ -62,11 +61,11 @@ struct pair {
 	struct listen_set *set;
 	struct listener *listener;
 	struct address address;
-	struct call *calls;              /* newest first */
-	struct call *served;             /* the newest of the server's calls */
+	struct call *calls;  /* newest first */
+	struct call *served; /* the newest of the server's calls */
 	unsigned opened, refused, refused_status, available, server_closed, client_closed;
 	int client_error, server_error;
-	const char *refusal;             /* text for `refused` to answer */
+	const char *refusal; /* text for `refused` to answer */
 };
 
 struct pair *pair_new(const struct pair_options *options);
@@ -85,11 +84,11 @@ void pair_serve_raw(struct pair *pair);
 void pair_close_raw(struct pair *pair); /* allowed when it is closed */
 
 /* Each runs the world until that is so, for at most a minute of its time; false: it did not come to be. */
-bool pair_run_until_over(struct pair *pair, const struct call *call);       /* ended or reset */
-bool pair_run_until_received(struct pair *pair, const char *text);          /* the raw end has it */
+bool pair_run_until_over(struct pair *pair, const struct call *call); /* ended or reset */
+bool pair_run_until_received(struct pair *pair, const char *text);    /* the raw end has it */
 bool pair_run_until_raw_over(struct pair *pair);
 bool pair_run_until(struct pair *pair, bool (*is_so)(struct pair *pair));
-void pair_settle(struct pair *pair);                                        /* a second of the world's time */
+void pair_settle(struct pair *pair); /* a second of the world's time */
 /* No buffers of either loop are held. */
 bool pair_holds_nothing(const struct pair *pair);
 

@@ -43,8 +43,7 @@ static X509 *certificate_of(EVP_PKEY *key, const struct pki *issuer, const struc
 	CHECK(certificate && subject && RAND_bytes((unsigned char *)&serial, sizeof serial) == 1);
 	CHECK(X509_NAME_add_entry_by_txt(subject, "O", MBSTRING_ASC, (const unsigned char *)"weft", -1, -1, 0));
 	CHECK(X509_NAME_add_entry_by_txt(subject, "CN", MBSTRING_ASC, (const unsigned char *)options->name, -1, -1, 0));
-	CHECK(X509_set_version(certificate, X509_VERSION_3) &&
-		ASN1_INTEGER_set_uint64(X509_get_serialNumber(certificate), serial >> 1));
+	CHECK(X509_set_version(certificate, X509_VERSION_3) && ASN1_INTEGER_set_uint64(X509_get_serialNumber(certificate), serial >> 1));
 	CHECK(X509_set_subject_name(certificate, subject) && X509_set_pubkey(certificate, key));
 	CHECK(X509_set_issuer_name(certificate, issuer ? X509_get_subject_name(issuer->x509) : subject));
 	CHECK(ASN1_TIME_set(X509_getm_notBefore(certificate), options->begins ? options->begins : BEGINS));
@@ -67,8 +66,7 @@ void pki_issue(struct pki *pki, const struct pki *issuer, const struct pki_optio
 	CHECK(key && certificate && private);
 	pki->pkey = key;
 	pki->x509 = certificate_of(key, issuer, options);
-	CHECK(PEM_write_bio_X509(certificate, pki->x509) &&
-		PEM_write_bio_PKCS8PrivateKey(private, key, NULL, NULL, 0, NULL, NULL));
+	CHECK(PEM_write_bio_X509(certificate, pki->x509) && PEM_write_bio_PKCS8PrivateKey(private, key, NULL, NULL, 0, NULL, NULL));
 	pki->certificate = text_of(certificate);
 	pki->key = text_of(private);
 }

@@ -9,7 +9,10 @@
 #include "support/pki.h"
 #include "tls/library.h"
 
-#define SETTING(path) { .text = { path, sizeof(path) - 1 }, .file = { "test", 4 } }
+#define SETTING(path) \
+	{ \
+		.text = { path, sizeof(path) - 1 }, .file = { "test", 4 } \
+	}
 
 static const struct tls_setting trust = SETTING("root.pem");
 static const struct tls_certificate server_certificate = { .chain = SETTING("server.pem"), .key = SETTING("server.key") };
@@ -26,7 +29,8 @@ static void put_files(struct network *host)
 
 	pki_issue(&root, NULL, &(struct pki_options){ .name = "Root", .authority = true });
 	pki_issue(&server, &root, &(struct pki_options){ .name = "server", .san = "DNS:" SECURE_NAME });
-	pki_issue(&client, &root, &(struct pki_options){ .name = "client", .san = "URI:spiffe://example/ns/a/sa/client,DNS:client.example" });
+	pki_issue(
+		&client, &root, &(struct pki_options){ .name = "client", .san = "URI:spiffe://example/ns/a/sa/client,DNS:client.example" });
 	put(host, "root.pem", root.certificate);
 	put(host, "server.pem", server.certificate);
 	put(host, "server.key", server.key);
@@ -41,7 +45,10 @@ struct secure *secure_new(struct loop *server_loop, struct loop *client_loop)
 {
 	struct secure *secure = memory_new(sizeof *secure);
 	struct tls_server_options server = {
-		.certificates = &server_certificate, .certificate_count = 1, .trust = &trust, .trust_count = 1,
+		.certificates = &server_certificate,
+		.certificate_count = 1,
+		.trust = &trust,
+		.trust_count = 1,
 		.client_certificate = TLS_CLIENT_CERTIFICATE_REQUIRED,
 	};
 	struct tls_client_options client = { .trust = &trust, .trust_count = 1, .certificate = client_certificate };

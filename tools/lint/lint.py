@@ -106,6 +106,14 @@ def check_shell(files):
     yield from done.stdout.splitlines()
 
 
+def check_format(files):
+    """Code stands as ./dev fmt puts it."""
+    code = [name for name in files if name.endswith((".c", ".h")) and name not in AS_THEY_ARE]
+    done = subprocess.run(["clang-format", "--dry-run", *code], stderr=subprocess.PIPE, text=True, check=False)
+    for name in sorted({line.split(":")[0] for line in done.stderr.splitlines() if "-Wclang-format-violations" in line}):
+        yield f"{name}: ./dev fmt {name} formats it"
+
+
 def check_faults(files):
     """The fault patches fit the code, or the simulation's worth is no longer checked."""
     for name in files:
@@ -129,6 +137,7 @@ def main():
         ("READMEs", lambda: check_readmes(files)),
         ("places", lambda: check_places(files)),
         ("fault patches", lambda: check_faults(files)),
+        ("format", (lambda: check_format(files)) if shutil.which("clang-format") else None),
         ("shell", (lambda: check_shell(files)) if shutil.which("shellcheck") else None),
     ]
     totals = {"ok": 0, "FAILED": 0, "skipped": 0}
@@ -136,7 +145,8 @@ def main():
         findings = list(check()) if check else []
         result = "skipped" if check is None else "FAILED" if findings else "ok"
         totals[result] += 1
-        print(result, name + (": shellcheck is not installed" if result == "skipped" and name == "shell" else ""))
+        tool = {"shell": "shellcheck", "format": "clang-format"}.get(name) if result == "skipped" else None
+        print(result, name + (f": {tool} is not installed" if tool else ""))
         for finding in findings:
             print("   ", finding)
     print(*totals.values())

@@ -275,11 +275,9 @@ static void write_number(struct json_writer *writer, const char *key, double num
 
 static void write_value(struct json_writer *writer, const struct column *column, const struct golden_row *row)
 {
-	static const char *const units[] = { [FORM_TEXT] = "",
-		[FORM_RATE] = "_per_s",
-		[FORM_PERCENT] = "_percent",
-		[FORM_TIME] = "_ms",
-		[FORM_COUNT] = "" };
+	static const char *const units[] = {
+		[FORM_TEXT] = "", [FORM_RATE] = "_per_s", [FORM_PERCENT] = "_percent", [FORM_TIME] = "_ms", [FORM_COUNT] = ""
+	};
 	struct text key = { 0 };
 
 	if (column->form == FORM_UP) {

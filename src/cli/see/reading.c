@@ -70,8 +70,7 @@ static void append_name(struct text *key, struct slice name)
 	text_append(key, name);
 }
 
-static void make_key(
-	struct text *key, enum meter_kind kind, struct slice router, struct slice name, struct slice service)
+static void make_key(struct text *key, enum meter_kind kind, struct slice router, struct slice name, struct slice service)
 {
 	text_format(key, "%d", (int)kind);
 	append_name(key, router);
@@ -88,8 +87,8 @@ static struct slice keep(struct reading *reading, struct slice s)
 	return slice_make(copy, s.length);
 }
 
-static struct meter *add(struct reading *reading, enum meter_kind kind, struct slice router, struct slice name,
-	struct slice service, const struct document_node *scope)
+static struct meter *add(struct reading *reading, enum meter_kind kind, struct slice router, struct slice name, struct slice service,
+	const struct document_node *scope)
 {
 	struct meter *meter = arena_zeroed(&reading->arena, sizeof *meter);
 	struct text key = { 0 };
@@ -114,8 +113,7 @@ static struct meter *add(struct reading *reading, enum meter_kind kind, struct s
 }
 
 /* Scopes below a scope: rt/ROUTER/client/NAME/service/SERVICE. */
-static void add_inner(
-	struct reading *reading, enum meter_kind kind, const struct meter *outer, const struct document_node *names)
+static void add_inner(struct reading *reading, enum meter_kind kind, const struct meter *outer, const struct document_node *names)
 {
 	for (uint32_t i = 0; names && names->kind == DOCUMENT_MAPPING && i < names->count; i++)
 		add(reading, kind, outer->router, outer->name, names->entries[i].key, names->entries[i].value);
@@ -138,8 +136,7 @@ static void add_router(struct reading *reading, struct slice router, const struc
 
 		for (uint32_t i = 0; names && names->kind == DOCUMENT_MAPPING && i < names->count; i++) {
 			const struct document_node *scope = names->entries[i].value;
-			struct meter *meter =
-				add(reading, steps[k].kind, router, names->entries[i].key, SLICE(""), scope);
+			struct meter *meter = add(reading, steps[k].kind, router, names->entries[i].key, SLICE(""), scope);
 
 			if (steps[k].kind == METER_CLIENT)
 				add_inner(reading, METER_ROUTE, meter, below(scope, SLICE("service")));
@@ -189,8 +186,8 @@ void reading_free(struct reading *reading)
 	memory_free(reading);
 }
 
-struct meter *reading_find(const struct reading *reading, enum meter_kind kind, struct slice router, struct slice name,
-	struct slice service)
+struct meter *reading_find(
+	const struct reading *reading, enum meter_kind kind, struct slice router, struct slice name, struct slice service)
 {
 	struct text key = { 0 };
 	struct map_entry *found;

@@ -58,14 +58,13 @@ struct reading {
 	double uptime_ms; /* of the process that was read: tells how far apart in time readings are */
 };
 
-#define READING_EACH(reading, one)                                                                                     \
-	for (struct meter *one = reading_first(reading); one; one = reading_next(reading, one))
+#define READING_EACH(reading, one) for (struct meter *one = reading_first(reading); one; one = reading_next(reading, one))
 
 /* NULL: the page is none of weft's metrics; why is added to `why`. The page is copied. */
 struct reading *reading_new(struct slice page, struct text *why);
 void reading_free(struct reading *reading); /* NULL is allowed */
-struct meter *reading_find(const struct reading *reading, enum meter_kind kind, struct slice router, struct slice name,
-	struct slice service);
+struct meter *reading_find(
+	const struct reading *reading, enum meter_kind kind, struct slice router, struct slice name, struct slice service);
 /* The same scope in another reading. */
 struct meter *reading_same(const struct reading *reading, const struct meter *meter);
 /* view += or -= the meter's latencies, bucket by bucket; view->count is left alone. */

@@ -54,19 +54,17 @@ struct see {
 	unsigned readings;
 };
 
-#define SEE_ARGUMENTS(see)                                                                                             \
-	{ "--admin", .values = &(see).admins }, { "--window", .value = &(see).window_text },                           \
-		{ "--router", .value = &(see).router },                                                                \
-		{ "--sort", .value = &(see).sort_text, .choices = column_names((see).view) },                          \
-		{ "--reverse", .flag = &(see).reversed },                                                              \
-	{                                                                                                              \
-		"--per-proxy", .flag = &(see).apart                                                                    \
+#define SEE_ARGUMENTS(see) \
+	{ "--admin", .values = &(see).admins }, { "--window", .value = &(see).window_text }, { "--router", .value = &(see).router }, \
+		{ "--sort", .value = &(see).sort_text, .choices = column_names((see).view) }, { "--reverse", .flag = &(see).reversed }, \
+	{ \
+		"--per-proxy", .flag = &(see).apart \
 	}
 
-#define SEE_OUTPUT_ARGUMENTS(see)                                                                                      \
-	{ "-o", .value = &(see).form_text, .choices = see_forms },                                                     \
-	{                                                                                                              \
-		"--watch", .flag = &(see).watch                                                                        \
+#define SEE_OUTPUT_ARGUMENTS(see) \
+	{ "-o", .value = &(see).form_text, .choices = see_forms }, \
+	{ \
+		"--watch", .flag = &(see).watch \
 	}
 
 extern const char *const see_forms[];

@@ -199,8 +199,8 @@ static void targets_free(struct targets *targets)
 	memory_free(targets);
 }
 
-int targets_new(struct loop *loop, const struct argument_values *admins, const struct targets_options *options,
-	struct targets **result, struct text *why)
+int targets_new(struct loop *loop, const struct argument_values *admins, const struct targets_options *options, struct targets **result,
+	struct text *why)
 {
 	struct targets *targets = memory_new(sizeof *targets);
 	int e;

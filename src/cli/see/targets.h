@@ -32,11 +32,11 @@ struct target {
 };
 
 struct targets_options {
-	struct slice page;                                        /* empty: the metrics, into target->now; else all that follows is its owner's */
-	bool endless;                                             /* the page is */
-	void (*read)(void *owner);                                /* each has answered or failed */
-	void (*body)(struct target *target, struct slice bytes);  /* for `page` */
-	void (*ended)(struct target *target, int error);          /* for `page`: as fetch_events.ended */
+	struct slice page;         /* empty: the metrics, into target->now; else all that follows is its owner's */
+	bool endless;              /* the page is */
+	void (*read)(void *owner); /* each has answered or failed */
+	void (*body)(struct target *target, struct slice bytes); /* for `page` */
+	void (*ended)(struct target *target, int error);         /* for `page`: as fetch_events.ended */
 	void *owner;
 };
 
@@ -53,8 +53,7 @@ struct targets {
 	unsigned waiting; /* of them, for this reading */
 };
 
-#define TARGETS_EACH(targets, one)                                                                                     \
-	for (struct target *one = (targets)->at; one < (targets)->at + (targets)->count; one++)
+#define TARGETS_EACH(targets, one) for (struct target *one = (targets)->at; one < (targets)->at + (targets)->count; one++)
 
 /* `admins` lives on; each value may be several addresses with commas between. ERROR_SYNTAX: what is wrong is added to `why`. */
 MUST_CHECK int targets_new(struct loop *loop, const struct argument_values *admins, const struct targets_options *options,

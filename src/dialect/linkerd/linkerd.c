@@ -15,16 +15,15 @@ static const struct linkerd_block dns_block = { .name = "dns", .keys = dns_keys 
 
 static const struct linkerd_key root_keys[] = {
 	{ "admin", LINKERD_BLOCK, AT(admin), .block = &linkerd_admin, .says = "the admin server" },
-	{ "routers", LINKERD_READ, 0, .required = true, .read = linkerd_read_routers, .block = &linkerd_router,
-	  .says = "at least one" },
+	{ "routers", LINKERD_READ, 0, .required = true, .read = linkerd_read_routers, .block = &linkerd_router, .says = "at least one" },
 	{ "namers", LINKERD_READ, 0, .read = linkerd_read_namers, .choice = &linkerd_namer,
-	  .says = "where endpoints come from; of two with one prefix the later is asked first" },
+		.says = "where endpoints come from; of two with one prefix the later is asked first" },
 	{ "telemetry", LINKERD_READ, AT(telemetry), .read = linkerd_read_telemetry, .choice = &linkerd_telemetry,
-	  .says = "what else is told of requests" },
+		.says = "what else is told of requests" },
 	{ "usage", LINKERD_BLOCK, LINKERD_NOWHERE, .block = &linkerd_usage, .says = "accepted; nothing is ever sent" },
 	{ "dns", LINKERD_BLOCK, 0, .block = &dns_block, .says = "weft's own (docs/extensions.md): how names of hosts are resolved" },
 	{ "identity", LINKERD_READ, AT(identity), .read = linkerd_read_identity, .block = &linkerd_identity,
-	  .says = "weft's own (docs/identity.md): who this process is, for mutual TLS; nobody" },
+		.says = "weft's own (docs/identity.md): who this process is, for mutual TLS; nobody" },
 	{ 0 },
 };
 const struct linkerd_block linkerd_root = { .name = "", .keys = root_keys };

@@ -30,7 +30,8 @@ static void read_rotate_count(struct linkerd_load *load, const struct document_n
 /* "weekly(1)" begins on Sunday, as Java counts. */
 static bool read_weekly(struct slice text, struct access_log_policy *log)
 {
-	if (text.length != 9 || !slice_equal_nocase(slice_make(text.at, 7), SLICE("weekly(")) || text.at[8] != ')' || text.at[7] < '1' || text.at[7] > '7')
+	if (text.length != 9 || !slice_equal_nocase(slice_make(text.at, 7), SLICE("weekly(")) || text.at[8] != ')' || text.at[7] < '1' ||
+		text.at[7] > '7')
 		return false;
 	log->roll = ROLL_WEEKLY;
 	log->weekday = (unsigned)(text.at[7] - '1');
@@ -79,16 +80,20 @@ static void read_roll(struct linkerd_load *load, const struct document_node *nod
 	}
 	if (!read_weekly(text, &router->access_log) && !read_size(text, &router->access_log))
 		linkerd_problem(load, node, "%s is not never, hourly, daily, weekly(1) to weekly(7), or a size like 100.megabytes",
-		                document_found(node, found));
+			document_found(node, found));
 }
 
 #define SET(protocol) \
-	{ protocol "AccessLog", LINKERD_READ, AT(path), .read = read_path, .says = "a file that each response of an endpoint is written to; none" }, \
+	{ protocol "AccessLog", LINKERD_READ, AT(path), .read = read_path, \
+		.says = "a file that each response of an endpoint is written to; none" }, \
 		{ protocol "AccessLogRollPolicy", LINKERD_READ, 0, .read = read_roll, \
-		  .says = "when a new file begins: never, hourly, daily, weekly(DAY, 1 is Sunday), a size like 100.megabytes; never" }, \
+			.says = "when a new file begins: never, hourly, daily, weekly(DAY, 1 is Sunday), a size like 100.megabytes; " \
+				"never" }, \
 		{ protocol "AccessLogAppend", LINKERD_BOOL, AT(append), .says = "false: the file begins empty at the start; true" }, \
-		{ protocol "AccessLogRotateCount", LINKERD_READ, AT(rotate_count), .read = read_rotate_count, \
-		  .says = "rolled files that are kept; all, -1" }
+	{ \
+		protocol "AccessLogRotateCount", LINKERD_READ, AT(rotate_count), .read = read_rotate_count, \
+										 .says = "rolled files that are kept; all, -1" \
+	}
 
 static const struct linkerd_key access_log_keys[] = { SET("http"), SET("h2"), { 0 } };
 const struct linkerd_block linkerd_access_log = { .name = "access logs", .keys = access_log_keys };
@@ -104,7 +109,7 @@ void linkerd_check_access_log(struct linkerd_load *load, const struct document_n
 
 		if (value)
 			linkerd_problem(load, value, "is for routers of the other protocol; in this one it is called `%s%s`", own,
-			                strstr(keys[i].name, "Log") + 3);
+				strstr(keys[i].name, "Log") + 3);
 	}
 	if (router->access_log.path.length == 0 && (router->access_log.roll != ROLL_NEVER || router->access_log.rotate_count != -1))
 		linkerd_problem(load, node, "%sRollPolicy and %sRotateCount have no effect without `%s`", own, own, own);

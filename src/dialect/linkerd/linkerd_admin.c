@@ -60,8 +60,9 @@ static const struct linkerd_key admin_keys[] = {
 	{ "security", LINKERD_BLOCK, 0, .block = &security_block, .says = "which pages there are" },
 	{ "socketOptions", LINKERD_READ, 0, .read = read_socket, .block = &linkerd_socket, .says = "of the listening socket" },
 	{ "httpIdentifierPort", LINKERD_PORT, AT(identifier_port), .sets = ADMIN_IDENTIFIER,
-	  .says = "where any request is told how the routers would name it; 0: any free one; none" },
-	{ "tls", LINKERD_READ, AT(tls), .read = linkerd_read_server_tls, .block = &linkerd_server_tls, .says = "the pages are served over TLS; no" },
+		.says = "where any request is told how the routers would name it; 0: any free one; none" },
+	{ "tls", LINKERD_READ, AT(tls), .read = linkerd_read_server_tls, .block = &linkerd_server_tls,
+		.says = "the pages are served over TLS; no" },
 	{ 0 },
 };
 
@@ -123,10 +124,14 @@ static const struct linkerd_key recent_keys[] = {
 	{ 0 },
 };
 static const struct linkerd_block prometheus_block = {
-	.name = "io.l5d.prometheus", .keys = prometheus_keys, .also = &common_block,
+	.name = "io.l5d.prometheus",
+	.keys = prometheus_keys,
+	.also = &common_block,
 };
 static const struct linkerd_block recent_block = {
-	.name = "io.l5d.recentRequests", .keys = recent_keys, .also = &common_block,
+	.name = "io.l5d.recentRequests",
+	.keys = recent_keys,
+	.also = &common_block,
 };
 
 enum { PROMETHEUS, RECENT_REQUESTS };

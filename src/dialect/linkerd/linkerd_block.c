@@ -104,8 +104,7 @@ static int64_t most(const struct linkerd_key *key)
 	return key->max ? key->max : INT32_MAX;
 }
 
-static bool read_integer(struct linkerd_load *load, const struct document_node *value, const struct linkerd_key *key,
-                         void *at)
+static bool read_integer(struct linkerd_load *load, const struct document_node *value, const struct linkerd_key *key, void *at)
 {
 	int64_t n;
 
@@ -204,8 +203,7 @@ static bool read_value(struct linkerd_load *load, const struct document_node *va
 
 /* ---- blocks ---- */
 
-static const struct linkerd_key *find_key(const struct linkerd_block *block, struct slice name,
-                                          const struct linkerd_block **where)
+static const struct linkerd_key *find_key(const struct linkerd_block *block, struct slice name, const struct linkerd_block **where)
 {
 	for (; block; block = block->also) {
 		for (const struct linkerd_key *key = block->keys; key->name; key++) {
@@ -272,8 +270,7 @@ static bool check_required(struct linkerd_load *load, const struct document_node
 	return good;
 }
 
-bool linkerd_read_block(struct linkerd_load *load, const struct document_node *node, const struct linkerd_block *block,
-                        void *out)
+bool linkerd_read_block(struct linkerd_load *load, const struct document_node *node, const struct linkerd_block *block, void *out)
 {
 	if (!node)
 		return true;
@@ -310,8 +307,8 @@ static void refuse_kind(struct linkerd_load *load, const struct document_node *k
 	text_free(&accepted);
 }
 
-const struct linkerd_kind *linkerd_read_kind(struct linkerd_load *load, const struct document_node *node,
-                                             const struct linkerd_choice *choice)
+const struct linkerd_kind *linkerd_read_kind(
+	struct linkerd_load *load, const struct document_node *node, const struct linkerd_choice *choice)
 {
 	if (!document_expect(node, DOCUMENT_MAPPING, load->problems))
 		return NULL;
@@ -338,8 +335,7 @@ const struct linkerd_kind *linkerd_read_kind(struct linkerd_load *load, const st
 /* ---- lists ---- */
 
 void *linkerd_read_list(struct linkerd_load *load, const struct document_node *node, size_t size,
-                        void (*read)(struct linkerd_load *load, const struct document_node *item, void *out),
-                        unsigned *count)
+	void (*read)(struct linkerd_load *load, const struct document_node *item, void *out), unsigned *count)
 {
 	*count = 0;
 	if (!document_expect(node, DOCUMENT_SEQUENCE, load->problems) || node->count == 0)

@@ -29,20 +29,20 @@ struct linkerd_load {
 };
 
 enum linkerd_type {
-	LINKERD_LATER,   /* documented for Linkerd 1.x, refused by name */
-	LINKERD_APART,   /* read by who reads the block, before or after: `kind`, `prefix` */
-	LINKERD_BOOL,    /* bool */
-	LINKERD_COUNT,   /* uint32_t, from min to max (0: 2147483647) */
-	LINKERD_PORT,    /* uint16_t */
-	LINKERD_MS,      /* int64_t nanoseconds; milliseconds from min to max (0: 2147483647) */
-	LINKERD_SECONDS, /* int64_t nanoseconds; seconds likewise */
-	LINKERD_KB,      /* uint32_t bytes; units of 1024 likewise */
-	LINKERD_SHARE,   /* double, from 0 to 1 */
-	LINKERD_TEXT,    /* struct slice in the snapshot's arena, not empty, ends in NUL */
+	LINKERD_LATER,         /* documented for Linkerd 1.x, refused by name */
+	LINKERD_APART,         /* read by who reads the block, before or after: `kind`, `prefix` */
+	LINKERD_BOOL,          /* bool */
+	LINKERD_COUNT,         /* uint32_t, from min to max (0: 2147483647) */
+	LINKERD_PORT,          /* uint16_t */
+	LINKERD_MS,            /* int64_t nanoseconds; milliseconds from min to max (0: 2147483647) */
+	LINKERD_SECONDS,       /* int64_t nanoseconds; seconds likewise */
+	LINKERD_KB,            /* uint32_t bytes; units of 1024 likewise */
+	LINKERD_SHARE,         /* double, from 0 to 1 */
+	LINKERD_TEXT,          /* struct slice in the snapshot's arena, not empty, ends in NUL */
 	LINKERD_TEXT_OR_EMPTY, /* the same, may be empty */
-	LINKERD_IP,      /* struct address; its port stays */
-	LINKERD_BLOCK,   /* the struct of `block` */
-	LINKERD_READ,    /* `read` does it */
+	LINKERD_IP,            /* struct address; its port stays */
+	LINKERD_BLOCK,         /* the struct of `block` */
+	LINKERD_READ,          /* `read` does it */
 };
 
 struct linkerd_block;
@@ -54,10 +54,10 @@ struct linkerd_choice;
 struct linkerd_key {
 	const char *name;
 	enum linkerd_type type;
-	size_t offset;                       /* in the block's struct, of what the type says; READ gets that too */
+	size_t offset; /* in the block's struct, of what the type says; READ gets that too */
 	int64_t min, max;
 	bool required;
-	unsigned sets;                       /* bits or-ed into the struct's `set` (at the block's set_offset) when it is there */
+	unsigned sets; /* bits or-ed into the struct's `set` (at the block's set_offset) when it is there */
 	void (*read)(struct linkerd_load *load, const struct document_node *value, void *out);
 	const struct linkerd_block *block;   /* of BLOCK; with READ: what is inside, for the reference */
 	const struct linkerd_choice *choice; /* with READ: likewise */
@@ -65,41 +65,48 @@ struct linkerd_key {
 };
 
 struct linkerd_block {
-	const char *name;                    /* for the reference, e.g. "routers[]" */
-	const struct linkerd_key *keys;      /* the last one has no name */
-	const struct linkerd_block *also;    /* further keys of the same struct */
-	size_t set_offset;                   /* of `unsigned set`, when a key `sets` something */
+	const char *name;                 /* for the reference, e.g. "routers[]" */
+	const struct linkerd_key *keys;   /* the last one has no name */
+	const struct linkerd_block *also; /* further keys of the same struct */
+	size_t set_offset;                /* of `unsigned set`, when a key `sets` something */
 };
 
 struct linkerd_kind {
-	const char *name;                    /* "io.l5d.fs" */
-	int value;                           /* the model's enum */
-	const struct linkerd_block *block;   /* NULL: documented for Linkerd 1.x, refused by name */
+	const char *name;                  /* "io.l5d.fs" */
+	int value;                         /* the model's enum */
+	const struct linkerd_block *block; /* NULL: documented for Linkerd 1.x, refused by name */
 	const char *says;
 };
 
 struct linkerd_choice {
-	const char *name;                    /* for the reference */
-	const struct linkerd_kind *kinds;    /* the last one has no name */
-	const char *usual;                   /* the kind when none is given; NULL: `kind` is required */
+	const char *name;                 /* for the reference */
+	const struct linkerd_kind *kinds; /* the last one has no name */
+	const char *usual;                /* the kind when none is given; NULL: `kind` is required */
 };
 
 /* Rows of the tables. */
-#define LINKERD_KEY_LATER(key) { .name = (key), .type = LINKERD_LATER }
-#define LINKERD_KIND_LATER(kind) { .name = (kind) }
-#define LINKERD_KEY_KIND { .name = "kind", .type = LINKERD_APART }
+#define LINKERD_KEY_LATER(key) \
+	{ \
+		.name = (key), .type = LINKERD_LATER \
+	}
+#define LINKERD_KIND_LATER(kind) \
+	{ \
+		.name = (kind) \
+	}
+#define LINKERD_KEY_KIND \
+	{ \
+		.name = "kind", .type = LINKERD_APART \
+	}
 
 /* Fills `out` with what is there; the rest stays. A node of NULL leaves all as it is (and misses what is required). False if
  * a problem was found in it. */
-bool linkerd_read_block(struct linkerd_load *load, const struct document_node *node, const struct linkerd_block *block,
-                        void *out);
+bool linkerd_read_block(struct linkerd_load *load, const struct document_node *node, const struct linkerd_block *block, void *out);
 /* Which kind the mapping is; NULL when that is a problem. The caller then reads kind->block. */
-const struct linkerd_kind *linkerd_read_kind(struct linkerd_load *load, const struct document_node *node,
-                                             const struct linkerd_choice *choice);
+const struct linkerd_kind *linkerd_read_kind(
+	struct linkerd_load *load, const struct document_node *node, const struct linkerd_choice *choice);
 /* An array of structs of `size` in the snapshot's arena, zeroed, one for each item; `read` fills each. */
 void *linkerd_read_list(struct linkerd_load *load, const struct document_node *node, size_t size,
-                        void (*read)(struct linkerd_load *load, const struct document_node *item, void *out),
-                        unsigned *count);
+	void (*read)(struct linkerd_load *load, const struct document_node *item, void *out), unsigned *count);
 
 /* Memory of the snapshot; zeroed. */
 void *linkerd_memory(struct linkerd_load *load, size_t size);

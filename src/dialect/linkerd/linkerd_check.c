@@ -22,11 +22,10 @@ static void check_labels(struct linkerd_load *load, const struct document_node *
 		const struct document_node *node = item(routers, i), *label = document_get(node, "label");
 
 		for (unsigned k = 0; k < i; k++) {
-			if (snapshot->routers[i].label.length == 0 ||
-			    !slice_equal(snapshot->routers[i].label, snapshot->routers[k].label))
+			if (snapshot->routers[i].label.length == 0 || !slice_equal(snapshot->routers[i].label, snapshot->routers[k].label))
 				continue;
 			linkerd_problem(load, label ? label : node, "the label `%.*s` is that of routers[%u] (line %d) already",
-			                SLICE_ARGS(snapshot->routers[i].label), k, item(routers, k)->line);
+				SLICE_ARGS(snapshot->routers[i].label), k, item(routers, k)->line);
 			break;
 		}
 	}
@@ -48,7 +47,7 @@ static void check_address(struct linkerd_load *load, const struct place *places,
 		address_format(&places[i].address, text);
 		if (places[i].node)
 			linkerd_problem(load, new->node, "conflicts with %s: %s is listened on already (line %d)", places[i].what, text,
-			                places[i].node->line);
+				places[i].node->line);
 		else
 			linkerd_problem(load, new->node, "conflicts with %s: %s is listened on already", places[i].what, text);
 		return;
@@ -97,7 +96,8 @@ static void check_addresses(struct linkerd_load *load, const struct document_nod
 		const struct document_node *servers = document_get(item(routers, i), "servers");
 
 		for (unsigned k = 0; k < snapshot->routers[i].listener_count; k++)
-			add_place(load, &places, &(struct place){ snapshot->routers[i].listeners[k].address, item(servers, k), "another server" });
+			add_place(load, &places,
+				&(struct place){ snapshot->routers[i].listeners[k].address, item(servers, k), "another server" });
 	}
 }
 

@@ -12,7 +12,7 @@ static const struct linkerd_key balancer_keys[] = {
 	LINKERD_KEY_KIND,
 	{ "maxEffort", LINKERD_COUNT, BALANCER(max_effort), 1, .says = "picks tried for an available endpoint; 5" },
 	{ "enableProbation", LINKERD_BOOL, BALANCER(probation),
-	  .says = "endpoints that discovery takes away stay while they are healthy; false" },
+		.says = "endpoints that discovery takes away stay while they are healthy; false" },
 	{ 0 },
 };
 static const struct linkerd_key ewma_keys[] = {
@@ -31,7 +31,9 @@ static const struct linkerd_kind balancer_kinds[] = {
 	{ 0 },
 };
 static const struct linkerd_choice balancer_choice = {
-	.name = "loadBalancer", .kinds = balancer_kinds, .usual = "p2c",
+	.name = "loadBalancer",
+	.kinds = balancer_kinds,
+	.usual = "p2c",
 };
 
 static void read_balancer(struct linkerd_load *load, const struct document_node *node, void *out)
@@ -53,7 +55,7 @@ static void read_balancer(struct linkerd_load *load, const struct document_node 
 static const struct linkerd_key accrual_keys[] = {
 	LINKERD_KEY_KIND,
 	{ "backoff", LINKERD_READ, ACCRUAL(backoff), .read = linkerd_read_backoff, .choice = &linkerd_backoff,
-	  .says = "how long an endpoint stays out; jittered, 5 s to 300 s" },
+		.says = "how long an endpoint stays out; jittered, 5 s to 300 s" },
 	{ 0 },
 };
 static const struct linkerd_key failures_keys[] = {
@@ -62,7 +64,9 @@ static const struct linkerd_key failures_keys[] = {
 };
 static const struct linkerd_block accrual_block = { .name = "any", .keys = accrual_keys };
 static const struct linkerd_block failures_block = {
-	.name = "consecutiveFailures", .keys = failures_keys, .also = &accrual_block,
+	.name = "consecutiveFailures",
+	.keys = failures_keys,
+	.also = &accrual_block,
 };
 
 static const struct linkerd_kind accrual_kinds[] = {
@@ -123,8 +127,7 @@ static void read_upstream_protocol(struct linkerd_load *load, const struct docum
 #define LIFE(member) offsetof(struct life_policy, member)
 
 static const struct linkerd_key session_keys[] = {
-	{ "lifeTimeMs", LINKERD_MS, LIFE(life_ns), 1,
-		.says = "then a connection takes no more requests; no limit, for h2 30 minutes" },
+	{ "lifeTimeMs", LINKERD_MS, LIFE(life_ns), 1, .says = "then a connection takes no more requests; no limit, for h2 30 minutes" },
 	{ "idleTimeMs", LINKERD_MS, LIFE(idle_ns), 1, .says = "then an idle connection is closed; never" },
 	{ 0 },
 };
@@ -151,41 +154,41 @@ static const struct linkerd_key kind_alone[] = { LINKERD_KEY_KIND, { 0 } };
 
 static const struct linkerd_key policy_keys[] = {
 	{ "loadBalancer", LINKERD_READ, AT(balancer), .sets = CLIENT_BALANCER, .read = read_balancer, .choice = &balancer_choice,
-	  .says = "which endpoint is picked" },
+		.says = "which endpoint is picked" },
 	{ "failureAccrual", LINKERD_READ, AT(accrual), .sets = CLIENT_ACCRUAL, .read = read_accrual, .choice = &accrual_choice,
-	  .says = "when an endpoint is taken out" },
+		.says = "when an endpoint is taken out" },
 	{ "healthCheck", LINKERD_READ, AT(check), .sets = CLIENT_CHECK, .read = linkerd_read_health_check, .choice = &linkerd_health_check,
-	  .says = "endpoints are asked for their health; those that fail get no requests (weft's own key); no" },
+		.says = "endpoints are asked for their health; those that fail get no requests (weft's own key); no" },
 	{ "requestAttemptTimeoutMs", LINKERD_MS, AT(attempt_timeout_ns), 1, .sets = CLIENT_ATTEMPT_TIMEOUT,
-	  .says = "for each attempt; none" },
+		.says = "for each attempt; none" },
 	{ "requeueBudget", LINKERD_READ, AT(requeue_budget), .sets = CLIENT_REQUEUE_BUDGET, .read = linkerd_read_budget,
 		.block = &linkerd_budget, .says = "for requests that are known not to have been sent" },
-	{ "hostConnectionPool", LINKERD_READ, AT(connections), .sets = CLIENT_CONNECTIONS, .read = read_pool,
-		.block = &pool_block, .says = "connections to an endpoint" },
+	{ "hostConnectionPool", LINKERD_READ, AT(connections), .sets = CLIENT_CONNECTIONS, .read = read_pool, .block = &pool_block,
+		.says = "connections to an endpoint" },
 	{ "protocol", LINKERD_READ, AT(protocol), .sets = CLIENT_PROTOCOL, .read = read_upstream_protocol,
 		.says = "what endpoints speak: http, h2 or auto (weft's own key); the router's" },
-	{ "clientSession", LINKERD_BLOCK, AT(life), .sets = CLIENT_SESSION, .block = &session_block,
-		.says = "how long connections live" },
+	{ "clientSession", LINKERD_BLOCK, AT(life), .sets = CLIENT_SESSION, .block = &session_block, .says = "how long connections live" },
 	{ "windowUpdateRatio", LINKERD_SHARE, AT(http2.window_update_ratio), .sets = CLIENT_WINDOW_RATIO,
 		.says = LINKERD_WINDOW_UPDATE_SAYS },
-	{ "headerTableBytes", LINKERD_COUNT, AT(http2.header_table_bytes), 0, LINKERD_MOST_TABLE,
-		.sets = CLIENT_HEADER_TABLE, .says = LINKERD_HEADER_TABLE_SAYS },
-	{ "initialStreamWindowBytes", LINKERD_COUNT, AT(http2.stream_window_bytes), 1, LINKERD_MOST_WINDOW,
-		.sets = CLIENT_STREAM_WINDOW, .says = LINKERD_WINDOW_SAYS },
-	{ "maxFrameBytes", LINKERD_COUNT, AT(http2.max_frame_bytes), LINKERD_LEAST_FRAME, LINKERD_MOST_FRAME,
-		.sets = CLIENT_MAX_FRAME, .says = LINKERD_FRAME_SAYS },
-	{ "maxHeaderListBytes", LINKERD_COUNT, AT(http2.max_header_bytes), 1, LINKERD_MOST_HEAD_BYTES,
-		.sets = CLIENT_MAX_HEADERS, .says = LINKERD_HEADER_LIST_SAYS },
+	{ "headerTableBytes", LINKERD_COUNT, AT(http2.header_table_bytes), 0, LINKERD_MOST_TABLE, .sets = CLIENT_HEADER_TABLE,
+		.says = LINKERD_HEADER_TABLE_SAYS },
+	{ "initialStreamWindowBytes", LINKERD_COUNT, AT(http2.stream_window_bytes), 1, LINKERD_MOST_WINDOW, .sets = CLIENT_STREAM_WINDOW,
+		.says = LINKERD_WINDOW_SAYS },
+	{ "maxFrameBytes", LINKERD_COUNT, AT(http2.max_frame_bytes), LINKERD_LEAST_FRAME, LINKERD_MOST_FRAME, .sets = CLIENT_MAX_FRAME,
+		.says = LINKERD_FRAME_SAYS },
+	{ "maxHeaderListBytes", LINKERD_COUNT, AT(http2.max_header_bytes), 1, LINKERD_MOST_HEAD_BYTES, .sets = CLIENT_MAX_HEADERS,
+		.says = LINKERD_HEADER_LIST_SAYS },
 	{ "socketOptions", LINKERD_READ, AT(socket), .sets = CLIENT_SOCKET, .read = read_socket, .block = &linkerd_socket,
-	  .says = "of connections; what only listening sockets have, has no effect here" },
+		.says = "of connections; what only listening sockets have, has no effect here" },
 	{ "tls", LINKERD_READ, AT(tls), .sets = CLIENT_TLS, .read = linkerd_read_client_tls, .block = &linkerd_client_tls,
-	  .says = "endpoints speak TLS; no" },
+		.says = "endpoints speak TLS; no" },
 	{ "mutualTls", LINKERD_READ, AT(tls), .sets = CLIENT_TLS, .read = linkerd_read_client_mutual,
-	  .says = "endpoints are workloads and so are we: off, strict (weft's own key); off" },
+		.says = "endpoints are workloads and so are we: off, strict (weft's own key); off" },
 	{ "peerIds", LINKERD_READ, AT(tls), .read = linkerd_read_peer_ids,
-	  .says = "with mutualTls: SPIFFE IDs that endpoints may have; `*` is a segment, `**` at the end more; {captures} (weft's own key); any" },
+		.says = "with mutualTls: SPIFFE IDs that endpoints may have; `*` is a segment, `**` at the end more; {captures} (weft's "
+			"own key); any" },
 	{ "forwardClientCert", LINKERD_BOOL, AT(forward_certificate), .sets = CLIENT_FORWARD_CERTIFICATE,
-	  .says = "endpoints are told the caller's certificate (x-forwarded-client-cert); false" },
+		.says = "endpoints are told the caller's certificate (x-forwarded-client-cert); false" },
 	LINKERD_KEY_LATER("failFast"),
 	LINKERD_KEY_LATER("requestAuthorizers"),
 	LINKERD_KEY_LATER("thriftFramed"),
@@ -197,17 +200,19 @@ static const struct linkerd_block global_block = { .name = "global", .keys = kin
 
 static const struct linkerd_key prefix_keys[] = {
 	{ "prefix", LINKERD_APART, .required = true,
-	  .says = "of the client's id, e.g. /%/io.l5d.port/4141/#/io.l5d.fs/hello; segments may be `*` or hold {captures}" },
+		.says = "of the client's id, e.g. /%/io.l5d.port/4141/#/io.l5d.fs/hello; segments may be `*` or hold {captures}" },
 	{ 0 },
 };
 static const struct linkerd_block config_block = {
-	.name = "configs[]", .keys = prefix_keys, .also = &policy_block,
+	.name = "configs[]",
+	.keys = prefix_keys,
+	.also = &policy_block,
 };
 
 static const struct linkerd_key static_keys[] = {
 	LINKERD_KEY_KIND,
 	{ "configs", LINKERD_APART, .required = true, .block = &config_block,
-	  .says = "each matching one applies, in this order; a later one wins, key by key" },
+		.says = "each matching one applies, in this order; a later one wins, key by key" },
 	{ 0 },
 };
 static const struct linkerd_block static_block = { .name = "static", .keys = static_keys };
@@ -219,7 +224,9 @@ static const struct linkerd_kind client_kinds[] = {
 };
 
 const struct linkerd_choice linkerd_client = {
-	.name = "client", .kinds = client_kinds, .usual = "io.l5d.global",
+	.name = "client",
+	.kinds = client_kinds,
+	.usual = "io.l5d.global",
 };
 
 void linkerd_read_client(struct linkerd_load *load, const struct document_node *node, void *out)

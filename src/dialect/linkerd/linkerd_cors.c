@@ -17,9 +17,7 @@ static bool is_origin(struct slice text)
 	if (colon == 0 || text.length < colon + 4 || memcmp(text.at + colon, "://", 3) != 0)
 		return false;
 	struct slice host = slice_from(text, colon + 3);
-	if (star < text.length &&
-		(star != colon + 3 || host.length < 3 || host.at[1] != '.' ||
-			memchr(host.at + 1, '*', host.length - 1)))
+	if (star < text.length && (star != colon + 3 || host.length < 3 || host.at[1] != '.' || memchr(host.at + 1, '*', host.length - 1)))
 		return false;
 	for (size_t i = 0; i < host.length; i++)
 		if (host.at[i] <= ' ' || host.at[i] > '~' || strchr("/@?#,", host.at[i]))
@@ -35,8 +33,7 @@ static void read_origin(struct linkerd_load *load, const struct document_node *n
 	if (!document_read_text(node, &text, load->problems))
 		return;
 	if (!slice_equal(text, SLICE("*")) && !is_origin(text))
-		linkerd_problem(load, node, "%s is not an origin: https://HOST, https://*.DOMAIN or *",
-			document_found(node, found));
+		linkerd_problem(load, node, "%s is not an origin: https://HOST, https://*.DOMAIN or *", document_found(node, found));
 	*(struct slice *)out = linkerd_copy(load, text);
 }
 
@@ -110,10 +107,8 @@ static const struct linkerd_key cors_keys[] = {
 	{ "exposeHeaders", LINKERD_READ, 0, .read = read_exposed,
 		.says = "of responses that pages may read besides grpc-status, grpc-message and "
 			"grpc-status-details-bin; none" },
-	{ "allowCredentials", LINKERD_BOOL, AT(credentials),
-		.says = "requests may have cookies; not with `*` as an origin; false" },
-	{ "maxAgeSecs", LINKERD_SECONDS, AT(max_age_ns),
-		.says = "how long browsers may remember a preflight's answer; 600" },
+	{ "allowCredentials", LINKERD_BOOL, AT(credentials), .says = "requests may have cookies; not with `*` as an origin; false" },
+	{ "maxAgeSecs", LINKERD_SECONDS, AT(max_age_ns), .says = "how long browsers may remember a preflight's answer; 600" },
 	{ 0 },
 };
 const struct linkerd_block linkerd_cors = { .name = "cors", .keys = cors_keys };
@@ -122,15 +117,13 @@ void linkerd_read_cors(struct linkerd_load *load, const struct document_node *no
 {
 	struct cors_policy *cors = linkerd_memory(load, sizeof *cors);
 
-	*cors = (struct cors_policy){
-		.headers = USUAL_HEADERS, .exposed = USUAL_EXPOSED, .max_age_ns = 600 * CLOCK_SECOND
-	};
+	*cors = (struct cors_policy){ .headers = USUAL_HEADERS, .exposed = USUAL_EXPOSED, .max_age_ns = 600 * CLOCK_SECOND };
 	*(const struct cors_policy **)out = cors;
 	if (!linkerd_read_block(load, node, &linkerd_cors, cors))
 		return;
 	if (!cors->any_origin && cors->origin_count == 0)
 		linkerd_problem(load, document_get(node, "allowOrigins"), "must not be empty");
 	if (cors->any_origin && cors->credentials)
-		linkerd_problem(load, document_get(node, "allowCredentials"),
-			"would let any web page act as its visitor: name the origins");
+		linkerd_problem(
+			load, document_get(node, "allowCredentials"), "would let any web page act as its visitor: name the origins");
 }

@@ -51,7 +51,9 @@ static const struct linkerd_kind label_kinds[] = {
 	{ 0 },
 };
 static const struct linkerd_choice label_choice = {
-	.name = "addForwardedHeader.by and .for", .kinds = label_kinds, .usual = "requestRandom",
+	.name = "addForwardedHeader.by and .for",
+	.kinds = label_kinds,
+	.usual = "requestRandom",
 };
 
 static void read_label(struct linkerd_load *load, const struct document_node *node, void *out)

@@ -53,16 +53,12 @@ static void read_path(struct linkerd_load *load, const struct document_node *nod
 
 static const struct linkerd_key check_keys[] = {
 	LINKERD_KEY_KIND,
-	{ "host", LINKERD_READ, HEALTH(host), .read = read_host,
-		.says = "that is asked for (Host, :authority); the endpoint's address" },
-	{ "intervalMs", LINKERD_MS, HEALTH(interval_ns), 10,
-		.says = "from one check to the next, give or take a tenth; 2000" },
-	{ "timeoutMs", LINKERD_MS, HEALTH(timeout_ns), 1,
-		.says = "for a check with its connecting; 1000, at most intervalMs" },
+	{ "host", LINKERD_READ, HEALTH(host), .read = read_host, .says = "that is asked for (Host, :authority); the endpoint's address" },
+	{ "intervalMs", LINKERD_MS, HEALTH(interval_ns), 10, .says = "from one check to the next, give or take a tenth; 2000" },
+	{ "timeoutMs", LINKERD_MS, HEALTH(timeout_ns), 1, .says = "for a check with its connecting; 1000, at most intervalMs" },
 	{ "unhealthyThreshold", LINKERD_COUNT, HEALTH(unhealthy_threshold), 1,
 		.says = "failures in a row, then an endpoint gets no requests (the first check of all: one); 3" },
-	{ "healthyThreshold", LINKERD_COUNT, HEALTH(healthy_threshold), 1,
-		.says = "passes in a row, then it does again; 2" },
+	{ "healthyThreshold", LINKERD_COUNT, HEALTH(healthy_threshold), 1, .says = "passes in a row, then it does again; 2" },
 	{ 0 },
 };
 static const struct linkerd_key http_keys[] = {
@@ -70,8 +66,7 @@ static const struct linkerd_key http_keys[] = {
 	{ 0 },
 };
 static const struct linkerd_key grpc_keys[] = {
-	{ "service", LINKERD_READ, HEALTH(service), .read = read_service,
-		.says = "that must be SERVING; the server as such" },
+	{ "service", LINKERD_READ, HEALTH(service), .read = read_service, .says = "that must be SERVING; the server as such" },
 	{ 0 },
 };
 static const struct linkerd_key none_keys[] = { LINKERD_KEY_KIND, { 0 } };
@@ -102,7 +97,7 @@ void linkerd_read_health_check(struct linkerd_load *load, const struct document_
 	if (!linkerd_read_block(load, node, kind->block, check) || check->timeout_ns <= check->interval_ns)
 		return;
 	if (document_get(node, "timeoutMs"))
-		linkerd_problem(load, document_get(node, "timeoutMs"), "is more than intervalMs, %lld",
-			(long long)(check->interval_ns / CLOCK_MS));
+		linkerd_problem(
+			load, document_get(node, "timeoutMs"), "is more than intervalMs, %lld", (long long)(check->interval_ns / CLOCK_MS));
 	check->timeout_ns = check->interval_ns;
 }

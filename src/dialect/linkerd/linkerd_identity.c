@@ -20,9 +20,9 @@ static void read_id(struct linkerd_load *load, const struct document_node *node,
 
 static const struct linkerd_key identity_keys[] = {
 	{ "directory", LINKERD_READ, AT(directory), .read = linkerd_read_setting,
-	  .says = "svid.pem (certificate and key) and bundle.pem in it, as `weft ca agent` keeps them" },
+		.says = "svid.pem (certificate and key) and bundle.pem in it, as `weft ca agent` keeps them" },
 	{ "socket", LINKERD_READ, AT(socket), .read = linkerd_read_setting,
-	  .says = "in place of it: where `weft ca serve` listens; then key and certificate are only in memory" },
+		.says = "in place of it: where `weft ca serve` listens; then key and certificate are only in memory" },
 	{ "id", LINKERD_READ, AT(id), .read = read_id, .says = "with `socket`: the SPIFFE ID that is asked for" },
 	{ 0 },
 };
@@ -76,7 +76,7 @@ void linkerd_check_mutual(struct linkerd_load *load, const struct document_node 
 {
 	if (mutual != MUTUAL_OFF && document_get(block, "tls"))
 		linkerd_problem(load, document_get(block, "mutualTls"),
-		                "`mutualTls` and `tls` exclude each other: the identity says how connections are secured, or `tls` does");
+			"`mutualTls` and `tls` exclude each other: the identity says how connections are secured, or `tls` does");
 }
 
 /* ---- peerIds ---- */
@@ -156,7 +156,9 @@ void linkerd_read_client_certificate(struct linkerd_load *load, const struct doc
 {
 	static const char *const names[] = { "sanitize", "append", "forward", NULL };
 	static const enum client_certificate values[] = {
-		CLIENT_CERTIFICATE_SANITIZE, CLIENT_CERTIFICATE_APPEND, CLIENT_CERTIFICATE_FORWARD,
+		CLIENT_CERTIFICATE_SANITIZE,
+		CLIENT_CERTIFICATE_APPEND,
+		CLIENT_CERTIFICATE_FORWARD,
 	};
 	int which = 0;
 

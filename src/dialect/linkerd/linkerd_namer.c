@@ -30,7 +30,7 @@ void linkerd_read_prefix(struct linkerd_load *load, const struct document_node *
 static const struct linkerd_key common_keys[] = {
 	LINKERD_KEY_KIND,
 	{ "prefix", LINKERD_READ, AT(prefix), .read = linkerd_read_prefix,
-	  .says = "what follows /% in ids; the kind, for io.l5d.port with the port" },
+		.says = "what follows /% in ids; the kind, for io.l5d.port with the port" },
 	{ 0 },
 };
 static const struct linkerd_key port_keys[] = {
@@ -69,16 +69,15 @@ static void read_transformer(struct linkerd_load *load, const struct document_no
 	linkerd_read_block(load, node, kind->block, transformer);
 	if (transformer->prefix.length)
 		return;
-	transformer->prefix = kind->value == TRANSFORMER_PORT ?
-	        arena_format(&load->snapshot->arena, "%s/%u", kind->name, transformer->port) : slice_of(kind->name);
+	transformer->prefix = kind->value == TRANSFORMER_PORT ? arena_format(&load->snapshot->arena, "%s/%u", kind->name, transformer->port)
+							      : slice_of(kind->name);
 }
 
 void linkerd_read_transformers(struct linkerd_load *load, const struct document_node *list, void *out)
 {
 	struct linkerd_transformers *transformers = out;
 
-	transformers->list =
-		linkerd_read_list(load, list, sizeof(struct transformer_policy), read_transformer, &transformers->count);
+	transformers->list = linkerd_read_list(load, list, sizeof(struct transformer_policy), read_transformer, &transformers->count);
 }
 
 /* ---- namers ---- */
@@ -99,14 +98,13 @@ static void read_transformers(struct linkerd_load *load, const struct document_n
 static const struct linkerd_key namer_keys[] = {
 	LINKERD_KEY_KIND,
 	{ "prefix", LINKERD_READ, AT(prefix), .read = linkerd_read_prefix, .says = "names below /#/PREFIX are asked here; the kind" },
-	{ "transformers", LINKERD_READ, 0, .read = read_transformers, .choice = &linkerd_transformer,
-	  .says = "applied in this order" },
+	{ "transformers", LINKERD_READ, 0, .read = read_transformers, .choice = &linkerd_transformer, .says = "applied in this order" },
 	{ "experimental", LINKERD_BOOL, LINKERD_NOWHERE, .says = "no effect: nothing here is experimental; false" },
 	{ 0 },
 };
 static const struct linkerd_key fs_keys[] = {
 	{ "rootDir", LINKERD_TEXT, AT(root_dir), .required = true,
-	  .says = "the directory: a file for each name, in it a line `host port` for each endpoint" },
+		.says = "the directory: a file for each name, in it a line `host port` for each endpoint" },
 	{ 0 },
 };
 static const struct linkerd_block namer_block = { .name = "any", .keys = namer_keys };

@@ -12,8 +12,8 @@
 extern const struct linkerd_block linkerd_root;
 
 /* linkerd_admin.c: admin, usage, telemetry */
-extern const struct linkerd_block linkerd_admin;           /* struct admin_policy */
-extern const struct linkerd_block linkerd_usage;           /* nothing is kept */
+extern const struct linkerd_block linkerd_admin; /* struct admin_policy */
+extern const struct linkerd_block linkerd_usage; /* nothing is kept */
 extern const struct linkerd_choice linkerd_telemetry;
 struct admin_policy linkerd_admin_default(void);
 void linkerd_read_telemetry(struct linkerd_load *load, const struct document_node *list, void *out); /* struct telemetry_policy */
@@ -44,8 +44,7 @@ void linkerd_read_prefix(struct linkerd_load *load, const struct document_node *
 extern const struct linkerd_block linkerd_router, linkerd_server;
 void linkerd_read_routers(struct linkerd_load *load, const struct document_node *list, void *out); /* struct snapshot */
 struct listener_policy linkerd_server_default(enum protocol protocol);
-void linkerd_read_server(
-	struct linkerd_load *load, const struct document_node *node, void *out); /* struct listener_policy */
+void linkerd_read_server(struct linkerd_load *load, const struct document_node *node, void *out); /* struct listener_policy */
 /* linkerd_forwarded.c: onto struct listener_policy */
 extern const struct linkerd_block linkerd_forwarded;
 void linkerd_read_forwarded(struct linkerd_load *load, const struct document_node *node, void *out);
@@ -72,7 +71,7 @@ void linkerd_read_service(struct linkerd_load *load, const struct document_node 
 void linkerd_read_client(struct linkerd_load *load, const struct document_node *node, void *out);
 
 /* linkerd_retry.c: what both of them have */
-extern const struct linkerd_block linkerd_budget;  /* struct budget_policy */
+extern const struct linkerd_block linkerd_budget; /* struct budget_policy */
 extern const struct linkerd_choice linkerd_backoff;
 void linkerd_read_budget(struct linkerd_load *load, const struct document_node *node, void *out);
 void linkerd_read_backoff(struct linkerd_load *load, const struct document_node *node, void *out); /* struct backoff */
@@ -81,34 +80,32 @@ void linkerd_read_backoff(struct linkerd_load *load, const struct document_node 
 enum { LINKERD_RULES_GLOBAL, LINKERD_RULES_STATIC }; /* values of the choice's kinds */
 struct linkerd_rules {
 	const struct linkerd_choice *choice;
-	const struct linkerd_block *config;       /* one of `configs`: the policy, and `prefix` apart */
+	const struct linkerd_block *config;            /* one of `configs`: the policy, and `prefix` apart */
 	size_t rule_size, matcher_offset, line_offset; /* struct service_rule, struct client_rule */
 	size_t policy_offset, policy_size;
-	const void *usual;                        /* the policy that is read over */
+	const void *usual; /* the policy that is read over */
 };
 /* The rules, in the snapshot's arena; their matchers are on the heap. NULL and 0 when there are none. */
-void *linkerd_read_rules(struct linkerd_load *load, const struct document_node *node, const struct linkerd_rules *rules,
-                         unsigned *count);
+void *linkerd_read_rules(struct linkerd_load *load, const struct document_node *node, const struct linkerd_rules *rules, unsigned *count);
 
 /* linkerd_tls.c */
 extern const struct linkerd_block linkerd_server_tls, linkerd_client_tls;
-void linkerd_read_server_tls(struct linkerd_load *load, const struct document_node *node, void *out); /* const struct tls_server_options * */
+void linkerd_read_server_tls(
+	struct linkerd_load *load, const struct document_node *node, void *out); /* const struct tls_server_options * */
 void linkerd_read_client_tls(struct linkerd_load *load, const struct document_node *node, void *out); /* struct tls_policy */
 void linkerd_check_common_name(struct linkerd_load *load, const struct client_rule *rule);
 /* A text with its place, not empty: struct tls_setting. */
 void linkerd_read_setting(struct linkerd_load *load, const struct document_node *node, void *out);
 /* Each {capture} in the text is one of the rule's. */
-void linkerd_check_captures(
-	struct linkerd_load *load, const char *key, const struct tls_setting *setting, const struct matcher *matcher);
+void linkerd_check_captures(struct linkerd_load *load, const char *key, const struct tls_setting *setting, const struct matcher *matcher);
 
 /* linkerd_identity.c */
 extern const struct linkerd_block linkerd_identity;
-void linkerd_read_identity(struct linkerd_load *load, const struct document_node *node, void *out); /* struct identity_policy */
-void linkerd_read_server_mutual(struct linkerd_load *load, const struct document_node *node, void *out); /* enum mutual */
-void linkerd_read_client_mutual(struct linkerd_load *load, const struct document_node *node, void *out); /* struct tls_policy */
-void linkerd_read_peer_ids(struct linkerd_load *load, const struct document_node *node, void *out);      /* struct tls_policy */
-void linkerd_read_client_certificate(
-	struct linkerd_load *load, const struct document_node *node, void *out); /* enum client_certificate */
+void linkerd_read_identity(struct linkerd_load *load, const struct document_node *node, void *out);           /* struct identity_policy */
+void linkerd_read_server_mutual(struct linkerd_load *load, const struct document_node *node, void *out);      /* enum mutual */
+void linkerd_read_client_mutual(struct linkerd_load *load, const struct document_node *node, void *out);      /* struct tls_policy */
+void linkerd_read_peer_ids(struct linkerd_load *load, const struct document_node *node, void *out);           /* struct tls_policy */
+void linkerd_read_client_certificate(struct linkerd_load *load, const struct document_node *node, void *out); /* enum client_certificate */
 /* `mutualTls` beside `tls`: one of them says how connections are secured. */
 void linkerd_check_mutual(struct linkerd_load *load, const struct document_node *block, enum mutual mutual);
 /* The same for `client`, whatever its kind, and peerIds in it. */
@@ -124,8 +121,7 @@ void linkerd_read_cors(struct linkerd_load *load, const struct document_node *no
 
 /* linkerd_health.c: `client.healthCheck` */
 extern const struct linkerd_choice linkerd_health_check;
-void linkerd_read_health_check(
-	struct linkerd_load *load, const struct document_node *node, void *out); /* struct check_policy */
+void linkerd_read_health_check(struct linkerd_load *load, const struct document_node *node, void *out); /* struct check_policy */
 
 /* linkerd_check.c: what only the whole file shows */
 void linkerd_check(struct linkerd_load *load, const struct document_node *root);

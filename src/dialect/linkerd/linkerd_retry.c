@@ -54,8 +54,7 @@ void linkerd_read_backoff(struct linkerd_load *load, const struct document_node 
 	if (!kind)
 		return;
 	*backoff = (struct backoff){ .kind = (enum backoff_kind)kind->value };
-	if (linkerd_read_block(load, node, kind->block, backoff) && kind->value == BACKOFF_JITTERED &&
-	    backoff->min_ns > backoff->max_ns)
+	if (linkerd_read_block(load, node, kind->block, backoff) && kind->value == BACKOFF_JITTERED && backoff->min_ns > backoff->max_ns)
 		linkerd_problem(load, document_get(node, "minMs"), "is more than maxMs");
 	if (kind->value == BACKOFF_CONSTANT)
 		backoff->max_ns = backoff->min_ns;

@@ -64,8 +64,7 @@ static void read_dst_prefix(struct linkerd_load *load, const struct document_nod
 #define IDENTIFIER(member) offsetof(struct identifier, member)
 
 /* Which of HTTP/2's pseudo-headers may be named; HTTP/1 has them elsewhere. */
-static void read_header(
-	struct linkerd_load *load, const struct document_node *node, struct slice pseudo, struct slice *out)
+static void read_header(struct linkerd_load *load, const struct document_node *node, struct slice pseudo, struct slice *out)
 {
 	struct slice name;
 
@@ -105,8 +104,7 @@ static const struct linkerd_block header_block = { .name = "io.l5d.header", .key
 
 static const struct linkerd_key header_path_keys[] = {
 	LINKERD_KEY_KIND,
-	{ "header", LINKERD_READ, IDENTIFIER(header), .read = read_path_header,
-		.says = "whose value is a URL's path; :path" },
+	{ "header", LINKERD_READ, IDENTIFIER(header), .read = read_path_header, .says = "whose value is a URL's path; :path" },
 	{ "segments", LINKERD_COUNT, IDENTIFIER(segments), 1, .says = "how many of them, 1 or more; all" },
 	{ 0 },
 };
@@ -129,8 +127,7 @@ static const struct linkerd_block method_block = { .name = "io.l5d.methodAndHost
 
 static const struct linkerd_key constant_keys[] = {
 	LINKERD_KEY_KIND,
-	{ "path", LINKERD_READ, IDENTIFIER(path), .required = true, .read = read_dst_prefix,
-		.says = "all requests are called so" },
+	{ "path", LINKERD_READ, IDENTIFIER(path), .required = true, .read = read_dst_prefix, .says = "all requests are called so" },
 	{ 0 },
 };
 static const struct linkerd_block constant_block = { .name = "io.l5d.static", .keys = constant_keys };
@@ -138,8 +135,7 @@ static const struct linkerd_block constant_block = { .name = "io.l5d.static", .k
 static const struct linkerd_kind identifier_kinds[] = {
 	{ "io.l5d.header.token", IDENTIFIER_HEADER_TOKEN, &token_block, "the value of a header; the default" },
 	{ "io.l5d.header", IDENTIFIER_HEADER, &header_block, "a path that a header names" },
-	{ "io.l5d.header.path", IDENTIFIER_HEADER_PATH, &header_path_block,
-		"segments of :path: gRPC's service and method" },
+	{ "io.l5d.header.path", IDENTIFIER_HEADER_PATH, &header_path_block, "segments of :path: gRPC's service and method" },
 	{ "io.l5d.methodAndHost", IDENTIFIER_METHOD_AND_HOST, &method_block, "/1.1/METHOD/HOST" },
 	{ "io.l5d.path", IDENTIFIER_PATH, &path_block, "the first segments of the URL's path" },
 	{ "io.l5d.static", IDENTIFIER_STATIC, &constant_block, "always the same" },
@@ -197,8 +193,7 @@ static void read_identifiers(struct linkerd_load *load, const struct document_no
 	}
 	if (node->count == 0)
 		linkerd_problem(load, node, "must not be empty");
-	router->identifiers =
-		linkerd_read_list(load, node, sizeof(struct identifier), read_identifier, &router->identifier_count);
+	router->identifiers = linkerd_read_list(load, node, sizeof(struct identifier), read_identifier, &router->identifier_count);
 }
 
 /* ---- interpreter ---- */
@@ -206,7 +201,7 @@ static void read_identifiers(struct linkerd_load *load, const struct document_no
 static const struct linkerd_key interpreter_keys[] = {
 	LINKERD_KEY_KIND,
 	{ "transformers", LINKERD_READ, 0, .read = linkerd_read_transformers, .choice = &linkerd_transformer,
-	  .says = "applied to what a name is bound to, in this order" },
+		.says = "applied to what a name is bound to, in this order" },
 	{ "experimental", LINKERD_BOOL, LINKERD_NOWHERE, .says = "no effect: nothing here is experimental; false" },
 	{ 0 },
 };
@@ -224,7 +219,9 @@ static const struct linkerd_kind interpreter_kinds[] = {
 	{ 0 },
 };
 static const struct linkerd_choice interpreter_choice = {
-	.name = "interpreter", .kinds = interpreter_kinds, .usual = "default",
+	.name = "interpreter",
+	.kinds = interpreter_kinds,
+	.usual = "default",
 };
 
 static void read_interpreter(struct linkerd_load *load, const struct document_node *node, void *out)
@@ -292,7 +289,7 @@ static const struct linkerd_key router_keys[] = {
 	{ "dtab", LINKERD_READ, AT(dtab), .read = read_dtab, .says = "how names are rewritten; empty" },
 	{ "dstPrefix", LINKERD_READ, AT(dst_prefix), .read = read_dst_prefix, .says = "what all names begin with; /svc" },
 	{ "identifier", LINKERD_READ, 0, .read = read_identifiers, .choice = &identifier_choice,
-	  .says = "how a request is named: one, or a list that is tried in order" },
+		.says = "how a request is named: one, or a list that is tried in order" },
 	{ "interpreter", LINKERD_READ, 0, .read = read_interpreter, .choice = &interpreter_choice, .says = "how names are bound" },
 	{ "service", LINKERD_READ, 0, .read = linkerd_read_service, .choice = &linkerd_service, .says = "calls to a logical name" },
 	{ "client", LINKERD_READ, 0, .read = linkerd_read_client, .choice = &linkerd_client, .says = "the endpoints behind a name" },
@@ -301,9 +298,9 @@ static const struct linkerd_key router_keys[] = {
 	{ "maxHeadersKB", LINKERD_KB, AT(max_head_bytes), 1, MOST_HEAD_KB, .says = "of a message; 8, at most 60" },
 	{ "maxInitialLineKB", LINKERD_KB, AT(max_line_bytes), 1, MOST_LINE_KB, .says = "request and status line; 4, at most 15" },
 	{ "maxErrResponseKB", LINKERD_KB, LINKERD_NOWHERE, 1, MOST_ERROR_KB,
-	  .says = "no effect: errors made here are at most 16 KB, and endpoints' are passed on as they come; 5120" },
+		.says = "no effect: errors made here are at most 16 KB, and endpoints' are passed on as they come; 5120" },
 	{ "tracePropagator", LINKERD_READ, AT(propagator), .read = read_propagator, .choice = &propagator_choice,
-	  .says = "which headers carry the trace" },
+		.says = "which headers carry the trace" },
 	{ "originator", LINKERD_BOOL, AT(originator), .says = "adds the gauge rt/LABEL/originator; false" },
 	{ "experimental", LINKERD_BOOL, LINKERD_NOWHERE, .says = "no effect: nothing here is experimental; false" },
 	LINKERD_KEY_LATER("announcers"),
@@ -351,8 +348,7 @@ static void read_router(struct linkerd_load *load, const struct document_node *n
 	static const struct slice svc = { "svc", 3 };
 	static const struct path default_prefix = { &svc, 1 };
 	static const struct dtab no_dtab;
-	static const struct identifier default_identifier = { .kind = IDENTIFIER_HEADER_TOKEN,
-		.header = { "host", 4 } };
+	static const struct identifier default_identifier = { .kind = IDENTIFIER_HEADER_TOKEN, .header = { "host", 4 } };
 	struct router *router = out;
 
 	*router = (struct router){

@@ -17,7 +17,7 @@ static struct matcher *read_matcher(struct linkerd_load *load, const struct docu
 }
 
 static void read_rule(struct linkerd_load *load, const struct document_node *node, const struct linkerd_block *block,
-                      const struct linkerd_rules *rules, char *rule)
+	const struct linkerd_rules *rules, char *rule)
 {
 	memcpy(rule + rules->policy_offset, rules->usual, rules->policy_size);
 	*(int *)(void *)(rule + rules->line_offset) = node->line;
@@ -25,11 +25,9 @@ static void read_rule(struct linkerd_load *load, const struct document_node *nod
 }
 
 /* A rule for each of `configs`. */
-static void *read_configs(struct linkerd_load *load, const struct document_node *list, const struct linkerd_rules *rules,
-                          unsigned *count)
+static void *read_configs(struct linkerd_load *load, const struct document_node *list, const struct linkerd_rules *rules, unsigned *count)
 {
-	if (!list || document_is_null(list) || !document_expect(list, DOCUMENT_SEQUENCE, load->problems) ||
-	    list->count == 0)
+	if (!list || document_is_null(list) || !document_expect(list, DOCUMENT_SEQUENCE, load->problems) || list->count == 0)
 		return NULL;
 
 	char *all = linkerd_memory(load, list->count * rules->rule_size);
@@ -44,8 +42,7 @@ static void *read_configs(struct linkerd_load *load, const struct document_node 
 	return all;
 }
 
-void *linkerd_read_rules(struct linkerd_load *load, const struct document_node *node, const struct linkerd_rules *rules,
-                         unsigned *count)
+void *linkerd_read_rules(struct linkerd_load *load, const struct document_node *node, const struct linkerd_rules *rules, unsigned *count)
 {
 	const struct linkerd_kind *kind = linkerd_read_kind(load, node, rules->choice);
 

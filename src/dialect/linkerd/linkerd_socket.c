@@ -9,12 +9,12 @@ static const struct linkerd_key keys[] = {
 	{ "keepAlive", LINKERD_BOOL, AT(keep_alive), .says = "idle connections are probed; false" },
 	{ "backlog", LINKERD_COUNT, AT(backlog), 1, .says = "connections that wait to be accepted; 4096" },
 	{ "reuseAddr", LINKERD_BOOL, AT(reuse_address),
-	  .says = "may listen although connections of a process before it are not forgotten yet; true" },
+		.says = "may listen although connections of a process before it are not forgotten yet; true" },
 	{ "reusePort", LINKERD_BOOL, LINKERD_NOWHERE, .says = "no effect: each worker has a socket of its own anyway; false" },
 	{ "readTimeoutMs", LINKERD_MS, AT(read_timeout_ns), 1,
-	  .says = "a connection on which what is waited for doesn't come for so long is closed; none" },
+		.says = "a connection on which what is waited for doesn't come for so long is closed; none" },
 	{ "writeTimeoutMs", LINKERD_MS, AT(write_timeout_ns), 1,
-	  .says = "a connection whose peer takes nothing for so long is closed; none" },
+		.says = "a connection whose peer takes nothing for so long is closed; none" },
 	{ 0 },
 };
 

@@ -45,7 +45,8 @@ static void read_protocols(struct linkerd_load *load, const struct document_node
 				which = -1;
 		}
 		if (which < 0)
-			linkerd_problem(load, list->items[i], "`%.*s` is not safe any more: weft speaks TLSv1.2 and TLSv1.3", SLICE_ARGS(text));
+			linkerd_problem(
+				load, list->items[i], "`%.*s` is not safe any more: weft speaks TLSv1.2 and TLSv1.3", SLICE_ARGS(text));
 		else if (document_read_choice(list->items[i], names, &which, load->problems))
 			choices->protocols |= which == 0 ? TLS_1_2 : TLS_1_3;
 	}
@@ -71,17 +72,18 @@ struct server {
 
 static const struct linkerd_key server_keys[] = {
 	{ "certPath", LINKERD_READ, AT(certificate.chain), .required = true, .read = linkerd_read_setting,
-	  .says = "PEM: the certificate; what of its chain follows it is sent, too" },
-	{ "keyPath", LINKERD_READ, AT(certificate.key), .required = true, .read = linkerd_read_setting, .says = "PEM: its key, without a password" },
+		.says = "PEM: the certificate; what of its chain follows it is sent, too" },
+	{ "keyPath", LINKERD_READ, AT(certificate.key), .required = true, .read = linkerd_read_setting,
+		.says = "PEM: its key, without a password" },
 	{ "intermediateCertsPath", LINKERD_READ, AT(certificate.intermediates), .read = linkerd_read_setting,
-	  .says = "PEM: more of the chain; none" },
+		.says = "PEM: more of the chain; none" },
 	{ "caCertPath", LINKERD_READ, AT(trust), .read = linkerd_read_setting, .says = "PEM: whose clients are trusted; none" },
 	{ "requireClientAuth", LINKERD_BOOL, AT(require), .says = "clients without a trusted certificate are refused; false" },
 	{ "ciphers", LINKERD_READ, AT(choices), .read = read_ciphers,
 		.says = "by OpenSSL's or IANA's names, the preferred first; OpenSSL's own, with TLS 1.2 those with ECDHE and AEAD" },
 	{ "protocols", LINKERD_READ, AT(choices), .read = read_protocols, .says = "TLSv1.2, TLSv1.3; both" },
 	{ "ocspPath", LINKERD_READ, AT(certificate.ocsp), .read = linkerd_read_setting,
-	  .says = "DER: the OCSP response to staple (weft's own key); none" },
+		.says = "DER: the OCSP response to staple (weft's own key); none" },
 	{ 0 },
 };
 const struct linkerd_block linkerd_server_tls = { .name = "tls of servers and admin", .keys = server_keys };
@@ -145,7 +147,8 @@ static void read_trust(struct linkerd_load *load, const struct document_node *li
 static const struct linkerd_key pair_keys[] = {
 	{ "certPath", LINKERD_READ, PAIR(chain), .required = true, .read = linkerd_read_setting, .says = "PEM: the certificate" },
 	{ "keyPath", LINKERD_READ, PAIR(key), .required = true, .read = linkerd_read_setting, .says = "PEM: its key, without a password" },
-	{ "intermediateCertsPath", LINKERD_READ, PAIR(intermediates), .read = linkerd_read_setting, .says = "PEM: more of the chain; none" },
+	{ "intermediateCertsPath", LINKERD_READ, PAIR(intermediates), .read = linkerd_read_setting,
+		.says = "PEM: more of the chain; none" },
 	{ 0 },
 };
 static const struct linkerd_block pair_block = { .name = "clientAuth", .keys = pair_keys };
@@ -154,7 +157,7 @@ static const struct linkerd_key client_keys[] = {
 	{ "enabled", LINKERD_BOOL, AT(enabled), .says = "false: plain text, whatever the other keys say; true" },
 	{ "disableValidation", LINKERD_BOOL, AT(no_verification), .says = "true: anybody may be the server; false" },
 	{ "commonName", LINKERD_READ, AT(common_name), .read = linkerd_read_setting,
-	  .says = "what the server's certificate must be for, and SNI; may hold {captures} of the prefix; required with validation" },
+		.says = "what the server's certificate must be for, and SNI; may hold {captures} of the prefix; required with validation" },
 	{ "trustCerts", LINKERD_READ, 0, .read = read_trust, .says = "PEM files: who issues servers' certificates; the machine's" },
 	{ "trustCertsBundle", LINKERD_READ, AT(bundle), .read = linkerd_read_setting, .says = "the same, as one file" },
 	{ "clientAuth", LINKERD_BLOCK, AT(certificate), .block = &pair_block, .says = "what we show the server; nothing" },
@@ -204,8 +207,7 @@ void linkerd_read_client_tls(struct linkerd_load *load, const struct document_no
 	tls->common_name = client.common_name;
 }
 
-void linkerd_check_captures(
-	struct linkerd_load *load, const char *key, const struct tls_setting *setting, const struct matcher *matcher)
+void linkerd_check_captures(struct linkerd_load *load, const char *key, const struct tls_setting *setting, const struct matcher *matcher)
 {
 	struct slice text = setting->text;
 
@@ -221,7 +223,7 @@ void linkerd_check_captures(
 		struct slice name = slice_make(text.at, close);
 		if (!matcher || !matcher_captures(matcher, name))
 			problem_add_at(load->problems, setting->file, setting->line, setting->column,
-			               "%s: {%.*s} is no capture of the rule's prefix", key, SLICE_ARGS(name));
+				"%s: {%.*s} is no capture of the rule's prefix", key, SLICE_ARGS(name));
 		text = slice_from(text, close + 1);
 	}
 }

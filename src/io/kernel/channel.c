@@ -19,10 +19,10 @@ struct cell {
 
 struct channel {
 	struct loop *loop;
-	struct list link;         /* in loop->channels */
+	struct list link; /* in loop->channels */
 	struct cell *cells;
 	uint64_t mask;
-	uint64_t read;            /* the reader's position */
+	uint64_t read; /* the reader's position */
 	_Atomic uint64_t refused;
 	_Alignas(CACHE_LINE) _Atomic uint64_t written; /* the senders' position */
 };
@@ -50,8 +50,8 @@ int channel_post(struct channel *channel, struct message message)
 		struct cell *cell = &channel->cells[position & channel->mask];
 		uint64_t turn = atomic_load_explicit(&cell->turn, memory_order_acquire);
 		if (turn == position) {
-			if (atomic_compare_exchange_weak_explicit(&channel->written, &position, position + 1, memory_order_relaxed,
-			                                          memory_order_relaxed)) {
+			if (atomic_compare_exchange_weak_explicit(
+				    &channel->written, &position, position + 1, memory_order_relaxed, memory_order_relaxed)) {
 				cell->message = message;
 				atomic_store_explicit(&cell->turn, position + 1, memory_order_release);
 				loop_wake(channel->loop);

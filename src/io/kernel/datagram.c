@@ -44,8 +44,8 @@ static void on_readable(struct source *source, uint32_t events)
 		;
 }
 
-int datagram_open(struct network *network, struct loop *loop, const struct address *peer,
-                  const struct datagram_events *events, void *owner, struct datagram **result)
+int datagram_open(struct network *network, struct loop *loop, const struct address *peer, const struct datagram_events *events, void *owner,
+	struct datagram **result)
 {
 	(void)network;
 	struct sockaddr_storage name;

@@ -41,27 +41,27 @@ struct source {
 struct loop {
 	uint32_t magic;
 	int epoll;
-	int64_t now;               /* of this turn */
-	struct task *tasks;        /* first that is set */
+	int64_t now;        /* of this turn */
+	struct task *tasks; /* first that is set */
 	struct task **tasks_end;
-	struct list again;         /* sources to be called next turn */
-	struct list buried;        /* closed in this turn */
-	struct list starved;       /* streams that found no buffer */
+	struct list again;   /* sources to be called next turn */
+	struct list buried;  /* closed in this turn */
+	struct list starved; /* streams that found no buffer */
 	struct timers timers;
 	struct pool buffers;
-	struct pool streams;       /* struct tcp */
-	struct pool waiting;       /* struct tcp_waiting: pieces that the kernel did not take yet */
+	struct pool streams; /* struct tcp */
+	struct pool waiting; /* struct tcp_waiting: pieces that the kernel did not take yet */
 	struct random random;
 	int64_t wall_offset, wall_due; /* CLOCK_REALTIME - CLOCK_MONOTONIC, and when to look again */
 	const char *name;
-	struct source wake;        /* an eventfd, edge-triggered and never read */
-	_Atomic bool woken;        /* a byte for `wake` is on its way */
+	struct source wake; /* an eventfd, edge-triggered and never read */
+	_Atomic bool woken; /* a byte for `wake` is on its way */
 	_Atomic bool stopped;
 	struct list channels;
-	struct list lingering;     /* streams that finish by themselves */
+	struct list lingering; /* streams that finish by themselves */
 	struct timer starved_timer;
-	struct inotify *inotify;   /* made with the first watch */
-	unsigned others;           /* listeners, datagrams, watches, signals: for loop_free's check */
+	struct inotify *inotify; /* made with the first watch */
+	unsigned others;         /* listeners, datagrams, watches, signals: for loop_free's check */
 	struct epoll_event events[LOOP_EVENTS];
 };
 

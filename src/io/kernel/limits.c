@@ -49,8 +49,8 @@ static double quota_v2(const char *folder)
 	if (file_read(path, SMALL_FILE, &text))
 		return cores;
 	rest = text;
-	if (slice_split(&rest, '\n', &line) && slice_split(&line, ' ', &quota) && !slice_to_u64(quota, UINT64_MAX, &used) &&
-	    line.at && !slice_to_u64(line, UINT64_MAX, &period) && period)
+	if (slice_split(&rest, '\n', &line) && slice_split(&line, ' ', &quota) && !slice_to_u64(quota, UINT64_MAX, &used) && line.at &&
+		!slice_to_u64(line, UINT64_MAX, &period) && period)
 		cores = (double)used / (double)period;
 	memory_free(text.at);
 	return cores;
@@ -89,8 +89,8 @@ static double memory_v1(const char *folder)
 
 /* What a control group may limit. Each reader answers infinity when the group doesn't. */
 struct resource {
-	struct slice controller;       /* of version 1 */
-	const char *root;              /* where its groups are in version 1 */
+	struct slice controller; /* of version 1 */
+	const char *root;        /* where its groups are in version 1 */
 	double (*v1)(const char *folder);
 	double (*v2)(const char *folder);
 };

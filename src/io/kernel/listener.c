@@ -15,7 +15,7 @@
 
 enum {
 	DEFAULT_BACKLOG = 4096,
-	ACCEPTS_AT_ONCE = 64,  /* a turn; what waits longer is reported again */
+	ACCEPTS_AT_ONCE = 64, /* a turn; what waits longer is reported again */
 };
 static const int64_t accept_pause = 100 * CLOCK_MS;
 
@@ -105,8 +105,8 @@ static int open_one(struct listen_set *set, bool shared, const struct listen_opt
 	return 0;
 }
 
-int listen_open(struct network *network, const struct address *address, unsigned sockets,
-                const struct listen_options *options, struct listen_set **result)
+int listen_open(struct network *network, const struct address *address, unsigned sockets, const struct listen_options *options,
+	struct listen_set **result)
 {
 	(void)network;
 	CHECK(sockets > 0);
@@ -157,8 +157,8 @@ static int bind_unix(int fd, const char *path, unsigned mode)
 	return chmod(path, (mode_t)mode) ? kernel_error(errno) : 0;
 }
 
-int listen_open_unix(struct network *network, const char *path, unsigned mode, const struct listen_options *options,
-                     struct listen_set **result)
+int listen_open_unix(
+	struct network *network, const char *path, unsigned mode, const struct listen_options *options, struct listen_set **result)
 {
 	(void)network;
 	struct listen_set *set = memory_new(sizeof *set + sizeof *set->fds);
@@ -259,8 +259,8 @@ static void on_acceptable(struct source *source, uint32_t events)
 		;
 }
 
-struct listener *listen_start(struct listen_set *set, unsigned index, struct loop *loop,
-                              void (*accepted)(void *owner, struct stream *stream), void *owner)
+struct listener *listen_start(
+	struct listen_set *set, unsigned index, struct loop *loop, void (*accepted)(void *owner, struct stream *stream), void *owner)
 {
 	CHECK(index < set->count);
 	struct listener *listener = memory_new(sizeof *listener);

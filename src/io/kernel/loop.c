@@ -22,7 +22,7 @@
 enum {
 	DEFAULT_BUFFERS = 65536,
 	DEFAULT_STREAMS = 1000000,
-	TASKS_AT_ONCE = 4096,  /* then an event gets its turn: tasks that set each other can't stop the loop */
+	TASKS_AT_ONCE = 4096, /* then an event gets its turn: tasks that set each other can't stop the loop */
 };
 
 static const int64_t starved_pause = 10 * CLOCK_MS;

@@ -22,8 +22,8 @@ struct network *network_host(void)
 	return &host;
 }
 
-int network_connect(struct network *network, struct loop *loop, const struct address *address,
-                    const struct socket_options *options, struct stream **stream)
+int network_connect(struct network *network, struct loop *loop, const struct address *address, const struct socket_options *options,
+	struct stream **stream)
 {
 	(void)network;
 	static const struct socket_options defaults;

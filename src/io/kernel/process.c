@@ -90,8 +90,7 @@ static void on_signal(struct source *source, uint32_t events)
 	}
 }
 
-int signals_new(struct loop *loop, void (*received)(void *owner, enum process_signal which), void *owner,
-                struct signals **result)
+int signals_new(struct loop *loop, void (*received)(void *owner, enum process_signal which), void *owner, struct signals **result)
 {
 	sigset_t set;
 	our_signals(&set);

@@ -34,23 +34,23 @@ struct tcp_waiting {
 struct tcp {
 	struct stream stream;
 	struct source source;
-	uint8_t state;            /* enum tcp_state */
+	uint8_t state; /* enum tcp_state */
 	bool paused;
-	bool readable;            /* an edge said so, and no short read since */
-	bool hangup;              /* ... and the last of it is an end or an error */
-	bool ended;               /* the peer's FIN was read */
-	bool finish;              /* a FIN is wanted behind what waits */
-	bool finished;            /* it is sent, or at least shut down */
-	bool drain;               /* the owner waits for `drained` */
-	int broken;               /* the error that `failed` will tell */
+	bool readable; /* an edge said so, and no short read since */
+	bool hangup;   /* ... and the last of it is an end or an error */
+	bool ended;    /* the peer's FIN was read */
+	bool finish;   /* a FIN is wanted behind what waits */
+	bool finished; /* it is sent, or at least shut down */
+	bool drain;    /* the owner waits for `drained` */
+	int broken;    /* the error that `failed` will tell */
 	struct tcp_waiting *first, *last;
-	size_t waiting;           /* bytes in that queue */
+	size_t waiting; /* bytes in that queue */
 	union {
-		struct task notice;   /* CONNECTING, OPEN: tells what a call has found out */
-		struct timer linger;  /* LINGERING */
+		struct task notice;  /* CONNECTING, OPEN: tells what a call has found out */
+		struct timer linger; /* LINGERING */
 	};
 	struct list lingering;
-	size_t dropped;           /* bytes read and dropped while lingering */
+	size_t dropped; /* bytes read and dropped while lingering */
 	struct address remote;
 };
 
@@ -277,7 +277,7 @@ static void tell_ended(struct tcp *tcp)
 enum reading {
 	READ_SHORT, /* fewer bytes than fit */
 	READ_FULL,
-	READ_OVER,  /* nothing there, ended, failed or starved */
+	READ_OVER, /* nothing there, ended, failed or starved */
 };
 
 /* One recv and one event. */

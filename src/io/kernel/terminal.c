@@ -121,8 +121,7 @@ static void on_ready(struct source *source, uint32_t events)
 	loop_run_tasks(keys->loop);
 }
 
-int terminal_keys_new(
-	struct loop *loop, void (*pressed)(void *owner, struct slice bytes), void *owner, struct terminal_keys **result)
+int terminal_keys_new(struct loop *loop, void (*pressed)(void *owner, struct slice bytes), void *owner, struct terminal_keys **result)
 {
 	struct terminal_keys *keys;
 	struct termios raw;

@@ -15,7 +15,7 @@
 
 enum {
 	MASK = IN_CREATE | IN_CLOSE_WRITE | IN_MOVED_FROM | IN_MOVED_TO | IN_DELETE | IN_DELETE_SELF | IN_MOVE_SELF | IN_ONLYDIR,
-	MOST_NAMES = 256,  /* more than this in one gathering: "anything" */
+	MOST_NAMES = 256, /* more than this in one gathering: "anything" */
 	READ_BYTES = 16 * 1024,
 };
 static const int64_t gathering_time = 10 * CLOCK_MS;
@@ -32,18 +32,18 @@ struct name {
 };
 
 struct watch {
-	struct list link;        /* in inotify->watches */
+	struct list link; /* in inotify->watches */
 	struct inotify *inotify;
 	char *path;
 	void (*changed)(void *owner, struct slice name);
 	void *owner;
-	int number;              /* inotify's, -1: nothing to stand on */
-	bool arrived;            /* it is the directory's own, not an ancestor's */
+	int number;   /* inotify's, -1: nothing to stand on */
+	bool arrived; /* it is the directory's own, not an ancestor's */
 	bool anything;
 	struct list names;
 	unsigned name_count;
 	struct timer gathering;
-	bool telling, freed;     /* freed while names are told: on_gathered ends it */
+	bool telling, freed; /* freed while names are told: on_gathered ends it */
 };
 
 static void forget_names(struct watch *watch)
@@ -243,8 +243,7 @@ static int inotify_of(struct loop *loop, struct inotify **result)
 	return 0;
 }
 
-int watch_new(struct loop *loop, const char *path, void (*changed)(void *owner, struct slice name), void *owner,
-              struct watch **result)
+int watch_new(struct loop *loop, const char *path, void (*changed)(void *owner, struct slice name), void *owner, struct watch **result)
 {
 	struct inotify *inotify = NULL;
 	int e = inotify_of(loop, &inotify);

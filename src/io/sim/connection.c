@@ -26,9 +26,7 @@ static int64_t draw_skewed(struct sim *sim, int64_t most, int64_t halvings)
 static void pipe_init(struct pipe *pipe, struct connection *connection, unsigned from, const struct sim_link *link)
 {
 	struct sim *sim = connection->sim;
-	*pipe = (struct pipe){
-		.connection = connection, .from = from, .breaks_at = UINT64_MAX, .vanishes_at = UINT64_MAX
-	};
+	*pipe = (struct pipe){ .connection = connection, .from = from, .breaks_at = UINT64_MAX, .vanishes_at = UINT64_MAX };
 	uint32_t least = link->window_least ? link->window_least : 1;
 	uint32_t most = link->window_most > least ? link->window_most : least;
 	pipe->window = least + (uint32_t)draw_skewed(sim, (int64_t)(most - least), 4);
@@ -40,8 +38,7 @@ static void pipe_init(struct pipe *pipe, struct connection *connection, unsigned
 	timer_init(&pipe->ack, ack_arrives, pipe);
 }
 
-struct connection *connection_new(
-	struct network *from, struct network *to, const struct address *local, const struct address *remote)
+struct connection *connection_new(struct network *from, struct network *to, const struct address *local, const struct address *remote)
 {
 	struct sim *sim = from->sim;
 	struct connection *connection = memory_new(sizeof(*connection));
@@ -230,8 +227,7 @@ void pipe_send(struct pipe *pipe)
 	if (link->bytes_per_second)
 		travel += (int64_t)(length * (uint64_t)CLOCK_SECOND / link->bytes_per_second);
 	if (length > 1 && world_chance(connection->sim, link->cut_chance))
-		segment_add(pipe, SEGMENT_BYTES, from + 1 + (uint64_t)world_draw(connection->sim, (int64_t)length - 2),
-			travel);
+		segment_add(pipe, SEGMENT_BYTES, from + 1 + (uint64_t)world_draw(connection->sim, (int64_t)length - 2), travel);
 	segment_add(pipe, SEGMENT_BYTES, pipe->sent, travel + world_draw(connection->sim, link->jitter_ns));
 }
 
@@ -249,8 +245,7 @@ static bool is_blocked(const struct pipe *pipe)
 {
 	const struct connection *connection = pipe->connection;
 	const struct end *to = &connection->ends[!pipe->from];
-	return connection->vanished || connection_link(connection, pipe->from)->down ||
-		(to->vanished && !host_alive(to->host));
+	return connection->vanished || connection_link(connection, pipe->from)->down || (to->vanished && !host_alive(to->host));
 }
 
 /* Nothing gets through: again after a while, as TCP does, and in the end the sender gives up. */
@@ -288,9 +283,7 @@ static bool bytes_arrive(struct pipe *pipe, struct segment *segment)
 	}
 	bool breaks = fated && segment->to > pipe->breaks_at;
 	if (segment->to > pipe->arrived)
-		pipe->arrived = breaks && pipe->breaks_at > pipe->arrived ? pipe->breaks_at
-			: breaks                                          ? pipe->arrived
-									  : segment->to;
+		pipe->arrived = breaks && pipe->breaks_at > pipe->arrived ? pipe->breaks_at : breaks ? pipe->arrived : segment->to;
 	if (to->stream)
 		stream_wake(to->stream);
 	if (breaks)

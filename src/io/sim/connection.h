@@ -75,8 +75,7 @@ struct connection {
 	struct list backlog;
 };
 
-struct connection *connection_new(
-	struct network *from, struct network *to, const struct address *local, const struct address *remote);
+struct connection *connection_new(struct network *from, struct network *to, const struct address *local, const struct address *remote);
 /* The end's own name in the event log. */
 uint64_t connection_name(const struct connection *connection, unsigned side);
 struct sim_link *connection_link(const struct connection *connection, unsigned from);

@@ -40,8 +40,8 @@ struct packet {
 
 static void packet_arrives(void *owner);
 
-static void packet_send(struct network *from_host, const struct address *from, struct network *to_host,
-	const struct address *to, struct slice bytes)
+static void packet_send(
+	struct network *from_host, const struct address *from, struct network *to_host, const struct address *to, struct slice bytes)
 {
 	struct sim *sim = from_host->sim;
 	const struct sim_link *link = sim_link(from_host, to_host);
@@ -63,8 +63,7 @@ static void packet_send(struct network *from_host, const struct address *from, s
 		list_append(&sim->packets, &packet->flight);
 		timer_init(&packet->arrival, packet_arrives, packet);
 		/* Each draws its own way, so they overtake each other. */
-		timers_set(
-			&sim->events, &packet->arrival, sim->now + link->latency_ns + world_draw(sim, link->jitter_ns));
+		timers_set(&sim->events, &packet->arrival, sim->now + link->latency_ns + world_draw(sim, link->jitter_ns));
 	}
 }
 
@@ -119,8 +118,7 @@ static void packet_arrives(void *owner)
 	struct sim *sim = host->sim;
 	struct sim_service *service = service_find(host, packet->to.port);
 	struct datagram *datagram = datagram_find(host, &packet->to);
-	world_event(
-		sim, EVENT_DATAGRAM, packet->to.port, packet->length, world_hash_bytes(packet->bytes, packet->length));
+	world_event(sim, EVENT_DATAGRAM, packet->to.port, packet->length, world_hash_bytes(packet->bytes, packet->length));
 	if (datagram && address_equal(&datagram->peer, &packet->from) && datagram->arrived_count < QUEUE_MOST) {
 		datagram->arrived_count++;
 		list_append(&datagram->arrived, &packet->link);
@@ -147,8 +145,8 @@ static void tell(struct ready *ready)
 		bool truncated = packet->length > DELIVERED_MOST;
 		datagram->arrived_count--;
 		list_remove(&packet->link);
-		datagram->events->received(datagram->owner, &packet->from,
-			slice_make(packet->bytes, truncated ? DELIVERED_MOST : packet->length), truncated);
+		datagram->events->received(
+			datagram->owner, &packet->from, slice_make(packet->bytes, truncated ? DELIVERED_MOST : packet->length), truncated);
 		packet_free(packet);
 		loop_run_tasks(loop);
 	}
@@ -161,8 +159,8 @@ static void tell(struct ready *ready)
 		memory_free(datagram);
 }
 
-int datagram_open(struct network *host, struct loop *loop, const struct address *peer,
-	const struct datagram_events *events, void *owner, struct datagram **result)
+int datagram_open(struct network *host, struct loop *loop, const struct address *peer, const struct datagram_events *events, void *owner,
+	struct datagram **result)
 {
 	CHECK_MAGIC(host, HOST_MAGIC);
 	CHECK_MAGIC(loop, LOOP_MAGIC);
@@ -242,8 +240,7 @@ void datagrams_forget(struct network *host, const struct sim_process *process)
 /* --- services --- */
 
 void sim_datagram_serve(struct network *host, uint16_t port,
-	void (*answer)(void *owner, struct sim_service *service, const struct address *from, struct slice bytes),
-	void *owner)
+	void (*answer)(void *owner, struct sim_service *service, const struct address *from, struct slice bytes), void *owner)
 {
 	CHECK(service_find(host, port) == NULL);
 	struct sim_service *service = memory_new(sizeof(*service));

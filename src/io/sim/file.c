@@ -138,8 +138,7 @@ static void tell(struct ready *ready)
 		memory_free(watch);
 }
 
-int watch_new(struct loop *loop, const char *path, void (*changed)(void *owner, struct slice name), void *owner,
-	struct watch **result)
+int watch_new(struct loop *loop, const char *path, void (*changed)(void *owner, struct slice name), void *owner, struct watch **result)
 {
 	CHECK_MAGIC(loop, LOOP_MAGIC);
 	struct watch *watch = memory_new(sizeof(*watch));

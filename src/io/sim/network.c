@@ -61,8 +61,8 @@ static struct listen_set *set_find(struct network *host, const struct address *a
 	return NULL;
 }
 
-int listen_open(struct network *host, const struct address *address, unsigned sockets,
-	const struct listen_options *options, struct listen_set **result)
+int listen_open(struct network *host, const struct address *address, unsigned sockets, const struct listen_options *options,
+	struct listen_set **result)
 {
 	CHECK_MAGIC(host, HOST_MAGIC);
 	CHECK(sockets > 0 && sockets <= SOCKETS_MOST);
@@ -96,8 +96,7 @@ int listen_open(struct network *host, const struct address *address, unsigned so
 	return 0;
 }
 
-int listen_open_unix(struct network *host, const char *path, unsigned mode, const struct listen_options *options,
-	struct listen_set **set)
+int listen_open_unix(struct network *host, const char *path, unsigned mode, const struct listen_options *options, struct listen_set **set)
 {
 	const struct address name = unix_name(path);
 	(void)mode;
@@ -175,11 +174,9 @@ static void tell_accepted(struct ready *ready)
 	struct socket *socket = listener->socket;
 	struct sim *sim = listener->loop->sim;
 	listener->telling = true;
-	while (!listener->stopped && !list_empty(&socket->backlog) && !timer_is_set(&listener->retry) &&
-		!loop_dead(listener->loop)) {
+	while (!listener->stopped && !list_empty(&socket->backlog) && !timer_is_set(&listener->retry) && !loop_dead(listener->loop)) {
 		struct connection *connection = LIST_OF(list_first(&socket->backlog), struct connection, backlog);
-		struct sim_stream *s =
-			world_fails(sim, SIM_CALL_ACCEPT) ? NULL : stream_new(listener->loop, connection, 1);
+		struct sim_stream *s = world_fails(sim, SIM_CALL_ACCEPT) ? NULL : stream_new(listener->loop, connection, 1);
 		if (!s) {
 			out_of_descriptors(listener);
 			break;
@@ -196,8 +193,8 @@ static void tell_accepted(struct ready *ready)
 		memory_free(listener);
 }
 
-struct listener *listen_start(struct listen_set *set, unsigned index, struct loop *loop,
-	void (*accepted)(void *owner, struct stream *stream), void *owner)
+struct listener *listen_start(
+	struct listen_set *set, unsigned index, struct loop *loop, void (*accepted)(void *owner, struct stream *stream), void *owner)
 {
 	CHECK(index < set->socket_count && set->sockets[index].listener == NULL);
 	struct listener *listener = memory_new(sizeof(*listener));
@@ -337,8 +334,8 @@ static struct address local_for(struct network *host, const struct address *remo
 	return local;
 }
 
-int network_connect(struct network *host, struct loop *loop, const struct address *address,
-	const struct socket_options *options, struct stream **stream)
+int network_connect(struct network *host, struct loop *loop, const struct address *address, const struct socket_options *options,
+	struct stream **stream)
 {
 	CHECK_MAGIC(host, HOST_MAGIC);
 	CHECK_MAGIC(loop, LOOP_MAGIC);

@@ -40,8 +40,7 @@ static void tell(struct ready *ready)
 		memory_free(signals);
 }
 
-int signals_new(struct loop *loop, void (*received)(void *owner, enum process_signal which), void *owner,
-	struct signals **result)
+int signals_new(struct loop *loop, void (*received)(void *owner, enum process_signal which), void *owner, struct signals **result)
 {
 	CHECK_MAGIC(loop, LOOP_MAGIC);
 	struct signals *signals = memory_new(sizeof(*signals));

@@ -67,7 +67,7 @@ struct sim_link {
 	uint32_t vanish_chance;    /* (c) the connection goes half-open at a drawn byte: nothing arrives from then on */
 	uint32_t lose_chance;      /* a datagram is lost */
 	uint32_t repeat_chance;    /* a datagram arrives twice */
-	bool down; /* partitioned: bytes and connection attempts wait and are tried again, as TCP does */
+	bool down;                 /* partitioned: bytes and connection attempts wait and are tried again, as TCP does */
 };
 
 /* No jitter, no cuts, no faults, 100 us, 64 KiB. */
@@ -130,7 +130,7 @@ void sim_process_enter(struct sim_process *process);
 struct network *sim_process_host(const struct sim_process *process);
 
 enum sim_crash {
-	SIM_CRASH_RESET, /* the process dies: its host resets what was connected to it */
+	SIM_CRASH_RESET,  /* the process dies: its host resets what was connected to it */
 	SIM_CRASH_SILENT, /* its host loses power: peers hear nothing, and go half-open; the next process there resets them */
 };
 
@@ -184,8 +184,7 @@ struct slice sim_file(struct network *host, const char *path);
 /* A UDP service that the harness plays (DNS, statsd). `answer` may call sim_datagram_reply any number of times. */
 struct sim_service;
 void sim_datagram_serve(struct network *host, uint16_t port,
-	void (*answer)(void *owner, struct sim_service *service, const struct address *from, struct slice bytes),
-	void *owner);
+	void (*answer)(void *owner, struct sim_service *service, const struct address *from, struct slice bytes), void *owner);
 void sim_datagram_reply(struct sim_service *service, const struct address *to, struct slice bytes);
 
 /* Totals since the start, for "the counters add up". */

@@ -236,8 +236,7 @@ void stream_pump(struct sim_stream *s)
 		most = s->waiting;
 	if (most > 0 && world_chance(sim_of(s), connection_link(s->connection, s->side)->stall_chance)) {
 		most = (size_t)world_draw(sim_of(s), (int64_t)most - 1);
-		timers_set(&sim_of(s)->events, &s->stall,
-			sim_of(s)->now + 50 * CLOCK_US + world_draw(sim_of(s), 2 * CLOCK_MS));
+		timers_set(&sim_of(s)->events, &s->stall, sim_of(s)->now + 50 * CLOCK_US + world_draw(sim_of(s), 2 * CLOCK_MS));
 	}
 	send_some(s, most);
 	if (s->waiting > 0) {

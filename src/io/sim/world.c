@@ -74,8 +74,8 @@ uint64_t world_hash_bytes(const char *bytes, size_t length)
 static void trace_line(struct sim *sim, enum event event, const char *text)
 {
 	char line[LINE];
-	snprintf(line, sizeof(line), "%5" PRId64 ".%06" PRId64 " %-9s %s", sim->now / CLOCK_SECOND,
-		sim->now % CLOCK_SECOND / CLOCK_US, event_names[event], text);
+	snprintf(line, sizeof(line), "%5" PRId64 ".%06" PRId64 " %-9s %s", sim->now / CLOCK_SECOND, sim->now % CLOCK_SECOND / CLOCK_US,
+		event_names[event], text);
 	sim->options.trace(sim->options.trace_owner, line);
 }
 

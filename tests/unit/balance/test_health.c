@@ -124,8 +124,8 @@ static void test_jitter_goes_on_from_the_last_wait(void **state)
 	for (unsigned i = 0; i < 6; i++) {
 		health_report(&health, &policy, false, now, 0.999999, &ns);
 		if (i)
-			assert_in_range(ns, (last * 3 < 20 * CLOCK_SECOND ? last * 3 : 20 * CLOCK_SECOND) - CLOCK_SECOND / 10,
-				20 * CLOCK_SECOND);
+			assert_in_range(
+				ns, (last * 3 < 20 * CLOCK_SECOND ? last * 3 : 20 * CLOCK_SECOND) - CLOCK_SECOND / 10, 20 * CLOCK_SECOND);
 		else
 			assert_int_equal(ns, CLOCK_SECOND);
 		last = ns;

@@ -186,7 +186,7 @@ static void arena_gives_blocks_back_to_its_pool(void **state)
 	for (int i = 0; i < 3; i++)
 		assert_non_null(arena_get(&arena, 3000));
 	assert_int_equal(pool.in_use, 3);
-	assert_null(arena_get(&arena, 3000)); /* the pool's limit */
+	assert_null(arena_get(&arena, 3000));    /* the pool's limit */
 	assert_non_null(arena_get(&arena, 500)); /* still fits into the last block */
 	arena_reset(&arena);
 	assert_int_equal(pool.in_use, 0);

@@ -23,8 +23,7 @@ static void test_spans(void **state)
 		{ "1m", CLOCK_MINUTE },
 		{ "24h", 24 * 60 * CLOCK_MINUTE },
 	};
-	static const char *const bad[] = { "", "5", "ms", "0s", "-1s", "1 s", "1d", "1e3s", ".5s", "99999999h", "1s ",
-		"1..5s" };
+	static const char *const bad[] = { "", "5", "ms", "0s", "-1s", "1 s", "1d", "1e3s", ".5s", "99999999h", "1s ", "1..5s" };
 
 	(void)state;
 	for (unsigned i = 0; i < sizeof good / sizeof *good; i++) {

@@ -44,8 +44,7 @@ static void rig_start(struct proxy_rig *rig)
 	const struct scope_label service[] = { at[0], at[2] };
 
 	*rig = (struct proxy_rig){ .metrics = metrics_new(1), .uptime_ms = 1000 };
-	metrics_gauge(
-		rig->metrics, metrics_scope(rig->metrics, &process, &jvm, 1), "uptime", read_uptime, &rig->uptime_ms);
+	metrics_gauge(rig->metrics, metrics_scope(rig->metrics, &process, &jvm, 1), "uptime", read_uptime, &rig->uptime_ms);
 	rig->web = scope_shard(metrics_scope(rig->metrics, &service_kind, service, 2), 0);
 	rig->client = scope_shard(metrics_scope(rig->metrics, &client_kind, at, 2), 0);
 	rig->route = scope_shard(metrics_scope(rig->metrics, &pair_kind, at, 3), 0);
@@ -290,9 +289,8 @@ static void test_pages_that_are_something_else(void **state)
 	(void)state;
 	for (unsigned i = 0; i < sizeof pages / sizeof *pages; i++)
 		assert_null(reading_new(slice_of(pages[i]), &out));
-	struct reading *odd = reading_new(
-		SLICE("{\"jvm\":{\"uptime\":{\"gauge\":1}},\"rt\":{\"a\":7,\"b\":{\"service\":{\"c\":[1],"
-		      "\"d\":{\"request_latency_ms\":{\"stat.buckets\":[1,[2],[\"x\",1],[-1,2],[1e99,1]]}}}}}}"),
+	struct reading *odd = reading_new(SLICE("{\"jvm\":{\"uptime\":{\"gauge\":1}},\"rt\":{\"a\":7,\"b\":{\"service\":{\"c\":[1],"
+						"\"d\":{\"request_latency_ms\":{\"stat.buckets\":[1,[2],[\"x\",1],[-1,2],[1e99,1]]}}}}}}"),
 		&out);
 
 	assert_non_null(odd);

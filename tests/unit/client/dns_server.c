@@ -43,8 +43,8 @@ static void add_records(const struct dns_server *server, struct dns_message *rep
 		if (type != (is_a ? DNS_A : DNS_AAAA))
 			continue;
 		found = true;
-		dns_message_record(reply, DNS_ANSWER, name, type, 1, record->ttl,
-			slice_make((const char *)record->address.ip, is_a ? 4 : 16));
+		dns_message_record(
+			reply, DNS_ANSWER, name, type, 1, record->ttl, slice_make((const char *)record->address.ip, is_a ? 4 : 16));
 	}
 	if (!found)
 		dns_message_soa(reply, "x", 900, 10);
@@ -86,8 +86,7 @@ static bool answer(struct dns_server *server, struct slice query, bool udp, stru
 	return true;
 }
 
-static void send_wrong(
-	struct dns_server *server, struct sim_service *service, const struct address *from, unsigned id, unsigned type)
+static void send_wrong(struct dns_server *server, struct sim_service *service, const struct address *from, unsigned id, unsigned type)
 {
 	struct dns_message wrong;
 	if (server->wrong_id_first)

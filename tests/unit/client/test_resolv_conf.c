@@ -35,9 +35,8 @@ static void a_kubernetes_pods_file(void **state)
 {
 	(void)state;
 	struct resolv_conf conf;
-	resolv_conf_parse(
-		SLICE("search default.svc.cluster.local svc.cluster.local  cluster.local\r\nnameserver 10.96.0.10\r\n"
-		      "options ndots:5 timeout:2 attempts:3 rotate edns0\n"),
+	resolv_conf_parse(SLICE("search default.svc.cluster.local svc.cluster.local  cluster.local\r\nnameserver 10.96.0.10\r\n"
+				"options ndots:5 timeout:2 attempts:3 rotate edns0\n"),
 		&conf);
 	expect_address(&conf.servers[0], "10.96.0.10:53");
 	assert_int_equal(conf.search_count, 3);
@@ -78,9 +77,8 @@ static void hosts(void **state)
 {
 	(void)state;
 	struct address found[4];
-	struct slice file =
-		SLICE("127.0.0.1\tlocalhost\n# 1.1.1.1 a\n10.0.0.1 a b # c\n10.0.0.2 a\r\nfd00::1 a\n10.0.0.1 A\nx a\n"
-		      "10.0.0.3 a\n10.0.0.4 a\n10.0.0.5");
+	struct slice file = SLICE("127.0.0.1\tlocalhost\n# 1.1.1.1 a\n10.0.0.1 a b # c\n10.0.0.2 a\r\nfd00::1 a\n10.0.0.1 A\nx a\n"
+				  "10.0.0.3 a\n10.0.0.4 a\n10.0.0.5");
 	assert_int_equal(hosts_find(file, SLICE("a"), found, 4), 4);
 	expect_address(&found[0], "10.0.0.1:0");
 	expect_address(&found[1], "10.0.0.2:0");

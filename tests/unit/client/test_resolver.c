@@ -175,8 +175,8 @@ static void asks_again_when_the_ttl_ends_and_tells_changes_only(void **state)
 static void ttls_are_bounded(void **state)
 {
 	(void)state;
-	struct rig *rig = rig_new_with(7, one_server,
-		(struct resolver_options){ .min_ttl_ns = 5 * CLOCK_SECOND, .max_ttl_ns = 10 * CLOCK_SECOND });
+	struct rig *rig =
+		rig_new_with(7, one_server, (struct resolver_options){ .min_ttl_ns = 5 * CLOCK_SECOND, .max_ttl_ns = 10 * CLOCK_SECOND });
 	struct told zero = { 0 }, day = { 0 };
 	dns_server_add(&rig->servers[0], "zero.x", 0, "10.0.0.9");
 	watch(rig, &zero, "zero.x");
@@ -285,8 +285,7 @@ static void rotates(void **state)
 static void a_refused_port_costs_no_time(void **state)
 {
 	(void)state;
-	struct rig *rig =
-		rig_new("nameserver 10.0.0.1\nnameserver 10.0.0.54\n"); /* the first is this host: nobody listens */
+	struct rig *rig = rig_new("nameserver 10.0.0.1\nnameserver 10.0.0.54\n"); /* the first is this host: nobody listens */
 	struct told a = { 0 };
 	dns_server_add(&rig->servers[1], "a.x", 60, "10.0.0.9");
 	watch(rig, &a, "a.x");

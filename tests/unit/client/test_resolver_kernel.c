@@ -65,8 +65,7 @@ static void serve_stream(int listener)
 	uint8_t query[600];
 	struct dns_message reply, framed = { .length = 0 };
 	int fd = accept(listener, NULL, NULL);
-	if (fd >= 0 && recv(fd, query, 2, MSG_WAITALL) == 2 &&
-		recv(fd, query + 2, (size_t)(query[0] << 8 | query[1]), MSG_WAITALL) > 16) {
+	if (fd >= 0 && recv(fd, query, 2, MSG_WAITALL) == 2 && recv(fd, query + 2, (size_t)(query[0] << 8 | query[1]), MSG_WAITALL) > 16) {
 		reply_to(query + 2, false, &reply);
 		dns_message_put16(&framed, (unsigned)reply.length);
 		dns_message_put(&framed, reply.bytes, reply.length);

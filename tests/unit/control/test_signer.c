@@ -140,9 +140,7 @@ static const struct authority_options ordinary = { .trust_domain = { "example.or
 
 static void start_identity(struct rig *rig)
 {
-	const struct identity_options options = {
-		.network = rig->host, .loop = rig->loop, .socket = SOCKET, .id = SLICE(ID)
-	};
+	const struct identity_options options = { .network = rig->host, .loop = rig->loop, .socket = SOCKET, .id = SLICE(ID) };
 	sim_process_enter(rig->workload);
 	assert_int_equal(identity_new(&options, &identity_events, &rig->told, &rig->told.identity), 0);
 }
@@ -249,9 +247,7 @@ static void a_signer_that_is_late_or_away_is_waited_for(void **state)
 static void a_root_is_replaced_by_itself(void **state)
 {
 	(void)state;
-	const struct authority_options options = {
-		.trust_domain = SLICE("example.org"), .max_ttl_s = 3600, .root_life_s = 4 * 24 * 3600
-	};
+	const struct authority_options options = { .trust_domain = SLICE("example.org"), .max_ttl_s = 3600, .root_life_s = 4 * 24 * 3600 };
 	struct rig *rig = rig_new(3, &options);
 	start_signer(rig, NULL);
 	start_identity(rig);
@@ -430,9 +426,8 @@ static void other_requests_are_answered_with_what_is_wrong(void **state)
 	say_and_expect(rig, "POST /v1/bundle HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n", "HTTP/1.1 405 ");
 	say_and_expect(rig, "POST /v1/svid HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n", "HTTP/1.1 400 ");
 	say_and_expect(rig, "POST /v1/svid HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\n{}", "`id`");
-	say_and_expect(rig,
-		"POST /v1/svid HTTP/1.1\r\nHost: a\r\nContent-Length: 22\r\n\r\n{\"id\": \"a\", \"csr\": \"\"}",
-		"no SPIFFE ID");
+	say_and_expect(
+		rig, "POST /v1/svid HTTP/1.1\r\nHost: a\r\nContent-Length: 22\r\n\r\n{\"id\": \"a\", \"csr\": \"\"}", "no SPIFFE ID");
 	say_and_expect(rig,
 		"POST /v1/svid HTTP/1.1\r\nHost: a\r\nContent-Length: 46\r\n\r\n{\"id\": \"spiffe://example.org/a\", "
 		"\"csr\": \"abc\"}",

@@ -111,17 +111,17 @@ static void the_least_file_has_linkerds_defaults(void **state)
 static void admin_is_read(void **state)
 {
 	(void)state;
-	struct snapshot *s = load(
-		"admin:\n  ip: 127.0.2.1\n  port: 0\n  shutdownGraceMs: 250\n  workerThreads: 4\n  httpIdentifierPort: 8090\n"
-		"  security:\n    uiEnabled: false\n    controlEnabled: false\n    diagnosticsEnabled: false\n"
-		"    pathWhitelist: ['^/a', /b]\n    pathBlacklist: [^/c$]\n"
-		"  socketOptions: {noDelay: false, keepAlive: true, backlog: 7, reuseAddr: false, reusePort: true,\n"
-		"    readTimeoutMs: 20, writeTimeoutMs: 30}\n"
-		"usage: {enabled: true, orgId: me}\n"
-		"telemetry:\n- {kind: io.l5d.prometheus, path: /metrics, prefix: l5d_}\n"
-		"- {kind: io.l5d.recentRequests, sampleRate: 0.25, capacity: 3, experimental: true}\n"
-		"dns: {resolvConf: /tmp/resolv.conf}\n"
-		"routers: [{protocol: http, servers: [{port: 0}]}]\n");
+	struct snapshot *s =
+		load("admin:\n  ip: 127.0.2.1\n  port: 0\n  shutdownGraceMs: 250\n  workerThreads: 4\n  httpIdentifierPort: 8090\n"
+		     "  security:\n    uiEnabled: false\n    controlEnabled: false\n    diagnosticsEnabled: false\n"
+		     "    pathWhitelist: ['^/a', /b]\n    pathBlacklist: [^/c$]\n"
+		     "  socketOptions: {noDelay: false, keepAlive: true, backlog: 7, reuseAddr: false, reusePort: true,\n"
+		     "    readTimeoutMs: 20, writeTimeoutMs: 30}\n"
+		     "usage: {enabled: true, orgId: me}\n"
+		     "telemetry:\n- {kind: io.l5d.prometheus, path: /metrics, prefix: l5d_}\n"
+		     "- {kind: io.l5d.recentRequests, sampleRate: 0.25, capacity: 3, experimental: true}\n"
+		     "dns: {resolvConf: /tmp/resolv.conf}\n"
+		     "routers: [{protocol: http, servers: [{port: 0}]}]\n");
 
 	assert_address(&s->admin.address, "127.0.2.1:0");
 	assert_int_equal(s->admin.shutdown_grace_ns, 250 * CLOCK_MS);
@@ -150,7 +150,7 @@ static void telemetry_has_its_defaults(void **state)
 {
 	(void)state;
 	struct snapshot *s = load("telemetry: [{kind: io.l5d.prometheus}, {kind: io.l5d.recentRequests, sampleRate: 1.0}]\n"
-	                          "routers: [{protocol: http, servers: [{}]}]\n");
+				  "routers: [{protocol: http, servers: [{}]}]\n");
 
 	assert_slice(s->telemetry.prometheus_path, "/admin/metrics/prometheus");
 	assert_slice(s->telemetry.prometheus_prefix, "");
@@ -162,10 +162,10 @@ static void the_last_namer_is_asked_first(void **state)
 {
 	(void)state;
 	struct snapshot *s = load("namers:\n- {kind: io.l5d.fs, rootDir: one}\n"
-	                          "- {kind: io.l5d.fs, rootDir: two, prefix: /a/b, experimental: true,\n"
-	                          "   transformers: [{kind: io.l5d.port, port: 80}]}\n"
-	                          "- {kind: io.l5d.fs, rootDir: three, prefix: c}\n"
-	                          "routers: [{protocol: http, servers: [{}]}]\n");
+				  "- {kind: io.l5d.fs, rootDir: two, prefix: /a/b, experimental: true,\n"
+				  "   transformers: [{kind: io.l5d.port, port: 80}]}\n"
+				  "- {kind: io.l5d.fs, rootDir: three, prefix: c}\n"
+				  "routers: [{protocol: http, servers: [{}]}]\n");
 
 	assert_int_equal(s->namer_count, 3);
 	assert_slice(s->namers[0].prefix, "c");
@@ -294,9 +294,9 @@ static void a_global_service_applies_to_all_names(void **state)
 {
 	(void)state;
 	struct snapshot *s = load_with("  service:\n    totalTimeoutMs: 600\n"
-	                               "    retries:\n      budget: {minRetriesPerSec: 5, percentCanRetry: 0.5, ttlSecs: 15}\n"
-	                               "      backoff: {kind: jittered, minMs: 10, maxMs: 10000}\n"
-	                               "    responseClassifier: {kind: io.l5d.http.retryableRead5XX}\n");
+				       "    retries:\n      budget: {minRetriesPerSec: 5, percentCanRetry: 0.5, ttlSecs: 15}\n"
+				       "      backoff: {kind: jittered, minMs: 10, maxMs: 10000}\n"
+				       "    responseClassifier: {kind: io.l5d.http.retryableRead5XX}\n");
 	struct service_policy p = service_of(s, "/svc/any");
 
 	assert_int_equal(p.set, SERVICE_TOTAL_TIMEOUT | SERVICE_BUDGET | SERVICE_BACKOFF | SERVICE_CLASSIFIER);
@@ -314,11 +314,10 @@ static void a_global_service_applies_to_all_names(void **state)
 static void static_services_apply_by_prefix_in_order(void **state)
 {
 	(void)state;
-	struct snapshot *s = load_with(
-		"  service:\n    kind: io.l5d.static\n    configs:\n"
-		"    - {prefix: /svc, totalTimeoutMs: 1, responseClassifier: {kind: io.l5d.http.retryableAll5XX}}\n"
-		"    - {prefix: /svc/hello, totalTimeoutMs: 2}\n"
-		"    - {prefix: '/svc/*/x', retries: {budget: {percentCanRetry: 1}}}\n");
+	struct snapshot *s = load_with("  service:\n    kind: io.l5d.static\n    configs:\n"
+				       "    - {prefix: /svc, totalTimeoutMs: 1, responseClassifier: {kind: io.l5d.http.retryableAll5XX}}\n"
+				       "    - {prefix: /svc/hello, totalTimeoutMs: 2}\n"
+				       "    - {prefix: '/svc/*/x', retries: {budget: {percentCanRetry: 1}}}\n");
 	struct service_policy other = service_of(s, "/svc/other"), hello = service_of(s, "/svc/hello/x");
 
 	assert_int_equal(other.total_timeout_ns, 1 * CLOCK_MS);
@@ -399,7 +398,8 @@ static void access_logs_are_read(void **state)
 	for (unsigned i = 0; i < sizeof policies / sizeof policies[0]; i++) {
 		char text[200];
 		snprintf(text, sizeof text,
-			"  httpAccessLog: logs/access.log\n  httpAccessLogRollPolicy: %s\n  httpAccessLogAppend: false\n  httpAccessLogRotateCount: 3\n",
+			"  httpAccessLog: logs/access.log\n  httpAccessLogRollPolicy: %s\n  httpAccessLogAppend: false\n  "
+			"httpAccessLogRotateCount: 3\n",
 			policies[i].text);
 		struct snapshot *s = load_with(text);
 		const struct access_log_policy *log = &s->routers[0].access_log;
@@ -462,16 +462,16 @@ static void health_checks_are_read(void **state)
 static void clients_are_read(void **state)
 {
 	(void)state;
-	struct snapshot *s = load_with(
-		"  client:\n    kind: io.l5d.static\n    configs:\n"
-		"    - prefix: /%/io.l5d.port/4141\n      requestAttemptTimeoutMs: 50\n"
-		"      failureAccrual: {kind: io.l5d.consecutiveFailures, failures: 3, backoff: {kind: constant, ms: 1000}}\n"
-		"      hostConnectionPool: {minSize: 1, maxSize: 4, idleTimeMs: 60000, maxWaiters: 100}\n"
-		"      requeueBudget: {minRetriesPerSec: 0}\n"
-		"    - prefix: /%/*/*/#/io.l5d.fs/{name}\n      failureAccrual: {kind: none}\n"
-		"    - prefix: /#/jitter\n      failureAccrual: {kind: io.l5d.consecutiveFailures, failures: 1,\n"
-		"        backoff: {kind: jittered, minMs: 1, maxMs: 2}}\n"
-		"    - prefix: /#/plain\n      failureAccrual: {kind: io.l5d.consecutiveFailures, failures: 7}\n");
+	struct snapshot *s =
+		load_with("  client:\n    kind: io.l5d.static\n    configs:\n"
+			  "    - prefix: /%/io.l5d.port/4141\n      requestAttemptTimeoutMs: 50\n"
+			  "      failureAccrual: {kind: io.l5d.consecutiveFailures, failures: 3, backoff: {kind: constant, ms: 1000}}\n"
+			  "      hostConnectionPool: {minSize: 1, maxSize: 4, idleTimeMs: 60000, maxWaiters: 100}\n"
+			  "      requeueBudget: {minRetriesPerSec: 0}\n"
+			  "    - prefix: /%/*/*/#/io.l5d.fs/{name}\n      failureAccrual: {kind: none}\n"
+			  "    - prefix: /#/jitter\n      failureAccrual: {kind: io.l5d.consecutiveFailures, failures: 1,\n"
+			  "        backoff: {kind: jittered, minMs: 1, maxMs: 2}}\n"
+			  "    - prefix: /#/plain\n      failureAccrual: {kind: io.l5d.consecutiveFailures, failures: 7}\n");
 	struct client_policy p = client_of(s, "/%/io.l5d.port/4141/#/other");
 
 	assert_int_equal(p.set, CLIENT_ATTEMPT_TIMEOUT | CLIENT_ACCRUAL | CLIENT_CONNECTIONS | CLIENT_REQUEUE_BUDGET);
@@ -506,13 +506,15 @@ static void clients_are_read(void **state)
 static void json_and_nulls_are_fine(void **state)
 {
 	(void)state;
-	struct snapshot *s = load(" {\"routers\": [{\"protocol\": \"http\", \"label\": \"a b\", \"dtab\": null, \"client\": null,\n"
-	                          "  \"servers\": [{\"port\": 4140, \"label\": null}]}], \"admin\": null, \"usage\": {\"enabled\": false}}");
+	struct snapshot *s =
+		load(" {\"routers\": [{\"protocol\": \"http\", \"label\": \"a b\", \"dtab\": null, \"client\": null,\n"
+		     "  \"servers\": [{\"port\": 4140, \"label\": null}]}], \"admin\": null, \"usage\": {\"enabled\": false}}");
 
 	assert_slice(s->routers[0].label, "a b");
 	assert_slice(s->routers[0].listeners[0].label, "a b");
-	assert_slice(s->json, "{\"routers\":[{\"protocol\":\"http\",\"label\":\"a b\",\"dtab\":null,\"client\":null,"
-	                      "\"servers\":[{\"port\":4140,\"label\":null}]}],\"admin\":null,\"usage\":{\"enabled\":false}}");
+	assert_slice(s->json,
+		"{\"routers\":[{\"protocol\":\"http\",\"label\":\"a b\",\"dtab\":null,\"client\":null,"
+		"\"servers\":[{\"port\":4140,\"label\":null}]}],\"admin\":null,\"usage\":{\"enabled\":false}}");
 	snapshot_unref(s);
 }
 
@@ -520,7 +522,7 @@ static void equal_ports_on_different_addresses_are_fine(void **state)
 {
 	(void)state;
 	struct snapshot *s = load("admin: {port: 4140, ip: 127.0.0.2}\n"
-	                          "routers: [{protocol: http, servers: [{}, {ip: 127.0.1.1}, {port: 0}, {port: 0}]}]\n");
+				  "routers: [{protocol: http, servers: [{}, {ip: 127.0.1.1}, {port: 0}, {port: 0}]}]\n");
 
 	assert_int_equal(s->routers[0].listener_count, 4);
 	snapshot_unref(s);

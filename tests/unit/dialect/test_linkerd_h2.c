@@ -82,8 +82,8 @@ static void the_least_router_has_linkerds_defaults(void **state)
 	snapshot_unref(s);
 }
 
-#define NUMBERS                                                                                                        \
-	"windowUpdateRatio: 0.5, headerTableBytes: 0, initialStreamWindowBytes: 1048576, maxFrameBytes: 32768, "       \
+#define NUMBERS \
+	"windowUpdateRatio: 0.5, headerTableBytes: 0, initialStreamWindowBytes: 1048576, maxFrameBytes: 32768, " \
 	"maxHeaderListBytes: 9000"
 
 static void assert_numbers(const struct http2_policy *http2)
@@ -98,11 +98,10 @@ static void assert_numbers(const struct http2_policy *http2)
 static void numbers_of_both_ends_are_read(void **state)
 {
 	(void)state;
-	struct snapshot *s = load(
-		"routers:\n- protocol: h2\n"
-		"  servers: [{" NUMBERS ", maxConcurrentStreamsPerConnection: 7, maxCallDepth: 3, grpcWeb: true}]\n"
-		"  client: {protocol: auto, clientSession: {lifeTimeMs: 5000, idleTimeMs: 6000}, " NUMBERS "}\n"
-		"  service: {classificationTimeoutMs: 0, retryBufferSize: {requestBytes: 0, responseBytes: 65536}}\n",
+	struct snapshot *s = load("routers:\n- protocol: h2\n"
+				  "  servers: [{" NUMBERS ", maxConcurrentStreamsPerConnection: 7, maxCallDepth: 3, grpcWeb: true}]\n"
+				  "  client: {protocol: auto, clientSession: {lifeTimeMs: 5000, idleTimeMs: 6000}, " NUMBERS "}\n"
+				  "  service: {classificationTimeoutMs: 0, retryBufferSize: {requestBytes: 0, responseBytes: 65536}}\n",
 		"");
 	const struct router *r = &s->routers[0];
 	struct client_policy client = client_of(r);
@@ -125,11 +124,10 @@ static void numbers_of_both_ends_are_read(void **state)
 static void static_clients_win_number_by_number(void **state)
 {
 	(void)state;
-	struct snapshot *s =
-		load("routers:\n- protocol: h2\n  servers: [{}]\n  client:\n    kind: io.l5d.static\n    configs:\n"
-		     "    - {prefix: /, maxFrameBytes: 20000, headerTableBytes: 100}\n"
-		     "    - {prefix: /, protocol: http, headerTableBytes: 200}\n",
-			"");
+	struct snapshot *s = load("routers:\n- protocol: h2\n  servers: [{}]\n  client:\n    kind: io.l5d.static\n    configs:\n"
+				  "    - {prefix: /, maxFrameBytes: 20000, headerTableBytes: 100}\n"
+				  "    - {prefix: /, protocol: http, headerTableBytes: 200}\n",
+		"");
 	struct client_policy client = client_of(&s->routers[0]);
 
 	assert_int_equal(client.protocol, UPSTREAM_HTTP1);
@@ -158,19 +156,15 @@ static void classifiers_have_their_statuses(void **state)
 		{ "io.l5d.h2.grpc.compliant", CLASSIFIER_GRPC_COMPLIANT, STATUSES_OK, STATUSES_UNAVAILABLE },
 		{ "io.l5d.h2.grpc.alwaysRetryable", CLASSIFIER_GRPC, STATUSES_OK, STATUSES_ALL & ~STATUSES_OK },
 		{ "io.l5d.h2.grpc.neverRetryable", CLASSIFIER_GRPC, STATUSES_OK, STATUSES_NONE },
-		{ "io.l5d.h2.grpc.retryableStatusCodes, retryableStatusCodes: [4, 8]", CLASSIFIER_GRPC, STATUSES_OK,
-			1 << 4 | 1 << 8 },
-		{ "io.l5d.h2.grpc.alwaysRetryable, successStatusCodes: [0, 5]", CLASSIFIER_GRPC, 1 << 0 | 1 << 5,
-			STATUSES_ALL & ~0x21u },
-		{ "io.l5d.h2.grpc.default, successStatusCodes: [14]", CLASSIFIER_GRPC, STATUSES_UNAVAILABLE,
-			STATUSES_NONE },
+		{ "io.l5d.h2.grpc.retryableStatusCodes, retryableStatusCodes: [4, 8]", CLASSIFIER_GRPC, STATUSES_OK, 1 << 4 | 1 << 8 },
+		{ "io.l5d.h2.grpc.alwaysRetryable, successStatusCodes: [0, 5]", CLASSIFIER_GRPC, 1 << 0 | 1 << 5, STATUSES_ALL & ~0x21u },
+		{ "io.l5d.h2.grpc.default, successStatusCodes: [14]", CLASSIFIER_GRPC, STATUSES_UNAVAILABLE, STATUSES_NONE },
 	};
 
 	for (size_t i = 0; i < sizeof table / sizeof *table; i++) {
 		struct text out = { 0 };
 
-		text_format(&out,
-			"routers:\n- protocol: h2\n  servers: [{}]\n  service: {responseClassifier: {kind: %s}}\n",
+		text_format(&out, "routers:\n- protocol: h2\n  servers: [{}]\n  service: {responseClassifier: {kind: %s}}\n",
 			table[i].classifier);
 		struct snapshot *s = load(text_slice(&out).at, "");
 		struct service_policy policy = service_of(&s->routers[0]);
@@ -222,8 +216,7 @@ static void bad_values_are_refused(void **state)
 {
 	(void)state;
 	static const char *const table[][2] = {
-		{ "client: {maxFrameBytes: 100}",
-			"f:4:27: `maxFrameBytes` is `100`, but must be an integer from 16384 to 16777215\n" },
+		{ "client: {maxFrameBytes: 100}", "f:4:27: `maxFrameBytes` is `100`, but must be an integer from 16384 to 16777215\n" },
 		{ "client: {windowUpdateRatio: 2}", NULL },
 		{ "client: {protocol: http2}", NULL },
 		{ "client: {initialStreamWindowBytes: 16777217}", NULL },

@@ -12,8 +12,8 @@
 #include "dialect/linkerd/linkerd_parts.h"
 
 struct search {
-	const char *page;    /* in which names are looked for */
-	const char *format;  /* how a name is written there */
+	const char *page;   /* in which names are looked for */
+	const char *format; /* how a name is written there */
 	unsigned keys, missing;
 };
 

@@ -236,16 +236,14 @@ static void large_files_fail(void **state)
 	put("disco/hello", text.bytes);
 	settle();
 	assert_answer(hello, "/#/io.l5d.fs/hello failed");
-	assert_true(
-		slice_equal(namer_answer(hello->watch)->endpoints->message, SLICE("disco/hello: larger than 500 KB")));
+	assert_true(slice_equal(namer_answer(hello->watch)->endpoints->message, SLICE("disco/hello: larger than 500 KB")));
 	text_free(&text);
 }
 
 static void files_and_directories_change_places(void **state)
 {
 	put("disco/a", "127.0.1.1 1\n");
-	struct asker *outer = ask(0, "/a"), *inner = ask(1, "/a/b"), *deep = ask(2, "/a/b/c/d"),
-		     *dots = ask(3, "/a/../b");
+	struct asker *outer = ask(0, "/a"), *inner = ask(1, "/a/b"), *deep = ask(2, "/a/b/c/d"), *dots = ask(3, "/a/../b");
 	(void)state;
 	assert_answer(outer, "/#/io.l5d.fs/a 127.0.1.1:1");
 	assert_answer(inner, "/#/io.l5d.fs/a [/b] 127.0.1.1:1");
@@ -280,8 +278,7 @@ static void watches_share_what_they_need(void **state)
 {
 	put("disco/team/a", "127.0.1.1 1\n");
 	put("disco/team/b", "127.0.1.1 2\n");
-	struct asker *first = ask(0, "/team/a"), *second = ask(1, "/team/b"), *again = ask(2, "/team/a"),
-		     *top = ask(3, "/c");
+	struct asker *first = ask(0, "/team/a"), *second = ask(1, "/team/b"), *again = ask(2, "/team/a"), *top = ask(3, "/c");
 	(void)state;
 	assert_ptr_equal(namer_answer(first->watch)->endpoints, namer_answer(again->watch)->endpoints);
 	assert_int_equal(open_watches(), 2);
@@ -354,8 +351,7 @@ static void a_root_is_needed(void **state)
 static void settles_on_the_truth(void **state)
 {
 	static const char *const names[] = { "/a", "/a/b", "/a/b/c", "/b", "/b/c", "/c/d/e" };
-	static const char *const files[] = { "disco/a", "disco/a/b", "disco/a/b/c", "disco/b", "disco/b/c",
-		"disco/c/d/e" };
+	static const char *const files[] = { "disco/a", "disco/a/b", "disco/a/b/c", "disco/b", "disco/b/c", "disco/c/d/e" };
 	static const char *const texts[] = { "127.0.1.1 1\n", "127.0.1.1 2\n", "bad\n", "" };
 	struct random *random = sim_random(world.sim);
 	(void)state;
@@ -366,8 +362,7 @@ static void settles_on_the_truth(void **state)
 			unsigned which = random_below(random, 6);
 			for (unsigned i = 0; i < 6; i++) { /* what stands in the way goes first */
 				if (i != which &&
-					(strstr(files[i], files[which]) == files[i] ||
-						strstr(files[which], files[i]) == files[which]))
+					(strstr(files[i], files[which]) == files[i] || strstr(files[which], files[i]) == files[which]))
 					gone(files[i]);
 			}
 			if (random_below(random, 3) == 0)

@@ -36,8 +36,8 @@ static void parses(void **state)
 		arena_init(&arena, NULL, 0);
 		assert_int_equal(fs_file_parse(slice_of(cases[i].bytes), &arena, &file, &why), 0);
 		for (uint32_t n = 0; n < file.count; n++)
-			text_format(&found, "%s%.*s:%u*%g", n ? " " : "", SLICE_ARGS(file.hosts[n].name),
-				file.hosts[n].port, file.hosts[n].weight);
+			text_format(&found, "%s%.*s:%u*%g", n ? " " : "", SLICE_ARGS(file.hosts[n].name), file.hosts[n].port,
+				file.hosts[n].weight);
 		assert_string_equal(found.bytes ? found.bytes : "", cases[i].found);
 		text_free(&found);
 		arena_reset(&arena);
@@ -50,8 +50,7 @@ static void refuses(void **state)
 		const char *bytes, *why;
 	} cases[] = {
 		{ "127.0.1.1", "line 1: expected `host port` or `host port * weight`, found `127.0.1.1`" },
-		{ "127.0.1.1 7777\n\n 127.0.1.1:80 # x",
-			"line 3: expected `host port` or `host port * weight`, found `127.0.1.1:80`" },
+		{ "127.0.1.1 7777\n\n 127.0.1.1:80 # x", "line 3: expected `host port` or `host port * weight`, found `127.0.1.1:80`" },
 		{ "127.0.1.1 0", NULL },
 		{ "127.0.1.1 65536", NULL },
 		{ "127.0.1.1 -1", NULL },

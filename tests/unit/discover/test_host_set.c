@@ -112,8 +112,7 @@ static void what_cannot_be_resolved_fails_alone(void **state)
 	assert_true(slice_starts(host_set_endpoints(world.set)->message, SLICE("nobody.example: ")));
 }
 
-static void answer_no_such_name(
-	void *owner, struct sim_service *service, const struct address *from, struct slice bytes)
+static void answer_no_such_name(void *owner, struct sim_service *service, const struct address *from, struct slice bytes)
 {
 	char reply[512];
 	(void)owner;
@@ -143,8 +142,7 @@ static void without_a_resolver_names_fail(void **state)
 	make(&host, 1);
 	world.discover.resolver = resolver;
 	assert_known("failed");
-	assert_true(slice_equal(
-		host_set_endpoints(world.set)->message, SLICE("db: only IP addresses are understood here")));
+	assert_true(slice_equal(host_set_endpoints(world.set)->message, SLICE("db: only IP addresses are understood here")));
 }
 
 /* Let go of from inside its own call, as namers are. */

@@ -73,8 +73,7 @@ static const struct {
 	{ "/$/io.buoyant.rinet/80/127.0.1.1", "/$/io.buoyant.rinet/80/127.0.1.1 127.0.1.1:80" },
 	{ "/$/io.buoyant.rinet/80/127.0.1.1/a", "/$/io.buoyant.rinet/80/127.0.1.1 [/a] 127.0.1.1:80" },
 	{ "/$/io.buoyant.rinet/80", "neg" },
-	{ "/$/io.buoyant.rinet/http/127.0.1.1",
-		"/$/io.buoyant.rinet/http/127.0.1.1 failed: not a port from 1 to 65535: 'http'" },
+	{ "/$/io.buoyant.rinet/http/127.0.1.1", "/$/io.buoyant.rinet/http/127.0.1.1 failed: not a port from 1 to 65535: 'http'" },
 	/* nil and fail */
 	{ "/$/nil", "$" },
 	{ "/$/nil/whatever", "$" },

@@ -44,8 +44,7 @@ static inline void expect_problems(struct problems *problems, const char *expect
 }
 
 /* A document that must be refused with `error`, and with these problems. */
-static inline void expect_refused_within(
-	const struct document_limits *limits, struct slice text, int error, const char *expected)
+static inline void expect_refused_within(const struct document_limits *limits, struct slice text, int error, const char *expected)
 {
 	struct document *document = NULL;
 	struct problems problems;

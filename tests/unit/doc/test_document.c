@@ -90,13 +90,11 @@ static void wrong_integers_say_what_is_accepted(void **state)
 	expect_no_int("v: 010", "f:1:4: `v` is `010`, but must be an integer from 0 to 65535\n");
 	expect_no_int("v: 1__0", "f:1:4: `v` is `1__0`, but must be an integer from 0 to 65535\n");
 	expect_no_int("v: 10_", "f:1:4: `v` is `10_`, but must be an integer from 0 to 65535\n");
-	expect_no_int("v: 18446744073709551616",
-		"f:1:4: `v` is `18446744073709551616`, but must be an integer from 0 to 65535\n");
+	expect_no_int("v: 18446744073709551616", "f:1:4: `v` is `18446744073709551616`, but must be an integer from 0 to 65535\n");
 	expect_no_int("v: ''", "f:1:4: `v` is an empty text, but must be an integer from 0 to 65535\n");
 	expect_no_int("v: [1]", "f:1:4: `v` is a sequence, but must be an integer from 0 to 65535\n");
 	expect_no_int("v: {a: b}", "f:1:4: `v` is a mapping, but must be an integer from 0 to 65535\n");
-	expect_no_int(
-		"v: \"a\\e[31mb\\u009b\\n\"", "f:1:4: `v` is `a?[31mb??…`, but must be an integer from 0 to 65535\n");
+	expect_no_int("v: \"a\\e[31mb\\u009b\\n\"", "f:1:4: `v` is `a?[31mb??…`, but must be an integer from 0 to 65535\n");
 }
 
 static void items_of_sequences_have_no_key(void **state)
@@ -117,8 +115,7 @@ static void items_of_sequences_have_no_key(void **state)
 static void booleans_and_numbers(void **state)
 {
 	(void)state;
-	struct fixture f = fixture_of(
-		"t: true\nf: \"False\"\ny: yes\nn: 0.25\ne: 1e3\nh: 0x1p3\ni: inf\np: .\nb: 1.5\nu: 1e999\n");
+	struct fixture f = fixture_of("t: true\nf: \"False\"\ny: yes\nn: 0.25\ne: 1e3\nh: 0x1p3\ni: inf\np: .\nb: 1.5\nu: 1e999\n");
 	bool flag = false;
 	double n = 0;
 	assert_true(document_read_bool(document_get(f.root, "t"), &flag, &f.problems) && flag);
@@ -196,9 +193,8 @@ static void suggestions_are_near(void **state)
 	assert_string_equal(meant, "ip");
 	assert_int_equal(suggest_name(SLICE("xy"), names, &meant), SUGGEST_NONE);
 	assert_int_equal(suggest_name(SLICE(""), names, &meant), SUGGEST_NONE);
-	assert_int_equal(suggest_name(SLICE("aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"),
-				 names, &meant),
-		SUGGEST_NONE);
+	assert_int_equal(
+		suggest_name(SLICE("aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"), names, &meant), SUGGEST_NONE);
 	assert_int_equal(suggest_name(SLICE("port"), NULL, &meant), SUGGEST_NONE);
 }
 

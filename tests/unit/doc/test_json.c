@@ -6,8 +6,7 @@
 static void reads_every_kind_of_value(void **state)
 {
 	(void)state;
-	struct document *document =
-		parse_good(" \r\n{\"a\": [1, -0, 2.5e-3, true, false, null, \"\"], \"b\": {}, \"c\": []}\n");
+	struct document *document = parse_good(" \r\n{\"a\": [1, -0, 2.5e-3, true, false, null, \"\"], \"b\": {}, \"c\": []}\n");
 	const struct document_node *root = document_root(document), *a = document_get(root, "a");
 	static const char *const texts[] = { "1", "-0", "2.5e-3", "true", "false", "null", "" };
 	assert_int_equal(root->line, 2);
@@ -26,10 +25,8 @@ static void reads_every_kind_of_value(void **state)
 static void decodes_escapes(void **state)
 {
 	(void)state;
-	struct document *document =
-		parse_good("{\"\\u0061\":\"\\\"\\\\\\/\\b\\f\\n\\r\\t\\u00e9\\uD83D\\ude00\xf0\x9f\x98\x80\"}");
-	assert_slice(document_get(document_root(document), "a")->text,
-		"\"\\/\b\f\n\r\t\xc3\xa9\xf0\x9f\x98\x80\xf0\x9f\x98\x80");
+	struct document *document = parse_good("{\"\\u0061\":\"\\\"\\\\\\/\\b\\f\\n\\r\\t\\u00e9\\uD83D\\ude00\xf0\x9f\x98\x80\"}");
+	assert_slice(document_get(document_root(document), "a")->text, "\"\\/\b\f\n\r\t\xc3\xa9\xf0\x9f\x98\x80\xf0\x9f\x98\x80");
 	document_free(document);
 }
 
@@ -86,8 +83,7 @@ static void refuses_what_is_not_json(void **state)
 	};
 	for (unsigned i = 0; i < sizeof cases / sizeof *cases; i++)
 		expect_refused(cases[i].text, cases[i].problem);
-	expect_refused_within(
-		NULL, slice_make("{\"a\":\0}", 7), ERROR_SYNTAX, "f:1:6: expected a value, found the byte 0x00\n");
+	expect_refused_within(NULL, slice_make("{\"a\":\0}", 7), ERROR_SYNTAX, "f:1:6: expected a value, found the byte 0x00\n");
 }
 
 static void limits_hold(void **state)

@@ -26,8 +26,7 @@ static void writes_compact(void **state)
 	json_write_key(&w, SLICE("c"));
 	json_write_text(&w, SLICE("d"));
 	json_write_end(&w);
-	assert_string_equal(
-		out.bytes, "{\"a\\\"b\":[-9223372036854775808,18446744073709551615,true,null,[],{}],\"c\":\"d\"}");
+	assert_string_equal(out.bytes, "{\"a\\\"b\":[-9223372036854775808,18446744073709551615,true,null,[],{}],\"c\":\"d\"}");
 	text_free(&out);
 }
 
@@ -57,8 +56,7 @@ static void expect_text(struct slice s, const char *json)
 static void escapes_and_repairs_texts(void **state)
 {
 	(void)state;
-	expect_text(
-		SLICE("\"\\\b\f\n\r\t\x01\x1f\x7f/\xc3\xa9"), "\"\\\"\\\\\\b\\f\\n\\r\\t\\u0001\\u001f\x7f/\xc3\xa9\"");
+	expect_text(SLICE("\"\\\b\f\n\r\t\x01\x1f\x7f/\xc3\xa9"), "\"\\\"\\\\\\b\\f\\n\\r\\t\\u0001\\u001f\x7f/\xc3\xa9\"");
 	expect_text(slice_make("a\0b", 3), "\"a\\u0000b\"");
 	expect_text(SLICE("a\xff\xc3"), "\"a\xef\xbf\xbd\xef\xbf\xbd\"");
 	expect_text((struct slice){ 0 }, "\"\"");

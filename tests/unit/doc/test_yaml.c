@@ -30,8 +30,7 @@ static void reads_what_linkerd_configurations_use(void **state)
 	expect_tree("\xef\xbb\xbf"
 		    "a: \"\xc3\xa9\\u00e9\"\n",
 		"{\"a\":\"\xc3\xa9\xc3\xa9\"}");
-	expect_tree("- 1_000\n- 007\n- 1.50\n- 0x10\n- \"12\"\n- yes\n- NULL\n",
-		"[\"1_000\",\"007\",1.50,\"0x10\",\"12\",\"yes\",null]");
+	expect_tree("- 1_000\n- 007\n- 1.50\n- 0x10\n- \"12\"\n- yes\n- NULL\n", "[\"1_000\",\"007\",1.50,\"0x10\",\"12\",\"yes\",null]");
 	expect_tree("%YAML 1.1\n---\na: b\n...\n", "{\"a\":\"b\"}");
 	expect_tree("\"a\": [\n]\n\"\": {}\n", "{\"a\":[],\"\":{}}");
 }
@@ -91,8 +90,7 @@ static void texts_know_where_each_byte_is_written(void **state)
 static void aliases_are_copies(void **state)
 {
 	(void)state;
-	expect_tree("a: &x {p: [1, 2]}\nb: *x\nc: [*x, &x 5, *x]\n",
-		"{\"a\":{\"p\":[1,2]},\"b\":{\"p\":[1,2]},\"c\":[{\"p\":[1,2]},5,5]}");
+	expect_tree("a: &x {p: [1, 2]}\nb: *x\nc: [*x, &x 5, *x]\n", "{\"a\":{\"p\":[1,2]},\"b\":{\"p\":[1,2]},\"c\":[{\"p\":[1,2]},5,5]}");
 	struct document *document = parse_good("a: &x {p: 1}\nb: *x\n");
 	const struct document_node *b = document_get(document_root(document), "b");
 	assert_slice(b->key, "b");
@@ -114,11 +112,10 @@ static void expansion_is_bounded(void **state)
 			text_format(&laughs, "%s*a%d", j ? "," : "", i - 1);
 		text_append(&laughs, SLICE("]\n"));
 	}
-	expect_refused_within(
-		NULL, text_slice(&laughs), ERROR_LIMIT, "f:5:38: more than 100000 values in one document\n");
+	expect_refused_within(NULL, text_slice(&laughs), ERROR_LIMIT, "f:5:38: more than 100000 values in one document\n");
 	text_free(&laughs);
-	expect_refused_within(&(struct document_limits){ .max_depth = 3 }, SLICE("a: &x [[1]]\nb: [[*x]]\n"),
-		ERROR_LIMIT, "f:2:6: nested deeper than 3 levels\n");
+	expect_refused_within(&(struct document_limits){ .max_depth = 3 }, SLICE("a: &x [[1]]\nb: [[*x]]\n"), ERROR_LIMIT,
+		"f:2:6: nested deeper than 3 levels\n");
 }
 
 static void limits_hold(void **state)
@@ -129,8 +126,8 @@ static void limits_hold(void **state)
 		text_append(&deep, SLICE("["));
 	expect_refused_within(NULL, text_slice(&deep), ERROR_LIMIT, "f:1:65: nested deeper than 64 levels\n");
 	text_free(&deep);
-	expect_refused_within(&(struct document_limits){ .max_bytes = 4 }, SLICE("a: bc"), ERROR_LIMIT,
-		"f: 5 bytes are too many; at most 4 are read\n");
+	expect_refused_within(
+		&(struct document_limits){ .max_bytes = 4 }, SLICE("a: bc"), ERROR_LIMIT, "f: 5 bytes are too many; at most 4 are read\n");
 	expect_refused_within(&(struct document_limits){ .max_nodes = 4 }, SLICE("a: b\nc: d\n"), ERROR_LIMIT,
 		"f:2:4: more than 4 values in one document\n");
 }

@@ -68,13 +68,14 @@ static void test_flat(void **state)
 	counter_add(&hello->requests, 5);
 	counter_sub(&hello->pending, 2);
 	codes_add(&hello->status, 200);
-	assert_string_equal(get("", false, 0), "{\"rt/outgoing/service/svc/hello/requests\":5,"
-					       "\"rt/outgoing/service/svc/hello/failures\":0,"
-					       "\"rt/outgoing/service/svc/hello/pending\":-2,"
-					       "\"rt/outgoing/service/svc/hello/request_latency_ms.count\":0,"
-					       "\"rt/outgoing/service/svc/hello/retries/per_request.count\":0,"
-					       "\"rt/outgoing/service/svc/hello/status/200\":1,"
-					       "\"rt/outgoing/service/svc/hello/status/2XX\":1}");
+	assert_string_equal(get("", false, 0),
+		"{\"rt/outgoing/service/svc/hello/requests\":5,"
+		"\"rt/outgoing/service/svc/hello/failures\":0,"
+		"\"rt/outgoing/service/svc/hello/pending\":-2,"
+		"\"rt/outgoing/service/svc/hello/request_latency_ms.count\":0,"
+		"\"rt/outgoing/service/svc/hello/retries/per_request.count\":0,"
+		"\"rt/outgoing/service/svc/hello/status/200\":1,"
+		"\"rt/outgoing/service/svc/hello/status/2XX\":1}");
 }
 
 static void test_distributions(void **state)
@@ -96,12 +97,13 @@ static void test_tree(void **state)
 	(void)state;
 	counter_add(&hello->requests, 5);
 	counter_add(&hello->failures, 1);
-	assert_string_equal(get("", true, 0), "{\"rt\":{\"outgoing\":{\"service\":{\"svc/hello\":{"
-					      "\"requests\":{\"counter\":5},"
-					      "\"failures\":{\"counter\":1,\"ChannelClosed\":{\"counter\":1}},"
-					      "\"pending\":{\"gauge\":0},"
-					      "\"request_latency_ms\":{\"stat.count\":0},"
-					      "\"retries\":{\"per_request\":{\"stat.count\":0}}}}}}}");
+	assert_string_equal(get("", true, 0),
+		"{\"rt\":{\"outgoing\":{\"service\":{\"svc/hello\":{"
+		"\"requests\":{\"counter\":5},"
+		"\"failures\":{\"counter\":1,\"ChannelClosed\":{\"counter\":1}},"
+		"\"pending\":{\"gauge\":0},"
+		"\"request_latency_ms\":{\"stat.count\":0},"
+		"\"retries\":{\"per_request\":{\"stat.count\":0}}}}}}}");
 }
 
 static void test_scopes_share_their_beginning(void **state)
@@ -146,16 +148,14 @@ static void test_buckets_are_of_all_that_was_ever_recorded(void **state)
 	histogram_record(&hello->latency, 1050); /* in the bucket of 1024 to 1087 us */
 	histogram_few_record(&hello->tries, 2);
 	assert_int_equal(metrics_json(metrics, &query, &page), 0);
-	assert_non_null(strstr(page.bytes,
-		"\"request_latency_ms\":{\"stat.count\":4,\"stat.sum\":1.122,\"stat.buckets\":[[0.024,3],[1.024,1]]}"));
+	assert_non_null(
+		strstr(page.bytes, "\"request_latency_ms\":{\"stat.count\":4,\"stat.sum\":1.122,\"stat.buckets\":[[0.024,3],[1.024,1]]}"));
 	assert_non_null(strstr(page.bytes, "\"per_request\":{\"stat.count\":1,\"stat.sum\":2,\"stat.buckets\":[[2,1]]}"));
 }
 
 static void test_pretty(void **state)
 {
-	const struct metrics_query query = { .subtree = SLICE("rt/outgoing/service/svc/hello/requests"),
-		.tree = true,
-		.pretty = true };
+	const struct metrics_query query = { .subtree = SLICE("rt/outgoing/service/svc/hello/requests"), .tree = true, .pretty = true };
 
 	(void)state;
 	assert_int_equal(metrics_json(metrics, &query, &page), 0);

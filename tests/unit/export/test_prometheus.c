@@ -105,8 +105,9 @@ static void test_hostile_label_values(void **state)
 {
 	(void)state;
 	pair("a\\b\"c\nd", "\xc3\xa4\xff\xc3");
-	assert_string_equal(get(""), "rt:client:service:failure_accrual:removals{rt=\"outgoing\", "
-				     "client=\"a\\\\b\\\"c\\nd\", service=\"\xc3\xa4\xef\xbf\xbd\xef\xbf\xbd\"} 0\n");
+	assert_string_equal(get(""),
+		"rt:client:service:failure_accrual:removals{rt=\"outgoing\", "
+		"client=\"a\\\\b\\\"c\\nd\", service=\"\xc3\xa4\xef\xbf\xbd\xef\xbf\xbd\"} 0\n");
 }
 
 static double read_number(void *owner)

@@ -95,8 +95,8 @@ static void says_why_it_can_not_read(void **state)
 }
 
 struct changes {
-	struct text names;   /* each followed by a space; "*" for an empty one */
-	size_t wanted;       /* how long `names` gets */
+	struct text names; /* each followed by a space; "*" for an empty one */
+	size_t wanted;     /* how long `names` gets */
 	bool enough, free_on_change;
 	struct watch *watch;
 };

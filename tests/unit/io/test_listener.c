@@ -59,7 +59,8 @@ static void a_port_in_use_is_refused(void **state)
 		assert_int_equal(listen_open(network_host(), &rig->address, first, &(struct listen_options){ 0 }, &rig->set), 0);
 		listen_address(rig->set, &rig->address);
 		for (unsigned sockets = 1; sockets <= 2; sockets++)
-			assert_int_equal(listen_open(network_host(), &rig->address, sockets, &(struct listen_options){ 0 }, &second), ERROR_EXISTS);
+			assert_int_equal(
+				listen_open(network_host(), &rig->address, sockets, &(struct listen_options){ 0 }, &second), ERROR_EXISTS);
 		listen_close(rig->set);
 		rig->set = NULL;
 	}

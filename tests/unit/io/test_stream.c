@@ -13,13 +13,13 @@ struct end {
 	struct stream *stream;
 	struct end *peer;
 	size_t received;
-	uint64_t sum;             /* of the bytes received, each with its place */
-	char text[64];            /* the first of them */
+	uint64_t sum;  /* of the bytes received, each with its place */
+	char text[64]; /* the first of them */
 	bool connected, ended, drained, failed, got_some;
 	unsigned drains, events;
 	int error;
 	bool echo, close_on_received, close_peer_on_received, close_on_failed;
-	size_t wanted;            /* got_all is set when so many have come */
+	size_t wanted; /* got_all is set when so many have come */
 	bool got_all;
 };
 
@@ -190,7 +190,11 @@ static void sends_pieces_in_order(void **state)
 	struct buffer *buffer = buffer_get(loop_buffers(two.rig->loop));
 	memcpy(buffer->bytes, "abcdefgh", 8);
 	struct piece pieces[] = {
-		{ NULL, "<", 1 }, piece_of(buffer, buffer->bytes, 3), { NULL, "", 0 }, piece_of(buffer, buffer->bytes + 5, 3), { NULL, ">", 1 },
+		{ NULL, "<", 1 },
+		piece_of(buffer, buffer->bytes, 3),
+		{ NULL, "", 0 },
+		piece_of(buffer, buffer->bytes + 5, 3),
+		{ NULL, ">", 1 },
 	};
 	buffer_unref(buffer);
 	two.server.wanted = 8;

@@ -194,8 +194,7 @@ static void says_why_it_can_not_connect(void **state)
 	assert_int_equal(network_connect_unix(network_host(), rig->loop, longer, &stream), ERROR_INVALID);
 	assert_int_equal(listen_open_unix(network_host(), longer, 0600, &plain, &set), ERROR_INVALID);
 	assert_int_equal(listen_open_unix(network_host(), "", 0600, &plain, &set), ERROR_INVALID);
-	assert_int_equal(
-		listen_open_unix(network_host(), "/tmp/weft-test-none/socket", 0600, &plain, &set), ERROR_NOT_FOUND);
+	assert_int_equal(listen_open_unix(network_host(), "/tmp/weft-test-none/socket", 0600, &plain, &set), ERROR_NOT_FOUND);
 	rig_free(rig);
 }
 

@@ -101,8 +101,7 @@ static void finishes_and_chooses(void **state)
 
 static void tells_trees_apart(void **state)
 {
-	static const char *const trees[] = { "/a", "/b", "/a/b", "/a | /b", "/b | /a", "/a & /b", "2 * /a & /b", "~",
-		"!", "/error" };
+	static const char *const trees[] = { "/a", "/b", "/a/b", "/a | /b", "/b | /a", "/a & /b", "2 * /a & /b", "~", "!", "/error" };
 	struct bound *bound[COUNT(trees)];
 	(void)state;
 	for (size_t i = 0; i < COUNT(trees); i++) {

@@ -177,9 +177,9 @@ static void dtabs_explain_what_they_refuse(void **state)
 }
 
 #define OUTGOING "/srv => /#/io.l5d.fs; /host => /srv; /svc => /host; /host/world => /srv/world-v1;"
-#define INCOMING                                                                                                       \
-	"/srv => /#/io.l5d.fs; /domain/world/hello/www => /srv/hello; /domain/world/hello/api => /srv/api;"            \
-	"/host => /$/io.buoyant.http.domainToPathPfx/domain; /host => /srv; /svc => /host; /host/world => "            \
+#define INCOMING \
+	"/srv => /#/io.l5d.fs; /domain/world/hello/www => /srv/hello; /domain/world/hello/api => /srv/api;" \
+	"/host => /$/io.buoyant.http.domainToPathPfx/domain; /host => /srv; /svc => /host; /host/world => " \
 	"/srv/world-v1;"
 
 static void looks_up(void **state)
@@ -212,12 +212,10 @@ static void looks_up(void **state)
 		{ OUTGOING, "/srv/hello", "/#/io.l5d.fs/hello" },
 		{ OUTGOING, "/#/io.l5d.fs/hello", "~" },
 		{ OUTGOING, "/host/world", "/srv/world-v1 | /srv/world" },
-		{ OUTGOING "/host/world => /srv/world-v2;", "/host/world",
-			"/srv/world-v2 | /srv/world-v1 | /srv/world" },
+		{ OUTGOING "/host/world => /srv/world-v2;", "/host/world", "/srv/world-v2 | /srv/world-v1 | /srv/world" },
 		/* and incoming and ingress */
 		{ INCOMING, "/svc/www.hello.world", "/host/www.hello.world" },
-		{ INCOMING, "/host/www.hello.world",
-			"/srv/www.hello.world | /$/io.buoyant.http.domainToPathPfx/domain/www.hello.world" },
+		{ INCOMING, "/host/www.hello.world", "/srv/www.hello.world | /$/io.buoyant.http.domainToPathPfx/domain/www.hello.world" },
 		{ INCOMING, "/domain/world/hello/www", "/srv/hello" },
 		{ INCOMING, "/domain/world/hello/www/more", "/srv/hello/more" },
 	};
@@ -260,8 +258,7 @@ static void lookups_name_their_entries(void **state)
 
 static void later_tables_win(void **state)
 {
-	struct dtab base = dtab_of("/host/world => /srv/world-v1"), local = dtab_of("/host/world => /srv/world-v2"),
-		    both;
+	struct dtab base = dtab_of("/host/world => /srv/world-v1"), local = dtab_of("/host/world => /srv/world-v2"), both;
 	struct slice segments[] = { SLICE("host"), SLICE("world") };
 	const struct name_tree *tree;
 	(void)state;

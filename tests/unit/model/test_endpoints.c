@@ -31,8 +31,7 @@ static void sorted_once_each(void **state)
 		endpoint_of("[::1]:80", 1),
 	};
 	struct endpoints *set = endpoints_new(list, 6, 7);
-	static const char *const ids[] = { "127.0.1.1:80", "127.0.1.1:8080", "127.0.1.2:80", "127.0.1.3:80",
-		"[::1]:80" };
+	static const char *const ids[] = { "127.0.1.1:80", "127.0.1.1:8080", "127.0.1.2:80", "127.0.1.3:80", "[::1]:80" };
 	(void)state;
 	assert_int_equal(set->state, ENDPOINTS_BOUND);
 	assert_int_equal(set->version, 7);

@@ -29,8 +29,7 @@ static void matches(void **state)
 		{ "/svc/a\\x20b", "/svc/a\\x20b", "" },
 		{ "/#/io.l5d.fs/{service}", "/#/io.l5d.fs/hello", "service=hello" },
 		{ "/#/io.l5d.fs/{service}", "/%/io.l5d.port/4141/#/io.l5d.fs/hello", "no" },
-		{ "/%/io.l5d.port/4141/#/io.l5d.fs/{service}", "/%/io.l5d.port/4141/#/io.l5d.fs/hello",
-			"service=hello" },
+		{ "/%/io.l5d.port/4141/#/io.l5d.fs/{service}", "/%/io.l5d.port/4141/#/io.l5d.fs/hello", "service=hello" },
 		{ "/$/io.buoyant.rinet/443/{host}", "/$/io.buoyant.rinet/443/example.org", "host=example.org" },
 		{ "/svc/{a}/{b}", "/svc/x/y", "a=x b=y" },
 		{ "/svc/{a}/{a}", "/svc/x/y", "a=y" },
@@ -57,8 +56,7 @@ static void matches(void **state)
 		bool matched = matcher_match(matcher, path_of(cases[i].path), &vars);
 		assert_int_equal(matcher_match(matcher, path_of(cases[i].path), NULL), matched);
 		for (uint32_t n = 0; matched && n < vars.count; n++)
-			text_format(&found, "%s%.*s=%.*s", n ? " " : "", SLICE_ARGS(vars.list[n].name),
-				SLICE_ARGS(vars.list[n].value));
+			text_format(&found, "%s%.*s=%.*s", n ? " " : "", SLICE_ARGS(vars.list[n].name), SLICE_ARGS(vars.list[n].value));
 		if (!matched)
 			text_append(&found, SLICE("no"));
 		assert_string_equal(found.bytes ? found.bytes : "", cases[i].found);

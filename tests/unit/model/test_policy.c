@@ -44,9 +44,11 @@ static void test_rules_apply_in_order_field_by_field(void **state)
 {
 	struct snapshot *snapshot = snapshot_new();
 	struct service_rule rules[] = {
-		{ .policy = { .set = SERVICE_TOTAL_TIMEOUT | SERVICE_CLASSIFIER, .total_timeout_ns = 1,
-				.classifier = CLASSIFIER_RETRYABLE_ALL_5XX } },
-		{ .matcher = matcher_of("/svc/hello"), .policy = { .set = SERVICE_TOTAL_TIMEOUT, .total_timeout_ns = 2, .budget = { 9, 9, 9 } } },
+		{ .policy = { .set = SERVICE_TOTAL_TIMEOUT | SERVICE_CLASSIFIER,
+			  .total_timeout_ns = 1,
+			  .classifier = CLASSIFIER_RETRYABLE_ALL_5XX } },
+		{ .matcher = matcher_of("/svc/hello"),
+			.policy = { .set = SERVICE_TOTAL_TIMEOUT, .total_timeout_ns = 2, .budget = { 9, 9, 9 } } },
 		{ .matcher = matcher_of("/svc/other"), .policy = { .set = SERVICE_TOTAL_TIMEOUT, .total_timeout_ns = 3 } },
 	};
 	struct client_rule clients[] = {

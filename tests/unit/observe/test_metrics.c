@@ -86,10 +86,11 @@ static void test_shards_are_summed_and_shown(void **state)
 	assert_int_equal((uintptr_t)first % 64, 0);
 	assert_int_equal((uintptr_t)second % 64, 0);
 	assert_true((char *)second - (char *)first >= (ptrdiff_t)sizeof *first);
-	assert_string_equal(read_all(), "rt=out,service=svc/a,requests 0\n"
-					"rt=out,service=svc/a,pending 0\n"
-					"rt=out,service=svc/a,request_latency_ms n0\n"
-					"rt=out,service=svc/a,retries/per_request n0\n");
+	assert_string_equal(read_all(),
+		"rt=out,service=svc/a,requests 0\n"
+		"rt=out,service=svc/a,pending 0\n"
+		"rt=out,service=svc/a,request_latency_ms n0\n"
+		"rt=out,service=svc/a,retries/per_request n0\n");
 	counter_add(&first->requests, 3);
 	counter_add(&second->requests, 4);
 	counter_add(&second->seldom, 1);
@@ -101,16 +102,17 @@ static void test_shards_are_summed_and_shown(void **state)
 	codes_add(&first->status, 200);
 	codes_add(&second->status, 200);
 	codes_add(&second->status, 204);
-	assert_string_equal(read_all(), "rt=out,service=svc/a,requests 7\n"
-					"rt=out,service=svc/a,failures/seldom 1\n"
-					"rt=out,service=svc/a,pending -2\n"
-					"rt=out,service=svc/a,request_latency_ms n2\n"
-					"rt=out,service=svc/a,retries/per_request n0\n"
-					"rt=out,service=svc/a,status/200 2\n"
-					"rt=out,service=svc/a,status/204 1\n"
-					"rt=out,service=svc/a,status/503 1\n"
-					"rt=out,service=svc/a,status/2XX 3\n"
-					"rt=out,service=svc/a,status/5XX 1\n");
+	assert_string_equal(read_all(),
+		"rt=out,service=svc/a,requests 7\n"
+		"rt=out,service=svc/a,failures/seldom 1\n"
+		"rt=out,service=svc/a,pending -2\n"
+		"rt=out,service=svc/a,request_latency_ms n2\n"
+		"rt=out,service=svc/a,retries/per_request n0\n"
+		"rt=out,service=svc/a,status/200 2\n"
+		"rt=out,service=svc/a,status/204 1\n"
+		"rt=out,service=svc/a,status/503 1\n"
+		"rt=out,service=svc/a,status/2XX 3\n"
+		"rt=out,service=svc/a,status/5XX 1\n");
 }
 
 static void test_too_many_codes_are_counted_together(void **state)
@@ -149,11 +151,12 @@ static void test_order_keeps_what_belongs_together(void **state)
 	scope_of(&few_kind, "a", "y");
 	scope_of(&few_kind, "a", "x");
 	metrics_scope(metrics, &few_kind, router, 1);
-	assert_string_equal(read_all(), "rt=a,requests 0\n"
-					"rt=a,service=x,requests 0\n"
-					"rt=a,service=y,requests 0\n"
-					"rt=a-b,service=x,requests 0\n"
-					"rt=b,service=x,requests 0\n");
+	assert_string_equal(read_all(),
+		"rt=a,requests 0\n"
+		"rt=a,service=x,requests 0\n"
+		"rt=a,service=y,requests 0\n"
+		"rt=a-b,service=x,requests 0\n"
+		"rt=b,service=x,requests 0\n");
 }
 
 static void test_beyond_the_cap_comes_overflow(void **state)
@@ -208,7 +211,10 @@ static void test_values_are_summed_over_minutes(void **state)
 		for (unsigned i = 0; i <= minute; i++)
 			histogram_few_record(&stats->tries, i);
 		metrics_rotate(metrics, 10);
-		assert_non_null(strstr(read_all(), minute == 0 ? "per_request n1\n" : minute == 1 ? "per_request n2\n" : "per_request n3\n"));
+		assert_non_null(strstr(read_all(),
+			minute == 0           ? "per_request n1\n"
+				: minute == 1 ? "per_request n2\n"
+					      : "per_request n3\n"));
 	}
 }
 
@@ -280,9 +286,10 @@ static void test_computed_gauges(void **state)
 	metrics_gauge(metrics, scope, "other", read_number, &other);
 	assert_non_null(strstr(read_all(), "retries/budget 1.5\n"));
 	metrics_gauge(metrics, scope, "retries/budget", read_number, &newer);
-	assert_string_equal(read_all(), "rt=out,service=svc/a,requests 0\n"
-					"rt=out,service=svc/a,retries/budget 2.5\n"
-					"rt=out,service=svc/a,other 3\n");
+	assert_string_equal(read_all(),
+		"rt=out,service=svc/a,requests 0\n"
+		"rt=out,service=svc/a,retries/budget 2.5\n"
+		"rt=out,service=svc/a,other 3\n");
 	metrics_gauge_remove(metrics, &newer);
 	assert_non_null(strstr(read_all(), "retries/budget 1.5\n"));
 	metrics_gauge_remove(metrics, &older);

@@ -27,11 +27,23 @@ typedef void variant_test(struct chain_options options);
 /* A test over every codec, several seeds, one worker and two. */
 void every_variant(void **state);
 int say_variant(void **state); /* the one that failed */
-#define EVERY_VARIANT(test) { #test, every_variant, NULL, say_variant, &(variant_test *){ test } }
+#define EVERY_VARIANT(test) \
+	{ \
+#test, every_variant, NULL, say_variant, &(variant_test *) \
+		{ \
+			test \
+		} \
+	}
 
 /* One seed each, for what takes long. */
 void every_codec(void **state);
-#define EVERY_CODEC(test) { #test, every_codec, NULL, say_variant, &(variant_test *){ test } }
+#define EVERY_CODEC(test) \
+	{ \
+#test, every_codec, NULL, say_variant, &(variant_test *) \
+		{ \
+			test \
+		} \
+	}
 
 bool is_over(enum call_event event);
 

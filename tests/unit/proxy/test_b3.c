@@ -116,7 +116,9 @@ static void test_sampling(void **state)
 
 static void test_written_and_read_again(void **state)
 {
-	const struct trace trace = { .span = 1, .parent = 2, .id = 0x463ac35c9f6413ad, .id_high = 3, .wide = true, .flags = TRACE_SAMPLING_KNOWN };
+	const struct trace trace = {
+		.span = 1, .parent = 2, .id = 0x463ac35c9f6413ad, .id_high = 3, .wide = true, .flags = TRACE_SAMPLING_KNOWN
+	};
 	struct trace read;
 
 	(void)state;

@@ -6,16 +6,14 @@
 
 #include "proxy/cors.h"
 
-#define POLICY                                                                                                         \
-	"    grpcWeb: true\n    cors:\n      allowOrigins: ['https://app.example.com', 'https://*.example.org']\n"     \
+#define POLICY \
+	"    grpcWeb: true\n    cors:\n      allowOrigins: ['https://app.example.com', 'https://*.example.org']\n" \
 	"      allowHeaders: [x-mine]\n      exposeHeaders: [x-theirs]\n"
-#define PREFLIGHT(origin, method)                                                                                      \
-	"OPTIONS /pkg.Greeter/Hello HTTP/1.1\r\nHost: web\r\nOrigin: " origin                                          \
-	"\r\nAccess-Control-Request-Method: " method "\r\n"                                                            \
+#define PREFLIGHT(origin, method) \
+	"OPTIONS /pkg.Greeter/Hello HTTP/1.1\r\nHost: web\r\nOrigin: " origin "\r\nAccess-Control-Request-Method: " method "\r\n" \
 	"Access-Control-Request-Headers: content-type,x-other\r\n\r\n"
-#define CALL(host, origin)                                                                                             \
-	"POST /pkg.Greeter/Hello HTTP/1.1\r\nHost: " host "\r\nContent-Type: application/grpc-web\r\nOrigin: " origin  \
-	"\r\n"                                                                                                         \
+#define CALL(host, origin) \
+	"POST /pkg.Greeter/Hello HTTP/1.1\r\nHost: " host "\r\nContent-Type: application/grpc-web\r\nOrigin: " origin "\r\n" \
 	"Transfer-Encoding: chunked\r\n\r\n"
 #define APP "https://app.example.com"
 #define HEADERS "content-type, x-grpc-web, x-user-agent, grpc-timeout"
@@ -38,8 +36,7 @@ static void answer_options(struct call *call, enum call_event event)
 {
 	if (!is_over(event))
 		return;
-	call_send_head(call,
-		"HTTP/1.1 200 OK\r\nAccess-Control-Allow-Origin: https://theirs\r\nContent-Length: 0\r\n\r\n", true);
+	call_send_head(call, "HTTP/1.1 200 OK\r\nAccess-Control-Allow-Origin: https://theirs\r\nContent-Length: 0\r\n\r\n", true);
 	call_release(call, RESET_NONE);
 }
 
@@ -118,9 +115,8 @@ static void others_are_requests_like_any_other(struct chain_options options)
 
 static void all_and_with_credentials(struct chain_options options)
 {
-	struct chain *chain = start(&options,
-		"    grpcWeb: true\n    cors: {allowOrigins: ['*'], allowHeaders: ['*'], maxAgeSecs: 5}\n",
-		answer_call);
+	struct chain *chain =
+		start(&options, "    grpcWeb: true\n    cors: {allowOrigins: ['*'], allowHeaders: ['*'], maxAgeSecs: 5}\n", answer_call);
 	struct call *call = make_call(chain, PREFLIGHT("http://localhost:3000", "POST"), true);
 
 	assert_field(call, "access-control-allow-origin", "*");
@@ -130,8 +126,7 @@ static void all_and_with_credentials(struct chain_options options)
 	call_release(call, RESET_NONE);
 	chain_free(chain);
 
-	chain = start(&options, "    grpcWeb: true\n    cors: {allowOrigins: ['" APP "'], allowCredentials: true}\n",
-		answer_call);
+	chain = start(&options, "    grpcWeb: true\n    cors: {allowOrigins: ['" APP "'], allowCredentials: true}\n", answer_call);
 	call = make_call(chain, CALL("web", APP), false);
 	assert_field(call, "access-control-allow-origin", APP);
 	assert_field(call, "access-control-allow-credentials", "true");
@@ -166,8 +161,7 @@ static void answers_may_be_read(struct chain_options options)
 
 static void test_origins(void **state)
 {
-	static const struct slice origins[] = { { "https://app.example.com", 23 },
-		{ "http://*.example.org:8080", 25 } };
+	static const struct slice origins[] = { { "https://app.example.com", 23 }, { "http://*.example.org:8080", 25 } };
 	const struct cors_policy policy = { .origins = origins, .origin_count = 2 };
 	static const struct {
 		const char *origin;

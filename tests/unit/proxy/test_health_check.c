@@ -4,12 +4,12 @@
 
 #include "base/clock.h"
 
-#define HTTP_CHECK                                                                                                     \
-	"  client:\n    healthCheck: {kind: io.l5d.http, path: /health, intervalMs: 1000, timeoutMs: 500, "            \
+#define HTTP_CHECK \
+	"  client:\n    healthCheck: {kind: io.l5d.http, path: /health, intervalMs: 1000, timeoutMs: 500, " \
 	"unhealthyThreshold: 2, healthyThreshold: 2}\n"
-#define GRPC_CHECK                                                                                                     \
-	"  client:\n    healthCheck: {kind: io.l5d.grpc, service: pkg.Greeter, intervalMs: 1000, timeoutMs: 500, "     \
-	"unhealthyThreshold: 2, "                                                                                      \
+#define GRPC_CHECK \
+	"  client:\n    healthCheck: {kind: io.l5d.grpc, service: pkg.Greeter, intervalMs: 1000, timeoutMs: 500, " \
+	"unhealthyThreshold: 2, " \
 	"healthyThreshold: 1}\n"
 #define GRPC_ANSWER "HTTP/1.1 200 OK\r\nContent-Type: application/grpc\r\nTransfer-Encoding: chunked\r\n\r\n"
 
@@ -62,9 +62,7 @@ static void send_bytes(struct call *call, const char *bytes, size_t length)
 static void answer_http_check(struct call *call, enum answer answer)
 {
 	call_send_head(call,
-		answer == WELL ? "HTTP/1.1 204 No Content\r\n\r\n"
-			       : "HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\n\r\n",
-		true);
+		answer == WELL ? "HTTP/1.1 204 No Content\r\n\r\n" : "HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\n\r\n", true);
 }
 
 static void answer_grpc_check(struct call *call, enum answer answer)
@@ -86,8 +84,7 @@ static void answer_grpc_check(struct call *call, enum answer answer)
 
 static bool is_check(const struct call *call)
 {
-	return slice_equal(call->head.target, SLICE("/health")) ||
-		slice_equal(call->head.target, SLICE("/grpc.health.v1.Health/Check"));
+	return slice_equal(call->head.target, SLICE("/health")) || slice_equal(call->head.target, SLICE("/grpc.health.v1.Health/Check"));
 }
 
 static void answer(struct call *call, enum call_event event)
@@ -182,8 +179,8 @@ static void comes_and_goes(struct chain *chain, enum answer how)
 	assert_int_equal(1, metric(chain, "health_check/revivals"));
 	request(chain, 20);
 	assert_true(requests[0] > 0 && requests[1] > 0);
-	assert_int_equal(metric(chain, "health_check/attempt"),
-		metric(chain, "health_check/success") + metric(chain, "health_check/failure"));
+	assert_int_equal(
+		metric(chain, "health_check/attempt"), metric(chain, "health_check/success") + metric(chain, "health_check/failure"));
 	/* The checks of an endpoint are no requests of anybody's. */
 	assert_int_equal(41, metric(chain, "requests"));
 	end(chain);

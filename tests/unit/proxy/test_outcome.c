@@ -70,9 +70,7 @@ static void test_below_500_is_success(void **state)
 	for (unsigned c = 0; c < COUNT(classifiers); c++)
 		for (unsigned i = 0; i < COUNT(statuses); i++)
 			for (int marked = 0; marked < 2; marked++)
-				assert_int_equal(
-					judge(classifiers[c], METHOD_GET, OUTCOME_RESPONSE, statuses[i], marked),
-					VERDICT_SUCCESS);
+				assert_int_equal(judge(classifiers[c], METHOD_GET, OUTCOME_RESPONSE, statuses[i], marked), VERDICT_SUCCESS);
 }
 
 static void test_marked_failures_are_retryable_for_any_method(void **state)
@@ -95,8 +93,9 @@ static void test_never_retried(void **state)
 
 static void test_grpc_statuses_decide(void **state)
 {
-	struct service_policy policy = { .classifier = CLASSIFIER_GRPC, .success_statuses = STATUSES_OK | 1u << 5,
-		                         .retryable_statuses = STATUSES_UNAVAILABLE | 1u << 2 };
+	struct service_policy policy = { .classifier = CLASSIFIER_GRPC,
+		.success_statuses = STATUSES_OK | 1u << 5,
+		.retryable_statuses = STATUSES_UNAVAILABLE | 1u << 2 };
 
 	(void)state;
 	assert_int_equal(outcome_judge(&policy, METHOD_POST, OUTCOME_RESPONSE, 503, true), VERDICT_PENDING);

@@ -363,7 +363,7 @@ static void origins_that_break_off(struct chain_options options)
 			assert_int_equal(502, call->status);
 			assert_true(call->ended);
 		} else {
-			assert_true(call->was_reset);   /* it is seen to be cut short */
+			assert_true(call->was_reset); /* it is seen to be cut short */
 			assert_false(call->ended);
 		}
 		assert_int_equal(1, chain_opened(chain));

@@ -5,10 +5,8 @@
 #define GET_LATE "GET / HTTP/1.1\r\nHost: late.name\r\n\r\n"
 #define UNAVAILABLE "HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\n\r\n"
 
-#define RETRYABLE \
-	"  service:\n    responseClassifier:\n      kind: io.l5d.http.retryableRead5XX\n"
-#define CONNECTIONS \
-	"  client:\n    failureAccrual:\n      kind: none\n    hostConnectionPool:\n"
+#define RETRYABLE "  service:\n    responseClassifier:\n      kind: io.l5d.http.retryableRead5XX\n"
+#define CONNECTIONS "  client:\n    failureAccrual:\n      kind: none\n    hostConnectionPool:\n"
 
 /* --- trying again --- */
 
@@ -55,7 +53,8 @@ static void the_budget_ends(struct chain_options options)
 	struct caller *caller = NULL;
 	struct call *call;
 
-	options.policy = RETRYABLE "    retries:\n      budget:\n        minRetriesPerSec: 1\n        percentCanRetry: 0\n        ttlSecs: 5\n";
+	options.policy =
+		RETRYABLE "    retries:\n      budget:\n        minRetriesPerSec: 1\n        percentCanRetry: 0\n        ttlSecs: 5\n";
 	options.serve = answer_503;
 	chain = chain_new(&options);
 	call = begin(chain, &caller, GET, true, release_when_over);
@@ -66,7 +65,6 @@ static void the_budget_ends(struct chain_options options)
 	assert_int_equal(1, (int)chain_metric(chain, SERVICE, "retries/budget_exhausted"));
 	chain_free(chain);
 }
-
 
 /* With nobody there and no time between attempts, one call takes its part of the reserve and leaves the rest to others. */
 static void one_call_does_not_take_the_whole_budget(struct chain_options options)
@@ -107,7 +105,7 @@ static void refuse_first(struct call *call, enum call_event event)
 static void what_is_refused_goes_elsewhere(struct chain_options options)
 {
 	if (!options.codec->origins_share)
-		return;                /* HTTP/1 can't say it */
+		return; /* HTTP/1 can't say it */
 	for (unsigned used = 0; used < 2; used++) {
 		struct chain *chain;
 		struct caller *caller = NULL;
@@ -115,7 +113,7 @@ static void what_is_refused_goes_elsewhere(struct chain_options options)
 
 		options.origins = 2;
 		chain = chain_new(&options);
-		if (used) {            /* connections that have carried exchanges before */
+		if (used) { /* connections that have carried exchanges before */
 			for (unsigned i = 0; i < 20; i++)
 				expect_hello(chain, caller);
 			assert_true(chain_connections(chain) >= 2);
@@ -185,7 +183,7 @@ static void a_late_binding_parks_its_own_request_only(struct chain_options optio
 	chain = chain_new(&options);
 	began = sim_now(chain->sim);
 	late = begin(chain, &late_caller, GET_LATE, true, release_when_over);
-	caller = late_caller;          /* the others share its connection, if the codec can do that */
+	caller = late_caller; /* the others share its connection, if the codec can do that */
 	for (unsigned i = 0; i < 10; i++) {
 		call = begin(chain, &caller, GET, true, release_when_over);
 		assert_true(chain_run_until_over(chain, call));

@@ -13,7 +13,7 @@ struct scene {
 	struct chain *chain;
 	struct caller *callers[2];
 	struct call *calls[CALLS];
-	uint64_t began;                /* sim_turns */
+	uint64_t began; /* sim_turns */
 };
 
 /* Answers early, with informational heads, body and trailers. */
@@ -44,7 +44,7 @@ static struct chain_options options_of(const struct chain_options *options)
 	mine.serve = answer_richly;
 	mine.late_ns = 5 * CLOCK_MS;
 	mine.policy = "  service:\n    responseClassifier:\n      kind: io.l5d.http.retryableRead5XX\n"
-	              "  client:\n    failureAccrual:\n      kind: none\n    hostConnectionPool:\n      maxSize: 1\n";
+		      "  client:\n    failureAccrual:\n      kind: none\n    hostConnectionPool:\n      maxSize: 1\n";
 	return mine;
 }
 

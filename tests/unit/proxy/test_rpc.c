@@ -16,17 +16,17 @@
 	"HTTP/1.1 200 OK\r\nContent-Type: application/grpc\r\nContent-Length: 0\r\ngrpc-status: " status "\r\ngrpc-message: no%0A\r\n\r\n"
 #define CLASSIFIER(kind) "  service:\n    responseClassifier: {kind: io.l5d.h2.grpc." kind "}\n"
 
-static const char *statuses[8];  /* of the answers to come, the first first */
-static size_t lengths[8];        /* of their bodies; 0: trailers-only */
+static const char *statuses[8]; /* of the answers to come, the first first */
+static size_t lengths[8];       /* of their bodies; 0: trailers-only */
 static unsigned answered;
-static char arrived[8][32];      /* grpc-timeout of each */
+static char arrived[8][32]; /* grpc-timeout of each */
 
 static void note_timeout(struct call *call)
 {
 	struct field *field = head_find_name(&call->head, SLICE("grpc-timeout"));
 
 	snprintf(arrived[answered], sizeof arrived[answered], "%.*s", field ? (int)field_value(field).length : 0,
-	         field ? field_value(field).at : "");
+		field ? field_value(field).at : "");
 }
 
 /* When the request is over: the next status. */
@@ -43,8 +43,11 @@ static void answer_next(struct call *call, enum call_event event)
 		call_send_pattern(call, lengths[call->step], false);
 		call_send_trailers(call, "grpc-status", statuses[call->step]);
 	} else {
-		call_send_head(call, strcmp(statuses[call->step], "0") == 0 ? TRAILERS_ONLY("0") :
-		                     strcmp(statuses[call->step], "7") == 0 ? TRAILERS_ONLY("7") : TRAILERS_ONLY("14"), true);
+		call_send_head(call,
+			strcmp(statuses[call->step], "0") == 0           ? TRAILERS_ONLY("0")
+				: strcmp(statuses[call->step], "7") == 0 ? TRAILERS_ONLY("7")
+									 : TRAILERS_ONLY("14"),
+			true);
 	}
 	call_release(call, RESET_NONE);
 }
@@ -138,10 +141,10 @@ static void a_retryable_status_is_never_seen(struct chain_options options)
 		answers("14", bodies[i]);
 		answers("0", 20);
 		answered = 0;
-		struct call *call = make_call(chain, CALL, 16000);   /* of a length that nobody told */
+		struct call *call = make_call(chain, CALL, 16000); /* of a length that nobody told */
 		assert_int_equal(20, call->body_length);
 		assert_trailer(call, "grpc-status: 0\r\n");
-		assert_field(call, "l5d-success-class", "1.0");   /* it was known before the head was sent */
+		assert_field(call, "l5d-success-class", "1.0"); /* it was known before the head was sent */
 		assert_int_equal(3, answered);
 		assert_int_equal(2, (int)chain_metric(chain, SERVICE, "retries/total"));
 		assert_int_equal(1, (int)chain_metric(chain, SERVICE, "success"));
@@ -157,7 +160,8 @@ static void a_retryable_status_is_never_seen(struct chain_options options)
 static void what_is_larger_than_the_buffers_is_not_retried(struct chain_options options)
 {
 	for (unsigned i = 0; i < 3; i++) {
-		struct chain *chain = start(&options, i == 2 ? CLASSIFIER("default") "    retryBufferSize: {requestBytes: 10}\n" : CLASSIFIER("default"));
+		struct chain *chain =
+			start(&options, i == 2 ? CLASSIFIER("default") "    retryBufferSize: {requestBytes: 10}\n" : CLASSIFIER("default"));
 
 		answers("14", i == 0 ? 16384 : 10);
 		answered = 0;
@@ -304,8 +308,8 @@ static void deadlines_that_make_no_sense(struct chain_options options)
 static void the_proxys_own_answers_have_a_status(struct chain_options options)
 {
 	struct chain *chain = start(&options, NULL);
-	struct call *call = make_call(chain,
-		"POST /a/b HTTP/1.1\r\nHost: nowhere\r\nContent-Type: application/grpc\r\nTransfer-Encoding: chunked\r\n\r\n", 10);
+	struct call *call = make_call(
+		chain, "POST /a/b HTTP/1.1\r\nHost: nowhere\r\nContent-Type: application/grpc\r\nTransfer-Encoding: chunked\r\n\r\n", 10);
 
 	assert_int_equal(200, call->status);
 	assert_true(call->ended);
@@ -314,7 +318,8 @@ static void the_proxys_own_answers_have_a_status(struct chain_options options)
 	assert_field(call, "l5d-success-class", "0.0");
 	assert_int_equal(0, call->body_length);
 	call_release(call, RESET_NONE);
-	call = make_call(chain, "POST /a/b HTTP/1.1\r\nHost: nowhere\r\nContent-Type: text/plain\r\nTransfer-Encoding: chunked\r\n\r\n", 10);
+	call = make_call(
+		chain, "POST /a/b HTTP/1.1\r\nHost: nowhere\r\nContent-Type: text/plain\r\nTransfer-Encoding: chunked\r\n\r\n", 10);
 	assert_int_equal(502, call->status);
 	end(chain, call);
 }
@@ -326,7 +331,8 @@ static void bad_calls_have_a_status(struct chain_options options)
 		{ "l5d-dtab: /a =>\r\n", "13", NULL },
 		{ "l5d-ctx-dtab: nonsense\r\n", "13", NULL },
 		{ "grpc-timeout: soon\r\n", "13", "grpc-timeout is not a timeout" },
-		{ "Via: 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11\r\n", "13", "Maximum number of calls (10) has been exceeded. Please check for proxy loops." },
+		{ "Via: 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11\r\n", "13",
+			"Maximum number of calls (10) has been exceeded. Please check for proxy loops." },
 	};
 	static const char *const types[] = { "application/grpc", "application/grpc-web", "application/grpc-web-text+proto" };
 
@@ -336,8 +342,9 @@ static void bad_calls_have_a_status(struct chain_options options)
 		for (unsigned k = 0; k < 3; k++) {
 			char head[400];
 
-			snprintf(head, sizeof head, "POST /pkg.Greeter/Hello HTTP/1.1\r\nHost: web\r\nContent-Type: %s\r\n%sTransfer-Encoding: chunked\r\n\r\n",
-			         types[k], table[i][0]);
+			snprintf(head, sizeof head,
+				"POST /pkg.Greeter/Hello HTTP/1.1\r\nHost: web\r\nContent-Type: %s\r\n%sTransfer-Encoding: chunked\r\n\r\n",
+				types[k], table[i][0]);
 			struct call *call = make_call(chain, head, 0);
 			assert_int_equal(200, call->status);
 			assert_field(call, "grpc-status", table[i][1]);
@@ -345,7 +352,10 @@ static void bad_calls_have_a_status(struct chain_options options)
 				assert_field(call, "grpc-message", table[i][2]);
 			assert_non_null(head_find_name(&call->head, SLICE("grpc-message")));
 			assert_non_null(head_find_name(&call->head, SLICE("l5d-err")));
-			assert_field(call, "content-type", k == 0 ? "application/grpc" : k == 1 ? "application/grpc-web" : "application/grpc-web-text");
+			assert_field(call, "content-type",
+				k == 0           ? "application/grpc"
+					: k == 1 ? "application/grpc-web"
+						 : "application/grpc-web-text");
 			assert_int_equal(0, call->body_length);
 			call_release(call, RESET_NONE);
 		}
@@ -440,7 +450,7 @@ static void a_caller_that_cancels_is_heard_upstream(struct chain_options options
 	call_send_pattern(call, 10, true);
 	for (unsigned i = 0; i < 1000 && answered == 0; i++)
 		sim_run_for(chain->sim, CLOCK_MS);
-	sim_run_for(chain->sim, 20 * CLOCK_MS);   /* its answer is held back, perhaps */
+	sim_run_for(chain->sim, 20 * CLOCK_MS); /* its answer is held back, perhaps */
 	call_release(call, RESET_CANCEL);
 	check_canceled(chain);
 	chain_free(chain);
@@ -456,8 +466,12 @@ static void methods_are_counted_by_name(struct chain_options options)
 	answers("12", 10);
 	answered = 0;
 	for (unsigned i = 0; i < 4; i++)
-		call_release(make_call(chain, i < 3 ? CALL : "POST /a/b HTTP/1.1\r\nHost: web\r\nContent-Type: application/grpc\r\n"
-		                                              "Transfer-Encoding: chunked\r\n\r\n", 10), RESET_NONE);
+		call_release(make_call(chain,
+				     i < 3 ? CALL
+					   : "POST /a/b HTTP/1.1\r\nHost: web\r\nContent-Type: application/grpc\r\n"
+					     "Transfer-Encoding: chunked\r\n\r\n",
+				     10),
+			RESET_NONE);
 	sim_run_for(chain->sim, 2 * CLOCK_SECOND);
 	assert_int_equal(3, (int)chain_metric(chain, "rt/out/method/pkg.Greeter/Hello", "requests"));
 	assert_int_equal(2, (int)chain_metric(chain, "rt/out/method/pkg.Greeter/Hello", "success"));

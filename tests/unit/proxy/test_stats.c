@@ -15,11 +15,11 @@ static const struct metric_kind *const kinds[] = { &server_kind, &service_kind, 
 
 static uint32_t size_of(enum metric_type type)
 {
-	return type == METRIC_CODES                             ? sizeof(struct codes) :
-	       type == METRIC_STAT      ? sizeof(struct histogram) :
-	       type == METRIC_SEEN_STAT ? sizeof(struct histogram_coarse) :
-	       type == METRIC_VALUES ? sizeof(struct histogram_few) :
-	                               sizeof(struct counter);
+	return type == METRIC_CODES        ? sizeof(struct codes)
+		: type == METRIC_STAT      ? sizeof(struct histogram)
+		: type == METRIC_SEEN_STAT ? sizeof(struct histogram_coarse)
+		: type == METRIC_VALUES    ? sizeof(struct histogram_few)
+					   : sizeof(struct counter);
 }
 
 /* What a table says lies within the struct that workers write, and no name is there twice. */
@@ -76,25 +76,28 @@ static void test_documented_names_are_there(void **state)
 		const struct metric_kind *kind;
 		const char *names[16];
 	} documented[] = {
-		{ &server_kind, { "requests", "success", "failures", "pending", "load", "request_latency_ms", "status",
-				  "connections", "connects", "received_bytes", "sent_bytes", "connection_duration", "time/2XX",
-				  "time/5XX" } },
-		{ &service_kind, { "requests", "success", "failures", "pending", "request_latency_ms", "retries/total",
-				   "retries/budget_exhausted", "retries/per_request" } },
-		{ &client_kind, { "requests", "success", "failures", "pending", "load", "request_latency_ms", "status",
-				  "connections", "connects", "connect_latency_ms", "pool_waiters", "pool_num_waited",
-				  "service_creation/failures" } },
-		{ &client_kind, { "time/2XX", "time/3XX", "time/4XX", "time/5XX", "failed_connect_latency_ms", "pool_cached",
-				  "loadbalancer/busy", "loadbalancer/rebuilds" } },
-		{ &client_kind, { "loadbalancer/size", "loadbalancer/available", "loadbalancer/adds", "loadbalancer/removes",
-				  "loadbalancer/updates", "loadbalancer/load", "loadbalancer/max_effort_exhausted",
-				  "failure_accrual/removals", "failure_accrual/revivals", "failure_accrual/probes",
-				  "failure_accrual/removed_for_ms", "retries/requeues", "retries/budget_exhausted",
-				  "retries/requeues_per_request", "retries/request_limit" } },
+		{ &server_kind,
+			{ "requests", "success", "failures", "pending", "load", "request_latency_ms", "status", "connections", "connects",
+				"received_bytes", "sent_bytes", "connection_duration", "time/2XX", "time/5XX" } },
+		{ &service_kind,
+			{ "requests", "success", "failures", "pending", "request_latency_ms", "retries/total", "retries/budget_exhausted",
+				"retries/per_request" } },
+		{ &client_kind,
+			{ "requests", "success", "failures", "pending", "load", "request_latency_ms", "status", "connections", "connects",
+				"connect_latency_ms", "pool_waiters", "pool_num_waited", "service_creation/failures" } },
+		{ &client_kind,
+			{ "time/2XX", "time/3XX", "time/4XX", "time/5XX", "failed_connect_latency_ms", "pool_cached", "loadbalancer/busy",
+				"loadbalancer/rebuilds" } },
+		{ &client_kind,
+			{ "loadbalancer/size", "loadbalancer/available", "loadbalancer/adds", "loadbalancer/removes",
+				"loadbalancer/updates", "loadbalancer/load", "loadbalancer/max_effort_exhausted",
+				"failure_accrual/removals", "failure_accrual/revivals", "failure_accrual/probes",
+				"failure_accrual/removed_for_ms", "retries/requeues", "retries/budget_exhausted",
+				"retries/requeues_per_request", "retries/request_limit" } },
 		{ &pair_kind, { "requests", "success", "failures", "request_latency_ms", "status" } },
-		{ &router_kind, { "bindcache/path/misses", "bindcache/path/evicts", "bindcache/path/expires",
-				  "bindcache/path/oneshots", "bindcache/tree/misses", "bindcache/tree/evicts",
-				  "bindcache/tree/expires", "bindcache/tree/oneshots" } },
+		{ &router_kind,
+			{ "bindcache/path/misses", "bindcache/path/evicts", "bindcache/path/expires", "bindcache/path/oneshots",
+				"bindcache/tree/misses", "bindcache/tree/evicts", "bindcache/tree/expires", "bindcache/tree/oneshots" } },
 	};
 
 	(void)state;

@@ -60,8 +60,7 @@ static void test_all_digits(void **state)
 	(void)state;
 	assert_memory_equal(text, "++++++++++//////////", 10);
 	assert_true(trace_decode(slice_make(text, length), &again));
-	assert_true(again.span == trace.span && again.parent == trace.parent && again.id == trace.id &&
-		    again.flags == trace.flags);
+	assert_true(again.span == trace.span && again.parent == trace.parent && again.id == trace.id && again.flags == trace.flags);
 }
 
 static void test_malformed(void **state)

@@ -8,7 +8,9 @@
 
 #define CALL(type) "POST /pkg.Greeter/Hello HTTP/1.1\r\nHost: web\r\nContent-Type: " type "\r\nTransfer-Encoding: chunked\r\n\r\n"
 #define ANSWER "HTTP/1.1 200 OK\r\nContent-Type: application/grpc+proto\r\nTransfer-Encoding: chunked\r\n\r\n"
-#define FRAME "\x80\0\0\0\x10" "grpc-status: 0\r\n"
+#define FRAME \
+	"\x80\0\0\0\x10" \
+	"grpc-status: 0\r\n"
 
 static char type_seen[64];
 

@@ -734,7 +734,13 @@ static void many_at_once(struct pair_options options)
 	pair_free(pair);
 }
 
-#define VARIANT(test) { #test, every_variant, NULL, NULL, &(variant_test *){ test } }
+#define VARIANT(test) \
+	{ \
+#test, every_variant, NULL, NULL, &(variant_test *) \
+		{ \
+			test \
+		} \
+	}
 
 int main(void)
 {

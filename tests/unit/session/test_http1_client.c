@@ -74,8 +74,8 @@ static void requests_as_sent(void **state)
 	call_send(call, "abc", false);
 	call_send_trailers(call, "X-Sum", "1");
 	assert_true(pair_run_until_received(pair, "X-Sum: 1\r\n\r\n"));
-	assert_string_equal("PUT /y HTTP/1.1\r\nHost: b\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\nX-Sum: 1\r\n\r\n",
-	                    pair->received.bytes);
+	assert_string_equal(
+		"PUT /y HTTP/1.1\r\nHost: b\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\nX-Sum: 1\r\n\r\n", pair->received.bytes);
 	pair_free(pair);
 }
 
@@ -83,7 +83,7 @@ static void requests_as_sent(void **state)
 
 static const struct {
 	const char *bytes;
-	bool closes;     /* the server, behind it */
+	bool closes; /* the server, behind it */
 	bool reusable;
 	unsigned status;
 	const char *body;

@@ -74,7 +74,7 @@ static void persistence(void **state)
 	expect(o, GET_CLOSE, HELLO_CLOSE, true);
 	expect(o, "GET / HTTP/1.0\r\n\r\n", HELLO_CLOSE, true);
 	expect(o, "GET / HTTP/1.0\r\nConnection: keep-alive\r\n\r\n",
-	       "HTTP/1.1 200 OK\r\nContent-Length: 5\r\nConnection: keep-alive\r\n\r\nhello", false);
+		"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nConnection: keep-alive\r\n\r\nhello", false);
 	/* What comes behind a request that closes is not looked at. */
 	expect(o, GET_CLOSE "GET /more HTTP/1.1\r\nHost: a\r\n\r\n", HELLO_CLOSE, true);
 }
@@ -231,9 +231,9 @@ static void response_trailers(void **state)
 static void requests_at_every_split(void **state)
 {
 	static const char bytes[] = "POST /a HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
-	                            "3\r\nabc\r\n4;x=y\r\ndefg\r\n0\r\nX-Sum: 7\r\n\r\n"
-	                            "\r\nPUT /b HTTP/1.1\r\nHost: b\r\nContent-Length: 4\r\n\r\nwxyz"
-	                            "GET http://c/c HTTP/1.1\r\nHost: c\r\n\r\n";
+				    "3\r\nabc\r\n4;x=y\r\ndefg\r\n0\r\nX-Sum: 7\r\n\r\n"
+				    "\r\nPUT /b HTTP/1.1\r\nHost: b\r\nContent-Length: 4\r\n\r\nwxyz"
+				    "GET http://c/c HTTP/1.1\r\nHost: c\r\n\r\n";
 	size_t length = sizeof bytes - 1;
 
 	(void)state;
@@ -347,8 +347,9 @@ static void continue_is_forwarded_once(void **state)
 	call_send_informational(pair->served, "HTTP/1.1 103 Early Hints\r\nLink: <x>\r\n\r\n");
 	side_resume(pair->served->side);
 	pair_settle(pair);
-	assert_string_equal(CONTINUE OK_HELLO "hello" "HTTP/1.1 103 Early Hints\r\nLink: <x>\r\n\r\n" OK_HELLO "hello",
-	                    answer_of(pair));
+	assert_string_equal(CONTINUE OK_HELLO "hello"
+					      "HTTP/1.1 103 Early Hints\r\nLink: <x>\r\n\r\n" OK_HELLO "hello",
+		answer_of(pair));
 	pair_free(pair);
 }
 
@@ -386,11 +387,11 @@ static void rests_are_dropped_or_close(void **state)
 
 	(void)state;
 	expect(o, "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\n\r\nbodyGET / HTTP/1.1\r\nHost: a\r\n\r\n",
-	       OK_HELLO "hello" OK_HELLO "hello", false);
+		OK_HELLO "hello" OK_HELLO "hello", false);
 	expect(o,
-	       "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nbody\r\n0\r\nX: y\r\n\r\nGET / HTTP/1.1\r\nHost: "
-	       "a\r\n\r\n",
-	       OK_HELLO "hello" OK_HELLO "hello", false);
+		"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nbody\r\n0\r\nX: y\r\n\r\nGET / HTTP/1.1\r\nHost: "
+		"a\r\n\r\n",
+		OK_HELLO "hello" OK_HELLO "hello", false);
 	/* broken, but nobody cares any more */
 	expect(o, "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n", OK_HELLO "hello", true);
 	/* known to be too much */
@@ -661,7 +662,8 @@ static void bad_requests(void **state)
 	for (unsigned filter = 0; filter < 2; filter++) {
 		o.filter = filter;
 		check_refused(o, "GET / HTTP/1.1\r\nHost : a\r\n\r\n", 400, "Bad Request");
-		check_refused(o, "GET / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n", 400, "Bad Request");
+		check_refused(
+			o, "GET / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n", 400, "Bad Request");
 		check_refused(o, "GET / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: gzip\r\n\r\n", 501, "Not Implemented");
 		check_refused(o, "GET / HTTP/2.7\r\nHost: a\r\n\r\n", 505, "HTTP Version Not Supported");
 		snprintf(line, 21000, "GET /%s HTTP/1.1\r\n", large);
@@ -687,8 +689,8 @@ static void refusals_carry_their_text(void **state)
 	pair_send_raw_text(pair, "bad\r\n\r\n");
 	assert_true(pair_run_until_raw_over(pair));
 	assert_string_equal("HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain\r\nContent-Length: 10\r\n"
-	                    "l5d-err: no%20%22good%22%0A\r\nConnection: close\r\n\r\nno \"good\"\n",
-	                    answer_of(pair));
+			    "l5d-err: no%20%22good%22%0A\r\nConnection: close\r\n\r\nno \"good\"\n",
+		answer_of(pair));
 	pair_free(pair);
 }
 

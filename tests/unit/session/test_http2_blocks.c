@@ -98,7 +98,10 @@ static void long_blocks(void **state)
 		/* "b: 2" is added to the table behind what is too large, and then named. */
 		struct slice block = frames_block(fields, room);
 
-		memcpy(room + block.length, "\x40\1b\1" "2", 5);
+		memcpy(room + block.length,
+			"\x40\1b\1"
+			"2",
+			5);
 		put_block(3, slice_make(room, block.length + 5), 10000);
 		block = frames_block(FRAMES_GET, room);
 		room[block.length] = (char)0xbe;

@@ -11,7 +11,8 @@
 
 #define GET "GET /path?query HTTP/1.1\r\nHost: example\r\nX-Test: 1\r\n\r\n"
 #define POST "POST /in HTTP/1.1\r\nHost: example\r\nTransfer-Encoding: chunked\r\n\r\n"
-#define WEBSOCKET "GET /chat HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: websocket\r\n" \
+#define WEBSOCKET \
+	"GET /chat HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: websocket\r\n" \
 	"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
 
 static struct pair *pair;
@@ -86,7 +87,10 @@ static void preface_and_request(void **state)
 	begin();
 	assert_memory_equal(http2_preface, pair->received.bytes, HTTP2_PREFACE_LENGTH);
 	assert_int_equal(HTTP2_SETTINGS, frames.seen[0].frame.type);
-	assert_memory_equal("\0\2\0\0\0\0" "\0\4\0\1\0\0" "\0\6\0\0\x20\0", frames.seen[0].payload, 18);
+	assert_memory_equal("\0\2\0\0\0\0"
+			    "\0\4\0\1\0\0"
+			    "\0\6\0\0\x20\0",
+		frames.seen[0].payload, 18);
 	expect_answer(1);
 	const struct frames_seen *head = frames_find(&frames, HTTP2_HEADERS, 1);
 	assert_string_equal(":method: GET\r\n:authority: example\r\n:scheme: http\r\n:path: /path?query\r\nx-test: 1\r\n", head->fields);
@@ -469,7 +473,8 @@ static void websockets(void **state)
 	send_and_settle();
 	call = pair_call(pair, WEBSOCKET, false, release_when_over);
 	send_and_settle();
-	assert_string_equal(":method: CONNECT\r\n:authority: a\r\n:scheme: http\r\n:path: /chat\r\n:protocol: websocket\r\nsec-websocket-version: 13\r\n",
+	assert_string_equal(":method: CONNECT\r\n:authority: a\r\n:scheme: http\r\n:path: /chat\r\n:protocol: "
+			    "websocket\r\nsec-websocket-version: 13\r\n",
 		frames_find(&frames, HTTP2_HEADERS, 1)->fields);
 	assert_int_equal(HTTP2_END_HEADERS, frames_find(&frames, HTTP2_HEADERS, 1)->frame.flags);
 	frames_headers(&frames, 1, 0, ":status|200\nsec-websocket-protocol|chat\n");

@@ -92,7 +92,11 @@ static void preface_and_answer(void **state)
 	frames_headers(&frames, 1, HTTP2_END_STREAM, FRAMES_GET);
 	send_and_settle();
 	assert_int_equal(HTTP2_SETTINGS, frames.seen[0].frame.type);
-	assert_memory_equal("\0\3\0\0\3\xe8" "\0\x8\0\0\0\1" "\0\4\0\1\0\0" "\0\6\0\0\x20\0", frames.seen[0].payload, 24);
+	assert_memory_equal("\0\3\0\0\3\xe8"
+			    "\0\x8\0\0\0\1"
+			    "\0\4\0\1\0\0"
+			    "\0\6\0\0\x20\0",
+		frames.seen[0].payload, 24);
 	assert_int_equal(24, frames.seen[0].frame.length);
 	assert_int_equal(HTTP2_WINDOW_UPDATE, frames.seen[1].frame.type);
 	assert_int_equal(1, frames_number(&frames, HTTP2_SETTINGS, 0) - 1); /* the ACK */
@@ -115,7 +119,10 @@ static void byte_by_byte(void **state)
 	(void)state;
 	begin((struct pair_options){ .calm = true });
 	frames_headers(&frames, 1, 0, FRAMES_POST "content-length|5\n");
-	frames_put(&frames, HTTP2_DATA, HTTP2_PADDED, 1, "\3" "ab\0\0\0", 6);
+	frames_put(&frames, HTTP2_DATA, HTTP2_PADDED, 1,
+		"\3"
+		"ab\0\0\0",
+		6);
 	frames_put(&frames, 0x42, 0xff, 1, "any", 3); /* of a type that nobody knows */
 	frames_data(&frames, 1, HTTP2_END_STREAM, 3);
 	for (size_t i = 0; i < frames.out.length; i++) {
@@ -911,14 +918,16 @@ static void websockets(void **state)
 
 	(void)state;
 	begin((struct pair_options){ .serve = answer_tunnel });
-	frames_headers(&frames, 1, 0, ":method|CONNECT\n:protocol|websocket\n:scheme|http\n:path|/chat\n:authority|a\nsec-websocket-version|13\n");
+	frames_headers(
+		&frames, 1, 0, ":method|CONNECT\n:protocol|websocket\n:scheme|http\n:path|/chat\n:authority|a\nsec-websocket-version|13\n");
 	send_and_settle();
 	head = &pair->served->head;
 	assert_int_equal(METHOD_GET, head->method);
 	assert_true(head->upgrades);
 	assert_true(slice_equal(SLICE("websocket"), field_value(head_find(head, FIELD_UPGRADE))));
 	assert_int_equal(24, field_value(head_find_name(head, SLICE("sec-websocket-key"))).length);
-	call_send_head(pair->served, "HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Accept: x\r\n\r\n", false);
+	call_send_head(pair->served,
+		"HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Accept: x\r\n\r\n", false);
 	frames_data(&frames, 1, 0, 3);
 	send_and_settle();
 	assert_string_equal(":status: 200\r\n", frames_find(&frames, HTTP2_HEADERS, 1)->fields);

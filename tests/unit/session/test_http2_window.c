@@ -79,8 +79,7 @@ static void peer_listen(void)
 			peer.connection += http2_get32(seen->payload);
 		else if (seen->frame.type == HTTP2_WINDOW_UPDATE)
 			peer.stream[seen->frame.stream / 2] += http2_get32(seen->payload);
-		else if (seen->frame.type == HTTP2_SETTINGS && !(seen->frame.flags & HTTP2_ACK) &&
-			(first || !peer.deaf))
+		else if (seen->frame.type == HTTP2_SETTINGS && !(seen->frame.flags & HTTP2_ACK) && (first || !peer.deaf))
 			peer_settings(seen, first);
 	}
 }
@@ -270,10 +269,8 @@ static void share_of_a_window(void **state)
 
 	(void)state;
 	for (unsigned i = 0; i < 3; i++) {
-		pair = pair_new(&(struct pair_options){ .codec = &codec_http2,
-			.serve = wait_for_end,
-			.calm = true,
-			.limits.window_share = cases[i].share });
+		pair = pair_new(&(struct pair_options){
+			.codec = &codec_http2, .serve = wait_for_end, .calm = true, .limits.window_share = cases[i].share });
 		pair_connect_raw(pair);
 		frames_new(&frames, pair);
 		frames_preface(&frames);

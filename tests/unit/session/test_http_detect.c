@@ -87,7 +87,7 @@ static void first_bytes_of_http1(void **state)
 		"P / HTTP/1.1\r\nHost: a\r\n\r\n",
 		"PRI / HTTP/1.1\r\nHost: a\r\n\r\n",
 		"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\nab",
-		"PRI * HTTP/1.1\r\nHost: a\r\n\r\n",      /* refused: no method that may ask for all */
+		"PRI * HTTP/1.1\r\nHost: a\r\n\r\n", /* refused: no method that may ask for all */
 		"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\x0b",
 	};
 
@@ -238,8 +238,8 @@ static void upgrades_that_are_ignored(void **state)
 		UPGRADE "HTTP2-Settings: AAQAAAAD\r\nHTTP2-Settings: AAQAAAAD\r\n",
 		UPGRADE "HTTP2-Settings: AAQAAAA\r\n",
 		UPGRADE "HTTP2-Settings: AAQAAAAD=\r\n",
-		UPGRADE "HTTP2-Settings: AAT_____\r\n",   /* a window of 2^32 - 1 */
-		UPGRADE "HTTP2-Settings: AAUAAAAB\r\n",   /* frames of a byte */
+		UPGRADE "HTTP2-Settings: AAT_____\r\n", /* a window of 2^32 - 1 */
+		UPGRADE "HTTP2-Settings: AAUAAAAB\r\n", /* frames of a byte */
 		"Connection: Upgrade\r\nUpgrade: h2c\r\nHTTP2-Settings: AAQAAAAD\r\n",
 		"Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2\r\nHTTP2-Settings: AAQAAAAD\r\n",
 		"Upgrade: h2c\r\nHTTP2-Settings: AAQAAAAD\r\n",

@@ -69,15 +69,12 @@ struct issued {
 	struct authority_svid svid;
 };
 
-static int ask(struct authority *authority, struct issued *issued, const char *requested, const char *id, int64_t ttl_s,
-	int64_t wall)
+static int ask(struct authority *authority, struct issued *issued, const char *requested, const char *id, int64_t ttl_s, int64_t wall)
 {
 	struct text why = { 0 };
 	*issued = (struct issued){ 0 };
 	assert_int_equal(request_make(slice_of(requested), &issued->key, &issued->request), 0);
-	const struct authority_order order = {
-		.request = text_slice(&issued->request), .id = slice_of(id), .ttl_s = ttl_s
-	};
+	const struct authority_order order = { .request = text_slice(&issued->request), .id = slice_of(id), .ttl_s = ttl_s };
 	int e = authority_issue(authority, &order, wall, &issued->svid, &why);
 	assert_true((e != 0) == (why.length > 0));
 	text_append(&issued->bundle, authority_bundle(authority));
@@ -151,13 +148,11 @@ static void what_is_wrong_is_said(void **state)
 	struct slice bundle = text_slice(&issued.bundle);
 	assert_string_equal(faults(&issued, bundle, text_slice(&other.key), NOW), "key-mismatch ");
 	assert_string_equal(faults(&issued, bundle, text_slice(&issued.key), NOW + 25 * HOUR), "expired ");
-	assert_string_equal(
-		faults(&issued, bundle, text_slice(&issued.key), NOW - HOUR), "not-yet-valid not-yet-valid ");
+	assert_string_equal(faults(&issued, bundle, text_slice(&issued.key), NOW - HOUR), "not-yet-valid not-yet-valid ");
 	remove_all();
 	assert_int_equal(mkdir(folder, 0700), 0);
 	struct authority *stranger = make("example.org");
-	assert_string_equal(
-		faults(&issued, authority_bundle(stranger), text_slice(&issued.key), NOW), "missing-issuer ");
+	assert_string_equal(faults(&issued, authority_bundle(stranger), text_slice(&issued.key), NOW), "missing-issuer ");
 	authority_free(stranger);
 	forget(&issued);
 	forget(&other);
@@ -183,8 +178,7 @@ static void refuses_what_it_should_not_sign(void **state)
 		{ ID, ID, -1, ERROR_LIMIT },
 	};
 	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-		assert_int_equal(
-			ask(authority, &issued, cases[i].requested, cases[i].id, cases[i].ttl_s, NOW), cases[i].error);
+		assert_int_equal(ask(authority, &issued, cases[i].requested, cases[i].id, cases[i].ttl_s, NOW), cases[i].error);
 		forget(&issued);
 	}
 	const struct authority_order garbage = { .request = SLICE("-----BEGIN CERTIFICATE REQUEST-----\nMII\n") };
@@ -246,9 +240,7 @@ static void an_authority_is_made_once(void **state)
 	assert_non_null(strstr(why.bytes, "trust_domain"));
 	const struct authority_options bad = { .trust_domain = SLICE("Example.org") };
 	assert_int_equal(authority_create(directory, &bad, NOW, &why), ERROR_SYNTAX);
-	const struct authority_options short_lived = {
-		.trust_domain = SLICE("example.org"), .max_ttl_s = 3600, .root_life_s = 7200
-	};
+	const struct authority_options short_lived = { .trust_domain = SLICE("example.org"), .max_ttl_s = 3600, .root_life_s = 7200 };
 	assert_int_equal(authority_create(directory, &short_lived, NOW, &why), ERROR_INVALID);
 	text_free(&why);
 }
@@ -275,11 +267,9 @@ static void a_new_root_takes_over_without_a_gap(void **state)
 
 	assert_int_equal(authority_rotate(authority, AUTHORITY_SWITCH, due_s * CLOCK_SECOND, &why), 0);
 	assert_int_equal(ask(authority, &behind, ID, ID, 0, due_s * CLOCK_SECOND), 0);
-	assert_string_equal(
-		faults(&behind, text_slice(&during.bundle), text_slice(&behind.key), due_s * CLOCK_SECOND), "");
+	assert_string_equal(faults(&behind, text_slice(&during.bundle), text_slice(&behind.key), due_s * CLOCK_SECOND), "");
 	assert_string_equal(faults(&during, text_slice(&behind.bundle), text_slice(&during.key), NOW + 2 * HOUR), "");
-	assert_string_equal(faults(&behind, text_slice(&old.bundle), text_slice(&behind.key), due_s * CLOCK_SECOND),
-		"missing-issuer ");
+	assert_string_equal(faults(&behind, text_slice(&old.bundle), text_slice(&behind.key), due_s * CLOCK_SECOND), "missing-issuer ");
 
 	assert_int_equal(authority_next(authority, &due_s), AUTHORITY_DROP);
 	assert_int_equal(due_s, added_s + 2 * AUTHORITY_TTL_S + AUTHORITY_BACKDATE_S);
@@ -398,8 +388,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(a_new_root_takes_over_without_a_gap, make_folder, remove_folder),
 		cmocka_unit_test_setup_teardown(the_old_key_is_gone_from_the_disk, make_folder, remove_folder),
 		cmocka_unit_test_setup_teardown(two_writers_do_not_meet, make_folder, remove_folder),
-		cmocka_unit_test_setup_teardown(
-			being_killed_at_any_instant_leaves_it_usable, make_folder, remove_folder),
+		cmocka_unit_test_setup_teardown(being_killed_at_any_instant_leaves_it_usable, make_folder, remove_folder),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

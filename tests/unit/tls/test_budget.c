@@ -134,9 +134,7 @@ static void connect_all(struct rig *rig, unsigned count)
 	for (unsigned i = 0; i < count; i++) {
 		struct stream *below;
 
-		assert_int_equal(network_connect(rig->client_host, rig->client_loop, &address,
-					 &(struct socket_options){ 0 }, &below),
-			0);
+		assert_int_equal(network_connect(rig->client_host, rig->client_loop, &address, &(struct socket_options){ 0 }, &below), 0);
 		rig->clients[i] = secure_client(rig->secure, below);
 		stream_own(rig->clients[i], &client_events, rig);
 		stream_resume(rig->clients[i]);

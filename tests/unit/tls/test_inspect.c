@@ -111,9 +111,8 @@ static void each_fault_is_a_sentence_with_its_certificate(void **state)
 		.wall_ns = NOW + 25 * 3600 * CLOCK_SECOND,
 		.id = SLICE(ID "2"),
 	});
-	static const enum inspect_fault_kind kinds[] = {
-		INSPECT_EXPIRED, INSPECT_KEY_MISMATCH, INSPECT_BAD_SPIFFE_ID, INSPECT_MISSING_ISSUER
-	};
+	static const enum inspect_fault_kind kinds[] = { INSPECT_EXPIRED, INSPECT_KEY_MISMATCH, INSPECT_BAD_SPIFFE_ID,
+		INSPECT_MISSING_ISSUER };
 	assert_int_equal(found->fault_count, 4);
 	for (unsigned i = 0; i < 4; i++) {
 		assert_int_equal(found->faults[i].kind, kinds[i]);

@@ -16,9 +16,9 @@
 
 enum { NOW = 1767225600 /* 2026-01-01 */, DAY = 86400 };
 
-#define SETTING(path, at_line)                                                                                         \
-	{                                                                                                              \
-		.text = { path, sizeof(path) - 1 }, .file = { "weft.yaml", 9 }, .line = (at_line), .column = 5         \
+#define SETTING(path, at_line) \
+	{ \
+		.text = { path, sizeof(path) - 1 }, .file = { "weft.yaml", 9 }, .line = (at_line), .column = 5 \
 	}
 
 struct world {
@@ -118,8 +118,7 @@ static void files_that_are_not_there(void **state)
 	(void)state;
 	certificate.chain = (struct tls_setting)SETTING("none.pem", 3);
 	certificate.key = (struct tls_setting)SETTING("none.key", 4);
-	check_certificate(
-		certificate, "weft.yaml:3:5: there is no file none.pem\nweft.yaml:4:5: there is no file none.key\n");
+	check_certificate(certificate, "weft.yaml:3:5: there is no file none.pem\nweft.yaml:4:5: there is no file none.key\n");
 }
 
 static void files_with_something_else_in_them(void **state)
@@ -226,8 +225,7 @@ static void ciphers_by_both_names(void **state)
 		SETTING("ECDHE-RSA-AES256-GCM-SHA384", 8),
 		SETTING("TLS_AES_128_GCM_SHA256", 9),
 	};
-	static const struct tls_setting mistyped = SETTING("TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA265", 7),
-					unknown = SETTING("ROT13", 7);
+	static const struct tls_setting mistyped = SETTING("TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA265", 7), unknown = SETTING("ROT13", 7);
 
 	(void)state;
 	check_ciphers(0, good, 3, NULL);

@@ -45,7 +45,10 @@ static void close_client(struct ends *ends)
 static void idle_connections_with_certificates(void **state)
 {
 	struct tls_server_options server = {
-		.certificates = &end_server_certificate, .certificate_count = 1, .trust = &end_trust, .trust_count = 1,
+		.certificates = &end_server_certificate,
+		.certificate_count = 1,
+		.trust = &end_trust,
+		.trust_count = 1,
 		.client_certificate = TLS_CLIENT_CERTIFICATE_REQUIRED,
 	};
 	struct tls_client_options client = { .trust = &end_trust, .trust_count = 1, .certificate = end_client_certificate };
@@ -64,8 +67,8 @@ static void idle_connections_with_certificates(void **state)
 		uint64_t both = cells_in_use() - before;
 		close_client(ends);
 		uint64_t one = cells_in_use() - before;
-		printf("TLS 1.%u: a server's idle connection %llu bytes, a client's %llu\n", version == TLS_1_2 ? 2 : 3, (unsigned long long)one,
-		       (unsigned long long)(both - one));
+		printf("TLS 1.%u: a server's idle connection %llu bytes, a client's %llu\n", version == TLS_1_2 ? 2 : 3,
+			(unsigned long long)one, (unsigned long long)(both - one));
 		assert_in_range(one, 1, MOST);
 		assert_in_range(both - one, 1, MOST_CLIENT);
 		ends_free(ends);

@@ -117,8 +117,7 @@ static void formats_weft_s_own_form(void **state)
 	assert_int_equal(spiffe_format(SLICE("example.org"), SLICE(""), SLICE("front"), text), ERROR_SYNTAX);
 	assert_int_equal(spiffe_format(SLICE("example.org"), SLICE("a/b"), SLICE("front"), text), ERROR_SYNTAX);
 	memset(large, 'a', sizeof large);
-	assert_int_equal(
-		spiffe_format(SLICE("example.org"), slice_make(large, sizeof large), SLICE("b"), text), ERROR_LIMIT);
+	assert_int_equal(spiffe_format(SLICE("example.org"), slice_make(large, sizeof large), SLICE("b"), text), ERROR_LIMIT);
 }
 
 static bool matches(const char *pattern, const char *text)

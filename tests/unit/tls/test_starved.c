@@ -23,8 +23,7 @@ static char long_text[LONG + 1];
 
 static bool is_open_or_over(struct ends *ends)
 {
-	return ends_open(ends) || ends->server.failed || ends->client.failed || ends->server.ended ||
-		ends->client.ended;
+	return ends_open(ends) || ends->server.failed || ends->client.failed || ends->server.ended || ends->client.ended;
 }
 
 static bool is_told(const struct end *end, size_t length)
@@ -34,8 +33,8 @@ static bool is_told(const struct end *end, size_t length)
 
 static bool is_told_or_over(struct ends *ends)
 {
-	return (is_told(&ends->server, LONG) && is_told(&ends->client, LONG)) || ends->server.failed ||
-		ends->client.failed || ends->server.ended || ends->client.ended;
+	return (is_told(&ends->server, LONG) && is_told(&ends->client, LONG)) || ends->server.failed || ends->client.failed ||
+		ends->server.ended || ends->client.ended;
 }
 
 /* Whether all went well. */
@@ -63,9 +62,7 @@ static void starve(uint64_t seed, unsigned version, bool at_server, bool resume)
 		.client_certificate = TLS_CLIENT_CERTIFICATE_REQUIRED,
 		.choices = { .protocols = version },
 	};
-	struct tls_client_options client = {
-		.trust = &end_trust, .trust_count = 1, .certificate = end_client_certificate
-	};
+	struct tls_client_options client = { .trust = &end_trust, .trust_count = 1, .certificate = end_client_certificate };
 	struct ends *ends = ends_new(seed, &server, &client);
 	struct loop *loop = at_server ? ends->server.loop : ends->client.loop;
 	unsigned nth = 0, tried = 0, ended = 0;
@@ -84,9 +81,8 @@ static void starve(uint64_t seed, unsigned version, bool at_server, bool resume)
 		ends_close(ends);
 		failed = sim_fail_memory(loop, 0) == 0;
 	}
-	printf("TLS 1.%u, %s%s: %u of %u allocations failed, %u of them ended the connection\n",
-		version == TLS_1_2 ? 2 : 3, at_server ? "server" : "client", resume ? ", resumed" : "", tried - 1,
-		nth - 1, ended);
+	printf("TLS 1.%u, %s%s: %u of %u allocations failed, %u of them ended the connection\n", version == TLS_1_2 ? 2 : 3,
+		at_server ? "server" : "client", resume ? ", resumed" : "", tried - 1, nth - 1, ended);
 	assert_true(talk(ends));
 	ends_close(ends);
 	ends_free(ends);

@@ -19,13 +19,12 @@
 
 enum { HOUR = 3600 };
 
-#define SETTING(path)                                                                                                  \
-	{                                                                                                              \
-		.text = { path, sizeof(path) - 1 }, .file = { "weft.yaml", 9 }, .line = 1, .column = 1                 \
+#define SETTING(path) \
+	{ \
+		.text = { path, sizeof(path) - 1 }, .file = { "weft.yaml", 9 }, .line = 1, .column = 1 \
 	}
 
-static const struct tls_certificate web_certificate = { .chain = SETTING("certs/web.pem"),
-	.key = SETTING("certs/web.key") };
+static const struct tls_certificate web_certificate = { .chain = SETTING("certs/web.pem"), .key = SETTING("certs/web.key") };
 static const struct tls_setting roots = SETTING("roots/root.pem");
 
 struct world {
@@ -48,8 +47,7 @@ static void put_web(struct world *world, const char *folder, int64_t life_s)
 	struct pki web;
 	char path[64];
 
-	pki_issue(&web, &world->root,
-		&(struct pki_options){ .name = "web", .san = "DNS:web.example", .ends = now_s(world) + life_s });
+	pki_issue(&web, &world->root, &(struct pki_options){ .name = "web", .san = "DNS:web.example", .ends = now_s(world) + life_s });
 	snprintf(path, sizeof path, "%s/web.pem", folder);
 	sim_file_put(world->host, path, slice_of(web.certificate));
 	snprintf(path, sizeof path, "%s/web.key", folder);
@@ -264,8 +262,7 @@ static void sources(void **state)
 	struct world *world = *state;
 	char *chain, *key;
 	struct tls_source sources[2];
-	struct tls_certificate certificate = { .chain = SETTING("svid from memory"),
-		.key = SETTING("key from memory") };
+	struct tls_certificate certificate = { .chain = SETTING("svid from memory"), .key = SETTING("key from memory") };
 	struct tls_server_options options = { .certificates = &certificate, .certificate_count = 1 };
 	struct tls_server *server;
 

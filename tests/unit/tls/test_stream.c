@@ -26,8 +26,7 @@ static struct tls_client_options client_options(void)
 	return (struct tls_client_options){ .trust = &end_trust, .trust_count = 1 };
 }
 
-static void check_failed(
-	struct ends *ends, int server_error, enum tls_failure server, int client_error, enum tls_failure client)
+static void check_failed(struct ends *ends, int server_error, enum tls_failure server, int client_error, enum tls_failure client)
 {
 	assert_true(ends_run_until(ends, ends_failed));
 	assert_int_equal(ends->server.error, server_error);
@@ -94,8 +93,7 @@ static void sessions_are_resumed_while_their_keys_live(void **state)
 			ends_settle(ends);
 			assert_int_equal(stream_security(ends->server.stream)->resumed, resumed[i]);
 			assert_int_equal(stream_security(ends->client.stream)->resumed, resumed[i]);
-			assert_true(slice_equal(stream_security(ends->server.stream)->peer_uri,
-				SLICE("spiffe://example/ns/a/sa/client")));
+			assert_true(slice_equal(stream_security(ends->server.stream)->peer_uri, SLICE("spiffe://example/ns/a/sa/client")));
 			ends_close(ends);
 		}
 		assert_int_equal(counter_read(&ends->server_counters.handshakes), 5);
@@ -155,8 +153,7 @@ static void sessions_with_a_server_that_was_renewed(void **state)
 			copy(ends->server_host, "client.pem", "short.pem");
 			copy(ends->server_host, "client.key", "short.key");
 			problem_init(&problems);
-			assert_int_equal(
-				tls_server_reload(ends->tls_server, loop_wall(ends->server.loop), &problems, &changed), 0);
+			assert_int_equal(tls_server_reload(ends->tls_server, loop_wall(ends->server.loop), &problems, &changed), 0);
 			problem_fini(&problems);
 		}
 		ends_connect(ends, SLICE("client.example"), SLICE(""));
@@ -186,9 +183,8 @@ static void trust(struct ends *ends, struct network *host, const char *const *fi
 	sim_file_put(host, "trusted.pem", text_slice(&bundle));
 	text_free(&bundle);
 	problem_init(&problems);
-	e = host == ends->server_host
-		? tls_server_reload(ends->tls_server, loop_wall(ends->server.loop), &problems, &changed)
-		: tls_client_reload(ends->tls_client, loop_wall(ends->client.loop), &problems, &changed);
+	e = host == ends->server_host ? tls_server_reload(ends->tls_server, loop_wall(ends->server.loop), &problems, &changed)
+				      : tls_client_reload(ends->tls_client, loop_wall(ends->client.loop), &problems, &changed);
 	assert_int_equal(e, 0);
 	assert_true(changed);
 	problem_fini(&problems);
@@ -274,8 +270,7 @@ static void certificates_are_chosen_by_name(void **state)
 		ends_connect(ends, slice_of(cases[i].asked), SLICE(""));
 		assert_true(ends_run_until(ends, fits ? ends_open : ends_failed));
 		if (fits)
-			assert_true(
-				slice_equal(stream_security(ends->client.stream)->peer_dns, slice_of(cases[i].shown)));
+			assert_true(slice_equal(stream_security(ends->client.stream)->peer_dns, slice_of(cases[i].shown)));
 		else
 			assert_int_equal(ends->client.error, ERROR_DENIED);
 		ends_free(ends);
@@ -563,8 +558,7 @@ static void few_records_in_one_take(void **state)
 	struct tls_server_options server = server_options();
 	struct tls_client_options client = client_options();
 	static char many[40000];
-	struct piece pieces[] = { { NULL, "head", 4 }, { NULL, "", 0 }, { NULL, "body", 4 },
-		{ NULL, many, sizeof many } };
+	struct piece pieces[] = { { NULL, "head", 4 }, { NULL, "", 0 }, { NULL, "body", 4 }, { NULL, many, sizeof many } };
 
 	(void)state;
 	struct ends *ends = ends_new(34, &server, &client);

@@ -38,8 +38,7 @@ static void check_same(const struct feed_case *one, struct verdict_input setting
 
 	http1_verdict(&verdict, &settings);
 	if (strcmp(verdict.bytes, whole) != 0)
-		fail_msg("input:\n%s\nwhole:\n%s\nstep %zu, cut %zu:\n%s", one->input, whole, settings.step,
-			settings.cut, verdict.bytes);
+		fail_msg("input:\n%s\nwhole:\n%s\nstep %zu, cut %zu:\n%s", one->input, whole, settings.step, settings.cut, verdict.bytes);
 	text_free(&verdict);
 }
 
@@ -69,7 +68,5 @@ void feed_requests(const struct feed_case *cases, size_t count)
 void feed_responses(const struct feed_case *cases, size_t count, enum method request_method)
 {
 	for (size_t i = 0; i < count; i++)
-		feed_check(&cases[i],
-			(struct verdict_input){
-				.is_response = true, .request_method = request_method, .closes = true });
+		feed_check(&cases[i], (struct verdict_input){ .is_response = true, .request_method = request_method, .closes = true });
 }

@@ -14,8 +14,7 @@
 
 struct feed_case {
 	const char *input;
-	const char
-		*wanted; /* lines of http1_verdict.h, with '|' between them; "!LINE": a line that must not be there */
+	const char *wanted; /* lines of http1_verdict.h, with '|' between them; "!LINE": a line that must not be there */
 };
 
 /* Runs one case with these settings; fails the test if it isn't as wanted. settings.length: of an input that contains NUL. */

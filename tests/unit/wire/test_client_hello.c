@@ -114,8 +114,7 @@ static void every_split_of_the_bytes(void **state)
 		struct client_hello hello;
 
 		client_hello_start(&hello);
-		assert_int_equal(client_hello_feed(&hello, slice_make(bytes.bytes, cut)),
-			cut < bytes.length ? ERROR_INCOMPLETE : 0);
+		assert_int_equal(client_hello_feed(&hello, slice_make(bytes.bytes, cut)), cut < bytes.length ? ERROR_INCOMPLETE : 0);
 		assert_int_equal(client_hello_feed(&hello, slice_make(bytes.bytes + cut, bytes.length - cut)), 0);
 		check_usual(&hello);
 	}
@@ -131,8 +130,8 @@ static void every_size_of_records_byte_by_byte(void **state)
 
 		client_hello_start(&hello);
 		for (size_t i = 0; i < bytes.length; i++)
-			assert_int_equal(client_hello_feed(&hello, slice_make(bytes.bytes + i, 1)),
-				i + 1 < bytes.length ? ERROR_INCOMPLETE : 0);
+			assert_int_equal(
+				client_hello_feed(&hello, slice_make(bytes.bytes + i, 1)), i + 1 < bytes.length ? ERROR_INCOMPLETE : 0);
 		check_usual(&hello);
 		text_free(&bytes);
 	}

@@ -198,8 +198,7 @@ static void failures_truncation_and_extended_codes(void **state)
 	m.length -= 3; /* cut inside a record, as truncation may */
 	assert_int_equal(read_good(&m, "a.x", DNS_A).outcome, DNS_TRUNCATED);
 	m = response_to("a.x", DNS_A, 0);
-	dns_message_record(
-		&m, DNS_ADDITIONAL, "", DNS_OPT, 1232, 0x01000000, SLICE("")); /* BADVERS, RFC 6891 section 9 */
+	dns_message_record(&m, DNS_ADDITIONAL, "", DNS_OPT, 1232, 0x01000000, SLICE("")); /* BADVERS, RFC 6891 section 9 */
 	answer = read_good(&m, "a.x", DNS_A);
 	assert_int_equal(answer.outcome, DNS_FAILED);
 	assert_int_equal(answer.code, 16);

@@ -65,9 +65,18 @@ static void http_statuses_have_their_meaning(void **state)
 		unsigned http;
 		enum grpc_status grpc;
 	} mapping[] = {
-		{ 400, GRPC_INTERNAL },    { 401, GRPC_UNAUTHENTICATED }, { 403, GRPC_PERMISSION_DENIED }, { 404, GRPC_UNIMPLEMENTED },
-		{ 429, GRPC_UNAVAILABLE }, { 502, GRPC_UNAVAILABLE },     { 503, GRPC_UNAVAILABLE },       { 504, GRPC_UNAVAILABLE },
-		{ 200, GRPC_UNKNOWN },     { 500, GRPC_UNKNOWN },         { 302, GRPC_UNKNOWN },           { 418, GRPC_UNKNOWN },
+		{ 400, GRPC_INTERNAL },
+		{ 401, GRPC_UNAUTHENTICATED },
+		{ 403, GRPC_PERMISSION_DENIED },
+		{ 404, GRPC_UNIMPLEMENTED },
+		{ 429, GRPC_UNAVAILABLE },
+		{ 502, GRPC_UNAVAILABLE },
+		{ 503, GRPC_UNAVAILABLE },
+		{ 504, GRPC_UNAVAILABLE },
+		{ 200, GRPC_UNKNOWN },
+		{ 500, GRPC_UNKNOWN },
+		{ 302, GRPC_UNKNOWN },
+		{ 418, GRPC_UNKNOWN },
 	};
 
 	(void)state;
@@ -154,7 +163,8 @@ static void messages_are_escaped(void **state)
 
 static void messages_are_counted_however_they_come(void **state)
 {
-	static const char body[] = "\0\0\0\0\3abc\1\0\0\0\0\0\0\0\1\2" "0123456789";
+	static const char body[] = "\0\0\0\0\3abc\1\0\0\0\0\0\0\0\1\2"
+				   "0123456789";
 	struct slice all = slice_make(body, 8 + 5 + 5 + 10);
 
 	(void)state;
@@ -186,7 +196,10 @@ static void trailers_become_a_frame(void **state)
 	arena_init(&arena, NULL, 0);
 	frame = grpc_web_trailers(&arena, &trailers);
 	assert_int_equal(frame.length, 5 + 34);
-	assert_memory_equal(frame.at, "\x80\0\0\0\x22" "grpc-status: 0\r\ngrpc-message: hi\r\n", frame.length);
+	assert_memory_equal(frame.at,
+		"\x80\0\0\0\x22"
+		"grpc-status: 0\r\ngrpc-message: hi\r\n",
+		frame.length);
 	grpc_frames_count(&frames, frame);
 	assert_true(grpc_frames_whole(&frames) && frames.trailers);
 	assert_int_equal(frames.messages, 0);
@@ -252,7 +265,8 @@ static void texts_are_decoded_in_pieces(void **state)
 
 static void texts_are_encoded_in_pieces(void **state)
 {
-	static const char *const table[][2] = { { "", "" }, { "f", "Zg==" }, { "fo", "Zm8=" }, { "foo", "Zm9v" }, { "foobar", "Zm9vYmFy" } };
+	static const char *const table[][2] = { { "", "" }, { "f", "Zg==" }, { "fo", "Zm8=" }, { "foo", "Zm9v" },
+		{ "foobar", "Zm9vYmFy" } };
 
 	(void)state;
 	for (size_t i = 0; i < sizeof table / sizeof *table; i++) {

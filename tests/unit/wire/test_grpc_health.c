@@ -46,8 +46,7 @@ static void test_responses_tell_the_state(void **state)
 	assert_int_equal(GRPC_HEALTH_UNKNOWN, read_state(BODY("\0\0\0\0\3\x08\x80\1")));
 	/* The last one counts, and fields of later versions are passed over, whatever their type. */
 	assert_int_equal(GRPC_HEALTH_SERVING, read_state(BODY("\0\0\0\0\4\x08\2\x08\1")));
-	assert_int_equal(GRPC_HEALTH_SERVING,
-		read_state(BODY("\0\0\0\0\x18\x10\x96\1\x19\1\2\3\4\5\6\7\x08\x1a\3abc\x25\1\2\3\4\x08\1")));
+	assert_int_equal(GRPC_HEALTH_SERVING, read_state(BODY("\0\0\0\0\x18\x10\x96\1\x19\1\2\3\4\5\6\7\x08\x1a\3abc\x25\1\2\3\4\x08\1")));
 }
 
 static void test_what_is_no_response_is_refused(void **state)

@@ -96,8 +96,7 @@ static struct made *make(const char *const *lines)
 		size_t colon = slice_find(slice_of(*lines), ':');
 		struct slice name = slice_make(*lines, colon);
 
-		assert_int_equal(
-			head_add(&made.head, &made.arena, field_identify(name), name, slice_of(*lines + colon + 2)), 0);
+		assert_int_equal(head_add(&made.head, &made.arena, field_identify(name), name, slice_of(*lines + colon + 2)), 0);
 	}
 	return &made;
 }
@@ -115,8 +114,7 @@ static const char *kept(const struct head *head)
 		if (!head->fields[i].dropped) {
 			struct slice name = field_name(&head->fields[i]);
 
-			length += (size_t)snprintf(
-				text + length, sizeof text - length, "%s%.*s", length ? " " : "", SLICE_ARGS(name));
+			length += (size_t)snprintf(text + length, sizeof text - length, "%s%.*s", length ? " " : "", SLICE_ARGS(name));
 		}
 	}
 	return text;
@@ -205,9 +203,9 @@ static void test_adds(void **state)
 
 static void test_hop_by_hop(void **state)
 {
-	struct made *m = MAKE("A: 1", "Connection: x-named, A , close", "Keep-Alive: 2", "X-Named: 3",
-		"Proxy-Connection: 4", "Proxy-Authenticate: 5", "Proxy-Authorization: 6", "TE: 7", "Trailer: 8",
-		"Transfer-Encoding: chunked", "Upgrade: 9", "B: 10", "x-named: 11", "Content-Length: 12");
+	struct made *m = MAKE("A: 1", "Connection: x-named, A , close", "Keep-Alive: 2", "X-Named: 3", "Proxy-Connection: 4",
+		"Proxy-Authenticate: 5", "Proxy-Authorization: 6", "TE: 7", "Trailer: 8", "Transfer-Encoding: chunked", "Upgrade: 9",
+		"B: 10", "x-named: 11", "Content-Length: 12");
 
 	(void)state;
 	head_drop_hop_by_hop(&m->head, false);

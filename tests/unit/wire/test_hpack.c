@@ -57,13 +57,15 @@ static void requests_of_the_rfc(void **state)
 		{ "828684410f7777772e6578616d706c652e636f6d", GET },
 		{ "828684be58086e6f2d6361636865", GET "cache-control: no-cache\r\n" },
 		{ "828785bf400a637573746f6d2d6b65790c637573746f6d2d76616c7565",
-			":method: GET\r\n:scheme: https\r\n:path: /index.html\r\n:authority: www.example.com\r\ncustom-key: custom-value\r\n" },
+			":method: GET\r\n:scheme: https\r\n:path: /index.html\r\n:authority: www.example.com\r\ncustom-key: "
+			"custom-value\r\n" },
 	};
 	static const struct example huffman[] = {
 		{ "828684418cf1e3c2e5f23a6ba0ab90f4ff", GET },
 		{ "828684be5886a8eb10649cbf", GET "cache-control: no-cache\r\n" },
 		{ "828785bf408825a849e95ba97d7f8925a849e95bb8e8b4bf",
-			":method: GET\r\n:scheme: https\r\n:path: /index.html\r\n:authority: www.example.com\r\ncustom-key: custom-value\r\n" },
+			":method: GET\r\n:scheme: https\r\n:path: /index.html\r\n:authority: www.example.com\r\ncustom-key: "
+			"custom-value\r\n" },
 	};
 
 	(void)state;
@@ -82,7 +84,8 @@ static void responses_of_the_rfc(void **state)
 		{ "3fe101488264025885aec3771a4b6196d07abe941054d444a8200595040b8166e082a62d1bff6e919d29ad171863c78f0b97c8e9ae82ae43d3",
 			":status: 302\r\n" REST },
 		{ "4883640effc1c0bf", ":status: 307\r\n" REST },
-		{ "88c16196d07abe941054d444a8200595040b8166e084a62d1bffc05a839bd9ab77ad94e7821dd7f2e6c7b335dfdfcd5b3960d5af27087f3672c1ab270fb529"
+		{ "88c16196d07abe941054d444a8200595040b8166e084a62d1bffc05a839bd9ab77ad94e7821dd7f2e6c7b335dfdfcd5b3960d5af27087f3672c1ab27"
+		  "0fb529"
 		  "1f9587316065c003ed4ee5b1063d5007",
 			":status: 200\r\ncache-control: private\r\ndate: Mon, 21 Oct 2013 20:13:22 GMT\r\n"
 			"location: https://www.example.com\r\ncontent-encoding: gzip\r\n"
@@ -106,18 +109,18 @@ static void refuses(const char *hex)
 static void what_is_no_block(void **state)
 {
 	(void)state;
-	refuses("80");                   /* index 0 */
-	refuses("be");                   /* an entry that is not there */
+	refuses("80");                     /* index 0 */
+	refuses("be");                     /* an entry that is not there */
 	refuses("ff80808080808080808001"); /* an integer without end */
-	refuses("400a6375");             /* cut */
+	refuses("400a6375");               /* cut */
 	refuses("40");
 	refuses("7f");
 	refuses("000161");
-	refuses("8220");                 /* a size update behind a field */
-	refuses("3fe21f");               /* a table of 4097 bytes */
-	refuses("0001618100");           /* Huffman: padding of zeros */
-	refuses("000161823fff");         /* of a byte and more */
-	refuses("00016184ffffffff");     /* the end of a string */
+	refuses("8220");             /* a size update behind a field */
+	refuses("3fe21f");           /* a table of 4097 bytes */
+	refuses("0001618100");       /* Huffman: padding of zeros */
+	refuses("000161823fff");     /* of a byte and more */
+	refuses("00016184ffffffff"); /* the end of a string */
 }
 
 /* What nobody has room for still follows the table; a bomb costs no copying. */
@@ -211,7 +214,8 @@ static void what_nghttp2_writes(void **state)
 			size_t value_length = random_below(&random, random_below(&random, 20) ? 30 : 600);
 
 			for (size_t k = 0; k < value_length; k++)
-				values[j][k] = random_below(&random, 40) ? (char)('a' + random_below(&random, 4)) : (char)random_u64(&random);
+				values[j][k] =
+					random_below(&random, 40) ? (char)('a' + random_below(&random, 4)) : (char)random_u64(&random);
 			fields[j] = (nghttp2_nv){ (uint8_t *)(uintptr_t)name, (uint8_t *)values[j], strlen(name), value_length,
 				random_below(&random, 10) ? 0 : NGHTTP2_NV_FLAG_NO_INDEX };
 		}
@@ -262,7 +266,8 @@ static void what_is_encoded(void **state)
 	at = hpack_put_field(at, HPACK_NONE, SLICE("long"), slice_make(value, 300), false);
 	hpack_judge_new(&judge);
 	assert_true(hpack_judge(&judge, slice_make(block, (size_t)(at - block))));
-	assert_true(slice_starts(text_slice(&judge.fields), SLICE(":method: POST\r\n:path: /x\r\nvia: 1.1 linkerd\r\nx-test-[z]: \r\nlong: vvv")));
+	assert_true(slice_starts(
+		text_slice(&judge.fields), SLICE(":method: POST\r\n:path: /x\r\nvia: 1.1 linkerd\r\nx-test-[z]: \r\nlong: vvv")));
 	assert_int_equal(0, judge.decoder.limit);
 	assert_int_equal(0, judge.tables.in_use);
 	hpack_judge_free(&judge);

@@ -106,8 +106,7 @@ static void test_extension_limit(void **state)
 	for (unsigned length = 4096; length <= 4097; length++) {
 		text_clear(&input);
 		text_format(&input, C "1;%0*d\r\nx\r\n0\r\n\r\n", (int)length - 1, 0);
-		one = (struct feed_case){ input.bytes,
-			length == 4096 ? "data x|end" : "refused 400 chunk extensions are too long" };
+		one = (struct feed_case){ input.bytes, length == 4096 ? "data x|end" : "refused 400 chunk extensions are too long" };
 		feed_check(&one, (struct verdict_input){ 0 });
 	}
 	text_clear(&input);
@@ -131,13 +130,10 @@ static void test_trailers(void **state)
 {
 	static const struct feed_case cases[] = {
 		{ C "0\r\nX: y\r\n\r\n" NEXT, "trailer X: y|end|request GET /next" },
-		{ C "2\r\nhi\r\n0\r\nA:\r\nb: \tc \r\n\r\n" NEXT,
-			"data hi|trailer A: |trailer b: c|request GET /next" },
+		{ C "2\r\nhi\r\n0\r\nA:\r\nb: \tc \r\n\r\n" NEXT, "data hi|trailer A: |trailer b: c|request GET /next" },
 		{ C "0\r\ngrpc-status: 0\r\n\r\n", "trailer grpc-status: 0" },
-		{ C "0\r\nContent-Length: 5\r\nX: y\r\n\r\n" NEXT,
-			"!trailer Content-Length: 5|trailer X: y|request GET /next" },
-		{ C "0\r\nTransfer-Encoding: chunked\r\n\r\n" NEXT,
-			"!trailer Transfer-Encoding: chunked|request GET /next" },
+		{ C "0\r\nContent-Length: 5\r\nX: y\r\n\r\n" NEXT, "!trailer Content-Length: 5|trailer X: y|request GET /next" },
+		{ C "0\r\nTransfer-Encoding: chunked\r\n\r\n" NEXT, "!trailer Transfer-Encoding: chunked|request GET /next" },
 		{ C "0\r\nhost: b\r\nHost: c\r\n\r\n" NEXT, "!trailer host: b|request GET /next" },
 		{ C "0\r\nAuthorization: x\r\nX: y\r\n\r\n", "!trailer Authorization: x|trailer X: y" },
 		{ C "0\r\nSet-Cookie: x\r\n\r\n", "!trailer Set-Cookie: x|end" },
@@ -162,8 +158,7 @@ static void test_trailers(void **state)
 		{ C "0\r\nA:\r\nB:\r\nC:\r\nD:\r\n\r\n", "refused 431 too many trailers" },
 		{ C "0\r\nHost:\r\nHost:\r\nHost:\r\nHost:\r\n\r\n", "refused 431 too many trailers" },
 		{ C "0\r\nX: 4567890123456789012345678901234567890123456\r\n\r\n", "end" },
-		{ C "0\r\nX: 45678901234567890123456789012345678901234567\r\n\r\n",
-			"refused 431 the trailers are too long" },
+		{ C "0\r\nX: 45678901234567890123456789012345678901234567\r\n\r\n", "refused 431 the trailers are too long" },
 	};
 
 	(void)state;
@@ -228,9 +223,7 @@ static void test_written_chunks(void **state)
 	static char payload[70000];
 	char room[HTTP1_CHUNK_HEAD_ROOM];
 	struct text input = { 0 }, wanted = { 0 };
-	struct field line = {
-		.line = "X: y\r\n", .line_length = 6, .name_length = 1, .value_offset = 3, .value_length = 1
-	};
+	struct field line = { .line = "X: y\r\n", .line_length = 6, .name_length = 1, .value_offset = 3, .value_length = 1 };
 	struct field lines[3] = { line, line, line };
 	struct fields trailers = { 3, lines };
 	char *last = memory_new(http1_trailers_room(&trailers));

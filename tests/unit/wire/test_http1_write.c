@@ -32,8 +32,7 @@ static void parse_response(struct message *message, const char *text, enum metho
 
 	strcpy(message->bytes, text);
 	http1_parser_init(&parser, &(struct http1_limits){ 0 });
-	assert_int_equal(
-		http1_parse_response(&parser, message->bytes, strlen(text), method, &message->head, &consumed), 0);
+	assert_int_equal(http1_parse_response(&parser, message->bytes, strlen(text), method, &message->head, &consumed), 0);
 }
 
 /* With all the room it says it needs, with exactly what it takes, and with a byte less. */
@@ -50,8 +49,8 @@ static void check_request(const struct head *head, enum http1_connection connect
 		assert_int_equal(http1_write_request(out, room, head, connection), 0);
 }
 
-static void check_response(const struct head *head, enum method method, enum body framing,
-	enum http1_connection connection, const char *wanted)
+static void check_response(
+	const struct head *head, enum method method, enum body framing, enum http1_connection connection, const char *wanted)
 {
 	char out[ROOM];
 	size_t length = strlen(wanted);
@@ -71,14 +70,13 @@ static void test_request(void **state)
 	parse_request(&m,
 		"GET http://world/x HTTP/1.1\r\nUser-Agent:curl \r\nHost: old\r\nACCEPT:  */*\r\n"
 		"Proxy-Connection: Keep-Alive\r\nX: y\r\n\r\n");
-	check_request(&m.head, HTTP1_CONNECTION_DEFAULT,
-		"GET /x HTTP/1.1\r\nHost: world\r\nUser-Agent:curl \r\nACCEPT:  */*\r\nX: y\r\n\r\n");
+	check_request(
+		&m.head, HTTP1_CONNECTION_DEFAULT, "GET /x HTTP/1.1\r\nHost: world\r\nUser-Agent:curl \r\nACCEPT:  */*\r\nX: y\r\n\r\n");
 	head_drop(&m.head, head_find_name(&m.head, SLICE("accept")));
-	check_request(&m.head, HTTP1_CONNECTION_CLOSE,
-		"GET /x HTTP/1.1\r\nHost: world\r\nUser-Agent:curl \r\nX: y\r\nConnection: close\r\n\r\n");
+	check_request(
+		&m.head, HTTP1_CONNECTION_CLOSE, "GET /x HTTP/1.1\r\nHost: world\r\nUser-Agent:curl \r\nX: y\r\nConnection: close\r\n\r\n");
 	parse_request(&m, "GET http://world?x HTTP/1.1\r\nHost: old\r\n\r\n");
-	check_request(&m.head, HTTP1_CONNECTION_KEEP_ALIVE,
-		"GET /?x HTTP/1.1\r\nHost: world\r\nConnection: keep-alive\r\n\r\n");
+	check_request(&m.head, HTTP1_CONNECTION_KEEP_ALIVE, "GET /?x HTTP/1.1\r\nHost: world\r\nConnection: keep-alive\r\n\r\n");
 	parse_request(&m, "GET / HTTP/1.0\r\n\r\n");
 	check_request(&m.head, HTTP1_CONNECTION_DEFAULT, "GET / HTTP/1.1\r\nHost: \r\n\r\n");
 	parse_request(&m, "CONNECT w:1 HTTP/1.1\r\nHost: x\r\n\r\n");
@@ -93,30 +91,26 @@ static void test_request_framing(void **state)
 
 	(void)state;
 	parse_request(&m, "POST / HTTP/1.1\r\nHost: a\r\ncontent-length:  5\r\nX: y\r\n\r\n");
-	check_request(
-		&m.head, HTTP1_CONNECTION_DEFAULT, "POST / HTTP/1.1\r\nHost: a\r\ncontent-length:  5\r\nX: y\r\n\r\n");
+	check_request(&m.head, HTTP1_CONNECTION_DEFAULT, "POST / HTTP/1.1\r\nHost: a\r\ncontent-length:  5\r\nX: y\r\n\r\n");
 	/* What is sent counts, not what was received. */
 	m.head.body_length = 18446744073709551615U;
-	check_request(&m.head, HTTP1_CONNECTION_DEFAULT,
-		"POST / HTTP/1.1\r\nHost: a\r\nX: y\r\nContent-Length: 18446744073709551615\r\n\r\n");
+	check_request(
+		&m.head, HTTP1_CONNECTION_DEFAULT, "POST / HTTP/1.1\r\nHost: a\r\nX: y\r\nContent-Length: 18446744073709551615\r\n\r\n");
 	m.head.body = BODY_NONE;
 	check_request(&m.head, HTTP1_CONNECTION_DEFAULT, "POST / HTTP/1.1\r\nHost: a\r\nX: y\r\n\r\n");
 	m.head.body = BODY_CHUNKED;
-	check_request(&m.head, HTTP1_CONNECTION_DEFAULT,
-		"POST / HTTP/1.1\r\nHost: a\r\nX: y\r\nTransfer-Encoding: chunked\r\n\r\n");
+	check_request(&m.head, HTTP1_CONNECTION_DEFAULT, "POST / HTTP/1.1\r\nHost: a\r\nX: y\r\nTransfer-Encoding: chunked\r\n\r\n");
 	parse_request(&m, "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 005\r\n\r\n");
 	check_request(&m.head, HTTP1_CONNECTION_DEFAULT, "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\n");
 	/* One of the lines, however many somebody has added. */
 	m.head.body_length = 6;
 	for (unsigned i = 0; i < 2; i++)
-		assert_int_equal(
-			head_add_line(&m.head, FIELD_CONTENT_LENGTH, SLICE("Content-length:6\r\n"), 14, 15), 0);
+		assert_int_equal(head_add_line(&m.head, FIELD_CONTENT_LENGTH, SLICE("Content-length:6\r\n"), 14, 15), 0);
 	check_request(&m.head, HTTP1_CONNECTION_DEFAULT, "POST / HTTP/1.1\r\nHost: a\r\nContent-length:6\r\n\r\n");
 	parse_request(&m, "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n");
 	check_request(&m.head, HTTP1_CONNECTION_DEFAULT, "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n");
 	parse_request(&m, "POST / HTTP/1.1\r\nTransfer-Encoding: Chunked\r\nHost: a\r\n\r\n");
-	check_request(
-		&m.head, HTTP1_CONNECTION_DEFAULT, "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n");
+	check_request(&m.head, HTTP1_CONNECTION_DEFAULT, "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n");
 }
 
 static void test_upgrade(void **state)
@@ -127,8 +121,7 @@ static void test_upgrade(void **state)
 	parse_request(&m, "GET / HTTP/1.1\r\nHost: a\r\nConnection: x, Upgrade\r\nUpgrade: websocket\r\nX: y\r\n\r\n");
 	assert_true(m.head.upgrades);
 	head_drop_hop_by_hop(&m.head, true);
-	check_request(&m.head, HTTP1_CONNECTION_UPGRADE,
-		"GET / HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nConnection: upgrade\r\n\r\n");
+	check_request(&m.head, HTTP1_CONNECTION_UPGRADE, "GET / HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nConnection: upgrade\r\n\r\n");
 	check_request(&m.head, HTTP1_CONNECTION_DEFAULT, "GET / HTTP/1.1\r\nHost: a\r\n\r\n");
 	parse_response(&m, "HTTP/1.1 101 Switch\r\nUpgrade: websocket\r\nConnection: upgrade\r\n\r\n", METHOD_GET);
 	check_response(&m.head, METHOD_GET, BODY_NONE, HTTP1_CONNECTION_UPGRADE,
@@ -140,8 +133,7 @@ static void test_response(void **state)
 	static struct message m;
 
 	(void)state;
-	parse_response(
-		&m, "HTTP/1.0 200 Fine\r\nX: y\r\nContent-Length: 2\r\nKeep-Alive: 5\r\nHost: h\r\n\r\n", METHOD_GET);
+	parse_response(&m, "HTTP/1.0 200 Fine\r\nX: y\r\nContent-Length: 2\r\nKeep-Alive: 5\r\nHost: h\r\n\r\n", METHOD_GET);
 	check_response(&m.head, METHOD_GET, BODY_LENGTH, HTTP1_CONNECTION_DEFAULT,
 		"HTTP/1.1 200 Fine\r\nX: y\r\nContent-Length: 2\r\nHost: h\r\n\r\n");
 	check_response(&m.head, METHOD_GET, BODY_CHUNKED, HTTP1_CONNECTION_CLOSE,
@@ -153,8 +145,8 @@ static void test_response(void **state)
 	parse_response(&m, "HTTP/1.1 200\r\nTransfer-Encoding: chunked\r\nX: y\r\n\r\n", METHOD_GET);
 	assert_int_equal(http1_response_framing(&m.head, VERSION_1_1), BODY_CHUNKED);
 	assert_int_equal(http1_response_framing(&m.head, VERSION_1_0), BODY_UNTIL_CLOSE);
-	check_response(&m.head, METHOD_GET, BODY_CHUNKED, HTTP1_CONNECTION_DEFAULT,
-		"HTTP/1.1 200 \r\nX: y\r\nTransfer-Encoding: chunked\r\n\r\n");
+	check_response(
+		&m.head, METHOD_GET, BODY_CHUNKED, HTTP1_CONNECTION_DEFAULT, "HTTP/1.1 200 \r\nX: y\r\nTransfer-Encoding: chunked\r\n\r\n");
 }
 
 /* Responses whose body's length does not follow from their fields. */
@@ -164,8 +156,8 @@ static void test_bodiless_response(void **state)
 	struct head made = { .is_response = true, .status = 503, .body = BODY_LENGTH, .body_length = 12 };
 
 	(void)state;
-	check_response(&made, METHOD_GET, BODY_LENGTH, HTTP1_CONNECTION_DEFAULT,
-		"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 12\r\n\r\n");
+	check_response(
+		&made, METHOD_GET, BODY_LENGTH, HTTP1_CONNECTION_DEFAULT, "HTTP/1.1 503 Service Unavailable\r\nContent-Length: 12\r\n\r\n");
 	check_response(&made, METHOD_HEAD, BODY_LENGTH, HTTP1_CONNECTION_DEFAULT,
 		"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 12\r\n\r\n");
 	made = (struct head){ .is_response = true, .status = 100 };
@@ -176,16 +168,13 @@ static void test_bodiless_response(void **state)
 	check_response(&made, METHOD_GET, BODY_NONE, HTTP1_CONNECTION_DEFAULT, "HTTP/1.1 304 Not Modified\r\n\r\n");
 	made.status = 200;
 	check_response(&made, METHOD_CONNECT, BODY_NONE, HTTP1_CONNECTION_DEFAULT, "HTTP/1.1 200 OK\r\n\r\n");
-	check_response(
-		&made, METHOD_GET, BODY_NONE, HTTP1_CONNECTION_DEFAULT, "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
+	check_response(&made, METHOD_GET, BODY_NONE, HTTP1_CONNECTION_DEFAULT, "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
 	parse_response(&m, "HTTP/1.1 200 OK\r\nContent-Length: 5\r\nX: y\r\n\r\n", METHOD_HEAD);
-	check_response(&m.head, METHOD_HEAD, BODY_NONE, HTTP1_CONNECTION_DEFAULT,
-		"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nX: y\r\n\r\n");
+	check_response(&m.head, METHOD_HEAD, BODY_NONE, HTTP1_CONNECTION_DEFAULT, "HTTP/1.1 200 OK\r\nContent-Length: 5\r\nX: y\r\n\r\n");
 	parse_response(&m, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", METHOD_HEAD);
 	check_response(&m.head, METHOD_HEAD, BODY_NONE, HTTP1_CONNECTION_DEFAULT, "HTTP/1.1 200 OK\r\n\r\n");
 	parse_response(&m, "HTTP/1.1 304 NM\r\nContent-Length: 5\r\n\r\n", METHOD_GET);
-	check_response(&m.head, METHOD_GET, BODY_NONE, HTTP1_CONNECTION_DEFAULT,
-		"HTTP/1.1 304 NM\r\nContent-Length: 5\r\n\r\n");
+	check_response(&m.head, METHOD_GET, BODY_NONE, HTTP1_CONNECTION_DEFAULT, "HTTP/1.1 304 NM\r\nContent-Length: 5\r\n\r\n");
 	parse_response(&m, "HTTP/1.1 204 NC\r\nContent-Length: 5\r\n\r\n", METHOD_GET);
 	check_response(&m.head, METHOD_GET, BODY_NONE, HTTP1_CONNECTION_DEFAULT, "HTTP/1.1 204 NC\r\n\r\n");
 }

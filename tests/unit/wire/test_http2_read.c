@@ -158,12 +158,16 @@ static void extended_connect(void **state)
 	static struct fixture f;
 	struct head *head = &f.head;
 	char wanted[] = "GET /chat HTTP/1.1\r\nHost: a\r\nsec-websocket-version: 13\r\nupgrade: websocket\r\n"
-			"sec-websocket-key: 12\r\nConnection: upgrade\r\n\r\n", out[1000];
+			"sec-websocket-key: 12\r\nConnection: upgrade\r\n\r\n",
+	     out[1000];
 
 	(void)state;
 	begin(&f, &(struct http2_limits){ 0 });
-	assert_int_equal(0, read_request(&f, ":method|CONNECT\n:protocol|websocket\n:scheme|http\n:path|/chat\n:authority|a\n"
-					      "sec-websocket-version|13\n", false));
+	assert_int_equal(0,
+		read_request(&f,
+			":method|CONNECT\n:protocol|websocket\n:scheme|http\n:path|/chat\n:authority|a\n"
+			"sec-websocket-version|13\n",
+			false));
 	assert_true(head->upgrades);
 	assert_true(slice_equal(SLICE("websocket"), head->protocol));
 	assert_int_equal(0, http2_reader_add(&f.reader, head, SLICE("sec-websocket-key"), SLICE("12")));
@@ -171,7 +175,8 @@ static void extended_connect(void **state)
 	assert_memory_equal(wanted, out, sizeof wanted - 1);
 	end(&f);
 	refuses_request(GET ":protocol|websocket\n", false, ":protocol without an open CONNECT");
-	refuses_request(":method|CONNECT\n:protocol|websocket\n:scheme|http\n:path|/chat\n:authority|a\n", true, ":protocol without an open CONNECT");
+	refuses_request(":method|CONNECT\n:protocol|websocket\n:scheme|http\n:path|/chat\n:authority|a\n", true,
+		":protocol without an open CONNECT");
 	refuses_request(":method|CONNECT\n:protocol|a b\n:scheme|http\n:path|/chat\n:authority|a\n", false, "bad :protocol");
 }
 
@@ -257,7 +262,8 @@ static void heads_share_buffers(void **state)
 	memset(name, 'n', sizeof name - 1);
 	name[sizeof name - 1] = 0;
 	for (unsigned i = 0; i < 200; i++) {
-		snprintf(text, sizeof text, ":method|GET\n:scheme|http\n:path|/%u\n:authority|a\n%s|%u\ncookie|1\ncookie|%u\n", i, name, i, i);
+		snprintf(text, sizeof text, ":method|GET\n:scheme|http\n:path|/%u\n:authority|a\n%s|%u\ncookie|1\ncookie|%u\n", i, name, i,
+			i);
 		assert_int_equal(0, http2_read_request(&f.reader, block_of(&f, text), true, &heads[i], &buffers[i]));
 	}
 	assert_in_range(f.buffers.in_use, 3, 5);
@@ -318,7 +324,8 @@ static void limits(void **state)
 	*out++ = (char)((4000 - 127) >> 7);
 	memset(out, 'v', 4000);
 	memset(out + 4000, 0xbe, 10000);
-	assert_int_equal(ERROR_LIMIT, http2_read_request(&f.reader, slice_make(f.block, (size_t)(out - f.block) + 14000), true, &f.head, &f.buffer));
+	assert_int_equal(
+		ERROR_LIMIT, http2_read_request(&f.reader, slice_make(f.block, (size_t)(out - f.block) + 14000), true, &f.head, &f.buffer));
 	assert_int_equal(431, f.reader.status);
 	assert_int_equal(1, f.buffers.peak);
 	assert_int_equal(0, read_request(&f, GET, true));
@@ -400,7 +407,8 @@ static void trailers(void **state)
 
 	(void)state;
 	begin(&f, &(struct http2_limits){ 0 });
-	assert_int_equal(0, http2_read_trailers(&f.reader, block_of(&f, "grpc-status|0\ncontent-length|5\nhost|a\nx-sum|1\n"), &f.head, &f.buffer));
+	assert_int_equal(
+		0, http2_read_trailers(&f.reader, block_of(&f, "grpc-status|0\ncontent-length|5\nhost|a\nx-sum|1\n"), &f.head, &f.buffer));
 	assert_int_equal(2, f.head.field_count);
 	assert_memory_equal("grpc-status: 0\r\n", f.head.fields[0].line, 16);
 	assert_memory_equal("x-sum: 1\r\n", f.head.fields[1].line, 10);
@@ -409,8 +417,8 @@ static void trailers(void **state)
 	assert_int_equal(ERROR_INVALID, http2_read_trailers(&f.reader, block_of(&f, ":status|200\n"), &f.head, &f.buffer));
 	assert_int_equal(ERROR_INVALID, http2_read_trailers(&f.reader, block_of(&f, "X|1\n"), &f.head, &f.buffer));
 	for (unsigned i = 0; i < 5; i++) {
-		static const char *const of_connection[] = {
-			"connection|close\n", "keep-alive|5\n", "proxy-connection|close\n", "transfer-encoding|chunked\n", "upgrade|h2c\n" };
+		static const char *const of_connection[] = { "connection|close\n", "keep-alive|5\n", "proxy-connection|close\n",
+			"transfer-encoding|chunked\n", "upgrade|h2c\n" };
 
 		assert_int_equal(ERROR_INVALID, http2_read_trailers(&f.reader, block_of(&f, of_connection[i]), &f.head, &f.buffer));
 		assert_string_equal("a field of the connection", f.reader.reason);

@@ -61,13 +61,16 @@ static void requests(void **state)
 		":method: GET\r\n:authority: a:8\r\n:scheme: http\r\n:path: /x?y\r\nx-test: 1\r\nuser-agent: me\r\n");
 	check_request("POST https://a/ HTTP/1.1\r\nHost: b\r\nContent-Length: 12\r\nConnection: close, x\r\nKeep-Alive: 3\r\n\r\n", false,
 		":method: POST\r\n:authority: a\r\n:scheme: https\r\n:path: /\r\ncontent-length: 12\r\n");
-	check_request("PUT / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\nTE: gzip, trailers\r\nExpect: 100-continue\r\n\r\n", false,
-		":method: PUT\r\n:authority: a\r\n:scheme: http\r\n:path: /\r\nexpect: 100-continue\r\nte: trailers\r\n");
+	check_request("PUT / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\nTE: gzip, trailers\r\nExpect: 100-continue\r\n\r\n",
+		false, ":method: PUT\r\n:authority: a\r\n:scheme: http\r\n:path: /\r\nexpect: 100-continue\r\nte: trailers\r\n");
 	check_request("CONNECT a:443 HTTP/1.1\r\nHost: a:443\r\n\r\n", false, ":method: CONNECT\r\n:authority: a:443\r\n");
-	check_request("GET /chat HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Key: k\r\nSec-WebSocket-Version: 13\r\n\r\n",
-		true, ":method: CONNECT\r\n:authority: a\r\n:scheme: http\r\n:path: /chat\r\n:protocol: websocket\r\nsec-websocket-version: 13\r\n");
-	check_request("GET / HTTP/1.1\r\nHost: a\r\nConnection: upgrade, http2-settings\r\nUpgrade: h2c\r\nHTTP2-Settings: x\r\n\r\n", false,
-		":method: GET\r\n:authority: a\r\n:scheme: http\r\n:path: /\r\n");
+	check_request("GET /chat HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Key: "
+		      "k\r\nSec-WebSocket-Version: 13\r\n\r\n",
+		true,
+		":method: CONNECT\r\n:authority: a\r\n:scheme: http\r\n:path: /chat\r\n:protocol: websocket\r\nsec-websocket-version: "
+		"13\r\n");
+	check_request("GET / HTTP/1.1\r\nHost: a\r\nConnection: upgrade, http2-settings\r\nUpgrade: h2c\r\nHTTP2-Settings: x\r\n\r\n",
+		false, ":method: GET\r\n:authority: a\r\n:scheme: http\r\n:path: /\r\n");
 	parse("PUT / HTTP/1.1\r\nHost: a\r\nContent-Length: 12\r\nX-Gone: 1\r\n\r\n", false);
 	head_drop(&head, head_find(&head, FIELD_CONTENT_LENGTH));
 	head_drop(&head, head_find_name(&head, SLICE("x-gone")));
@@ -78,13 +81,15 @@ static void requests(void **state)
 static void responses(void **state)
 {
 	(void)state;
-	check_response("HTTP/1.1 200 Fine\r\nContent-Length: 5\r\nServer: s\r\n\r\n", METHOD_GET, 0, ":status: 200\r\ncontent-length: 5\r\nserver: s\r\n");
+	check_response("HTTP/1.1 200 Fine\r\nContent-Length: 5\r\nServer: s\r\n\r\n", METHOD_GET, 0,
+		":status: 200\r\ncontent-length: 5\r\nserver: s\r\n");
 	check_response("HTTP/1.1 418 x\r\nTransfer-Encoding: chunked\r\nConnection: close\r\n\r\n", METHOD_GET, 0, ":status: 418\r\n");
 	check_response("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n", METHOD_HEAD, 0, ":status: 200\r\ncontent-length: 5\r\n");
 	check_response("HTTP/1.1 304 x\r\nContent-Length: 5\r\n\r\n", METHOD_GET, 0, ":status: 304\r\ncontent-length: 5\r\n");
 	check_response("HTTP/1.1 204 x\r\nContent-Length: 0\r\n\r\n", METHOD_GET, 0, ":status: 204\r\n");
 	check_response("HTTP/1.1 103 x\r\nLink: y\r\n\r\n", METHOD_GET, 0, ":status: 103\r\nlink: y\r\n");
-	check_response("HTTP/1.1 101 x\r\nConnection: upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Accept: y\r\nSec-WebSocket-Protocol: z\r\n\r\n",
+	check_response("HTTP/1.1 101 x\r\nConnection: upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Accept: y\r\nSec-WebSocket-Protocol: "
+		       "z\r\n\r\n",
 		METHOD_GET, 200, ":status: 200\r\nsec-websocket-protocol: z\r\n");
 }
 
@@ -123,7 +128,9 @@ static void frames(void **state)
 	assert_int_equal(HTTP2_GOAWAY_ROOM, http2_put_goaway(block, 7, HTTP2_ENHANCE_YOUR_CALM) - block);
 	assert_memory_equal("\0\0\x8\7\0\0\0\0\0\0\0\0\7\0\0\0\xb", block, HTTP2_GOAWAY_ROOM);
 	assert_int_equal(HTTP2_PING_ROOM, http2_put_ping(block, "12345678", true) - block);
-	assert_memory_equal("\0\0\x8\6\1\0\0\0\0" "12345678", block, HTTP2_PING_ROOM);
+	assert_memory_equal("\0\0\x8\6\1\0\0\0\0"
+			    "12345678",
+		block, HTTP2_PING_ROOM);
 	assert_int_equal(HTTP2_WINDOW_UPDATE_ROOM, http2_put_window_update(block, 0, 1) - block);
 
 	http2_settings_init(&settings);
