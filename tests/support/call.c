@@ -258,3 +258,29 @@ void calls_free(struct call **list)
 		memory_free(call);
 	}
 }
+
+bool call_event_ends(enum call_event event)
+{
+	return event == CALL_END || event == CALL_TRAILERS;
+}
+
+void call_listen(struct call *call, enum call_event event)
+{
+	(void)call;
+	(void)event;
+}
+
+void call_release_when_over(struct call *call, enum call_event event)
+{
+	if (call_event_ends(event))
+		call_release(call, RESET_NONE);
+}
+
+void call_answer_hello(struct call *call, enum call_event event)
+{
+	if (!call_event_ends(event))
+		return;
+	call_send_head(call, "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n", false);
+	call_send(call, "hello", true);
+	call_release(call, RESET_NONE);
+}

@@ -73,4 +73,10 @@ void call_send_trailers(struct call *call, const char *name, const char *value);
 void call_release(struct call *call, enum reset why); /* allowed when released */
 bool call_is_pattern(const struct call *call);        /* what was received is what call_send_pattern sends */
 
+/* Scripts that many need. */
+bool call_event_ends(enum call_event event); /* the other side's message */
+void call_listen(struct call *call, enum call_event event);
+void call_release_when_over(struct call *call, enum call_event event);
+void call_answer_hello(struct call *call, enum call_event event); /* 200 and five bytes, when the request is over */
+
 #endif

@@ -188,6 +188,12 @@ void frames_settle(struct frames *frames)
 	frames_read(frames);
 }
 
+void frames_exchange(struct frames *frames)
+{
+	frames_send(frames);
+	frames_settle(frames);
+}
+
 static bool is(const struct frames_seen *seen, enum http2_type type, uint32_t stream)
 {
 	return seen->frame.type == type && seen->frame.stream == stream;
@@ -236,4 +242,11 @@ uint32_t frames_goaway_code(const struct frames *frames)
 	for (unsigned i = 0; i < frames->count; i++)
 		code = frames->seen[i].frame.type == HTTP2_GOAWAY ? frames->seen[i].code : code;
 	return code;
+}
+
+bool frames_hello(struct frames *frames, uint32_t stream)
+{
+	frames_headers(frames, stream, HTTP2_END_STREAM, FRAMES_GET);
+	frames_exchange(frames);
+	return frames_find(frames, HTTP2_HEADERS, stream) && frames_data_length(frames, stream) == 5;
 }

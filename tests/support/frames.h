@@ -58,6 +58,9 @@ void frames_send(struct frames *frames);
 /* All that was received so far, in `seen`. */
 void frames_read(struct frames *frames);
 void frames_settle(struct frames *frames);
+void frames_exchange(struct frames *frames); /* sends and settles */
+/* Whether five bytes answer FRAMES_GET. */
+bool frames_hello(struct frames *frames, uint32_t stream);
 
 /* The first of that type on that stream; NULL: none. */
 const struct frames_seen *frames_find(const struct frames *frames, enum http2_type type, uint32_t stream);

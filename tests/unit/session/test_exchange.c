@@ -35,20 +35,9 @@ static void every_variant(void **state)
 	}
 }
 
-static bool is_over(enum call_event event)
-{
-	return event == CALL_END || event == CALL_TRAILERS;
-}
-
-static void release_when_over(struct call *call, enum call_event event)
-{
-	if (is_over(event))
-		call_release(call, RESET_NONE);
-}
-
 static void answer_hello(struct call *call, enum call_event event)
 {
-	if (!is_over(event))
+	if (!call_event_ends(event))
 		return;
 	call_send_head(call, OK_HELLO, false);
 	call_send(call, "hello", true);
@@ -73,7 +62,7 @@ static void expect_hello(struct pair *pair)
 
 	pair->options.serve = answer_hello;
 	assert_true(pair_run_until(pair, client_is_free));
-	call = pair_call(pair, GET, true, release_when_over);
+	call = pair_call(pair, GET, true, call_release_when_over);
 	assert_true(pair_run_until_over(pair, call));
 	check_hello(call);
 }
@@ -109,7 +98,7 @@ static void check_get(struct call *call, enum call_event event)
 	assert_int_equal(BODY_NONE, head->body);
 	assert_true(slice_equal(SLICE("1"), field_value(head_find_name(head, SLICE("x-test")))));
 	call_send_head(call, "HTTP/1.1 204 No Content\r\n\r\n", true);
-	call->script = release_when_over;
+	call->script = call_release_when_over;
 }
 
 static void heads_arrive_as_they_were_sent(struct pair_options options)
@@ -119,7 +108,7 @@ static void heads_arrive_as_they_were_sent(struct pair_options options)
 
 	options.serve = check_get;
 	pair = pair_new(&options);
-	call = pair_call(pair, GET, true, release_when_over);
+	call = pair_call(pair, GET, true, call_release_when_over);
 	assert_true(pair_run_until_over(pair, call));
 	assert_int_equal(204, call->status);
 	assert_true(call->ended);
@@ -168,7 +157,7 @@ static void upload(struct call *call, enum call_event event)
 {
 	if (event == CALL_WRITABLE)
 		send_more(call);
-	release_when_over(call, event);
+	call_release_when_over(call, event);
 }
 
 static struct call *begin_upload(struct pair *pair, const char *head, size_t length)
@@ -219,7 +208,7 @@ static void trailers_both_ways(struct pair_options options)
 
 	options.serve = echo;
 	pair = pair_new(&options);
-	call = pair_call(pair, POST_CHUNKED, false, release_when_over);
+	call = pair_call(pair, POST_CHUNKED, false, call_release_when_over);
 	call_send_pattern(call, 10, false);
 	call_send_trailers(call, "X-Sum", "42");
 	assert_true(pair_run_until_over(pair, call));
@@ -247,7 +236,7 @@ static void informational_heads_come_first(struct pair_options options)
 
 	options.serve = send_informationals;
 	pair = pair_new(&options);
-	call = pair_call(pair, GET, true, release_when_over);
+	call = pair_call(pair, GET, true, call_release_when_over);
 	assert_true(pair_run_until_over(pair, call));
 	assert_int_equal(2, call->informational);
 	assert_int_equal(102, call->last_informational);
@@ -331,7 +320,7 @@ static void answer_at_once_and_listen(struct call *call, enum call_event event)
 		call_send_head(call, OK_HELLO, false);
 		call_send(call, "hello", true);
 	}
-	release_when_over(call, event);
+	call_release_when_over(call, event);
 }
 
 /* The response has ended before its request; both are delivered whole. */
@@ -518,7 +507,7 @@ static void sides_outlive_their_sessions(struct pair_options options)
 
 static void answer_much(struct call *call, enum call_event event)
 {
-	if (is_over(event)) {
+	if (call_event_ends(event)) {
 		call_send_head(call, OK_CHUNKED, false);
 		call->to_send = 4 * 1000 * 1000;
 		send_more(call);
@@ -531,7 +520,7 @@ static void pause_at_head(struct call *call, enum call_event event)
 {
 	if (event == CALL_HEAD)
 		side_pause(call->side);
-	release_when_over(call, event);
+	call_release_when_over(call, event);
 }
 
 /* What is not wanted is not read; what is not read is not sent; memory is bounded on both ends. */
@@ -570,7 +559,7 @@ static void forget_at_head(struct call *call, enum call_event event)
 		side_forget_head(call->side);
 		side_pause(call->side);
 	}
-	release_when_over(call, event);
+	call_release_when_over(call, event);
 }
 
 /* A response's head can be forgotten, too: then nothing is held while nothing comes. */
@@ -630,7 +619,7 @@ static void parked_requests_hear_nothing(struct pair_options options)
 
 	options.serve = pause_at_once;
 	pair = pair_new(&options);
-	call = pair_call(pair, GET, true, release_when_over);
+	call = pair_call(pair, GET, true, call_release_when_over);
 	assert_true(pair_run_until(pair, is_opened));
 	pair_settle(pair);
 	assert_false(pair->served->ended);
@@ -650,7 +639,7 @@ static void draining_clients_finish_and_close(struct pair_options options)
 
 	options.serve = answer_hello;
 	pair = pair_new(&options);
-	call = pair_call(pair, GET, true, release_when_over);
+	call = pair_call(pair, GET, true, call_release_when_over);
 	session_drain(pair->client);
 	assert_int_equal(0, session_capacity(pair->client));
 	assert_true(pair_run_until_over(pair, call));
@@ -674,7 +663,7 @@ static void draining_servers_finish_and_close(struct pair_options options)
 
 	options.serve = pause_at_once;
 	pair = pair_new(&options);
-	call = pair_call(pair, GET, true, release_when_over);
+	call = pair_call(pair, GET, true, call_release_when_over);
 	assert_true(pair_run_until(pair, is_opened));
 	session_drain(pair->server);
 	pair_settle(pair);

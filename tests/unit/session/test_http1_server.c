@@ -18,20 +18,6 @@ enum { MANY = 4 * 1000 * 1000 };
 #define HELLO_CLOSE OK_HELLO_CLOSE "hello"
 #define OK_HELLO_CLOSE "HTTP/1.1 200 OK\r\nContent-Length: 5\r\nConnection: close\r\n\r\n"
 
-static bool is_over(enum call_event event)
-{
-	return event == CALL_END || event == CALL_TRAILERS;
-}
-
-static void answer_hello(struct call *call, enum call_event event)
-{
-	if (!is_over(event))
-		return;
-	call_send_head(call, OK_HELLO, false);
-	call_send(call, "hello", true);
-	call_release(call, RESET_NONE);
-}
-
 /* A raw client's conversation: what it sends, and all that it gets until the server closes or a second has passed. */
 static struct pair *talk(struct pair_options options, const char *bytes)
 {
@@ -39,7 +25,7 @@ static struct pair *talk(struct pair_options options, const char *bytes)
 
 	options.codec = &codec_http1;
 	if (!options.serve)
-		options.serve = answer_hello;
+		options.serve = call_answer_hello;
 	pair = pair_new(&options);
 	pair_connect_raw(pair);
 	pair_send_raw_text(pair, bytes);
@@ -113,16 +99,10 @@ static void pipelined_requests(void **state)
 	free(answers);
 }
 
-static void hold(struct call *call, enum call_event event)
-{
-	(void)call;
-	(void)event;
-}
-
 /* Requests behind the current one wait unread: in the peer's socket, but for one buffer. */
 static void pipelined_requests_wait(void **state)
 {
-	struct pair_options o = { .codec = &codec_http1, .serve = hold };
+	struct pair_options o = { .codec = &codec_http1, .serve = call_listen };
 	char *requests = repeat("GET /waiting-for-the-one-before HTTP/1.1\r\nHost: a\r\n\r\n", 10000);
 	struct pair *pair = pair_new(&o);
 
@@ -140,7 +120,7 @@ static void pipelined_requests_wait(void **state)
 
 static void half_closed_clients_get_their_answer(void **state)
 {
-	struct pair_options o = { .codec = &codec_http1, .serve = hold };
+	struct pair_options o = { .codec = &codec_http1, .serve = call_listen };
 
 	(void)state;
 	for (uint64_t seed = 1; seed <= 20; seed++) {
@@ -155,10 +135,10 @@ static void half_closed_clients_get_their_answer(void **state)
 		pair_settle(pair);
 		assert_int_equal(1, pair->opened);
 		assert_true(pair->served->ended);
-		answer_hello(pair->served, CALL_END);
+		call_answer_hello(pair->served, CALL_END);
 		pair_settle(pair);
 		assert_int_equal(2, pair->opened);
-		answer_hello(pair->served, CALL_END);
+		call_answer_hello(pair->served, CALL_END);
 		assert_true(pair_run_until_raw_over(pair));
 		assert_true(pair->raw_ended);
 		assert_string_equal(OK_HELLO "hello" OK_HELLO "hello", answer_of(pair));
@@ -175,7 +155,7 @@ static const char *head_to_answer;
 
 static void answer_head_and_body(struct call *call, enum call_event event)
 {
-	if (!is_over(event))
+	if (!call_event_ends(event))
 		return;
 	call_send_head(call, head_to_answer, false);
 	call_send(call, "hel", false);
@@ -210,7 +190,7 @@ static void response_framing(void **state)
 
 static void answer_trailers(struct call *call, enum call_event event)
 {
-	if (!is_over(event))
+	if (!call_event_ends(event))
 		return;
 	call_send_head(call, OK_CHUNKED, false);
 	call_send(call, "hello", false);
@@ -238,7 +218,7 @@ static void requests_at_every_split(void **state)
 
 	(void)state;
 	for (size_t cut = 1; cut < length; cut++) {
-		struct pair_options o = { .codec = &codec_http1, .serve = answer_hello, .calm = true };
+		struct pair_options o = { .codec = &codec_http1, .serve = call_answer_hello, .calm = true };
 		struct pair *pair = pair_new(&o);
 		struct call *call;
 
@@ -266,7 +246,7 @@ static void heads_across_buffers(void **state)
 {
 	(void)state;
 	for (size_t body = BUFFER_CAPACITY - 300; body < BUFFER_CAPACITY + 10; body += 3) {
-		struct pair_options o = { .codec = &codec_http1, .serve = answer_hello, .calm = true };
+		struct pair_options o = { .codec = &codec_http1, .serve = call_answer_hello, .calm = true };
 		struct pair *pair = pair_new(&o);
 		char head[128];
 		char *fill = repeat("x", (unsigned)body);
@@ -299,7 +279,7 @@ static void pause_first(struct call *call, enum call_event event)
 {
 	if (event == CALL_OPENED)
 		side_pause(call->side);
-	answer_hello(call, event);
+	call_answer_hello(call, event);
 }
 
 static void continue_is_sent_when_body_is_wanted(void **state)
@@ -565,8 +545,8 @@ static void hold_then_answer(struct call *call, enum call_event event)
 {
 	if (event == CALL_OPENED && call->head.upgrades)
 		return;
-	if (is_over(event))
-		answer_hello(call, event);
+	if (call_event_ends(event))
+		call_answer_hello(call, event);
 }
 
 static void refused_upgrades_are_requests(void **state)
@@ -577,7 +557,7 @@ static void refused_upgrades_are_requests(void **state)
 	(void)state;
 	assert_int_equal(1, pair->opened);
 	assert_false(pair->served->ended); /* it may still become an upgrade */
-	pair->served->script = hold;
+	pair->served->script = call_listen;
 	call_send_head(pair->served, OK_HELLO, false);
 	pair_settle(pair);
 	assert_true(pair->served->ended);
@@ -593,7 +573,7 @@ static void drop_upgrade(struct call *call, enum call_event event)
 {
 	if (event == CALL_OPENED)
 		head_drop_hop_by_hop(call->side->head, false);
-	answer_hello(call, event);
+	call_answer_hello(call, event);
 }
 
 static void upgrades_taken_out_are_requests(void **state)
@@ -715,7 +695,7 @@ static void broken_behind_a_request(void **state)
 
 static void no_sides_left(void **state)
 {
-	struct pair_options o = { .codec = &codec_http1, .calm = true, .max_sides = 1, .serve = hold };
+	struct pair_options o = { .codec = &codec_http1, .calm = true, .max_sides = 1, .serve = call_listen };
 	struct pair *pair = pair_new(&o);
 	struct stream *first;
 
@@ -745,7 +725,7 @@ static void no_buffers_left(void **state)
 	assert_string_equal("", answer_of(pair));
 	assert_null(pair->server);
 	pair_connect_raw(pair);
-	pair->options.serve = hold;
+	pair->options.serve = call_listen;
 	pair_send_raw_text(pair, "GET / HTTP/1.1\r\nHost: a\r\n\r\n");
 	pair_settle(pair);
 	call_send_head(pair->served, OK_HELLO, false);
@@ -766,7 +746,7 @@ static void no_buffers_left(void **state)
 
 static void idle_connections_are_closed(void **state)
 {
-	struct pair_options o = { .codec = &codec_http1, .serve = answer_hello, .calm = true, .limits.idle_ns = 10 * CLOCK_SECOND };
+	struct pair_options o = { .codec = &codec_http1, .serve = call_answer_hello, .calm = true, .limits.idle_ns = 10 * CLOCK_SECOND };
 	struct pair *pair = pair_new(&o);
 
 	(void)state;
@@ -786,7 +766,7 @@ static void idle_connections_are_closed(void **state)
 	pair_free(pair);
 
 	/* one that never says a word, and one whose exchange takes longer than that */
-	o.serve = hold;
+	o.serve = call_listen;
 	pair = pair_new(&o);
 	pair_connect_raw(pair);
 	sim_run_for(pair->sim, 11 * CLOCK_SECOND);
@@ -802,7 +782,7 @@ static void idle_connections_are_closed(void **state)
 
 static void slow_heads_are_answered_408(void **state)
 {
-	struct pair_options o = { .codec = &codec_http1, .serve = answer_hello, .calm = true, .limits.head_ns = 5 * CLOCK_SECOND };
+	struct pair_options o = { .codec = &codec_http1, .serve = call_answer_hello, .calm = true, .limits.head_ns = 5 * CLOCK_SECOND };
 	struct pair *pair = pair_new(&o);
 
 	(void)state;
@@ -822,7 +802,7 @@ static void slow_heads_are_answered_408(void **state)
 
 static void old_connections_drain(void **state)
 {
-	struct pair_options o = { .codec = &codec_http1, .serve = answer_hello, .calm = true, .limits.life_ns = 10 * CLOCK_SECOND };
+	struct pair_options o = { .codec = &codec_http1, .serve = call_answer_hello, .calm = true, .limits.life_ns = 10 * CLOCK_SECOND };
 	struct pair *pair = pair_new(&o);
 
 	(void)state;
@@ -885,7 +865,7 @@ static void slow_clients(void **state)
 
 static void idle_sessions_hold_nothing(void **state)
 {
-	struct pair_options o = { .codec = &codec_http1, .serve = answer_hello, .calm = true };
+	struct pair_options o = { .codec = &codec_http1, .serve = call_answer_hello, .calm = true };
 	struct pair *pair = talk(o, "GET / HTTP/1.1\r\nHost: a\r\n\r\n");
 	struct sim_open open;
 

@@ -9,38 +9,15 @@
 
 #include "support/frames.h"
 
-#define OK_HELLO "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n"
-
 static struct pair *pair;
 static struct frames frames;
-
-static bool is_over(enum call_event event)
-{
-	return event == CALL_END || event == CALL_TRAILERS;
-}
-
-static void answer_hello(struct call *call, enum call_event event)
-{
-	if (!is_over(event))
-		return;
-	call_send_head(call, OK_HELLO, false);
-	call_send(call, "hello", false);
-	call_send(call, "", true);
-	call_release(call, RESET_NONE);
-}
-
-static void hold(struct call *call, enum call_event event)
-{
-	(void)call;
-	(void)event;
-}
 
 /* A client that has said hello. */
 static void begin(struct pair_options options)
 {
 	options.codec = &codec_http2;
 	if (!options.serve)
-		options.serve = answer_hello;
+		options.serve = call_answer_hello;
 	pair = pair_new(&options);
 	pair_connect_raw(pair);
 	frames_new(&frames, pair);
@@ -51,20 +28,6 @@ static void end(void)
 {
 	pair_free(pair);
 	frames_free(&frames);
-}
-
-static void send_and_settle(void)
-{
-	frames_send(&frames);
-	frames_settle(&frames);
-}
-
-static void expect_hello(uint32_t stream)
-{
-	frames_headers(&frames, stream, HTTP2_END_STREAM, FRAMES_GET);
-	send_and_settle();
-	assert_non_null(frames_find(&frames, HTTP2_HEADERS, stream));
-	assert_int_equal(5, frames_data_length(&frames, stream));
 }
 
 /* Its HEADERS and CONTINUATION frames, of so many bytes at most. */
@@ -89,11 +52,11 @@ static void long_blocks(void **state)
 	for (unsigned i = 0; i < sizeof lengths / sizeof *lengths; i++) {
 		int length = snprintf(fields, sizeof fields, FRAMES_GET "x|");
 
-		begin((struct pair_options){ .serve = hold });
+		begin((struct pair_options){ .serve = call_listen });
 		memset(fields + length, 'v', lengths[i]);
 		memcpy(fields + length + lengths[i], "\n", 2);
 		put_block(1, frames_block(fields, room), HTTP2_FRAME_MOST);
-		send_and_settle();
+		frames_exchange(&frames);
 		assert_string_equal(":status: 431\r\n", frames_find(&frames, HTTP2_HEADERS, 1)->fields);
 		/* "b: 2" is added to the table behind what is too large, and then named. */
 		struct slice block = frames_block(fields, room);
@@ -106,12 +69,12 @@ static void long_blocks(void **state)
 		block = frames_block(FRAMES_GET, room);
 		room[block.length] = (char)0xbe;
 		put_block(5, slice_make(room, block.length + 1), HTTP2_FRAME_MOST);
-		send_and_settle();
+		frames_exchange(&frames);
 		assert_string_equal(":status: 431\r\n", frames_find(&frames, HTTP2_HEADERS, 3)->fields);
 		assert_non_null(strstr(pair->served->head.fields[0].line, "b: 2\r\n"));
 		assert_int_equal(UINT32_MAX, frames_goaway_code(&frames));
-		pair->options.serve = answer_hello;
-		expect_hello(7);
+		pair->options.serve = call_answer_hello;
+		assert_true(frames_hello(&frames, 7));
 		end();
 	}
 }

@@ -18,24 +18,6 @@
 static struct pair *pair;
 static struct frames frames;
 
-static void listen_only(struct call *call, enum call_event event)
-{
-	(void)call;
-	(void)event;
-}
-
-static void release_when_over(struct call *call, enum call_event event)
-{
-	if (event == CALL_END || event == CALL_TRAILERS)
-		call_release(call, RESET_NONE);
-}
-
-static void send_and_settle(void)
-{
-	frames_send(&frames);
-	frames_settle(&frames);
-}
-
 /* A connection to a server that has sent its SETTINGS. */
 static void begin_with(struct pair_options options)
 {
@@ -69,13 +51,13 @@ static uint32_t reset_code(uint32_t stream)
 /* The connection is still good. */
 static void expect_answer(uint32_t stream)
 {
-	struct call *call = pair_call(pair, GET, true, release_when_over);
+	struct call *call = pair_call(pair, GET, true, call_release_when_over);
 
-	send_and_settle();
+	frames_exchange(&frames);
 	assert_non_null(frames_find(&frames, HTTP2_HEADERS, stream));
 	frames_headers(&frames, stream, 0, FRAMES_OK);
 	frames_data(&frames, stream, HTTP2_END_STREAM, 5);
-	send_and_settle();
+	frames_exchange(&frames);
 	assert_true(call->ended);
 	assert_int_equal(200, call->status);
 	assert_int_equal(5, call->body_length);
@@ -110,7 +92,7 @@ static void no_settings_at_first(void **state)
 	text_clear(&frames.out);
 	call = pair_call(pair, GET, true, NULL);
 	frames_headers(&frames, 1, HTTP2_END_STREAM, FRAMES_OK);
-	send_and_settle();
+	frames_exchange(&frames);
 	assert_int_equal(HTTP2_PROTOCOL_ERROR, frames_goaway_code(&frames));
 	assert_int_equal(RESET_PROTOCOL, call->why);
 	end();
@@ -125,21 +107,21 @@ static void as_many_as_the_server_takes(void **state)
 	assert_int_equal(100, session_capacity(pair->client));
 	assert_true(pair->client->undecided);
 	frames_setting(&frames, HTTP2_MAX_CONCURRENT_STREAMS, 2);
-	send_and_settle();
+	frames_exchange(&frames);
 	assert_false(pair->client->undecided);
 	assert_int_equal(2, session_capacity(pair->client));
-	pair_call(pair, GET, true, release_when_over);
-	pair_call(pair, GET, true, release_when_over);
+	pair_call(pair, GET, true, call_release_when_over);
+	pair_call(pair, GET, true, call_release_when_over);
 	assert_int_equal(0, session_capacity(pair->client));
 	assert_null(call_begin(&pair->calls, pair->client, GET, true, NULL, pair));
-	send_and_settle();
+	frames_exchange(&frames);
 	assert_int_equal(2, pair->available);
 	frames_headers(&frames, 1, HTTP2_END_STREAM, FRAMES_OK);
-	send_and_settle();
+	frames_exchange(&frames);
 	assert_int_equal(3, pair->available);
 	assert_int_equal(1, session_capacity(pair->client));
 	frames_setting(&frames, HTTP2_MAX_CONCURRENT_STREAMS, 5000);
-	send_and_settle();
+	frames_exchange(&frames);
 	assert_int_equal(999, session_capacity(pair->client)); /* our own limit */
 	end();
 }
@@ -150,21 +132,21 @@ static void as_many_as_the_server_still_takes(void **state)
 	(void)state;
 	begin();
 	frames_setting(&frames, HTTP2_MAX_CONCURRENT_STREAMS, 2);
-	send_and_settle();
-	pair_call(pair, GET, true, release_when_over);
-	send_and_settle();
+	frames_exchange(&frames);
+	pair_call(pair, GET, true, call_release_when_over);
+	frames_exchange(&frames);
 	assert_int_equal(1, session_capacity(pair->client));
 	frames_setting(&frames, HTTP2_MAX_CONCURRENT_STREAMS, 1);
-	send_and_settle();
+	frames_exchange(&frames);
 	assert_int_equal(0, session_capacity(pair->client));
 	assert_int_equal(2, pair->available);
 	frames_headers(&frames, 1, HTTP2_END_STREAM, FRAMES_OK);
-	send_and_settle();
+	frames_exchange(&frames);
 	assert_int_equal(3, pair->available);
 	frames_setting(&frames, HTTP2_MAX_CONCURRENT_STREAMS, 0);
-	send_and_settle();
+	frames_exchange(&frames);
 	frames_setting(&frames, HTTP2_MAX_CONCURRENT_STREAMS, 1);
-	send_and_settle();
+	frames_exchange(&frames);
 	assert_int_equal(4, pair->available);
 	end();
 }
@@ -179,15 +161,15 @@ static void settings_that_arrive_in_pieces(void **state)
 	(void)state;
 	begin();
 	frames_setting(&frames, HTTP2_INITIAL_WINDOW_SIZE, 1000);
-	send_and_settle();
+	frames_exchange(&frames);
 	struct call *call = pair_call(pair, POST, false, NULL);
 	call_send_pattern(call, 5000, true);
-	send_and_settle();
+	frames_exchange(&frames);
 	text_append(&frames.out, slice_make(first, sizeof(first) - 1));
-	send_and_settle();
+	frames_exchange(&frames);
 	assert_int_equal(1000, frames_data_length(&frames, 1));
 	text_append(&frames.out, slice_make(second, sizeof(second) - 1));
-	send_and_settle();
+	frames_exchange(&frames);
 	assert_int_equal(2000, frames_data_length(&frames, 1));
 	assert_int_equal(HTTP2_DATA, frames.seen[frames.count - 1].frame.type);
 	assert_int_equal(HTTP2_SETTINGS, frames.seen[frames.count - 2].frame.type);
@@ -217,16 +199,16 @@ static void streams_that_are_refused(void **state)
 	(void)state;
 	begin();
 	call = pair_call(pair, GET, true, NULL);
-	send_and_settle();
+	frames_exchange(&frames);
 	frames_reset(&frames, 1, HTTP2_REFUSED_STREAM);
-	send_and_settle();
+	frames_exchange(&frames);
 	assert_true(call->was_reset);
 	assert_int_equal(RESET_REFUSED, call->why);
 	assert_int_equal(0, call->error);
 	call = pair_call(pair, GET, true, NULL);
-	send_and_settle();
+	frames_exchange(&frames);
 	frames_reset(&frames, 3, HTTP2_INTERNAL_ERROR);
-	send_and_settle();
+	frames_exchange(&frames);
 	assert_int_equal(RESET_PEER, call->why);
 	expect_answer(5);
 	end();
@@ -238,17 +220,17 @@ static void goaway(void **state)
 
 	(void)state;
 	begin();
-	first = pair_call(pair, GET, true, release_when_over);
+	first = pair_call(pair, GET, true, call_release_when_over);
 	second = pair_call(pair, POST, false, NULL);
-	send_and_settle();
+	frames_exchange(&frames);
 	frames_goaway(&frames, 1, HTTP2_NO_ERROR);
-	send_and_settle();
+	frames_exchange(&frames);
 	assert_true(second->was_reset);
 	assert_int_equal(RESET_REFUSED, second->why);
 	assert_int_equal(0, second->error);
 	assert_int_equal(0, session_capacity(pair->client));
 	frames_headers(&frames, 1, HTTP2_END_STREAM, FRAMES_OK);
-	send_and_settle();
+	frames_exchange(&frames);
 	assert_true(first->ended);
 	assert_null(pair->client);
 	assert_int_equal(0, pair->client_error);
@@ -265,13 +247,13 @@ static void an_answer_before_the_request_ends(void **state)
 
 	(void)state;
 	begin();
-	call = pair_call(pair, POST, false, listen_only);
+	call = pair_call(pair, POST, false, call_listen);
 	call_send_pattern(call, 100, false);
-	send_and_settle();
+	frames_exchange(&frames);
 	frames_headers(&frames, 1, 0, FRAMES_OK);
 	frames_data(&frames, 1, HTTP2_END_STREAM, 5);
 	frames_reset(&frames, 1, HTTP2_NO_ERROR);
-	send_and_settle();
+	frames_exchange(&frames);
 	assert_true(call->ended);
 	assert_false(call->was_reset);
 	assert_int_equal(1000, session_capacity(pair->client));
@@ -289,14 +271,14 @@ static void a_blocked_request_that_is_not_wanted(void **state)
 
 	(void)state;
 	begin();
-	call = pair_call(pair, POST, false, listen_only);
+	call = pair_call(pair, POST, false, call_listen);
 	assert_false(call_send_pattern(call, 300000, false));
-	send_and_settle();
+	frames_exchange(&frames);
 	assert_int_equal(HTTP2_WINDOW_FIRST, frames_data_length(&frames, 1));
 	assert_int_equal(0, call->writables);
 	frames_headers(&frames, 1, HTTP2_END_STREAM, FRAMES_OK);
 	frames_reset(&frames, 1, HTTP2_NO_ERROR);
-	send_and_settle();
+	frames_exchange(&frames);
 	assert_true(call->ended);
 	assert_false(call->was_reset);
 	assert_int_equal(1, call->writables);
@@ -321,12 +303,12 @@ static void answers_outlive_the_connection(void **state)
 	begin();
 	whole = pair_call(pair, GET, true, pause_at_head);
 	half = pair_call(pair, GET, true, pause_at_head);
-	send_and_settle();
+	frames_exchange(&frames);
 	frames_headers(&frames, 1, 0, FRAMES_OK);
 	frames_data(&frames, 1, HTTP2_END_STREAM, 5000);
 	frames_headers(&frames, 3, 0, FRAMES_OK);
 	frames_data(&frames, 3, 0, 5000);
-	send_and_settle();
+	frames_exchange(&frames);
 	pair_close_raw(pair);
 	pair_settle(pair);
 	assert_true(half->was_reset);
@@ -350,9 +332,9 @@ static void cancelling(void **state)
 	(void)state;
 	begin();
 	call = pair_call(pair, GET, true, NULL);
-	send_and_settle();
+	frames_exchange(&frames);
 	call_release(call, RESET_CANCEL);
-	send_and_settle();
+	frames_exchange(&frames);
 	assert_int_equal(HTTP2_CANCEL, reset_code(1));
 	/* What was on its way for it disturbs nobody; the table follows. */
 	frames_headers(&frames, 1, 0, FRAMES_OK "x|1\n");
@@ -385,12 +367,12 @@ static void answer_is_wrong(const char *fields, size_t length, unsigned flags)
 
 	begin();
 	call = pair_call(pair, GET, true, NULL);
-	send_and_settle();
+	frames_exchange(&frames);
 	if (fields)
 		frames_headers(&frames, 1, length ? 0 : flags, fields);
 	if (length > 0 || !fields)
 		frames_data(&frames, 1, flags, length);
-	send_and_settle();
+	frames_exchange(&frames);
 	assert_true(call->was_reset);
 	assert_int_equal(RESET_PROTOCOL, call->why);
 	assert_true(reset_code(1) == HTTP2_PROTOCOL_ERROR);
@@ -420,9 +402,9 @@ static void breaks_the_connection(unsigned type, unsigned flags, uint32_t stream
 
 	begin();
 	call = pair_call(pair, GET, true, NULL);
-	send_and_settle();
+	frames_exchange(&frames);
 	frames_put(&frames, type, flags, stream, payload, length);
-	send_and_settle();
+	frames_exchange(&frames);
 	assert_int_equal(code, frames_goaway_code(&frames));
 	assert_true(call->was_reset);
 	assert_int_equal(RESET_PROTOCOL, call->why);
@@ -447,13 +429,13 @@ static void informational_heads(void **state)
 
 	(void)state;
 	begin();
-	call = pair_call(pair, GET, true, release_when_over);
-	send_and_settle();
+	call = pair_call(pair, GET, true, call_release_when_over);
+	frames_exchange(&frames);
 	frames_headers(&frames, 1, 0, ":status|103\nlink|x\n");
 	frames_headers(&frames, 1, 0, ":status|102\n");
 	frames_headers(&frames, 1, 0, FRAMES_OK);
 	frames_headers(&frames, 1, HTTP2_END_STREAM, "grpc-status|0\n");
-	send_and_settle();
+	frames_exchange(&frames);
 	assert_int_equal(2, call->informational);
 	assert_int_equal(200, call->status);
 	assert_string_equal("grpc-status: 0\r\n", call->trailers.bytes);
@@ -470,16 +452,16 @@ static void websockets(void **state)
 	(void)state;
 	begin();
 	frames_setting(&frames, HTTP2_ENABLE_CONNECT_PROTOCOL, 1);
-	send_and_settle();
-	call = pair_call(pair, WEBSOCKET, false, release_when_over);
-	send_and_settle();
+	frames_exchange(&frames);
+	call = pair_call(pair, WEBSOCKET, false, call_release_when_over);
+	frames_exchange(&frames);
 	assert_string_equal(":method: CONNECT\r\n:authority: a\r\n:scheme: http\r\n:path: /chat\r\n:protocol: "
 			    "websocket\r\nsec-websocket-version: 13\r\n",
 		frames_find(&frames, HTTP2_HEADERS, 1)->fields);
 	assert_int_equal(HTTP2_END_HEADERS, frames_find(&frames, HTTP2_HEADERS, 1)->frame.flags);
 	frames_headers(&frames, 1, 0, ":status|200\nsec-websocket-protocol|chat\n");
 	frames_data(&frames, 1, 0, 3);
-	send_and_settle();
+	frames_exchange(&frames);
 	assert_int_equal(101, call->status);
 	head = call->head;
 	assert_true(slice_equal(SLICE("websocket"), field_value(head_find(&head, FIELD_UPGRADE))));
@@ -487,7 +469,7 @@ static void websockets(void **state)
 	assert_int_equal(3, call->body_length);
 	call_send(call, "up", true);
 	frames_data(&frames, 1, HTTP2_END_STREAM, 4);
-	send_and_settle();
+	frames_exchange(&frames);
 	assert_int_equal(2, frames_data_length(&frames, 1));
 	assert_int_equal(7, call->body_length);
 	assert_true(call->ended);
@@ -501,12 +483,12 @@ static void websockets_to_a_server_without_them(void **state)
 
 	(void)state;
 	begin();
-	call = pair_call(pair, WEBSOCKET, false, release_when_over);
-	send_and_settle();
+	call = pair_call(pair, WEBSOCKET, false, call_release_when_over);
+	frames_exchange(&frames);
 	assert_true(strncmp(frames_find(&frames, HTTP2_HEADERS, 1)->fields, ":method: GET\r\n", 14) == 0);
 	assert_int_equal(HTTP2_END_HEADERS | HTTP2_END_STREAM, frames_find(&frames, HTTP2_HEADERS, 1)->frame.flags);
 	frames_headers(&frames, 1, HTTP2_END_STREAM, ":status|400\n");
-	send_and_settle();
+	frames_exchange(&frames);
 	assert_int_equal(400, call->status);
 	assert_true(call->ended);
 	end();

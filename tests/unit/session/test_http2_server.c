@@ -18,25 +18,14 @@ enum { MANY = 300 * 1000, WINDOW = 65536 };
 static struct pair *pair;
 static struct frames frames;
 
-static bool is_over(enum call_event event)
-{
-	return event == CALL_END || event == CALL_TRAILERS;
-}
-
 static void answer_hello(struct call *call, enum call_event event)
 {
-	if (!is_over(event))
+	if (!call_event_ends(event))
 		return;
 	call_send_head(call, OK_HELLO, false);
 	call_send(call, "hello", false);
 	call_send(call, "", true);
 	call_release(call, RESET_NONE);
-}
-
-static void hold(struct call *call, enum call_event event)
-{
-	(void)call;
-	(void)event;
 }
 
 /* A client that has said hello. */
@@ -55,20 +44,6 @@ static void end(void)
 {
 	pair_free(pair);
 	frames_free(&frames);
-}
-
-static void send_and_settle(void)
-{
-	frames_send(&frames);
-	frames_settle(&frames);
-}
-
-static void expect_hello(uint32_t stream)
-{
-	frames_headers(&frames, stream, HTTP2_END_STREAM, FRAMES_GET);
-	send_and_settle();
-	assert_non_null(frames_find(&frames, HTTP2_HEADERS, stream));
-	assert_int_equal(5, frames_data_length(&frames, stream));
 }
 
 static uint32_t reset_code(uint32_t stream)
@@ -90,7 +65,7 @@ static void preface_and_answer(void **state)
 	(void)state;
 	begin((struct pair_options){ 0 });
 	frames_headers(&frames, 1, HTTP2_END_STREAM, FRAMES_GET);
-	send_and_settle();
+	frames_exchange(&frames);
 	assert_int_equal(HTTP2_SETTINGS, frames.seen[0].frame.type);
 	assert_memory_equal("\0\3\0\0\3\xe8"
 			    "\0\x8\0\0\0\1"
@@ -108,7 +83,7 @@ static void preface_and_answer(void **state)
 	/* The end is told later than the last byte, and still in the same frame. */
 	assert_int_equal(HTTP2_END_STREAM, data->frame.flags);
 	assert_int_equal(1, frames_number(&frames, HTTP2_DATA, 1));
-	expect_hello(3);
+	assert_true(frames_hello(&frames, 3));
 	assert_int_equal((char)0x88, frames.seen[frames.count - 2].payload[0]);
 	assert_true(pair_holds_nothing(pair));
 	end();
@@ -142,11 +117,11 @@ static void blocks_in_parts(void **state)
 	struct slice block = frames_block(FRAMES_GET "x|y\n", room);
 
 	(void)state;
-	begin((struct pair_options){ .serve = hold });
+	begin((struct pair_options){ .serve = call_listen });
 	frames_put(&frames, HTTP2_HEADERS, HTTP2_END_STREAM, 1, block.at, 3);
 	frames_put(&frames, HTTP2_CONTINUATION, 0, 1, block.at + 3, 10);
 	frames_put(&frames, HTTP2_CONTINUATION, HTTP2_END_HEADERS, 1, block.at + 13, block.length - 13);
-	send_and_settle();
+	frames_exchange(&frames);
 	assert_true(pair->served->ended);
 	assert_true(slice_equal(SLICE("y"), field_value(head_find_name(&pair->served->head, SLICE("x")))));
 	end();
@@ -154,7 +129,7 @@ static void blocks_in_parts(void **state)
 
 static void answer_with_trailers(struct call *call, enum call_event event)
 {
-	if (!is_over(event))
+	if (!call_event_ends(event))
 		return;
 	call_send_head(call, OK_CHUNKED, false);
 	call_send_pattern(call, call->to_send ? call->to_send : 10, false);
@@ -169,7 +144,7 @@ static void trailers_end_a_stream(void **state)
 	frames_headers(&frames, 1, 0, FRAMES_POST);
 	frames_data(&frames, 1, 0, 7);
 	frames_headers(&frames, 1, HTTP2_END_STREAM, "x-sum|1\n");
-	send_and_settle();
+	frames_exchange(&frames);
 	assert_string_equal("x-sum: 1\r\n", pair->served->trailers.bytes);
 	assert_int_equal(2, frames_number(&frames, HTTP2_HEADERS, 1));
 	assert_string_equal("grpc-status: 0\r\n", frames.seen[frames.count - 1].fields);
@@ -182,11 +157,11 @@ static void trailers_end_a_stream(void **state)
 
 static void answer_much(struct call *call, enum call_event event)
 {
-	if (is_over(event)) {
+	if (call_event_ends(event)) {
 		call_send_head(call, OK_CHUNKED, false);
 		call->to_send = MANY;
 	}
-	while ((is_over(event) || event == CALL_WRITABLE) && call->sent < call->to_send) {
+	while ((call_event_ends(event) || event == CALL_WRITABLE) && call->sent < call->to_send) {
 		size_t left = call->to_send - call->sent, part = left < 5000 ? left : 5000;
 
 		if (!call_send_pattern(call, part, false))
@@ -204,25 +179,25 @@ static void windows_are_kept(void **state)
 	begin((struct pair_options){ .serve = answer_much });
 	frames_setting(&frames, HTTP2_INITIAL_WINDOW_SIZE, 1000);
 	frames_headers(&frames, 1, HTTP2_END_STREAM, FRAMES_GET);
-	send_and_settle();
+	frames_exchange(&frames);
 	assert_int_equal(1000, frames_data_length(&frames, 1));
 	frames_window(&frames, 1, 500);
-	send_and_settle();
+	frames_exchange(&frames);
 	assert_int_equal(1500, frames_data_length(&frames, 1));
 	frames_setting(&frames, HTTP2_INITIAL_WINDOW_SIZE, 500); /* now it is -500 */
 	frames_window(&frames, 1, 500);
-	send_and_settle();
+	frames_exchange(&frames);
 	assert_int_equal(1500, frames_data_length(&frames, 1));
 	frames_setting(&frames, HTTP2_INITIAL_WINDOW_SIZE, 1000);
-	send_and_settle();
+	frames_exchange(&frames);
 	assert_int_equal(2000, frames_data_length(&frames, 1));
 	/* The connection's stops it at 65,535. */
 	frames_window(&frames, 1, 1000 * 1000);
-	send_and_settle();
+	frames_exchange(&frames);
 	assert_int_equal(HTTP2_WINDOW_FIRST, frames_data_length(&frames, 1));
 	assert_int_equal(1, frames_number(&frames, HTTP2_HEADERS, 1));
 	frames_window(&frames, 0, 1000 * 1000);
-	send_and_settle();
+	frames_exchange(&frames);
 	assert_int_equal(MANY, frames_data_length(&frames, 1));
 	assert_string_equal("x-last: 1\r\n", frames.seen[frames.count - 1].fields);
 	end();
@@ -242,7 +217,7 @@ static void small_answers_are_not_held_up(void **state)
 	begin((struct pair_options){ .serve = answer_much });
 	frames_headers(&frames, 1, HTTP2_END_STREAM, FRAMES_GET); /* stops after 65,535 bytes */
 	frames_window(&frames, 0, 10 * 1000 * 1000);
-	send_and_settle();
+	frames_exchange(&frames);
 	assert_int_equal(HTTP2_WINDOW_FIRST, frames_data_length(&frames, 1));
 	frames_setting(&frames, HTTP2_INITIAL_WINDOW_SIZE, 10 * 1000 * 1000);
 	frames_headers(&frames, 3, HTTP2_END_STREAM, FRAMES_GET);
@@ -250,7 +225,7 @@ static void small_answers_are_not_held_up(void **state)
 	assert_true(pair_run_until(pair, two_are_opened));
 	pair->options.serve = answer_hello;
 	frames_headers(&frames, 5, HTTP2_END_STREAM, FRAMES_GET);
-	send_and_settle();
+	frames_exchange(&frames);
 	assert_int_equal(MANY, frames_data_length(&frames, 3));
 	assert_int_equal(5, frames_data_length(&frames, 5));
 	for (unsigned i = 0; i < frames.count; i++) {
@@ -267,12 +242,12 @@ static void windows_that_overflow(void **state)
 	begin((struct pair_options){ .serve = answer_much });
 	frames_headers(&frames, 1, HTTP2_END_STREAM, FRAMES_GET);
 	frames_window(&frames, 1, INT32_MAX);
-	send_and_settle();
+	frames_exchange(&frames);
 	assert_int_equal(HTTP2_FLOW_CONTROL_ERROR, reset_code(1));
 	frames_headers(&frames, 3, HTTP2_END_STREAM, FRAMES_GET);
 	frames_window(&frames, 3, INT32_MAX - 100000);
 	frames_setting(&frames, HTTP2_INITIAL_WINDOW_SIZE, INT32_MAX);
-	send_and_settle();
+	frames_exchange(&frames);
 	assert_int_equal(HTTP2_FLOW_CONTROL_ERROR, frames_goaway_code(&frames));
 	end();
 }
@@ -297,25 +272,25 @@ static void slow_exchanges_stop_their_own_stream(void **state)
 	frames_headers(&frames, 1, 0, FRAMES_POST);
 	for (unsigned i = 0; i < 4; i++)
 		frames_data(&frames, 1, 0, 16384);
-	send_and_settle();
+	frames_exchange(&frames);
 	slow = pair->served;
 	assert_int_equal(0, slow->body_length);
 	assert_int_equal(0, frames_number(&frames, HTTP2_WINDOW_UPDATE, 1));
 	assert_true(frames_window_given(&frames, 0) >= 1024 * 1024 - HTTP2_WINDOW_FIRST + 3 * 16384);
 	pair->options.serve = answer_hello;
-	expect_hello(3);
+	assert_true(frames_hello(&frames, 3));
 	/* One byte more than the window. */
 	side_resume(slow->side);
-	send_and_settle();
+	frames_exchange(&frames);
 	assert_int_equal(65536, slow->body_length);
 	assert_int_equal(65536, frames_window_given(&frames, 1));
 	side_pause(slow->side);
 	for (unsigned i = 0; i < 4; i++)
 		frames_data(&frames, 1, 0, 16384);
 	frames_data(&frames, 1, 0, 1);
-	send_and_settle();
+	frames_exchange(&frames);
 	assert_int_equal(HTTP2_FLOW_CONTROL_ERROR, reset_code(1));
-	expect_hello(5);
+	assert_true(frames_hello(&frames, 5));
 	end();
 }
 
@@ -336,14 +311,14 @@ static void crumbs_that_nobody_reads(void **state)
 			sim_run_for(pair->sim, 10 * CLOCK_MS);
 		}
 	}
-	send_and_settle();
+	frames_exchange(&frames);
 	assert_int_equal(UINT32_MAX, frames_goaway_code(&frames));
 	assert_int_equal(STREAMS, pair->opened);
 	/* 64,000 bytes, in a buffer for each stream, and what they share. */
 	assert_true(loop_buffers(pair->server_loop)->in_use <= 2 * STREAMS + 6);
 	for (struct call *call = pair->calls; call; call = call->next)
 		side_resume(call->side);
-	send_and_settle();
+	frames_exchange(&frames);
 	for (struct call *call = pair->calls; call; call = call->next)
 		assert_int_equal(CRUMBS, call->body_length);
 	end();
@@ -356,10 +331,10 @@ static void expect_stream_error(const char *fields, size_t length, unsigned flag
 	begin((struct pair_options){ 0 });
 	frames_headers(&frames, 1, 0, fields);
 	frames_data(&frames, 1, flags, length);
-	send_and_settle();
+	frames_exchange(&frames);
 	assert_int_equal(code, reset_code(1));
 	assert_true(count_of(&pair->server_counters.protocol_errors) > 0);
-	expect_hello(3);
+	assert_true(frames_hello(&frames, 3));
 	end();
 }
 
@@ -379,19 +354,19 @@ static void priorities_of_a_wrong_length(void **state)
 	static const char payload[16384];
 
 	(void)state;
-	begin((struct pair_options){ .serve = hold });
+	begin((struct pair_options){ .serve = call_listen });
 	for (uint32_t i = 0; i < 4; i++) {
 		frames_headers(&frames, 1 + 4 * i, 0, FRAMES_POST);
 		frames_put(&frames, HTTP2_PRIORITY, 0, 1 + 4 * i, payload, lengths[i]);
 		frames_put(&frames, HTTP2_PRIORITY, 0, 3 + 4 * i, payload, lengths[i]);
 	}
-	send_and_settle();
+	frames_exchange(&frames);
 	for (uint32_t i = 0; i < 4; i++) {
 		assert_int_equal(HTTP2_FRAME_SIZE_ERROR, reset_code(1 + 4 * i));
 		assert_int_equal(HTTP2_FRAME_SIZE_ERROR, reset_code(3 + 4 * i));
 	}
 	pair->options.serve = answer_hello;
-	expect_hello(17);
+	assert_true(frames_hello(&frames, 17));
 	end();
 }
 
@@ -401,9 +376,9 @@ static void trailers_of_the_connection(void **state)
 	begin((struct pair_options){ 0 });
 	frames_headers(&frames, 1, 0, FRAMES_POST);
 	frames_headers(&frames, 1, HTTP2_END_STREAM, "connection|close\n");
-	send_and_settle();
+	frames_exchange(&frames);
 	assert_int_equal(HTTP2_PROTOCOL_ERROR, reset_code(1));
-	expect_hello(3);
+	assert_true(frames_hello(&frames, 3));
 	end();
 }
 
@@ -419,13 +394,13 @@ static void heads_that_are_too_large(void **state)
 		memset(fields + length, 'v', 9000);
 		strcpy(fields + length + 9000, "\n");
 		frames_headers(&frames, 1, i ? 0 : HTTP2_END_STREAM, fields);
-		send_and_settle();
+		frames_exchange(&frames);
 		assert_string_equal(i ? ":status: 414\r\n" : ":status: 431\r\n", frames_find(&frames, HTTP2_HEADERS, 1)->fields);
 		assert_int_equal(i ? HTTP2_NO_ERROR : UINT32_MAX, reset_code(1));
 		assert_int_equal(1, pair->refused);
 		assert_int_equal(i ? 414 : 431, pair->refused_status);
 		assert_int_equal(1, count_of(&pair->server_counters.large_heads));
-		expect_hello(3);
+		assert_true(frames_hello(&frames, 3));
 		end();
 	}
 }
@@ -435,17 +410,17 @@ static void heads_that_are_too_large(void **state)
 static void more_streams_than_allowed(void **state)
 {
 	(void)state;
-	begin((struct pair_options){ .serve = hold, .limits = { .max_streams = 2 } });
+	begin((struct pair_options){ .serve = call_listen, .limits = { .max_streams = 2 } });
 	for (uint32_t id = 1; id < 9; id += 2)
 		frames_headers(&frames, id, HTTP2_END_STREAM, FRAMES_GET);
-	send_and_settle();
+	frames_exchange(&frames);
 	assert_int_equal(2, pair->opened);
 	assert_int_equal(HTTP2_REFUSED_STREAM, reset_code(5));
 	assert_int_equal(HTTP2_REFUSED_STREAM, reset_code(7));
 	assert_int_equal(2, count_of(&pair->server_counters.refused_streams));
 	frames_reset(&frames, 1, HTTP2_CANCEL);
 	frames_headers(&frames, 9, HTTP2_END_STREAM, FRAMES_GET);
-	send_and_settle();
+	frames_exchange(&frames);
 	assert_int_equal(3, pair->opened);
 	assert_int_equal(UINT32_MAX, reset_code(9));
 	end();
@@ -455,12 +430,12 @@ static void more_streams_than_allowed(void **state)
 static void rapid_reset(void **state)
 {
 	(void)state;
-	begin((struct pair_options){ .serve = hold });
+	begin((struct pair_options){ .serve = call_listen });
 	for (uint32_t id = 1; id < 10000; id += 2) {
 		frames_headers(&frames, id, HTTP2_END_STREAM, FRAMES_GET);
 		frames_reset(&frames, id, HTTP2_CANCEL);
 	}
-	send_and_settle();
+	frames_exchange(&frames);
 	assert_int_equal(HTTP2_ENHANCE_YOUR_CALM, frames_goaway_code(&frames));
 	assert_in_range(pair->opened, 1000, 1001);
 	assert_int_equal(1, count_of(&pair->server_counters.reset_floods));
@@ -479,7 +454,7 @@ static void resets_among_work(void **state)
 		frames_reset(&frames, id, HTTP2_CANCEL);
 		frames_headers(&frames, id + 2, HTTP2_END_STREAM, FRAMES_GET);
 	}
-	send_and_settle();
+	frames_exchange(&frames);
 	assert_int_equal(UINT32_MAX, frames_goaway_code(&frames));
 	assert_int_equal(2000, pair->opened);
 	end();
@@ -489,12 +464,12 @@ static void resets_among_work(void **state)
 static void errors_one_after_the_other(void **state)
 {
 	(void)state;
-	begin((struct pair_options){ .serve = hold });
+	begin((struct pair_options){ .serve = call_listen });
 	for (uint32_t id = 1; id < 10000; id += 2) {
 		frames_headers(&frames, id, 0, FRAMES_POST);
 		frames_window(&frames, id, 0);
 	}
-	send_and_settle();
+	frames_exchange(&frames);
 	assert_int_equal(HTTP2_ENHANCE_YOUR_CALM, frames_goaway_code(&frames));
 	assert_in_range(pair->opened, 1000, 1001);
 	end();
@@ -560,13 +535,13 @@ static void floods(void **state)
 
 	(void)state;
 	for (unsigned i = 0; i < sizeof puts / sizeof *puts; i++) {
-		begin((struct pair_options){ .serve = hold });
+		begin((struct pair_options){ .serve = call_listen });
 		frames_headers(&frames, 1, 0, FRAMES_POST);
 		frames_headers(&frames, 3, HTTP2_END_STREAM, FRAMES_GET);
 		frames_reset(&frames, 3, HTTP2_CANCEL);
 		for (unsigned j = 0; j < 5000; j++)
 			puts[i](j);
-		send_and_settle();
+		frames_exchange(&frames);
 		assert_int_equal(HTTP2_ENHANCE_YOUR_CALM, frames_goaway_code(&frames));
 		assert_int_equal(1, count_of(&pair->server_counters.floods));
 		assert_true(loop_buffers(pair->server_loop)->peak < 30);
@@ -584,10 +559,10 @@ static void pings_among_work(void **state)
 		frames_ping(&frames, "12345678", false);
 		frames_ping(&frames, "12345678", false);
 	}
-	send_and_settle();
+	frames_exchange(&frames);
 	for (unsigned i = 0; i < 100; i++) {
 		frames_ping(&frames, "12345678", false);
-		send_and_settle();
+		frames_exchange(&frames);
 	}
 	assert_int_equal(2100, frames_number(&frames, HTTP2_PING, 0));
 	assert_int_equal(UINT32_MAX, frames_goaway_code(&frames));
@@ -619,7 +594,7 @@ static void continuation_flood(void **state)
 		frames_put(&frames, HTTP2_HEADERS, HTTP2_END_STREAM, 1, &empty, 0);
 		for (unsigned j = 0; j < 5000; j++)
 			frames_put(&frames, HTTP2_CONTINUATION, 0, 1, "\x10\1x\1y\x10\1x\1y", i ? 10 : 0);
-		send_and_settle();
+		frames_exchange(&frames);
 		assert_int_equal(HTTP2_ENHANCE_YOUR_CALM, frames_goaway_code(&frames));
 		assert_int_equal(1, count_of(&pair->server_counters.floods));
 		assert_true(loop_buffers(pair->server_loop)->peak < 10);
@@ -632,7 +607,7 @@ static void continuation_flood(void **state)
 	frames_put(&frames, HTTP2_HEADERS, HTTP2_END_STREAM, 1, large, sizeof large);
 	for (unsigned i = 0; i < 6; i++)
 		frames_put(&frames, HTTP2_CONTINUATION, 0, 1, large, sizeof large);
-	send_and_settle();
+	frames_exchange(&frames);
 	assert_int_equal(HTTP2_ENHANCE_YOUR_CALM, frames_goaway_code(&frames));
 	assert_int_equal(1, count_of(&pair->server_counters.floods));
 	end();
@@ -651,11 +626,11 @@ static void hpack_bomb(void **state)
 	at = hpack_put_field(block, HPACK_NONE, SLICE("x"), slice_make(value, sizeof value), false);
 	block[0] = 0x40; /* into the table */
 	frames_put(&frames, HTTP2_HEADERS, HTTP2_END_HEADERS | HTTP2_END_STREAM, 1, block, (size_t)(at - block) + 11000);
-	send_and_settle();
+	frames_exchange(&frames);
 	assert_string_equal(":status: 431\r\n", frames_find(&frames, HTTP2_HEADERS, 1)->fields);
 	assert_int_equal(0, pair->opened);
 	assert_true(loop_buffers(pair->server_loop)->peak < 6);
-	expect_hello(3);
+	assert_true(frames_hello(&frames, 3));
 	end();
 }
 
@@ -665,7 +640,7 @@ static void stalled_streams(void **state)
 	begin((struct pair_options){ .serve = answer_much, .limits = { .write_stall_ns = 10 * CLOCK_SECOND } });
 	frames_setting(&frames, HTTP2_INITIAL_WINDOW_SIZE, 0);
 	frames_headers(&frames, 1, HTTP2_END_STREAM, FRAMES_GET);
-	send_and_settle();
+	frames_exchange(&frames);
 	pair->options.serve = answer_hello;
 	sim_run_for(pair->sim, 8 * CLOCK_SECOND);
 	assert_false(pair->calls->was_reset);
@@ -677,7 +652,7 @@ static void stalled_streams(void **state)
 	assert_int_equal(RESET_TIMEOUT, slow->why);
 	assert_int_equal(1, count_of(&pair->server_counters.stalled));
 	frames_setting(&frames, HTTP2_INITIAL_WINDOW_SIZE, 100);
-	expect_hello(3);
+	assert_true(frames_hello(&frames, 3));
 	end();
 
 	/* Windows, but nobody who reads. */
@@ -725,9 +700,9 @@ static void idle_connections(void **state)
 {
 	(void)state;
 	begin((struct pair_options){ .limits = { .idle_ns = 5 * CLOCK_SECOND } });
-	expect_hello(1);
+	assert_true(frames_hello(&frames, 1));
 	sim_run_for(pair->sim, 3 * CLOCK_SECOND);
-	expect_hello(3);
+	assert_true(frames_hello(&frames, 3));
 	sim_run_for(pair->sim, 3 * CLOCK_SECOND);
 	assert_false(pair->raw_ended);
 	sim_run_for(pair->sim, 3 * CLOCK_SECOND);
@@ -741,7 +716,7 @@ static void idle_connections(void **state)
 static void keep_alive(void **state)
 {
 	(void)state;
-	begin((struct pair_options){ .serve = hold, .limits = { .ping_ns = 5 * CLOCK_SECOND } });
+	begin((struct pair_options){ .serve = call_listen, .limits = { .ping_ns = 5 * CLOCK_SECOND } });
 	frames_headers(&frames, 1, HTTP2_END_STREAM, FRAMES_GET);
 	frames_send(&frames);
 	sim_run_for(pair->sim, 6 * CLOCK_SECOND);
@@ -761,16 +736,16 @@ static void keep_alive(void **state)
 static void silent_connections(void **state)
 {
 	(void)state;
-	begin((struct pair_options){ .serve = hold, .limits = { .read_stall_ns = 5 * CLOCK_SECOND } });
+	begin((struct pair_options){ .serve = call_listen, .limits = { .read_stall_ns = 5 * CLOCK_SECOND } });
 	frames_headers(&frames, 1, HTTP2_END_STREAM, FRAMES_GET);
-	send_and_settle();
+	frames_exchange(&frames);
 	sim_run_for(pair->sim, 20 * CLOCK_SECOND);
 	assert_non_null(pair->server);
 	frames_headers(&frames, 3, 0, FRAMES_POST);
-	send_and_settle();
+	frames_exchange(&frames);
 	sim_run_for(pair->sim, 3 * CLOCK_SECOND);
 	frames_data(&frames, 3, 0, 1);
-	send_and_settle();
+	frames_exchange(&frames);
 	sim_run_for(pair->sim, 3 * CLOCK_SECOND);
 	assert_non_null(pair->server);
 	sim_run_for(pair->sim, 3 * CLOCK_SECOND);
@@ -786,9 +761,9 @@ static void draining(void **state)
 	const struct frames_seen *goaway;
 
 	(void)state;
-	begin((struct pair_options){ .serve = hold });
+	begin((struct pair_options){ .serve = call_listen });
 	frames_headers(&frames, 1, HTTP2_END_STREAM, FRAMES_GET);
-	send_and_settle();
+	frames_exchange(&frames);
 	struct call *first = pair->served;
 	session_drain(pair->server);
 	/* What was on its way is served. */
@@ -800,19 +775,19 @@ static void draining(void **state)
 	assert_int_equal(HTTP2_STREAM_MOST, http2_get32(goaway->payload));
 	assert_int_equal(2, pair->opened);
 	frames_ping(&frames, frames_find(&frames, HTTP2_PING, 0)->payload, true);
-	send_and_settle();
+	frames_exchange(&frames);
 	goaway = &frames.seen[frames.count - 1];
 	assert_int_equal(HTTP2_GOAWAY, goaway->frame.type);
 	assert_int_equal(3, http2_get32(goaway->payload));
 	assert_int_equal(HTTP2_NO_ERROR, goaway->code);
 	frames_headers(&frames, 5, HTTP2_END_STREAM, FRAMES_GET);
-	send_and_settle();
+	frames_exchange(&frames);
 	assert_int_equal(2, pair->opened);
 	assert_int_equal(HTTP2_REFUSED_STREAM, reset_code(5));
 	assert_false(pair->raw_ended);
 	answer_hello(first, CALL_END);
 	answer_hello(pair->served, CALL_END);
-	send_and_settle();
+	frames_exchange(&frames);
 	assert_int_equal(5, frames_data_length(&frames, 1));
 	assert_int_equal(5, frames_data_length(&frames, 3));
 	assert_true(pair->raw_ended);
@@ -826,7 +801,7 @@ static void lives_end(void **state)
 {
 	(void)state;
 	begin((struct pair_options){ .limits = { .life_ns = 10 * CLOCK_SECOND } });
-	expect_hello(1);
+	assert_true(frames_hello(&frames, 1));
 	sim_run_for(pair->sim, 8 * CLOCK_SECOND);
 	assert_false(pair->raw_ended);
 	sim_run_for(pair->sim, 4 * CLOCK_SECOND);
@@ -850,16 +825,16 @@ static void a_client_that_waits_for_100(void **state)
 	(void)state;
 	begin((struct pair_options){ .serve = want_body });
 	frames_headers(&frames, 1, 0, FRAMES_POST "expect|100-continue\n");
-	send_and_settle();
+	frames_exchange(&frames);
 	assert_string_equal(":status: 100\r\n", frames_find(&frames, HTTP2_HEADERS, 1)->fields);
 	frames_data(&frames, 1, HTTP2_END_STREAM, 5);
-	send_and_settle();
+	frames_exchange(&frames);
 	assert_int_equal(2, frames_number(&frames, HTTP2_HEADERS, 1));
 	assert_int_equal(5, frames_data_length(&frames, 1));
 	/* Who sends at once has not waited. */
 	frames_headers(&frames, 3, 0, FRAMES_POST "expect|100-continue\n");
 	frames_data(&frames, 3, HTTP2_END_STREAM, 5);
-	send_and_settle();
+	frames_exchange(&frames);
 	assert_int_equal(1, frames_number(&frames, HTTP2_HEADERS, 3));
 	end();
 }
@@ -868,7 +843,7 @@ static void answer_tunnel(struct call *call, enum call_event event)
 {
 	if (event == CALL_BODY && call->body_length >= 3 && call->sent == 0)
 		call_send(call, "pong", false);
-	if (is_over(event)) {
+	if (call_event_ends(event)) {
 		call_send(call, "", true);
 		call_release(call, RESET_NONE);
 	}
@@ -880,14 +855,14 @@ static void connect_makes_a_tunnel(void **state)
 	begin((struct pair_options){ .serve = answer_tunnel });
 	frames_headers(&frames, 1, 0, ":method|CONNECT\n:authority|a:443\n");
 	frames_data(&frames, 1, 0, 3);
-	send_and_settle();
+	frames_exchange(&frames);
 	assert_int_equal(0, pair->served->body_length); /* it may yet be refused */
 	call_send_head(pair->served, "HTTP/1.1 200 OK\r\n\r\n", false);
-	send_and_settle();
+	frames_exchange(&frames);
 	assert_int_equal(3, pair->served->body_length);
 	assert_int_equal(4, frames_data_length(&frames, 1));
 	frames_data(&frames, 1, HTTP2_END_STREAM, 2);
-	send_and_settle();
+	frames_exchange(&frames);
 	assert_int_equal(5, pair->served->body_length);
 	assert_int_equal(HTTP2_END_STREAM, frames.seen[frames.count - 1].frame.flags);
 	end();
@@ -896,18 +871,18 @@ static void connect_makes_a_tunnel(void **state)
 static void connect_that_is_refused(void **state)
 {
 	(void)state;
-	begin((struct pair_options){ .serve = hold });
+	begin((struct pair_options){ .serve = call_listen });
 	frames_headers(&frames, 1, 0, ":method|CONNECT\n:authority|a:443\n");
 	frames_data(&frames, 1, 0, 3);
-	send_and_settle();
+	frames_exchange(&frames);
 	call_send_head(pair->served, "HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n", true);
-	send_and_settle();
+	frames_exchange(&frames);
 	assert_true(pair->served->ended);
 	assert_int_equal(0, pair->served->body_length);
 	call_release(pair->served, RESET_NONE);
 	frames_data(&frames, 1, HTTP2_END_STREAM, 2);
 	pair->options.serve = answer_hello;
-	expect_hello(3);
+	assert_true(frames_hello(&frames, 3));
 	assert_string_equal(":status: 403\r\ncontent-length: 0\r\n", frames_find(&frames, HTTP2_HEADERS, 1)->fields);
 	end();
 }
@@ -920,7 +895,7 @@ static void websockets(void **state)
 	begin((struct pair_options){ .serve = answer_tunnel });
 	frames_headers(
 		&frames, 1, 0, ":method|CONNECT\n:protocol|websocket\n:scheme|http\n:path|/chat\n:authority|a\nsec-websocket-version|13\n");
-	send_and_settle();
+	frames_exchange(&frames);
 	head = &pair->served->head;
 	assert_int_equal(METHOD_GET, head->method);
 	assert_true(head->upgrades);
@@ -929,11 +904,11 @@ static void websockets(void **state)
 	call_send_head(pair->served,
 		"HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Accept: x\r\n\r\n", false);
 	frames_data(&frames, 1, 0, 3);
-	send_and_settle();
+	frames_exchange(&frames);
 	assert_string_equal(":status: 200\r\n", frames_find(&frames, HTTP2_HEADERS, 1)->fields);
 	assert_int_equal(4, frames_data_length(&frames, 1));
 	frames_data(&frames, 1, HTTP2_END_STREAM, 0);
-	send_and_settle();
+	frames_exchange(&frames);
 	assert_int_equal(3, pair->served->body_length);
 	end();
 }
@@ -943,16 +918,16 @@ static void websockets(void **state)
 static void without_memory(void **state)
 {
 	(void)state;
-	begin((struct pair_options){ .serve = hold, .max_sides = 3 });
+	begin((struct pair_options){ .serve = call_listen, .max_sides = 3 });
 	for (uint32_t id = 1; id < 11; id += 2)
 		frames_headers(&frames, id, 0, FRAMES_POST);
-	send_and_settle();
+	frames_exchange(&frames);
 	assert_int_equal(3, pair->opened);
 	assert_int_equal(HTTP2_REFUSED_STREAM, reset_code(7));
 	assert_int_equal(HTTP2_REFUSED_STREAM, reset_code(9));
 	frames_reset(&frames, 1, HTTP2_CANCEL);
 	frames_headers(&frames, 11, 0, FRAMES_POST);
-	send_and_settle();
+	frames_exchange(&frames);
 	assert_int_equal(4, pair->opened);
 	end();
 }

@@ -22,12 +22,6 @@ enum {
 static struct pair *pair;
 static struct frames frames;
 
-static void send_and_settle(void)
-{
-	frames_send(&frames);
-	frames_settle(&frames);
-}
-
 static void end(void)
 {
 	pair_free(pair);
@@ -108,7 +102,7 @@ static void peer_send(unsigned streams)
 	bool any;
 
 	do {
-		send_and_settle();
+		frames_exchange(&frames);
 		peer_listen();
 		any = frames.out.length > 0;
 		for (bool more = true; more;) {
@@ -143,7 +137,7 @@ static void begin_answers(void)
 	frames_new(&frames, pair);
 	frames_settle(&frames);
 	frames_put(&frames, HTTP2_SETTINGS, 0, 0, NULL, 0);
-	send_and_settle();
+	frames_exchange(&frames);
 	peer_begin();
 	for (unsigned i = 0; i < STREAMS; i++)
 		assert_non_null(pair_call(pair, GET, true, pause_at_head));
@@ -277,7 +271,7 @@ static void share_of_a_window(void **state)
 		frames_headers(&frames, 1, 0, FRAMES_POST);
 		for (unsigned j = 0; j < 4; j++)
 			frames_data(&frames, 1, 0, 16384);
-		send_and_settle();
+		frames_exchange(&frames);
 		assert_int_equal(cases[i].updates, frames_number(&frames, HTTP2_WINDOW_UPDATE, 1));
 		end();
 	}
@@ -304,14 +298,14 @@ static void long_frames_and_no_table(void **state)
 	frames_preface(&frames);
 	frames_headers(&frames, 1, 0, FRAMES_POST);
 	frames_data(&frames, 1, HTTP2_END_STREAM, 0xf800);
-	send_and_settle();
+	frames_exchange(&frames);
 	assert_int_equal(sizeof said - 1, frames.seen[0].frame.length);
 	assert_memory_equal(said, frames.seen[0].payload, sizeof said - 1);
 	assert_int_equal(0xf800, pair->served->body_length);
 	assert_non_null(frames_find(&frames, HTTP2_HEADERS, 1));
 	frames_headers(&frames, 3, 0, FRAMES_POST);
 	frames_data(&frames, 3, HTTP2_END_STREAM, 0xf801);
-	send_and_settle();
+	frames_exchange(&frames);
 	assert_int_equal(HTTP2_FRAME_SIZE_ERROR, frames_goaway_code(&frames));
 	end();
 }

@@ -18,20 +18,11 @@
 static struct pair *pair;
 static struct frames frames;
 
-static void answer_hello(struct call *call, enum call_event event)
-{
-	if (event != CALL_END && event != CALL_TRAILERS)
-		return;
-	call_send_head(call, OK_HELLO, false);
-	call_send(call, "hello", true);
-	call_release(call, RESET_NONE);
-}
-
 static void begin(struct pair_options options)
 {
 	options.codec = &codec_http;
 	if (!options.serve)
-		options.serve = answer_hello;
+		options.serve = call_answer_hello;
 	pair = pair_new(&options);
 	pair_connect_raw(pair);
 	frames_new(&frames, pair);
@@ -217,7 +208,7 @@ static void look_at_the_request(struct call *call, enum call_event event)
 		assert_null(head_find(head, FIELD_HTTP2_SETTINGS));
 		assert_null(head_find(head, FIELD_CONNECTION));
 	}
-	answer_hello(call, event);
+	call_answer_hello(call, event);
 }
 
 static void upgrade_with_a_body(void **state)
@@ -255,7 +246,7 @@ static void upgrades_that_are_ignored(void **state)
 		pair_settle(pair);
 		assert_int_equal(1, pair->opened);
 		if (pair->served->side && pair->served->head.upgrades) /* it may become an upgrade of its own */
-			answer_hello(pair->served, CALL_END);
+			call_answer_hello(pair->served, CALL_END);
 		pair_settle(pair);
 		assert_string_equal(OK_HELLO "hello", pair->received.bytes);
 		end();
@@ -267,7 +258,7 @@ static void upgrades_that_are_ignored(void **state)
 	pair_send_raw_text(pair, "GET / HTTP/1.1\r\nHost: a\r\n" UPGRADE "HTTP2-Settings: AAQAAAAD\r\n\r\n");
 	pair_settle(pair);
 	assert_int_equal(2, pair->opened);
-	answer_hello(pair->served, CALL_END);
+	call_answer_hello(pair->served, CALL_END);
 	pair_settle(pair);
 	assert_string_equal(OK_HELLO "hello" OK_HELLO "hello", pair->received.bytes);
 	end();
@@ -376,7 +367,7 @@ static void agreements_that_are_broken(void **state)
 	begin((struct pair_options){ .alpn = "" });
 	pair_send_raw_text(pair, "GET / HTTP/1.1\r\nHost: a\r\n" UPGRADE "HTTP2-Settings: \r\n\r\n");
 	pair_settle(pair);
-	answer_hello(pair->served, CALL_END);
+	call_answer_hello(pair->served, CALL_END);
 	pair_settle(pair);
 	assert_string_equal(OK_HELLO "hello", pair->received.bytes);
 	end();
