@@ -10,6 +10,7 @@ void fetch_init(struct fetch *fetch, struct loop *loop, struct session_pools *po
 {
 	*fetch = (struct fetch){ .loop = loop, .pools = pools, .events = events, .owner = owner };
 	timer_init(&fetch->limit, on_limit, fetch);
+	timer_init(&fetch->quiet, on_limit, fetch);
 }
 
 void fetch_stop(struct fetch *fetch)
@@ -19,6 +20,7 @@ void fetch_stop(struct fetch *fetch)
 	fetch->running = false;
 	fetch->side = NULL;
 	timer_cancel(fetch->loop, &fetch->limit);
+	timer_cancel(fetch->loop, &fetch->quiet);
 	if (side)
 		side_release(side, RESET_CANCEL);
 	if (fetch->session && !fetch->gone)
@@ -47,6 +49,12 @@ static void limit(struct fetch *fetch, int64_t after)
 		timer_cancel(fetch->loop, &fetch->limit);
 }
 
+static void heard(struct fetch *fetch)
+{
+	if (fetch->limits.quiet_ns)
+		timer_set(fetch->loop, &fetch->quiet, clock_after(loop_now(fetch->loop), fetch->limits.quiet_ns));
+}
+
 /* ---- the exchange ---- */
 
 static void informational(struct side *side, struct head *head)
@@ -61,6 +69,7 @@ static void head_came(struct side *side, struct head *head)
 
 	fetch->status = head->status;
 	limit(fetch, fetch->limits.all_ns);
+	heard(fetch);
 	if (head->body == BODY_NONE)
 		finish(fetch, 0);
 }
@@ -69,8 +78,10 @@ static void body(struct side *side, struct piece piece)
 {
 	struct fetch *fetch = side->exchange;
 
-	if (fetch->running)
+	if (fetch->running) {
+		heard(fetch);
 		fetch->events->body(fetch, slice_make(piece.at, piece.length));
+	}
 	piece_release(&piece);
 }
 
@@ -133,24 +144,83 @@ static const struct session_events session_events = {
 	.closed = closed,
 };
 
-static void send_request(struct fetch *fetch, const struct address *address, struct slice target)
+static bool send_body(struct fetch *fetch, struct slice body)
 {
-	struct head *head = memory_new(sizeof *head);
-	char authority[ADDRESS_TEXT];
+	while (body.length) {
+		struct buffer *buffer = buffer_get(loop_buffers(fetch->loop));
+		size_t now;
 
-	address_format(address, authority);
-	head->method_text = SLICE("GET");
-	head->method = METHOD_GET;
-	head->authority = slice_of(authority);
-	head->target = target;
-	head->version = VERSION_1_1;
-	head->body = BODY_NONE;
-	side_send_head(fetch->side, head, true);
-	memory_free(head);
+		if (!buffer)
+			return false;
+		now = body.length < buffer->capacity ? body.length : buffer->capacity;
+		memcpy(buffer->bytes, body.at, now);
+		buffer->filled = (uint32_t)now;
+		body = slice_from(body, now);
+		side_send_body(fetch->side, (struct piece){ buffer, buffer->bytes, now }, body.length == 0);
+	}
+	return true;
 }
 
-int fetch_start(
-	struct fetch *fetch, struct network *network, const struct address *address, struct slice target, const struct fetch_limits *limits)
+static int add_fields(struct head *head, struct arena *arena, const struct fetch_request *request)
+{
+	for (unsigned i = 0; i < request->field_count; i++) {
+		const struct fetch_field *field = &request->fields[i];
+		/* A token's file that somebody edited must not become a field of another name. */
+		bool whole = slice_find(field->value, '\r') == field->value.length && slice_find(field->value, '\n') == field->value.length;
+		int e = whole ? head_add(head, arena, field_identify(field->name), field->name, field->value) : ERROR_INVALID;
+		if (e)
+			return e;
+	}
+	return 0;
+}
+
+static int send_request(struct fetch *fetch, const struct fetch_to *to, const struct fetch_request *request)
+{
+	struct head *head = memory_new(sizeof *head);
+	struct arena arena;
+	char authority[ADDRESS_TEXT] = "localhost"; /* of a Unix socket */
+	int e;
+
+	arena_init(&arena, NULL, 0);
+	if (to->address)
+		address_format(to->address, authority);
+	head->method_text = request->method.length ? request->method : SLICE("GET");
+	head->method = (uint8_t)method_identify(head->method_text);
+	head->authority = request->authority.length ? request->authority : slice_of(authority);
+	head->target = request->target;
+	head->version = VERSION_1_1;
+	head->body = request->body.length ? BODY_LENGTH : BODY_NONE;
+	head->body_length = request->body.length;
+	e = add_fields(head, &arena, request);
+	if (!e) {
+		side_send_head(fetch->side, head, request->body.length == 0);
+		if (!send_body(fetch, request->body))
+			e = ERROR_NO_MEMORY;
+	}
+	arena_reset(&arena);
+	memory_free(head);
+	return e;
+}
+
+static int connect_to(struct fetch *fetch, const struct fetch_to *to, struct stream **stream)
+{
+	const struct fetch_tls *tls = to->tls;
+	struct stream *below;
+	int e;
+
+	if (to->socket)
+		e = network_connect_unix(to->network, fetch->loop, to->socket, &below);
+	else
+		e = network_connect(to->network, fetch->loop, to->address, &(struct socket_options){ .keep_alive = true }, &below);
+	if (e)
+		return e;
+	*stream = below;
+	if (!tls)
+		return 0;
+	return tls_connect(tls->pools, tls->client, &tls->target, below, tls->counters ? tls->counters : &fetch->uncounted, stream);
+}
+
+int fetch_send(struct fetch *fetch, const struct fetch_to *to, const struct fetch_request *request, const struct fetch_limits *limits)
 {
 	const struct session_limits session_limits = { 0 };
 	struct stream *stream;
@@ -160,19 +230,27 @@ int fetch_start(
 	fetch->status = 0;
 	fetch->limits = *limits;
 	fetch->began = loop_now(fetch->loop);
-	e = network_connect(network, fetch->loop, address, &(struct socket_options){ 0 }, &stream);
+	e = connect_to(fetch, to, &stream);
 	if (e)
 		return e;
 	e = http1_client_new(fetch->pools, stream, &session_limits, &session_events, fetch, NULL, &fetch->session);
 	if (e)
 		return e;
 	e = session_open(fetch->session, &side_events, fetch, &fetch->side);
+	if (!e)
+		e = send_request(fetch, to, request);
 	if (e) {
 		fetch_stop(fetch);
 		return e;
 	}
-	send_request(fetch, address, target);
 	fetch->running = true;
 	limit(fetch, limits->head_ns);
 	return 0;
+}
+
+int fetch_start(
+	struct fetch *fetch, struct network *network, const struct address *address, struct slice target, const struct fetch_limits *limits)
+{
+	return fetch_send(
+		fetch, &(struct fetch_to){ .network = network, .address = address }, &(struct fetch_request){ .target = target }, limits);
 }

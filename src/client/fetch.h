@@ -1,11 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* client/fetch.h: one GET over HTTP/1.1, on a connection of its own; the answer is told as it comes. For who asks admin servers:
- * a page once, or one that streams without an end. One loop's thread; events come from the loop, never from inside a call here.
+/* client/fetch.h: one request over HTTP/1.1, on a connection of its own; the answer is told as it comes. For weft's own calls: admin
+ * servers, Kubernetes' API; a page once, or one that streams without an end. One loop's thread; events come from the loop, never from
+ * inside a call here.
  *
  *	fetch_init(&fetch, loop, pools, &events, owner);
  *	fetch_start(&fetch, network_host(), &address, SLICE("/admin/metrics.json"), &(struct fetch_limits){ .head_ns = 5 * CLOCK_SECOND });
  *	fetch_stop(&fetch);             // nothing is told any more but `over`; at any time
  *	if (fetch_is_over(&fetch)) ...  // its session is gone: another may be started, or the memory freed
+ *
+ *	fetch_send(&fetch, &(struct fetch_to){ .network = network, .address = &address, .tls = &tls },
+ *		&(struct fetch_request){ .target = SLICE("/api/v1/pods"), .fields = &accept, .field_count = 1 }, &limits);
  */
 #ifndef CLIENT_FETCH_H
 #define CLIENT_FETCH_H
@@ -13,6 +17,7 @@
 #include "io/loop.h"
 #include "io/network.h"
 #include "session/session.h"
+#include "tls/stream.h"
 
 struct fetch;
 
@@ -26,8 +31,38 @@ struct fetch_events {
 };
 
 struct fetch_limits {
-	int64_t head_ns; /* until the answer's head; 0: as long as the kernel waits */
-	int64_t all_ns;  /* until its end; 0: without end */
+	int64_t head_ns;  /* until the answer's head; 0: as long as the kernel waits */
+	int64_t all_ns;   /* until its end; 0: without end */
+	int64_t quiet_ns; /* between two runs of the body's bytes; 0: for ever */
+};
+
+/* Of whom. Copied, but for what it points at, which outlives the fetch. */
+struct fetch_to {
+	struct network *network;
+	const struct address *address; /* copied; or */
+	const char *socket;            /* the path of a Unix socket; copied */
+	const struct fetch_tls *tls;   /* NULL: plain text */
+};
+
+struct fetch_tls {
+	struct tls_pools *pools;
+	struct tls_client *client;
+	struct tls_target target;
+	struct tls_counters *counters; /* NULL: not counted */
+};
+
+struct fetch_field {
+	struct slice name, value; /* as RFC 9110 section 5 allows them: no CR or LF */
+};
+
+/* What. All is copied. */
+struct fetch_request {
+	struct slice method;    /* empty: GET */
+	struct slice authority; /* empty: the address */
+	struct slice target;    /* path and query */
+	const struct fetch_field *fields;
+	unsigned field_count;
+	struct slice body; /* empty: none. What the session doesn't send at once waits in the loop's buffers */
 };
 
 struct fetch {
@@ -44,11 +79,16 @@ struct fetch {
 	struct side *side; /* NULL: released */
 	bool running;      /* `ended` is still to come */
 	bool gone;         /* the session has told so, and is being forgotten */
-	struct timer limit;
+	struct timer limit, quiet;
+	struct tls_counters uncounted;
 };
 
 void fetch_init(struct fetch *fetch, struct loop *loop, struct session_pools *pools, const struct fetch_events *events, void *owner);
-/* It must be over. `target` and `limits` are copied. Fails at once with ERROR_LIMIT or ERROR_NO_MEMORY; then nothing is told. */
+/* It must be over. Fails at once with ERROR_LIMIT, ERROR_NO_MEMORY or ERROR_INVALID (the socket's path, the name to be verified, a
+ * field); then nothing is told but `over`, unless it is over already. */
+MUST_CHECK int fetch_send(
+	struct fetch *fetch, const struct fetch_to *to, const struct fetch_request *request, const struct fetch_limits *limits);
+/* The same: a GET, in plain text. */
 MUST_CHECK int fetch_start(struct fetch *fetch, struct network *network, const struct address *address, struct slice target,
 	const struct fetch_limits *limits);
 void fetch_stop(struct fetch *fetch);
