@@ -1,0 +1,272 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "discover/k8s_api.h"
+
+#include "base/check.h"
+#include "base/memory.h"
+#include "base/text.h"
+#include "client/fetch.h"
+#include "client/resolver.h"
+#include "io/file.h"
+#include "tls/client.h"
+
+enum { API_MAGIC = 0x6b386170, MOST_ADDRESSES = 16, MOST_SESSIONS = 64 };
+
+struct k8s_api {
+	uint32_t magic;
+	uint32_t references;
+	struct loop *loop;
+	struct network *network;
+	struct resolver_watch *watch; /* NULL: the host is an IP address */
+	char *host, *token_file, *ca_file;
+	uint16_t port;
+	struct address addresses[MOST_ADDRESSES];
+	unsigned address_count, next;
+	bool resolved;
+	struct session_pools *pools;
+	struct tls_setting trust;
+	struct tls_client_options tls_options;
+	struct tls_pools *tls_pools;
+	struct tls_client *tls_client; /* NULL: plain text */
+	struct fetch_tls tls;
+	struct task end;
+};
+
+struct k8s_call {
+	struct k8s_api *api;
+	const struct k8s_call_events *events; /* NULL: nobody is to be told */
+	void *owner;
+	struct fetch fetch;
+};
+
+static void resolved(void *owner, const struct resolution *resolution)
+{
+	struct k8s_api *api = owner;
+
+	api->resolved = true;
+	api->address_count = resolution->count < MOST_ADDRESSES ? resolution->count : MOST_ADDRESSES;
+	for (unsigned i = 0; i < api->address_count; i++) {
+		api->addresses[i] = resolution->addresses[i];
+		api->addresses[i].port = api->port;
+	}
+}
+
+static int find_host(struct k8s_api *api, const struct k8s_api_options *options, struct text *why)
+{
+	int e;
+
+	if (!address_parse(options->host, options->port, &api->addresses[0])) {
+		api->address_count = 1;
+		api->resolved = true;
+		return 0;
+	}
+	e = options->resolver ? resolver_watch(options->resolver, options->host, resolved, api, &api->watch) : ERROR_INVALID;
+	if (e)
+		text_format(why, "`%s` as the API server's host: %s", api->host, error_text(e));
+	return e;
+}
+
+static int make_secure(struct k8s_api *api, struct text *why)
+{
+	struct problems problems;
+	int e;
+
+	if (!api->ca_file[0])
+		return 0;
+	api->trust = (struct tls_setting){ .text = slice_of(api->ca_file), .file = SLICE("Kubernetes' service account") };
+	api->tls_options = (struct tls_client_options){ .trust = &api->trust, .trust_count = 1 };
+	problem_init(&problems);
+	e = tls_client_new(&api->tls_options, loop_wall(api->loop), &problems, &api->tls_client);
+	if (!e)
+		e = tls_pools_new(api->loop, &(struct tls_limits){ 0 }, &api->tls_pools);
+	if (e) {
+		problem_print(&problems, why);
+		text_join_lines(why);
+	}
+	problem_fini(&problems);
+	api->tls = (struct fetch_tls){ .pools = api->tls_pools, .client = api->tls_client, .target = { .name = slice_of(api->host) } };
+	return e;
+}
+
+static void free_api(void *owner)
+{
+	struct k8s_api *api = owner;
+
+	CHECK_MAGIC(api, API_MAGIC);
+	resolver_unwatch(api->watch);
+	tls_client_unref(api->tls_client);
+	tls_pools_free(api->tls_pools);
+	session_pools_free(api->pools);
+	memory_free(api->host);
+	memory_free(api->token_file);
+	memory_free(api->ca_file);
+	api->magic = 0;
+	memory_free(api);
+}
+
+int k8s_api_new(const struct k8s_api_options *options, struct k8s_api **out, struct text *why)
+{
+	struct k8s_api *api = memory_new(sizeof *api);
+	int e;
+
+	api->magic = API_MAGIC;
+	api->references = 1;
+	task_init(&api->end, free_api, api);
+	api->loop = options->loop;
+	api->network = options->network;
+	api->host = memory_text(options->host);
+	api->port = options->port;
+	api->token_file = memory_text(options->token_file);
+	api->ca_file = memory_text(options->ca_file);
+	e = session_pools_new(api->loop, MOST_SESSIONS, MOST_SESSIONS, &api->pools);
+	if (!e)
+		e = find_host(api, options, why);
+	if (!e)
+		e = make_secure(api, why);
+	if (e) {
+		k8s_api_unref(api);
+		return e;
+	}
+	*out = api;
+	return 0;
+}
+
+struct k8s_api *k8s_api_ref(struct k8s_api *api)
+{
+	CHECK_MAGIC(api, API_MAGIC);
+	api->references++;
+	return api;
+}
+
+void k8s_api_unref(struct k8s_api *api)
+{
+	if (!api)
+		return;
+	CHECK_MAGIC(api, API_MAGIC);
+	if (--api->references == 0)
+		free_api(api);
+}
+
+struct loop *k8s_api_loop(const struct k8s_api *api)
+{
+	return api->loop;
+}
+
+/* ---- calls ---- */
+
+static void told_body(struct fetch *fetch, struct slice bytes)
+{
+	struct k8s_call *call = fetch->owner;
+
+	call->events->body(call->owner, fetch->status, bytes);
+}
+
+/* What may have changed since, is looked at again; the next call goes elsewhere. */
+static void try_otherwise(struct k8s_api *api, int error)
+{
+	bool changed;
+
+	if (api->address_count)
+		api->next = (api->next + 1) % api->address_count;
+	if (error == ERROR_DENIED && api->tls_client && tls_client_reload(api->tls_client, loop_wall(api->loop), NULL, &changed))
+		return; /* the file is being replaced: what was read before stays */
+}
+
+static void told_end(struct fetch *fetch, int error)
+{
+	struct k8s_call *call = fetch->owner;
+	const struct k8s_call_events *events = call->events;
+
+	if (error && !fetch->status)
+		try_otherwise(call->api, error);
+	call->events = NULL;
+	events->ended(call->owner, fetch->status, error);
+}
+
+static void told_over(struct fetch *fetch)
+{
+	struct k8s_call *call = fetch->owner;
+	struct k8s_api *api = call->api;
+
+	memory_free(call);
+	/* The stream below the session may still be unwinding: what it was made of goes behind it. */
+	if (--api->references == 0)
+		task_set(api->loop, &api->end);
+}
+
+static const struct fetch_events fetch_events = { .body = told_body, .ended = told_end, .over = told_over };
+
+/* The field's value, on the heap; empty: no token is wanted. */
+static int read_token(const struct k8s_api *api, struct text *value)
+{
+	struct slice bytes, token;
+	int e;
+
+	if (!api->token_file[0])
+		return 0;
+	e = file_read(api->token_file, K8S_TOKEN_MOST, &bytes);
+	if (e)
+		return e;
+	for (token = bytes; token.length && strchr(" \t\r\n", token.at[token.length - 1]);)
+		token.length--;
+	text_format(value, "Bearer %.*s", SLICE_ARGS(token));
+	memory_free(bytes.at);
+	return 0;
+}
+
+static int send_call(struct k8s_call *call, struct slice target, const struct fetch_limits *limits)
+{
+	struct k8s_api *api = call->api;
+	struct text token = { 0 };
+	int e = read_token(api, &token);
+
+	if (!e) {
+		const struct fetch_field fields[] = {
+			{ SLICE("Accept"), SLICE("application/json") },
+			{ SLICE("User-Agent"), SLICE("weft") },
+			{ SLICE("Authorization"), text_slice(&token) },
+		};
+		const struct fetch_to to = {
+			.network = api->network,
+			.address = &api->addresses[api->next % api->address_count],
+			.tls = api->tls_client ? &api->tls : NULL,
+		};
+		const struct fetch_request request = { .target = target, .fields = fields, .field_count = token.length ? 3 : 2 };
+
+		e = fetch_send(&call->fetch, &to, &request, limits);
+	}
+	text_free(&token);
+	return e;
+}
+
+int k8s_call_new(struct k8s_api *api, struct slice target, const struct fetch_limits *limits, const struct k8s_call_events *events,
+	void *owner, struct k8s_call **out)
+{
+	struct k8s_call *call;
+	int e;
+
+	if (!api->address_count)
+		return api->resolved ? ERROR_NOT_FOUND : ERROR_BUSY;
+	call = memory_new(sizeof *call);
+	call->api = k8s_api_ref(api);
+	call->events = events;
+	call->owner = owner;
+	fetch_init(&call->fetch, api->loop, api->pools, &fetch_events, call);
+	e = send_call(call, target, limits);
+	if (!e) {
+		*out = call;
+		return 0;
+	}
+	if (fetch_is_over(&call->fetch)) {
+		memory_free(call);
+		k8s_api_unref(api);
+	}
+	return e;
+}
+
+void k8s_call_drop(struct k8s_call *call)
+{
+	if (!call)
+		return;
+	call->events = NULL;
+	fetch_stop(&call->fetch);
+}
