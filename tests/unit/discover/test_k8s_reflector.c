@@ -263,7 +263,7 @@ static void a_version_that_is_too_old_is_listed_anew(void **state)
 	(void)state;
 	tell(watched(rig),
 		"{\"type\":\"ERROR\",\"object\":{\"kind\":\"Status\",\"code\":410,\"reason\":\"Expired\",\"message\":\"too old resource "
-	        "version\"}}");
+		"version\"}}");
 	watched(rig);
 	assert_int_equal(counter_read(&k8s_reflector_counts(rig->reflector)->expired), 1);
 

@@ -1,0 +1,136 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "discover/k8s_clusters.h"
+
+#include "base/check.h"
+#include "base/list.h"
+#include "base/memory.h"
+#include "base/text.h"
+#include "discover/k8s_api.h"
+#include "discover/k8s_table.h"
+
+struct k8s_clusters {
+	struct loop *loop;
+	struct network *network;
+	struct resolver *resolver;
+	struct list list; /* struct k8s_cluster.link */
+};
+
+struct cluster_table {
+	struct list link;
+	struct k8s_table *table;
+};
+
+struct k8s_cluster {
+	struct list link;
+	uint32_t references;
+	struct text name; /* all its options */
+	struct k8s_api *api;
+	struct list tables; /* struct cluster_table.link: one or two */
+};
+
+struct k8s_clusters *k8s_clusters_new(struct loop *loop, struct network *network, struct resolver *resolver)
+{
+	struct k8s_clusters *clusters = memory_new(sizeof *clusters);
+
+	clusters->loop = loop;
+	clusters->network = network;
+	clusters->resolver = resolver;
+	list_init(&clusters->list);
+	return clusters;
+}
+
+void k8s_clusters_free(struct k8s_clusters *clusters)
+{
+	if (!clusters)
+		return;
+	CHECK(list_empty(&clusters->list));
+	memory_free(clusters);
+}
+
+static struct k8s_cluster *find(struct k8s_clusters *clusters, struct slice name)
+{
+	LIST_EACH(&clusters->list, link) {
+		struct k8s_cluster *cluster = LIST_OF(link, struct k8s_cluster, link);
+
+		if (slice_equal(text_slice(&cluster->name), name))
+			return cluster;
+	}
+	return NULL;
+}
+
+static int make(struct k8s_clusters *clusters, const struct k8s_cluster_options *options, struct slice name, struct k8s_cluster **out,
+	struct text *why)
+{
+	const struct k8s_api_options api = {
+		.loop = clusters->loop,
+		.network = clusters->network,
+		.resolver = clusters->resolver,
+		.host = options->host,
+		.port = options->port,
+		.token_file = options->token_file,
+		.ca_file = options->ca_file,
+	};
+	struct k8s_cluster *cluster = memory_new(sizeof *cluster);
+	int e = k8s_api_new(&api, &cluster->api, why);
+
+	if (e) {
+		memory_free(cluster);
+		return e;
+	}
+	text_append(&cluster->name, name);
+	list_init(&cluster->tables);
+	list_append(&clusters->list, &cluster->link);
+	*out = cluster;
+	return 0;
+}
+
+int k8s_cluster_get(struct k8s_clusters *clusters, const struct k8s_cluster_options *options, struct k8s_cluster **out, struct text *why)
+{
+	struct text name = { 0 };
+	struct k8s_cluster *cluster;
+	int e = 0;
+
+	text_format(&name, "%.*s\n%u\n%.*s\n%.*s", SLICE_ARGS(options->host), options->port, SLICE_ARGS(options->token_file),
+		SLICE_ARGS(options->ca_file));
+	cluster = find(clusters, text_slice(&name));
+	if (!cluster)
+		e = make(clusters, options, text_slice(&name), &cluster, why);
+	text_free(&name);
+	if (e)
+		return e;
+	cluster->references++;
+	*out = cluster;
+	return 0;
+}
+
+void k8s_cluster_unref(struct k8s_cluster *cluster)
+{
+	if (!cluster || --cluster->references)
+		return;
+	LIST_EACH_SAFE(&cluster->tables, link, after) {
+		struct cluster_table *entry = LIST_OF(link, struct cluster_table, link);
+
+		k8s_table_free(entry->table);
+		memory_free(entry);
+	}
+	list_remove(&cluster->link);
+	k8s_api_unref(cluster->api);
+	text_free(&cluster->name);
+	memory_free(cluster);
+}
+
+struct k8s_table *k8s_cluster_table(struct k8s_cluster *cluster, const struct k8s_table_kind *kind, struct slice label)
+{
+	struct cluster_table *entry;
+
+	LIST_EACH(&cluster->tables, link) {
+		struct k8s_table *table = LIST_OF(link, struct cluster_table, link)->table;
+
+		if (k8s_table_kind(table) == kind && slice_equal(k8s_table_label(table), label))
+			return table;
+	}
+	entry = memory_new(sizeof *entry);
+	entry->table = k8s_table_new(cluster->api, kind, label);
+	list_append(&cluster->tables, &entry->link);
+	return entry->table;
+}

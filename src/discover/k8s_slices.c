@@ -1,0 +1,200 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "discover/k8s_slices.h"
+
+#include "base/memory.h"
+#include "base/text.h"
+#include "discover/k8s_packed.h"
+#include "discover/k8s_reflector.h"
+#include "doc/document.h"
+#include "io/address.h"
+
+enum {
+	READY = 1 << 0,
+	LEAVING = 1 << 1, /* serving, though it terminates */
+};
+
+/*	packed: u8 family, value, u32 ports { u32 number, name }, u32 endpoints { u8 flags, ip, node }
+ *	where texts are k8s_packed's, and an ip is as long as its family has it */
+
+static unsigned ip_bytes(uint8_t family)
+{
+	return family == ADDRESS_IP4 ? 4 : 16;
+}
+
+/* ---- objects to rows ---- */
+
+static uint8_t family_of(const struct document_node *object)
+{
+	struct slice type = SLICE("");
+
+	document_read_text(document_get(object, "addressType"), &type, NULL);
+	if (slice_equal(type, SLICE("IPv4")))
+		return ADDRESS_IP4;
+	return slice_equal(type, SLICE("IPv6")) ? ADDRESS_IP6 : ADDRESS_NONE;
+}
+
+/* Missing conditions: ready and serving count as true, terminating as false (EndpointConditions of the API's reference). */
+static uint8_t flags_of(const struct document_node *endpoint)
+{
+	const struct document_node *conditions = document_get(endpoint, "conditions");
+	bool ready = true, serving = true, terminating = false;
+
+	document_read_bool(document_get(conditions, "ready"), &ready, NULL);
+	if (!document_read_bool(document_get(conditions, "serving"), &serving, NULL))
+		serving = ready;
+	document_read_bool(document_get(conditions, "terminating"), &terminating, NULL);
+	return ready ? READY : serving && terminating ? LEAVING : 0;
+}
+
+static void pack_endpoint(const struct document_node *endpoint, uint8_t family, struct text *packed, uint32_t *count)
+{
+	const struct document_node *addresses = document_get(endpoint, "addresses");
+	struct slice node = SLICE(""), text;
+	struct address address;
+	uint8_t flags = flags_of(endpoint);
+
+	document_read_text(document_get(endpoint, "nodeName"), &node, NULL);
+	if (!flags || !document_expect(addresses, DOCUMENT_SEQUENCE, NULL) || !addresses->count)
+		return;
+	/* There may be several that mean the same; the first one is to be used. */
+	if (!document_read_text(addresses->items[0], &text, NULL) || address_parse(text, 0, &address) || address.family != family)
+		return;
+	k8s_packed_put_u8(packed, flags);
+	text_append(packed, slice_make((const char *)address.ip, ip_bytes(family)));
+	k8s_packed_put_text(packed, node);
+	++*count;
+}
+
+static bool read_slice(const struct document_node *object, struct slice label, struct text *group, struct text *packed)
+{
+	const struct document_node *metadata = document_get(object, "metadata"), *labels = document_get(metadata, "labels");
+	const struct document_node *endpoints = document_get(object, "endpoints");
+	const struct document_entry *entry = label.length && labels ? document_find(labels, label) : NULL;
+	struct slice namespace, service, value = SLICE("");
+	uint8_t family = family_of(object);
+	uint32_t count = 0;
+	size_t at;
+
+	if (family == ADDRESS_NONE || !document_read_text(document_get(metadata, "namespace"), &namespace, NULL) ||
+		!document_read_text(document_get(labels, "kubernetes.io/service-name"), &service, NULL))
+		return false;
+	text_append(group, namespace);
+	text_append(group, SLICE("/"));
+	text_append(group, service);
+	if (entry)
+		document_read_text(entry->value, &value, NULL);
+	k8s_packed_put_u8(packed, family);
+	k8s_packed_put_text(packed, value);
+	k8s_packed_put_ports(packed, document_get(object, "ports"));
+	at = packed->length;
+	k8s_packed_put_u32(packed, 0);
+	for (uint32_t i = 0; document_expect(endpoints, DOCUMENT_SEQUENCE, NULL) && i < endpoints->count; i++)
+		pack_endpoint(endpoints->items[i], family, packed, &count);
+	k8s_packed_set_u32(packed, at, count);
+	return true;
+}
+
+const struct k8s_table_kind k8s_slices_kind = { .path = "/apis/discovery.k8s.io/v1/endpointslices", .read = read_slice };
+
+/* ---- rows to endpoints ---- */
+
+/* A row that has the port and, if one is wanted, the value: its endpoints are what `rest` has next. */
+struct found {
+	struct slice rest;
+	uint32_t count;
+	uint16_t port;
+	uint8_t family;
+};
+
+static bool find_port(const struct k8s_row *row, struct slice name, const struct slice *value, struct found *found)
+{
+	struct slice rest = row->packed;
+	uint8_t family = k8s_packed_u8(&rest);
+	struct slice has = k8s_packed_text(&rest);
+	uint16_t port = k8s_packed_find_port(&rest, name);
+
+	if (!port || (value && !slice_equal(has, *value)))
+		return false;
+	*found = (struct found){ .port = port, .family = family };
+	found->count = k8s_packed_u32(&rest);
+	found->rest = rest;
+	return true;
+}
+
+static uint8_t next_endpoint(struct found *found, struct address *address, struct slice *node)
+{
+	uint8_t flags = k8s_packed_u8(&found->rest);
+	unsigned length = ip_bytes(found->family);
+
+	*address = (struct address){ .family = found->family, .port = found->port };
+	memcpy(address->ip, found->rest.at, length);
+	found->rest = slice_from(found->rest, length);
+	*node = k8s_packed_text(&found->rest);
+	return flags;
+}
+
+struct counts {
+	uint32_t ready[2], leaving[2]; /* of IPv4, of IPv6 */
+	bool port;
+};
+
+static void count_all(const struct k8s_table_watch *watch, struct slice port, const struct slice *value, struct counts *counts)
+{
+	*counts = (struct counts){ .port = false };
+	K8S_TABLE_EACH(watch, row)
+	{
+		struct found found;
+		struct address address;
+		struct slice node;
+
+		if (!find_port(row, port, value, &found))
+			continue;
+		counts->port = true;
+		for (uint32_t i = 0; i < found.count; i++) {
+			bool ready = next_endpoint(&found, &address, &node) & READY;
+			(ready ? counts->ready : counts->leaving)[found.family == ADDRESS_IP6]++;
+		}
+	}
+}
+
+struct endpoints *k8s_slices_endpoints(const struct k8s_table_watch *watch, struct slice port, struct slice value, uint64_t version)
+{
+	const struct slice *wanted = k8s_table_label(watch->table).length ? &value : NULL;
+	struct counts counts;
+	struct endpoint *list;
+	struct label *labels;
+	struct endpoints *endpoints;
+	uint32_t count = 0;
+
+	count_all(watch, port, wanted, &counts);
+	if (!counts.port)
+		return NULL;
+	const bool ready = counts.ready[0] || counts.ready[1];
+	const uint32_t *chosen = ready ? counts.ready : counts.leaving;
+	const uint8_t family = chosen[0] ? ADDRESS_IP4 : ADDRESS_IP6;
+	list = memory_array(chosen[0] + chosen[1] + 1, sizeof *list);
+	labels = memory_array(chosen[0] + chosen[1] + 1, sizeof *labels);
+	K8S_TABLE_EACH(watch, row)
+	{
+		struct found found;
+
+		if (!find_port(row, port, wanted, &found) || found.family != family)
+			continue;
+		for (uint32_t i = 0; i < found.count; i++) {
+			struct endpoint *endpoint = &list[count];
+			struct label *label = &labels[count];
+
+			if (next_endpoint(&found, &endpoint->address, &label->value) != (ready ? READY : LEAVING))
+				continue;
+			label->key = SLICE("nodeName");
+			endpoint->weight = 1;
+			endpoint->labels = label;
+			endpoint->label_count = label->value.length > 0;
+			count++;
+		}
+	}
+	endpoints = endpoints_new(list, count, version);
+	memory_free(list);
+	memory_free(labels);
+	return endpoints;
+}

@@ -1,0 +1,479 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The namers io.l5d.k8s and io.l5d.k8s.ns before an API server: what of its objects becomes endpoints, and how they change. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "base/arena.h"
+#include "base/memory.h"
+#include "base/text.h"
+#include "discover/k8s.h"
+#include "io/loop.h"
+#include "io/sim/sim.h"
+#include "support/scripted.h"
+
+struct rig {
+	struct sim *sim;
+	struct network *server_host, *host;
+	struct loop *server_loop, *loop;
+	struct scripted server;
+	struct k8s_clusters *clusters;
+	struct namer *namer;
+	struct arena arena;
+	struct scripted_call *slices, *services; /* watches that have begun */
+	unsigned seen;                           /* calls looked at */
+	struct text said;
+};
+
+struct asked {
+	struct namer_watch *watch;
+	unsigned changes;
+};
+
+static struct path path_of(struct rig *rig, const char *text)
+{
+	struct path path;
+	struct slice why;
+
+	assert_int_equal(path_parse(slice_of(text), &rig->arena, &path, &why), 0);
+	return path;
+}
+
+static struct namer *make(struct rig *rig, const char *namespace, const char *label)
+{
+	const struct k8s_options options = {
+		.clusters = rig->clusters,
+		.cluster = { .host = SLICE("10.0.0.1"), .port = 8001 },
+		.prefix = path_of(rig, "/#/io.l5d.k8s"),
+		.namespace = slice_of(namespace),
+		.label = slice_of(label),
+	};
+	struct namer *namer;
+
+	assert_int_equal(k8s_new(&options, &namer, &rig->said), 0);
+	return namer;
+}
+
+static struct rig *rig_new(const char *namespace, const char *label)
+{
+	struct rig *rig = memory_new(sizeof *rig);
+
+	rig->sim = sim_new(17, NULL);
+	rig->server_host = sim_host_new(rig->sim, "10.0.0.1");
+	assert_int_equal(loop_new(&(struct loop_options){ .name = "server" }, &rig->server_loop), 0);
+	scripted_start(&rig->server, rig->server_host, rig->server_loop, 8001, NULL);
+	rig->host = sim_host_new(rig->sim, "10.0.0.2");
+	assert_int_equal(loop_new(&(struct loop_options){ .name = "control" }, &rig->loop), 0);
+	arena_init(&rig->arena, NULL, 0);
+	rig->clusters = k8s_clusters_new(rig->loop, rig->host, NULL);
+	rig->namer = make(rig, namespace, label);
+	return rig;
+}
+
+static void rig_free(struct rig *rig)
+{
+	struct sim_open open;
+
+	namer_free(rig->namer);
+	k8s_clusters_free(rig->clusters);
+	sim_run_for(rig->sim, CLOCK_SECOND);
+	sim_host_enter(rig->server_host);
+	scripted_fini(&rig->server);
+	sim_run_for(rig->sim, CLOCK_MINUTE);
+	sim_host_enter(rig->host);
+	sim_process_open(sim_process_current(rig->sim), &open);
+	assert_int_equal(open.streams + open.timers + open.buffers, 0);
+	loop_free(rig->loop);
+	loop_free(rig->server_loop);
+	sim_free(rig->sim);
+	arena_reset(&rig->arena);
+	text_free(&rig->said);
+	memory_free(rig);
+}
+
+static void changed(void *owner)
+{
+	((struct asked *)owner)->changes++;
+}
+
+static void look_up(struct rig *rig, struct asked *asked, const char *below)
+{
+	*asked = (struct asked){ 0 };
+	asked->watch = namer_lookup(rig->namer, path_of(rig, below), changed, asked);
+}
+
+/* The answer as a text: "neg", "pending", "failed: WHY", or "ID[RESIDUAL]: ADDRESS@NODE ADDRESS". */
+static void expect_answer(struct rig *rig, const struct asked *asked, const char *expected)
+{
+	const struct namer_answer *answer = namer_answer(asked->watch);
+	struct arena arena;
+	struct text text = { 0 };
+
+	(void)rig;
+	arena_init(&arena, NULL, 0);
+	switch (answer->state) {
+	case NAMER_PENDING:
+		text_format(&text, "pending");
+		break;
+	case NAMER_NEG:
+		text_format(&text, "neg");
+		break;
+	case NAMER_FAILED:
+		text_format(&text, "failed: %.*s", SLICE_ARGS(answer->message));
+		break;
+	case NAMER_TREE:
+		fail();
+		break;
+	case NAMER_LEAF:
+		assert_int_equal(answer->endpoints->state, ENDPOINTS_BOUND);
+		text_format(
+			&text, "%.*s[%.*s]:", SLICE_ARGS(path_show(&arena, answer->id)), SLICE_ARGS(path_show(&arena, answer->residual)));
+		for (uint32_t i = 0; i < answer->endpoints->count; i++) {
+			const struct endpoint *endpoint = &answer->endpoints->list[i];
+			struct slice node = endpoint_label(endpoint, SLICE("nodeName"));
+
+			text_format(&text, " %.*s%s%.*s", SLICE_ARGS(endpoint->id), node.length ? "@" : "", SLICE_ARGS(node));
+		}
+	}
+	assert_string_equal(text.bytes, expected);
+	text_free(&text);
+	arena_reset(&arena);
+}
+
+static bool not_asked(void *owner)
+{
+	struct rig *rig = owner;
+	struct scripted_call *call = &rig->server.calls[rig->seen];
+
+	return rig->server.count <= rig->seen || !call->heard.bytes || !strstr(call->heard.bytes, "\r\n\r\n");
+}
+
+static struct scripted_call *request(struct rig *rig)
+{
+	assert_true(sim_run_while(rig->sim, not_asked, rig, CLOCK_MINUTE));
+	return &rig->server.calls[rig->seen++];
+}
+
+#define SLICES "/apis/discovery.k8s.io/v1/endpointslices?"
+#define SERVICES "/api/v1/services?"
+#define SLICE_OF(ns, name, service, type, ports, endpoints) \
+	"{\"metadata\":{\"namespace\":\"" ns "\",\"name\":\"" name \
+	"\",\"resourceVersion\":\"7\",\"labels\":{\"kubernetes.io/service-name\":\"" service \
+	"\",\"version\":\"v1\"}},\"addressType\":\"" type "\",\"ports\":[" ports "],\"endpoints\":[" endpoints "]}"
+#define HTTP "{\"name\":\"http\",\"port\":7777,\"protocol\":\"TCP\"}"
+#define POD(ip, conditions, node) "{\"addresses\":[\"" ip "\"],\"conditions\":{" conditions "},\"nodeName\":\"" node "\"}"
+#define SERVICE(ns, name, ports) \
+	"{\"metadata\":{\"namespace\":\"" ns "\",\"name\":\"" name "\",\"resourceVersion\":\"8\"},\"spec\":{\"ports\":[" ports "]}}"
+#define READY "\"ready\":true,\"serving\":true,\"terminating\":false"
+
+static void answer_list(struct scripted_call *call, const char *items)
+{
+	struct text body = { 0 }, answer = { 0 };
+
+	text_format(&body, "{\"metadata\":{\"resourceVersion\":\"1000\"},\"items\":[%s]}", items);
+	text_format(&answer, "HTTP/1.1 200 OK\r\nContent-Length: %zu\r\n\r\n%s", body.length, body.bytes);
+	scripted_send(call, answer.bytes);
+	text_free(&body);
+	text_free(&answer);
+}
+
+/* Answers lists with these items (NULL: that kind is not asked for), and begins the watches that follow. */
+static void serve(struct rig *rig, const char *slices, const char *services)
+{
+	unsigned begun = 0, wanted = 1 + (services != NULL);
+
+	while (begun < wanted) {
+		struct scripted_call *call = request(rig);
+		bool is_slices = strstr(call->heard.bytes, SLICES);
+
+		assert_true(is_slices || (services && strstr(call->heard.bytes, SERVICES)));
+		if (!strstr(call->heard.bytes, "?watch=1")) {
+			answer_list(call, is_slices ? slices : services);
+			continue;
+		}
+		scripted_send(call, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n");
+		*(is_slices ? &rig->slices : &rig->services) = call;
+		begun++;
+	}
+	sim_run_for(rig->sim, CLOCK_SECOND / 10);
+}
+
+static void tell(struct rig *rig, struct scripted_call *call, const char *type, const char *object)
+{
+	struct text event = { 0 }, chunk = { 0 };
+
+	text_format(&event, "{\"type\":\"%s\",\"object\":%s}\n", type, object);
+	text_format(&chunk, "%zx\r\n%s\r\n", event.length, event.bytes);
+	scripted_send(call, chunk.bytes);
+	sim_run_for(rig->sim, CLOCK_SECOND / 10);
+	text_free(&event);
+	text_free(&chunk);
+}
+
+static void endpoints_of_a_named_port(void **state)
+{
+	struct rig *rig = rig_new("", "");
+	struct asked hello, other, absent, elsewhere, too_short;
+
+	(void)state;
+	look_up(rig, &hello, "/Default/HTTP/Hello/Rest/x");
+	look_up(rig, &other, "/default/admin/hello");
+	look_up(rig, &absent, "/default/http/world");
+	look_up(rig, &elsewhere, "/prod/http/hello");
+	look_up(rig, &too_short, "/default/http");
+	expect_answer(rig, &hello, "pending");
+	expect_answer(rig, &too_short, "neg");
+	serve(rig,
+		SLICE_OF("default", "hello-1", "hello", "IPv4", HTTP ",{\"name\":\"dns\",\"port\":53,\"protocol\":\"UDP\"}",
+			POD("10.1.0.2", READY, "node2") "," POD("10.1.0.1", "", "node1") "," POD(
+				"10.1.0.3", "\"ready\":false", "node1")) "," SLICE_OF("default", "hello-2", "hello", "IPv4",
+			HTTP ",{\"name\":\"admin\",\"port\":9990}", "{\"addresses\":[\"10.1.0.4\"]}") "," SLICE_OF("default", "hello-3",
+			"hello", "FQDN", HTTP, POD("example.org", READY, "node1")),
+		NULL);
+	expect_answer(rig, &hello, "/#/io.l5d.k8s/default/http/hello[/Rest/x]: 10.1.0.1:7777@node1 10.1.0.2:7777@node2 10.1.0.4:7777");
+	expect_answer(rig, &other, "/#/io.l5d.k8s/default/admin/hello[/]: 10.1.0.4:9990");
+	expect_answer(rig, &absent, "neg");
+	expect_answer(rig, &elsewhere, "neg");
+	assert_int_equal(hello.changes, 1);
+	assert_int_equal(rig->server.count, 2); /* one list and one watch for all names */
+	namer_cancel(hello.watch);
+	namer_cancel(other.watch);
+	namer_cancel(absent.watch);
+	namer_cancel(elsewhere.watch);
+	namer_cancel(too_short.watch);
+	rig_free(rig);
+}
+
+static void what_changes_is_told(void **state)
+{
+	struct rig *rig = rig_new("", "");
+	struct asked hello, world;
+
+	(void)state;
+	look_up(rig, &hello, "/default/http/hello");
+	look_up(rig, &world, "/default/http/world");
+	serve(rig, SLICE_OF("default", "hello-1", "hello", "IPv4", HTTP, POD("10.1.0.1", READY, "node1")), NULL);
+	expect_answer(rig, &world, "neg");
+
+	tell(rig, rig->slices, "ADDED", SLICE_OF("default", "world-1", "world", "IPv4", HTTP, POD("10.1.0.9", READY, "node1")));
+	expect_answer(rig, &world, "/#/io.l5d.k8s/default/http/world[/]: 10.1.0.9:7777@node1");
+	assert_int_equal(hello.changes, 1);
+
+	tell(rig, rig->slices, "MODIFIED", SLICE_OF("default", "hello-1", "hello", "IPv4", HTTP, POD("10.1.0.2", READY, "node1")));
+	expect_answer(rig, &hello, "/#/io.l5d.k8s/default/http/hello[/]: 10.1.0.2:7777@node1");
+	assert_int_equal(hello.changes, 2);
+
+	/* A change of nothing that matters. */
+	tell(rig, rig->slices, "MODIFIED", SLICE_OF("default", "hello-1", "hello", "IPv4", HTTP, POD("10.1.0.2", "", "node1")));
+	assert_int_equal(hello.changes, 2);
+
+	/* No endpoint is ready any more: the name is bound, to none. */
+	tell(rig, rig->slices, "MODIFIED",
+		SLICE_OF("default", "hello-1", "hello", "IPv4", HTTP, POD("10.1.0.2", "\"ready\":false", "node1")));
+	expect_answer(rig, &hello, "/#/io.l5d.k8s/default/http/hello[/]:");
+
+	tell(rig, rig->slices, "DELETED", SLICE_OF("default", "hello-1", "hello", "IPv4", HTTP, ""));
+	expect_answer(rig, &hello, "neg");
+	assert_int_equal(hello.changes, 4);
+	assert_int_equal(world.changes, 2);
+	namer_cancel(hello.watch);
+	namer_cancel(world.watch);
+	rig_free(rig);
+}
+
+static void what_terminates_serves_only_when_nothing_else_does(void **state)
+{
+	static const char leaving[] = SLICE_OF(
+		"default", "a", "hello", "IPv4", HTTP, POD("10.1.0.1", "\"ready\":false,\"serving\":true,\"terminating\":true", "node1"));
+	struct rig *rig = rig_new("", "");
+	struct asked hello;
+
+	(void)state;
+	look_up(rig, &hello, "/default/http/hello");
+	serve(rig, leaving, NULL);
+	expect_answer(rig, &hello, "/#/io.l5d.k8s/default/http/hello[/]: 10.1.0.1:7777@node1");
+	tell(rig, rig->slices, "ADDED", SLICE_OF("default", "b", "hello", "IPv4", HTTP, POD("10.1.0.2", READY, "node1")));
+	expect_answer(rig, &hello, "/#/io.l5d.k8s/default/http/hello[/]: 10.1.0.2:7777@node1");
+	namer_cancel(hello.watch);
+	rig_free(rig);
+}
+
+static void of_both_families_ip4_is_used(void **state)
+{
+	struct rig *rig = rig_new("", "");
+	struct asked hello;
+
+	(void)state;
+	look_up(rig, &hello, "/default/http/hello");
+	serve(rig, SLICE_OF("default", "six", "hello", "IPv6", HTTP, POD("fd00::1", READY, "node1")), NULL);
+	expect_answer(rig, &hello, "/#/io.l5d.k8s/default/http/hello[/]: [fd00::1]:7777@node1");
+	tell(rig, rig->slices, "ADDED", SLICE_OF("default", "four", "hello", "IPv4", HTTP, POD("10.1.0.1", READY, "node1")));
+	expect_answer(rig, &hello, "/#/io.l5d.k8s/default/http/hello[/]: 10.1.0.1:7777@node1");
+	namer_cancel(hello.watch);
+	rig_free(rig);
+}
+
+static void numbers_are_the_services_ports(void **state)
+{
+	struct rig *rig = rig_new("", "");
+	struct asked hello, plain, none, zero;
+
+	(void)state;
+	look_up(rig, &hello, "/default/80/hello");
+	look_up(rig, &plain, "/default/81/plain");
+	look_up(rig, &none, "/default/82/hello");
+	look_up(rig, &zero, "/default/0/hello");
+	serve(rig,
+		SLICE_OF("default", "a", "hello", "IPv4", HTTP, POD("10.1.0.1", READY, "n")) "," SLICE_OF(
+			"default", "b", "plain", "IPv4", "{\"name\":\"\",\"port\":8080}", POD("10.1.0.2", READY, "n")),
+		SERVICE("default", "hello",
+			"{\"name\":\"http\",\"port\":80,\"targetPort\":7777},{\"name\":\"dns\",\"port\":82,\"protocol\":\"UDP\"}") "," SERVICE("default",
+			"plain", "{\"port\":81}"));
+	expect_answer(rig, &hello, "/#/io.l5d.k8s/default/80/hello[/]: 10.1.0.1:7777@n");
+	expect_answer(rig, &plain, "/#/io.l5d.k8s/default/81/plain[/]: 10.1.0.2:8080@n");
+	expect_answer(rig, &none, "neg");
+	expect_answer(rig, &zero, "neg");
+	tell(rig, rig->services, "MODIFIED", SERVICE("default", "hello", "{\"name\":\"http\",\"port\":82,\"targetPort\":7777}"));
+	expect_answer(rig, &hello, "neg");
+	expect_answer(rig, &none, "/#/io.l5d.k8s/default/82/hello[/]: 10.1.0.1:7777@n");
+	namer_cancel(hello.watch);
+	namer_cancel(plain.watch);
+	namer_cancel(none.watch);
+	namer_cancel(zero.watch);
+	rig_free(rig);
+}
+
+static void a_label_chooses_slices(void **state)
+{
+	struct rig *rig = rig_new("default", "version");
+	struct asked one, two, without;
+
+	(void)state;
+	look_up(rig, &one, "/http/hello/v1/rest");
+	look_up(rig, &two, "/http/hello/v2");
+	look_up(rig, &without, "/http/hello");
+	serve(rig, SLICE_OF("default", "a", "hello", "IPv4", HTTP, POD("10.1.0.1", READY, "n")), NULL);
+	assert_non_null(strstr(rig->slices->heard.bytes, "&labelSelector=version "));
+	expect_answer(rig, &one, "/#/io.l5d.k8s/http/hello/v1[/rest]: 10.1.0.1:7777@n");
+	expect_answer(rig, &two, "neg");
+	expect_answer(rig, &without, "neg");
+	namer_cancel(one.watch);
+	namer_cancel(two.watch);
+	namer_cancel(without.watch);
+	rig_free(rig);
+}
+
+/* What was known goes on being told, also for names that nobody asked for before; what vanished meanwhile goes when it is listed. */
+static void an_outage_changes_nothing(void **state)
+{
+	struct rig *rig = rig_new("", "");
+	struct asked hello, world;
+
+	(void)state;
+	look_up(rig, &hello, "/default/http/hello");
+	serve(rig,
+		SLICE_OF("default", "a", "hello", "IPv4", HTTP, POD("10.1.0.1", READY, "n")) "," SLICE_OF(
+			"default", "b", "world", "IPv4", HTTP, POD("10.1.0.2", READY, "n")),
+		NULL);
+	sim_host_enter(rig->server_host);
+	scripted_stop(&rig->server);
+	sim_host_enter(rig->host);
+	sim_run_for(rig->sim, 5 * CLOCK_MINUTE);
+	look_up(rig, &world, "/default/http/world");
+	expect_answer(rig, &world, "/#/io.l5d.k8s/default/http/world[/]: 10.1.0.2:7777@n");
+	expect_answer(rig, &hello, "/#/io.l5d.k8s/default/http/hello[/]: 10.1.0.1:7777@n");
+	assert_int_equal(hello.changes, 1);
+
+	rig->seen = rig->server.count;
+	sim_host_enter(rig->server_host);
+	scripted_listen(&rig->server);
+	sim_host_enter(rig->host);
+	scripted_send(request(rig), "HTTP/1.1 410 Gone\r\nContent-Length: 2\r\n\r\n{}");
+	serve(rig, SLICE_OF("default", "b", "world", "IPv4", HTTP, POD("10.1.0.3", READY, "n")), NULL);
+	expect_answer(rig, &hello, "neg");
+	expect_answer(rig, &world, "/#/io.l5d.k8s/default/http/world[/]: 10.1.0.3:7777@n");
+	namer_cancel(hello.watch);
+	namer_cancel(world.watch);
+	rig_free(rig);
+}
+
+static void before_the_first_list_names_fail_and_say_why(void **state)
+{
+	struct rig *rig = rig_new("", "");
+	struct asked hello;
+
+	(void)state;
+	look_up(rig, &hello, "/default/http/hello");
+	scripted_send(request(rig), "HTTP/1.1 403 Forbidden\r\nContent-Length: 20\r\n\r\n{\"message\":\"no way\"}");
+	sim_run_for(rig->sim, CLOCK_SECOND / 10);
+	expect_answer(rig, &hello, "failed: Kubernetes' API, /apis/discovery.k8s.io/v1/endpointslices: it answers 403: no way");
+	serve(rig, SLICE_OF("default", "a", "hello", "IPv4", HTTP, POD("10.1.0.1", READY, "n")), NULL);
+	expect_answer(rig, &hello, "/#/io.l5d.k8s/default/http/hello[/]: 10.1.0.1:7777@n");
+	namer_cancel(hello.watch);
+	rig_free(rig);
+}
+
+/* A configuration's namer and that of its successor: the server is asked once. */
+static void namers_of_one_server_share_what_is_known(void **state)
+{
+	struct rig *rig = rig_new("", "");
+	struct asked hello, again;
+	struct namer *before = rig->namer;
+
+	(void)state;
+	look_up(rig, &hello, "/default/http/hello");
+	serve(rig, SLICE_OF("default", "a", "hello", "IPv4", HTTP, POD("10.1.0.1", READY, "n")), NULL);
+	rig->namer = make(rig, "", "");
+	look_up(rig, &again, "/default/http/hello");
+	expect_answer(rig, &again, "/#/io.l5d.k8s/default/http/hello[/]: 10.1.0.1:7777@n");
+	namer_cancel(hello.watch);
+	namer_free(before);
+	tell(rig, rig->slices, "MODIFIED", SLICE_OF("default", "a", "hello", "IPv4", HTTP, POD("10.1.0.2", READY, "n")));
+	expect_answer(rig, &again, "/#/io.l5d.k8s/default/http/hello[/]: 10.1.0.2:7777@n");
+	assert_int_equal(rig->server.count, 2);
+	namer_cancel(again.watch);
+	rig_free(rig);
+}
+
+static void odd_objects_are_ignored(void **state)
+{
+	struct rig *rig = rig_new("", "");
+	struct asked hello;
+
+	(void)state;
+	look_up(rig, &hello, "/default/http/hello");
+	serve(rig,
+		"{},{\"metadata\":{\"name\":\"x\"}},{\"metadata\":[]},"
+		"{\"metadata\":{\"namespace\":\"default\",\"name\":\"o\",\"labels\":{\"kubernetes.io/service-name\":\"hello\"}},"
+		"\"addressType\":\"IPv4\",\"ports\":[{\"name\":\"http\",\"port\":70000},{\"name\":\"http\",\"port\":null},7,{\"name\":"
+		"\"http\",\"port\":7777}],"
+		"\"endpoints\":[{},{\"addresses\":[]},{\"addresses\":[\"x\"]},{\"addresses\":[\"fd00::1\"]},7,{\"addresses\":[\"10.1.0.1\"]"
+		"}]}," SLICE_OF("default", "n", "hello", "IPv4", "", "") ","
+									 "{\"metadata\":{\"namespace\":\"default\",\"name\":\"p\","
+									 "\"labels\":{\"kubernetes.io/service-name\":\"hello\"}},"
+									 "\"addressType\":\"IPv4\",\"ports\":null,\"endpoints\":null}",
+		NULL);
+	expect_answer(rig, &hello, "/#/io.l5d.k8s/default/http/hello[/]: 10.1.0.1:7777");
+	namer_cancel(hello.watch);
+	rig_free(rig);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(endpoints_of_a_named_port),
+		cmocka_unit_test(what_changes_is_told),
+		cmocka_unit_test(what_terminates_serves_only_when_nothing_else_does),
+		cmocka_unit_test(of_both_families_ip4_is_used),
+		cmocka_unit_test(numbers_are_the_services_ports),
+		cmocka_unit_test(a_label_chooses_slices),
+		cmocka_unit_test(an_outage_changes_nothing),
+		cmocka_unit_test(before_the_first_list_names_fail_and_say_why),
+		cmocka_unit_test(namers_of_one_server_share_what_is_known),
+		cmocka_unit_test(odd_objects_are_ignored),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
