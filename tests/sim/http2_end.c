@@ -289,8 +289,8 @@ static size_t fill(struct http2_end *end, struct http2_stream_end *stream, char 
 		most = (int64_t)(stream->out_length - stream->out_position);
 	if ((uint64_t)most > stream->cut_at - stream->out_position)
 		most = (int64_t)(stream->cut_at - stream->out_position);
-	for (int64_t i = 0; i < most; i++)
-		room[i] = message_pattern(stream->out_id, stream->salt, stream->out_position++);
+	message_write_body(room, (size_t)most, stream->out_id, stream->salt, stream->out_position);
+	stream->out_position += (uint64_t)most;
 	stream->send_window -= most;
 	end->send_window -= most;
 	return (size_t)most;

@@ -10,9 +10,35 @@
 
 #include "base/check.h"
 
-char message_pattern(uint64_t id, enum message_salt salt, uint64_t position)
+/* --- the pattern: a byte is one of 94, the seventh after the one before it, and one more every 256 bytes --- */
+
+enum { LETTERS = 94, STEP = 7, STEPS_TO_THE_NEXT = 27 /* 7 * 27 is 1 modulo 94 */, ROW = 256 };
+
+/* The bytes from `position` on, up to the next multiple of ROW. */
+static const char *pattern(uint64_t id, enum message_salt salt, uint64_t position)
 {
-	return (char)('!' + (id * 131 + (uint64_t)salt * 17 + position * 7 + (position >> 8)) % 94);
+	static char letters[LETTERS + ROW];
+
+	if (!letters[0]) {
+		for (unsigned i = 0; i < sizeof(letters); i++)
+			letters[i] = (char)('!' + i * STEP % LETTERS);
+	}
+	uint64_t first = (id * 131 + (uint64_t)salt * 17 + position * STEP + position / ROW) % LETTERS;
+	return letters + first * STEPS_TO_THE_NEXT % LETTERS;
+}
+
+static size_t row_left(uint64_t position, size_t length)
+{
+	size_t left = ROW - (size_t)(position % ROW);
+	return left < length ? left : length;
+}
+
+void message_write_body(char *bytes, size_t length, uint64_t id, enum message_salt salt, uint64_t position)
+{
+	for (size_t done = 0, most; done < length; done += most, position += most) {
+		most = row_left(position, length - done);
+		memcpy(bytes + done, pattern(id, salt, position), most);
+	}
 }
 
 /* --- reading --- */
@@ -134,10 +160,10 @@ static bool gather(struct message *message, const char *until, const char *bytes
 
 void message_body(struct message *message, const char *bytes, size_t length)
 {
-	for (size_t i = 0; i < length; i++) {
-		if (!message->from_proxy && bytes[i] != message_pattern(message->id, message->salt, message->body))
+	for (size_t done = 0, most; done < length; done += most, message->body += most) {
+		most = row_left(message->body, length - done);
+		if (!message->from_proxy && memcmp(bytes + done, pattern(message->id, message->salt, message->body), most) != 0)
 			message->wrong = true;
-		message->body++;
 	}
 }
 
@@ -278,8 +304,9 @@ static void append_body(struct sender *sender, struct buffer *buffer)
 		char size[24];
 		append(buffer, size, (size_t)snprintf(size, sizeof(size), "%" PRIx64 "\r\n", most));
 	}
-	for (uint64_t i = 0; i < most; i++)
-		buffer->bytes[buffer->filled++] = message_pattern(sender->id, sender->salt, sender->position++);
+	message_write_body(buffer->bytes + buffer->filled, (size_t)most, sender->id, sender->salt, sender->position);
+	buffer->filled += (uint32_t)most;
+	sender->position += most;
 	if (sender->chunked && most > 0)
 		append(buffer, "\r\n", 2);
 }

@@ -63,8 +63,8 @@ void message_body(struct message *message, const char *bytes, size_t length);
 
 /* --- writing --- */
 
-/* The byte at that position of a body. */
-char message_pattern(uint64_t id, enum message_salt salt, uint64_t position);
+/* The bytes of a body from `position` on. */
+void message_write_body(char *bytes, size_t length, uint64_t id, enum message_salt salt, uint64_t position);
 
 struct sender {
 	struct loop *loop;

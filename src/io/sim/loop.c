@@ -30,7 +30,7 @@ int loop_new(const struct loop_options *options, struct loop **result)
 	streams_pool_init(&loop->streams, options->max_streams ? options->max_streams : STREAMS_MOST);
 	list_append(&sim->loops, &loop->link);
 	list_append(&process->loops, &loop->process_link);
-	loop_set_time(loop);
+	loop->wall_ahead = sim->options.wall_ns;
 	*result = loop;
 	return 0;
 }
@@ -75,6 +75,7 @@ void loop_bury(struct loop *loop)
 	list_remove(&loop->link);
 	list_remove(&loop->process_link);
 	list_append(&graveyard, &loop->link);
+	loop->buried = loop->sim->now;
 	loop->sim = NULL;
 	loop->process = NULL;
 }
@@ -104,20 +105,15 @@ int64_t loop_clock(struct loop *loop)
 	return loop->sim->now;
 }
 
-void loop_set_time(struct loop *loop)
-{
-	loop->now = loop->sim->now;
-	loop->wall = loop->sim->options.wall_ns + loop->sim->now;
-}
-
+/* A turn takes no time: its instant is the world's. */
 int64_t loop_now(const struct loop *loop)
 {
-	return loop->now;
+	return loop->sim ? loop->sim->now : loop->buried;
 }
 
 int64_t loop_wall(const struct loop *loop)
 {
-	return loop->wall;
+	return loop_now(loop) + loop->wall_ahead;
 }
 
 struct random *loop_random(struct loop *loop)
@@ -240,7 +236,7 @@ static void fire_timers(struct loop *loop)
 	/* Those set by the ones that fire now may wait for the next turn, so that I/O gets its turn too. */
 	uint32_t most = loop->timers.count;
 	struct timer *timer;
-	while (most-- > 0 && !loop_dead(loop) && (timer = timers_expired(&loop->timers, loop->now)) != NULL) {
+	while (most-- > 0 && !loop_dead(loop) && (timer = timers_expired(&loop->timers, loop->sim->now)) != NULL) {
 		loop->sim->totals.timers++;
 		world_event(loop->sim, EVENT_TIMER, loop->id, (uint64_t)timer->deadline, 0);
 		timer->fired(timer->owner);
@@ -253,21 +249,11 @@ static bool has_work(const struct loop *loop)
 	return !list_empty(&loop->ready) || loop->first_task;
 }
 
-bool loop_runnable(const struct loop *loop)
-{
-	int64_t now = loop->sim->now;
-	if (loop_dead(loop) || loop->busy_until > now || loop->process->stalled_until > now)
-		return false;
-	return has_work(loop) || timers_next(&loop->timers) <= now;
-}
-
 int64_t loop_next(const struct loop *loop)
 {
-	if (loop_dead(loop))
+	int64_t next = has_work(loop) ? 0 : timers_next(&loop->timers);
+	if (next == CLOCK_NEVER || loop_dead(loop))
 		return CLOCK_NEVER;
-	int64_t next = has_work(loop) ? loop->sim->now : timers_next(&loop->timers);
-	if (next == CLOCK_NEVER)
-		return next;
 	if (next < loop->busy_until)
 		next = loop->busy_until;
 	return next < loop->process->stalled_until ? loop->process->stalled_until : next;

@@ -303,14 +303,18 @@ void sim_at(struct sim *sim, int64_t instant, void (*happen)(void *owner), void 
 
 /* --- the scheduler --- */
 
-/* One of the loops that can run now, drawn; NULL when there is none. */
-static struct loop *draw_runnable(struct sim *sim)
+/* One of the loops that can run now, drawn; NULL when there is none: then *next is when something happens. */
+static struct loop *draw_runnable(struct sim *sim, int64_t *next)
 {
 	struct loop *chosen = NULL;
 	uint32_t found = 0;
+	*next = timers_next(&sim->events);
 	LIST_EACH(&sim->loops, link) {
 		struct loop *loop = LIST_OF(link, struct loop, link);
-		if (!loop_runnable(loop))
+		int64_t then = loop_next(loop);
+		if (then < *next)
+			*next = then;
+		if (then > sim->now)
 			continue;
 		found++;
 		if (found == 1 || random_below(&sim->random, found) == 0)
@@ -319,32 +323,20 @@ static struct loop *draw_runnable(struct sim *sim)
 	return chosen;
 }
 
-static int64_t next_instant(struct sim *sim)
-{
-	int64_t next = timers_next(&sim->events);
-	LIST_EACH(&sim->loops, link) {
-		int64_t then = loop_next(LIST_OF(link, struct loop, link));
-		if (then < next)
-			next = then;
-	}
-	return next;
-}
-
 static void set_time(struct sim *sim, int64_t now)
 {
 	CHECK(now >= sim->now);
 	sim->now = now;
-	LIST_EACH(&sim->loops, link)
-		loop_set_time(LIST_OF(link, struct loop, link));
 }
 
 /* One turn of one loop, or one step of time. False: nothing happens before `until`, which it is now (or nothing at all). */
 static bool world_step(struct sim *sim, int64_t until)
 {
 	struct timer *due;
+	int64_t next;
 	while ((due = timers_expired(&sim->events, sim->now)) != NULL)
 		due->fired(due->owner);
-	struct loop *loop = draw_runnable(sim);
+	struct loop *loop = draw_runnable(sim, &next);
 	if (loop) {
 		struct sim_process *before = sim->current;
 		sim->turns++;
@@ -352,7 +344,6 @@ static bool world_step(struct sim *sim, int64_t until)
 		sim->current = before;
 		return true;
 	}
-	int64_t next = next_instant(sim);
 	if (next > until || next == CLOCK_NEVER) {
 		if (until != CLOCK_NEVER)
 			set_time(sim, until);

@@ -113,7 +113,8 @@ struct loop {
 	uint32_t magic;
 	uint32_t id;
 	const char *name;
-	int64_t now, wall;
+	int64_t wall_ahead; /* how far the time of day is ahead of sim->now */
+	int64_t buried;     /* when; it has no sim any more */
 	struct timers timers;
 	struct task *first_task, **last_task;
 	struct random random;
@@ -156,12 +157,10 @@ uint16_t host_port(struct network *host);
 void process_free(struct sim_process *process);
 
 /* loop.c */
-bool loop_runnable(const struct loop *loop);
-int64_t loop_next(const struct loop *loop); /* when it is runnable next, if nothing happens before */
+int64_t loop_next(const struct loop *loop); /* when it can run next, if nothing happens before; in the past: now */
 void loop_turn(struct loop *loop);
 void loop_ready(struct loop *loop, struct ready *ready);
 void loop_unready(struct loop *loop, struct ready *ready);
-void loop_set_time(struct loop *loop);
 void loop_run_tasks(struct loop *loop); /* after each callback */
 void loop_bury(struct loop *loop);      /* at sim_free: what a crashed process left */
 static inline bool loop_dead(const struct loop *loop)
