@@ -87,6 +87,7 @@ def test_numbers_are_those_of_the_callers(mesh):
     assert web["proxies"] == 1
 
 
+@pytest.mark.alone
 def test_latency_is_of_the_window_alone(mesh):
     slow = threading.Event()
 

@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* sim: runs scenarios from seeds.
  *
- *	sim                                  every scenario, as many seeds as WEFT_TEST (quick, test, all) asks for
+ *	sim                                  every scenario, with its own number of seeds
+ *	WEFT_SEEDS=500 sim                   and with 500 percent of it
+ *	sim --scenario relay --part 2/3      the second third of these seeds
  *	sim --scenario relay --seeds 1..500
  *	sim --scenario relay --seed 17 --trace     one run, with its whole event log
+ *	sim --scenario relay --fail-fast     to the first seed that fails, not the fifth
  *
  * Every seventh seed runs twice, and must give the same event log. A failing seed is told with the command that replays it.
  */
@@ -16,17 +19,19 @@
 #include "harness.h"
 #include "scenario.h"
 
-enum { TWICE_EVERY = 7, FAILURES_MOST = 5 };
+enum { TWICE_EVERY = 7, FAILURES_MOST = 5, PARTS_MOST = 1000 };
 
 struct choice {
 	const char *scenario; /* NULL: all */
 	uint64_t first, last; /* last 0: the scenario's own number */
+	unsigned part, parts; /* of the scenario's own number; the first is 1 */
+	unsigned failures_most;
 	bool trace;
 };
 
 static _Noreturn void usage(void)
 {
-	fprintf(stderr, "usage: sim [--scenario NAME] [--seed N | --seeds A..B] [--trace] [--list]\n");
+	fprintf(stderr, "usage: sim [--scenario NAME] [--seed N | --seeds A..B | --part K/N] [--fail-fast] [--trace] [--list]\n");
 	exit(2);
 }
 
@@ -46,13 +51,25 @@ static void read_seeds(struct choice *choice, const char *text)
 		usage();
 }
 
+static void read_part(struct choice *choice, const char *text)
+{
+	unsigned part, parts;
+	char more;
+	if (sscanf(text, "%u/%u%c", &part, &parts, &more) != 2 || part == 0 || part > parts || parts > PARTS_MOST)
+		usage();
+	choice->part = part;
+	choice->parts = parts;
+}
+
 static struct choice read_arguments(int count, char **arguments)
 {
-	struct choice choice = { .first = 1 };
+	struct choice choice = { .first = 1, .part = 1, .parts = 1, .failures_most = FAILURES_MOST };
 	for (int i = 1; i < count; i++) {
 		const char *argument = arguments[i];
 		if (strcmp(argument, "--trace") == 0) {
 			choice.trace = true;
+		} else if (strcmp(argument, "--fail-fast") == 0) {
+			choice.failures_most = 1;
 		} else if (strcmp(argument, "--list") == 0) {
 			list_scenarios();
 			exit(0);
@@ -62,6 +79,8 @@ static struct choice read_arguments(int count, char **arguments)
 			choice.scenario = arguments[++i];
 		} else if (strcmp(argument, "--seed") == 0 || strcmp(argument, "--seeds") == 0) {
 			read_seeds(&choice, arguments[++i]);
+		} else if (strcmp(argument, "--part") == 0) {
+			read_part(&choice, arguments[++i]);
 		} else {
 			usage();
 		}
@@ -69,12 +88,11 @@ static struct choice read_arguments(int count, char **arguments)
 	return choice;
 }
 
+/* WEFT_SEEDS is in percent. */
 static uint64_t seeds_of(const struct scenario *scenario)
 {
-	const char *how = getenv("WEFT_TEST");
-	if (how && strcmp(how, "quick") == 0)
-		return (scenario->seeds + 4) / 5;
-	return how && strcmp(how, "all") == 0 ? scenario->seeds * 5 : scenario->seeds;
+	const char *percent = getenv("WEFT_SEEDS");
+	return ((uint64_t)scenario->seeds * (percent ? strtoul(percent, NULL, 10) : 100) + 99) / 100;
 }
 
 struct run {
@@ -134,11 +152,16 @@ static void summarise(const struct scenario *scenario, uint64_t seeds, const uin
 /* Returns how many seeds failed. */
 static unsigned run_scenario(const struct scenario *scenario, const struct choice *choice, unsigned *passed)
 {
-	uint64_t last = choice->last ? choice->last : seeds_of(scenario);
+	uint64_t first = choice->first, last = choice->last;
+	if (last == 0) {
+		uint64_t seeds = seeds_of(scenario);
+		first = seeds * (choice->part - 1) / choice->parts + 1;
+		last = seeds * choice->part / choice->parts;
+	}
 	uint64_t outcomes[OUTCOMES] = { 0 }, turns = 0, seed;
 	unsigned failed = 0;
 	double began = seconds();
-	for (seed = choice->first; seed <= last && failed < FAILURES_MOST; seed++) {
+	for (seed = first; seed <= last && failed < choice->failures_most; seed++) {
 		struct run run;
 		fflush(stdout);
 		if (run_seed(scenario, seed, choice->trace, &run))
@@ -149,7 +172,8 @@ static unsigned run_scenario(const struct scenario *scenario, const struct choic
 		for (unsigned i = 0; i < OUTCOMES; i++)
 			outcomes[i] += run.outcomes[i];
 	}
-	summarise(scenario, seed - choice->first, outcomes, turns, seconds() - began);
+	if (seed > first)
+		summarise(scenario, seed - first, outcomes, turns, seconds() - began);
 	return failed;
 }
 

@@ -4,7 +4,7 @@
 # run_faults.sh [PATCH...]: applies each patch (all of tests/sim/faults/ if none is named) to a copy of the tree, builds it
 # with sanitizers and runs the simulation, which has to fail. Ends with "N passed, N failed, N skipped".
 #
-# The work is ./dev's (tools/dev/suites.sh: fault_caught); this runs it alone, and for patches from anywhere.
+# The work is ./dev's (tools/dev/suites.sh: fault_patches); this runs it alone, and for patches from anywhere.
 set -euo pipefail
 
 patches=()
@@ -25,17 +25,5 @@ if [ ${#patches[@]} -eq 0 ]; then
 	[ -f "${patches[0]}" ] || patches=()
 fi
 
-# shellcheck disable=SC2154  # set by suites.sh
-mkdir -p "$results"
-ok=0 bad=0
-section 'faults: each must be caught by the simulation'
-need build unit clang
-for patch in "${patches[@]}"; do
-	if fault_caught "$patch"; then
-		ok=$((ok + 1))
-	else
-		bad=$((bad + 1))
-	fi
-done
-count $ok $bad 0
+fault_patches "${patches[@]}"
 totals

@@ -3,7 +3,7 @@
 """Counts test cases in what test runners leave behind; prints "PASSED FAILED SKIPPED" and, on stderr, what failed.
 
 count.py meson TESTLOG.JSON    Meson's log, one program a line, each counted by its cmocka cases
-count.py junit REPORT.XML      pytest's report
+count.py junit REPORT.XML...   pytest's reports
 count.py output FILE STATUS    a program that may close with "N passed, N failed, N skipped"
 """
 import json
@@ -53,15 +53,17 @@ def count_meson(path):
     return [sum(column) for column in zip(*counts)] if counts else [0, 0, 0]
 
 
-def count_junit(path):
-    if not os.path.exists(path):
-        complain(path, "pytest left no report")
-        return 0, 1, 0
+def count_junit(*paths):
     tests = failures = skipped = 0
-    for suite in xml.etree.ElementTree.parse(path).iter("testsuite"):
-        tests += int(suite.get("tests", 0))
-        failures += int(suite.get("failures", 0)) + int(suite.get("errors", 0))
-        skipped += int(suite.get("skipped", 0))
+    for path in paths:
+        if not os.path.exists(path):
+            complain(path, "pytest left no report")
+            failures, tests = failures + 1, tests + 1
+            continue
+        for suite in xml.etree.ElementTree.parse(path).iter("testsuite"):
+            tests += int(suite.get("tests", 0))
+            failures += int(suite.get("failures", 0)) + int(suite.get("errors", 0))
+            skipped += int(suite.get("skipped", 0))
     return max(tests - failures - skipped, 0), failures, skipped
 
 

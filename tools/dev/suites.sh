@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 #
 # The test suites. Each runs if it is there, prints a section of its own, and adds to the totals.
-# WEFT_TEST (quick, test or all) says how thorough the sim and the pytest suites are to be.
+# WEFT_TEST (quick, test or all) says how thorough they are to be.
 
 passed=0 failed=0 skipped=0
 results='build-results'
@@ -53,11 +53,36 @@ test_suites() {
 		bench_suite
 	fi
 	demo_suite
-	if [ "$WEFT_TEST" != quick ]; then
-		demo_suite grpc
-		demo_suite --mtls
-		demo_suite grpc --mtls
-	fi
+}
+
+# at_once FUNCTION ITEM...: calls FUNCTION ITEM SLOT for each item in a process of its own, as many at a time as there are cores, four at
+# most; of those that run at one time each has another SLOT, from 1. What one says is printed when it has ended. Sets `ok` and `bad`.
+at_once() {
+	local function=$1 item slot ended slots folder free=() slot_of=()
+	shift
+	slots=$(nproc)
+	[ "$slots" -le 4 ] || slots=4
+	for ((slot = slots; slot > 0; slot--)); do free+=("$slot"); done
+	folder=$(mktemp -d)
+	ok=0 bad=0
+	for item; do
+		[ ${#free[@]} -gt 0 ] || at_once_ended
+		slot=${free[-1]}
+		unset 'free[-1]'
+		{ "$function" "$item" "$slot" || exit 1; } >"$folder/$slot" 2>&1 </dev/null &
+		slot_of[$!]=$slot
+	done
+	while [ ${#slot_of[@]} -gt 0 ]; do at_once_ended; done
+	rm -rf "$folder"
+}
+
+# Waits for one of at_once's processes, and frees its slot.
+at_once_ended() {
+	if wait -n -p ended "${!slot_of[@]}"; then ok=$((ok + 1)); else bad=$((bad + 1)); fi
+	slot=${slot_of[ended]}
+	unset "slot_of[ended]"
+	free+=("$slot")
+	cat "$folder/$slot"
 }
 
 # built NAME: builds a test build, or counts one failure: the sections that need it are then not run.
@@ -117,10 +142,21 @@ unit_suite() {
 	meson_suite "$build" unit 600 "$@"
 }
 
+# sim_suite BUILD [NAME...]: seeds by how thorough it is to be. Sanitizers make a seed five times as long.
 sim_suite() {
-	local build=$1
+	local build=$1 name names=() number
 	shift
-	meson_suite "$build" sim 900 "$@"
+	for name; do
+		names+=("sim/$name")
+		for number in {1..9}; do names+=("sim/$name/$number"); done
+	done
+	export WEFT_SEEDS=100
+	case $WEFT_TEST in
+	quick) WEFT_SEEDS=20 ;;
+	test) [ "$build" != build-asan ] || WEFT_SEEDS=40 ;;
+	all) [ "$build" = build-asan ] || WEFT_SEEDS=500 ;;
+	esac
+	meson_suite "$build" sim 900 "${names[@]}"
 }
 
 replay_suite() {
@@ -142,9 +178,11 @@ lint_suite() {
 	count $numbers
 }
 
-# pytest_suite FOLDER BUILD [PYTEST...]: tests marked slow are left out of quick, those marked full are for all only.
+# pytest_suite FOLDER BUILD [PYTEST...]: tests marked slow are left out of quick, those marked full are for all only. Most of them wait
+# most of the time, so that twice as many run at a time as there are cores; then those marked alone, one by one. With arguments
+# for pytest all run one by one.
 pytest_suite() {
-	local folder=$1 build=$2 marks=() report
+	local folder=$1 build=$2 level='' reports=() workers
 	shift 2
 	[ -n "$(find "tests/$folder" -name 'test_*.py' -print -quit 2>/dev/null)" ] || return 0
 	section "$folder ($build)"
@@ -155,17 +193,32 @@ pytest_suite() {
 	fi
 	built "$build" || return 0
 	case $WEFT_TEST in
-	quick) marks=(-m 'not slow and not full') ;;
-	test) marks=(-m 'not full') ;;
+	quick) level=' and not slow and not full' ;;
+	test) level=' and not full' ;;
 	esac
 	mkdir -p $results
-	report=$results/$folder-$build.xml
-	rm -f "$report"
+	reports=("$results/$folder-$build.xml" "$results/$folder-$build-alone.xml")
+	rm -f "${reports[@]}"
+	if [ $# -gt 0 ]; then
+		run_pytest "$folder" "$build" "${reports[0]}" ${level:+-m "${level# and }"} "$@"
+		counted junit "${reports[0]}"
+		return 0
+	fi
+	workers=$((2 * $(nproc)))
+	[ $workers -le 16 ] || workers=16
+	run_pytest "$folder" "$build" "${reports[0]}" -m "not alone$level" --numprocesses $workers --dist worksteal
+	run_pytest "$folder" "$build" "${reports[1]}" -m "alone$level"
+	counted junit "${reports[@]}"
+}
+
+# run_pytest FOLDER BUILD REPORT PYTEST...
+run_pytest() {
+	local folder=$1 build=$2 report=$3
+	shift 3
 	sanitizer_options
 	# shellcheck disable=SC2046
 	WEFT=$PWD/$build/weft timeout 1500 $(layout_for "$build") "$venv"/tests/bin/python -m pytest -q -c tests/pytest.ini --rootdir tests \
-		-o cache_dir="$PWD/$results/pytest-cache" --junitxml="$report" "${marks[@]}" "tests/$folder" "$@" </dev/null || true
-	counted junit "$report"
+		-o cache_dir="$PWD/$results/pytest-cache" --junitxml="$report" "tests/$folder" "$@" </dev/null || true
 }
 
 scenario_suite() {
@@ -215,21 +268,39 @@ conform_suite() {
 	WEFT_TEST_BUILD=$PWD/build-test pytest_suite conform "$@"
 }
 
-# demo_suite [grpc] [--mtls]
+# demo_suite: all four, and quick only the first. Those with --mtls have a network of their own; the others want the same ports.
 demo_suite() {
-	local words="demo $*" name
-	name=${words// /-}
-	section "$words --check"
+	local name status names=(demo)
+	[ "$WEFT_TEST" = quick ] || names+=(demo-grpc demo---mtls demo-grpc---mtls)
+	section "demo --check (${#names[@]})"
 	need demo
-	[ "${1-}" != grpc ] || need demo-grpc
+	[ "$WEFT_TEST" = quick ] || need demo-grpc
 	built build || return 0
 	mkdir -p $results
-	if timeout 300 "$(demo_python)" tools/demo/demo.py "$@" --weft build/weft --check >"$results/$name.txt" 2>&1 </dev/null; then
-		counted output "$results/$name.txt" 0
-	else
-		cat "$results/$name.txt"
-		counted output "$results/$name.txt" 1
-	fi
+	rm -f $results/demo*.status
+	(
+		if [ "$WEFT_TEST" != quick ]; then
+			run_demo --mtls &
+			run_demo grpc --mtls &
+		fi
+		run_demo
+		[ "$WEFT_TEST" = quick ] || run_demo grpc
+		wait
+	)
+	for name in "${names[@]}"; do
+		status=$(cat "$results/$name.status" || echo 1)
+		[ "$status" = 0 ] || cat "$results/$name.txt"
+		counted output "$results/$name.txt" "$status"
+	done
+}
+
+# run_demo [grpc] [--mtls]: leaves what it said, and how it ended, in build-results/demo*.
+run_demo() {
+	local words="demo $*" name status=0
+	[ $# -gt 0 ] || words=demo
+	name=${words// /-}
+	timeout 300 "$(demo_python)" tools/demo/demo.py "$@" --weft build/weft --check >"$results/$name.txt" 2>&1 </dev/null || status=1
+	echo $status >"$results/$name.status"
 }
 
 bench_suite() {
@@ -249,7 +320,7 @@ bench_suite() {
 
 # fuzz_suite SECONDS [NAME...]: new inputs stay in build-fuzz; copy those worth keeping to tests/fuzz/corpus/NAME/.
 fuzz_suite() {
-	local seconds=$1 target name work ok=0 bad=0
+	local seconds=$1 target name targets=() ok bad
 	shift
 	compgen -G 'tests/fuzz/fuzz_*.c' >/dev/null || return 0
 	section "fuzz ($seconds s a target)"
@@ -259,65 +330,76 @@ fuzz_suite() {
 		name=${target##*/fuzz_}
 		[ -f "$target" ] || continue
 		[ $# -eq 0 ] || [[ " $* " == *" $name "* ]] || continue
-		work=build-fuzz/work/$name
-		mkdir -p "$work" "tests/fuzz/corpus/$name"
-		if timeout $((seconds + 120)) "$target" -max_total_time="$seconds" -max_len=16384 -timeout=5 -rss_limit_mb=2048 \
-			-artifact_prefix="$work-" "$work" "tests/fuzz/corpus/$name" >"$work.log" 2>&1 </dev/null; then
-			ok=$((ok + 1))
-			echo "   $name: $(grep -o 'DONE.*\|^Done .*' "$work.log" | tail -n1)"
-		else
-			bad=$((bad + 1))
-			tail -n 40 "$work.log"
-		fi
+		targets+=("$name")
 	done
-	count $ok $bad 0
+	at_once fuzz_target "${targets[@]}"
+	count "$ok" "$bad" 0
+}
+
+fuzz_target() {
+	# shellcheck disable=SC2154  # fuzz_suite's
+	local name=$1 work=build-fuzz/work/$1 limit=$seconds
+	mkdir -p "$work" "tests/fuzz/corpus/$name"
+	if ! timeout $((limit + 120)) "build-fuzz/tests/fuzz/fuzz_$name" -max_total_time="$limit" -max_len=16384 -timeout=5 -rss_limit_mb=2048 \
+		-artifact_prefix="$work-" "$work" "tests/fuzz/corpus/$name" >"$work.log" 2>&1; then
+		tail -n 40 "$work.log"
+		return 1
+	fi
+	echo "   $name: $(grep -o 'DONE.*\|^Done .*' "$work.log" | tail -n1)"
 }
 
 # Each patch in tests/sim/faults/ breaks the product in a copy of the tree; the simulation must notice.
 fault_suite() {
-	local patch ok=0 bad=0
 	compgen -G 'tests/sim/faults/*.patch' >/dev/null || return 0
-	section 'faults: each must be caught by the simulation'
-	need build unit clang
-	for patch in tests/sim/faults/*.patch; do
-		if fault_caught "$PWD/$patch"; then
-			ok=$((ok + 1))
-		else
-			bad=$((bad + 1))
-		fi
-	done
-	count $ok $bad 0
+	fault_patches "$PWD"/tests/sim/faults/*.patch
 }
 
-# fault_caught PATCH: whether the patched tree builds and the scenario that the patch names (`# Caught by: mesh`; all of them if it
-# names none) fails. The copy is kept between patches, so that
-# only what a patch touches is built again.
+fault_patches() {
+	local ok bad
+	section 'faults: each must be caught by the simulation'
+	need build unit clang
+	mkdir -p $results
+	sanitizer_options
+	at_once fault_caught "$@"
+	count "$ok" "$bad" 0
+}
+
+# fault_caught PATCH SLOT: whether the patched tree builds and the scenario that the patch names (`# Caught by: mesh`; all of them if it
+# names none) fails. Each slot has a copy of the tree, which is kept between patches, so that only what a patch touches is
+# built again.
 fault_caught() {
-	local patch=$1 name scenario tree=build-faults/tree build=build-faults/build files
+	local patch=$1 name scenario status=0 tree=build-faults/tree-$2 build=build-faults/build-$2 said=$results/fault-$2.txt
 	name=$(basename "$patch" .patch)
 	scenario=$(sed -n 's/^# Caught by: //p' "$patch")
-	mkdir -p $tree
-	files=$(mktemp)
-	git ls-files -z --cached --others --exclude-standard -- meson.build meson_options.txt src tests samples >"$files"
-	python3 tools/dev/copy_tree.py "$files" $tree
-	rm -f "$files"
+	copy_for_faults "$tree"
 	# --directory, because git apply ignores paths above the folder it runs in.
-	if ! git apply --directory=$tree --whitespace=nowarn "$patch" 2>$results/fault.txt; then
-		echo "   $name: does not apply: $(head -n1 $results/fault.txt)"
+	if ! git apply --directory="$tree" --whitespace=nowarn "$patch" 2>"$said"; then
+		echo "   $name: does not apply: $(head -n1 "$said")"
 		return 1
 	fi
-	if [ ! -f $build/build.ninja ]; then
-		CC=clang logged faults meson setup $build $tree -Db_sanitize=address,undefined -Db_lundef=false -Doptimization=1
+	if [ ! -f "$build/build.ninja" ]; then
+		CC=clang logged faults meson setup "$build" "$tree" -Db_sanitize=address,undefined -Db_lundef=false -Doptimization=1 || return 1
 	fi
-	if ! logged "fault $name" ninja -C $build; then
+	if ! logged "fault $name" ninja -C "$build" tests/sim/sim; then
 		echo "   $name: does not build"
 		return 1
 	fi
-	sanitizer_options
-	if timeout 600 meson test -C $build --no-rebuild --quiet --maxfail 1 --suite sim ${scenario:+"sim/$scenario"} >$results/fault.txt 2>&1 </dev/null; then
+	timeout 600 "$build/tests/sim/sim" --fail-fast ${scenario:+--scenario "$scenario"} >"$said" 2>&1 || status=$?
+	if [ $status -eq 0 ]; then
 		echo "   $name: NOT caught"
 		return 1
+	elif [ $status -eq 2 ]; then
+		echo "   $name: $(head -n1 "$said")"
+		return 1
 	fi
-	echo "   $name: caught by $(grep -o 'sim/[a-z0-9_-]*' $results/fault.txt | head -n1)"
+	echo "   $name: caught by ${scenario:-the simulation}"
 }
 
+copy_for_faults() {
+	local tree=$1 files
+	mkdir -p "$tree"
+	files=$(mktemp)
+	git ls-files -z --cached --others --exclude-standard -- meson.build meson_options.txt src tests samples >"$files"
+	python3 tools/dev/copy_tree.py "$files" "$tree"
+	rm -f "$files"
+}
