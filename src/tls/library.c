@@ -12,6 +12,7 @@
 #include "base/check.h"
 #include "base/log.h"
 #include "tls/cells.h"
+#include "tls/provider.h"
 
 static void *get(size_t size, const char *file, int line)
 {
@@ -46,6 +47,7 @@ void library_start(void)
 		LOG(LOG_WARN, "tls", "OpenSSL was in use before and keeps its own heap");
 	if (!OPENSSL_init_ssl(OPENSSL_INIT_NO_LOAD_CONFIG | OPENSSL_INIT_NO_ATEXIT, NULL))
 		check_out_of_memory("OpenSSL");
+	provider_start();
 }
 
 /* --- the simulation's randomness --- */
