@@ -4,39 +4,150 @@
 #include "tls/provider.h"
 
 #include <openssl/core_dispatch.h>
+#include <openssl/core_names.h>
 #include <openssl/crypto.h>
 #include <openssl/ec.h>
-#include <openssl/obj_mac.h>
+#include <openssl/objects.h>
+#include <openssl/params.h>
 #include <openssl/provider.h>
-#include <stdbool.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/check.h"
 #include "base/memory.h"
 #include "tls/key_schedule.h"
 
+/* Of TLS's curves those whose order is prime, and so their cofactor 1. */
+static const int curves[] = { NID_X9_62_prime256v1, NID_secp384r1, NID_secp521r1 };
+enum { CURVES = sizeof curves / sizeof curves[0] };
+
 /* There is one OpenSSL in a process, so this is state of the process too. Written by provider_start alone. */
 static struct {
-	OSSL_PROVIDER *below; /* OpenSSL's default provider, in a library context of its own */
+	OSSL_LIB_CTX *apart;
+	OSSL_PROVIDER *below; /* OpenSSL's default provider, in that library context of its own */
+	EC_GROUP *groups[CURVES];
 	OSSL_FUNC_keymgmt_validate_fn *validate;
+	OSSL_FUNC_keymgmt_gen_init_fn *gen_init;
+	OSSL_FUNC_keymgmt_gen_set_template_fn *gen_set_template;
+	OSSL_FUNC_keymgmt_gen_set_params_fn *gen_set_params;
+	OSSL_FUNC_keymgmt_gen_fn *gen;
+	OSSL_FUNC_keymgmt_gen_cleanup_fn *gen_cleanup;
 	const OSSL_ALGORITHM *keys, *derivations; /* what it has, with ours in it */
 } self;
 
 /* --- EC keys --- */
 
-/* Of TLS's curves those whose order is prime, and so their cofactor 1. */
-static bool is_of_prime_order(const EC_GROUP *group)
+static const EC_GROUP *group_of(int curve)
 {
-	int curve = group ? EC_GROUP_get_curve_name(group) : NID_undef;
-
-	return curve == NID_X9_62_prime256v1 || curve == NID_secp384r1 || curve == NID_secp521r1;
+	for (unsigned i = 0; i < CURVES; i++) {
+		if (curves[i] == curve)
+			return self.groups[i];
+	}
+	return NULL;
 }
 
 static int validate(const void *key, int selection, int how)
 {
-	if (selection == OSSL_KEYMGMT_SELECT_PUBLIC_KEY && is_of_prime_order(EC_KEY_get0_group(key)))
+	const EC_GROUP *group = EC_KEY_get0_group(key);
+
+	if (selection == OSSL_KEYMGMT_SELECT_PUBLIC_KEY && group && group_of(EC_GROUP_get_curve_name(group)))
 		how = OSSL_KEYMGMT_VALIDATE_QUICK_CHECK;
 	return self.validate(key, selection, how);
+}
+
+/* A key that is being made. Where nothing but a curve of ours was asked for, OpenSSL's own isn't told: it would set the curve up. */
+struct making {
+	void *theirs;
+	const EC_GROUP *group; /* NULL: theirs makes it */
+	int selection;
+};
+
+static void making_end(void *at)
+{
+	struct making *making = at;
+
+	if (!making)
+		return;
+	self.gen_cleanup(making->theirs);
+	OPENSSL_free(making);
+}
+
+/* From now on theirs makes it. */
+static int leave_to_theirs(struct making *making)
+{
+	char name[32];
+	OSSL_PARAM group[] = { OSSL_PARAM_construct_utf8_string(OSSL_PKEY_PARAM_GROUP_NAME, name, 0), OSSL_PARAM_construct_end() };
+
+	if (!making->group)
+		return 1;
+	snprintf(name, sizeof name, "%s", OBJ_nid2sn(EC_GROUP_get_curve_name(making->group)));
+	making->group = NULL;
+	return self.gen_set_params(making->theirs, group);
+}
+
+static int making_set(void *at, const OSSL_PARAM parameters[])
+{
+	struct making *making = at;
+	const char *name;
+
+	if (!parameters || !parameters->key)
+		return 1;
+	if (strcmp(parameters->key, OSSL_PKEY_PARAM_GROUP_NAME) == 0 && !parameters[1].key &&
+		OSSL_PARAM_get_utf8_string_ptr(parameters, &name)) {
+		making->group = group_of(OBJ_sn2nid(name));
+		if (making->group)
+			return 1;
+	}
+	return leave_to_theirs(making) && self.gen_set_params(making->theirs, parameters);
+}
+
+static void *making_begin(void *provider, int selection, const OSSL_PARAM parameters[])
+{
+	struct making *making = OPENSSL_zalloc(sizeof *making);
+
+	if (!making)
+		return NULL;
+	making->selection = selection;
+	making->theirs = self.gen_init(provider, selection, NULL);
+	if (!making->theirs) {
+		OPENSSL_free(making);
+		return NULL;
+	}
+	if (!making_set(making, parameters)) {
+		making_end(making);
+		return NULL;
+	}
+	return making;
+}
+
+/* As another key: of the same curve. */
+static int making_like(void *at, void *key)
+{
+	struct making *making = at;
+	const EC_GROUP *group = EC_KEY_get0_group(key);
+
+	making->group = NULL;
+	if (group && EC_GROUP_get_asn1_flag(group) == OPENSSL_EC_NAMED_CURVE &&
+		EC_GROUP_get_point_conversion_form(group) == POINT_CONVERSION_UNCOMPRESSED)
+		making->group = group_of(EC_GROUP_get_curve_name(group));
+	return making->group || self.gen_set_template(making->theirs, key);
+}
+
+static void *make(void *at, OSSL_CALLBACK *progress, void *to)
+{
+	struct making *making = at;
+	EC_KEY *key;
+
+	if (!making->group)
+		return self.gen(making->theirs, progress, to);
+	key = EC_KEY_new_ex(self.apart, NULL);
+	if (!key)
+		return NULL;
+	if (!EC_KEY_set_group(key, making->group) || ((making->selection & OSSL_KEYMGMT_SELECT_KEYPAIR) && !EC_KEY_generate_key(key))) {
+		EC_KEY_free(key);
+		return NULL;
+	}
+	return key;
 }
 
 /* --- what the provider has --- */
@@ -50,6 +161,39 @@ static size_t count_functions(const OSSL_DISPATCH *functions)
 	return count;
 }
 
+/* Ours takes the place of OpenSSL's function, which is kept. */
+static void replace_one(OSSL_DISPATCH *one)
+{
+	switch (one->function_id) {
+	case OSSL_FUNC_KEYMGMT_VALIDATE:
+		self.validate = (OSSL_FUNC_keymgmt_validate_fn *)one->function;
+		one->function = (void (*)(void))validate;
+		break;
+	case OSSL_FUNC_KEYMGMT_GEN_INIT:
+		self.gen_init = (OSSL_FUNC_keymgmt_gen_init_fn *)one->function;
+		one->function = (void (*)(void))making_begin;
+		break;
+	case OSSL_FUNC_KEYMGMT_GEN_SET_TEMPLATE:
+		self.gen_set_template = (OSSL_FUNC_keymgmt_gen_set_template_fn *)one->function;
+		one->function = (void (*)(void))making_like;
+		break;
+	case OSSL_FUNC_KEYMGMT_GEN_SET_PARAMS:
+		self.gen_set_params = (OSSL_FUNC_keymgmt_gen_set_params_fn *)one->function;
+		one->function = (void (*)(void))making_set;
+		break;
+	case OSSL_FUNC_KEYMGMT_GEN:
+		self.gen = (OSSL_FUNC_keymgmt_gen_fn *)one->function;
+		one->function = (void (*)(void))make;
+		break;
+	case OSSL_FUNC_KEYMGMT_GEN_CLEANUP:
+		self.gen_cleanup = (OSSL_FUNC_keymgmt_gen_cleanup_fn *)one->function;
+		one->function = (void (*)(void))making_end;
+		break;
+	default:
+		break;
+	}
+}
+
 /* A copy of OpenSSL's functions for EC keys, with ours in it. It lives as long as the process. */
 static const OSSL_DISPATCH *ec_functions(const OSSL_DISPATCH *theirs)
 {
@@ -58,12 +202,9 @@ static const OSSL_DISPATCH *ec_functions(const OSSL_DISPATCH *theirs)
 
 	for (size_t i = 0; i < count; i++) {
 		functions[i] = theirs[i];
-		if (theirs[i].function_id == OSSL_FUNC_KEYMGMT_VALIDATE) {
-			self.validate = (OSSL_FUNC_keymgmt_validate_fn *)theirs[i].function;
-			functions[i].function = (void (*)(void))validate;
-		}
+		replace_one(&functions[i]);
 	}
-	CHECK(self.validate);
+	CHECK(self.validate && self.gen_init && self.gen_set_template && self.gen_set_params && self.gen && self.gen_cleanup);
 	return functions;
 }
 
@@ -94,14 +235,13 @@ static OSSL_ALGORITHM *find(OSSL_ALGORITHM *algorithms, const char *name)
 {
 	size_t length = strlen(name);
 
-	for (; algorithms->algorithm_names; algorithms++) {
+	for (;; algorithms++) {
 		const char *names = algorithms->algorithm_names;
 
+		CHECK(names); /* OpenSSL has it */
 		if (strncmp(names, name, length) == 0 && (names[length] == ':' || names[length] == '\0'))
 			return algorithms;
 	}
-	CHECK(!"OpenSSL has the algorithm");
-	return NULL;
 }
 
 static void replace(void)
@@ -149,14 +289,17 @@ static int begin(const OSSL_CORE_HANDLE *core, const OSSL_DISPATCH *offered, con
 
 void provider_start(void)
 {
-	OSSL_LIB_CTX *apart;
-
 	if (OPENSSL_version_major() != 3 || OPENSSL_version_minor() != 0)
 		return;
-	apart = OSSL_LIB_CTX_new();
-	self.below = apart ? OSSL_PROVIDER_load(apart, "default") : NULL;
+	self.apart = OSSL_LIB_CTX_new();
+	self.below = self.apart ? OSSL_PROVIDER_load(self.apart, "default") : NULL;
 	if (!self.below)
 		check_out_of_memory("OpenSSL");
+	for (unsigned i = 0; i < CURVES; i++) {
+		self.groups[i] = EC_GROUP_new_by_curve_name_ex(self.apart, NULL, curves[i]);
+		if (!self.groups[i])
+			check_out_of_memory("OpenSSL");
+	}
 	replace();
 	/* Where a provider is loaded by name, OpenSSL adds none by itself. */
 	if (!OSSL_PROVIDER_add_builtin(NULL, "weft", begin) || !OSSL_PROVIDER_load(NULL, "weft"))

@@ -220,7 +220,8 @@ static size_t exchange(OSSL_LIB_CTX *library, EVP_PKEY *own, EVP_PKEY *peer, uns
 	return length;
 }
 
-static const char *const curves[] = { "P-256", "P-384", "P-521", "secp256k1", "brainpoolP256r1" };
+/* Those that ours are made of, by the names that libssl gives them; then others and other names, that OpenSSL makes. */
+static const char *const curves[] = { "prime256v1", "secp384r1", "secp521r1", "P-256", "P-384", "P-521", "secp256k1", "brainpoolP256r1" };
 
 /* A client with OpenSSL's own, a server with ours: both have the same secret, and it isn't one that repeats. */
 static void as_openssl_exchanges(void **state)
@@ -283,6 +284,37 @@ static void points_off_the_curve_are_refused(void **state)
 	}
 }
 
+/* What is asked for besides the curve is as OpenSSL makes it, in whatever order it was asked for. */
+static void other_wishes_are_openssls(void **state)
+{
+	char encoding[32];
+	size_t length;
+
+	(void)state;
+	for (unsigned wish = 0; wish < 3; wish++) {
+		EVP_PKEY_CTX *generation = EVP_PKEY_CTX_new_from_name(NULL, "EC", NULL);
+		EVP_PKEY *key = NULL;
+
+		assert_int_equal(EVP_PKEY_keygen_init(generation), 1);
+		if (wish == 2)
+			assert_int_equal(EVP_PKEY_CTX_set_group_name(generation, "secp384r1"), 1);
+		assert_int_equal(EVP_PKEY_CTX_set_group_name(generation, "prime256v1"), 1);
+		if (wish > 0)
+			assert_int_equal(EVP_PKEY_CTX_set_ec_param_enc(generation, 0), 1);
+		assert_int_equal(EVP_PKEY_keygen(generation, &key), 1);
+		assert_int_equal(EVP_PKEY_get_utf8_string_param(key, OSSL_PKEY_PARAM_EC_ENCODING, encoding, sizeof encoding, &length), 1);
+		assert_string_equal(encoding, wish > 0 ? OSSL_PKEY_EC_ENCODING_EXPLICIT : OSSL_PKEY_EC_ENCODING_GROUP);
+		assert_int_equal(EVP_PKEY_get_bits(key), 256);
+		/* And so is one made after its model. */
+		EVP_PKEY *other = answer_to(key);
+		assert_int_equal(EVP_PKEY_parameters_eq(key, other), 1);
+		assert_int_equal(EVP_PKEY_eq(key, other), 0);
+		EVP_PKEY_free(other);
+		EVP_PKEY_free(key);
+		EVP_PKEY_CTX_free(generation);
+	}
+}
+
 static int start(void **state)
 {
 	(void)state;
@@ -306,6 +338,7 @@ int main(void)
 		cmocka_unit_test(as_openssl_derives),
 		cmocka_unit_test(settings_before_the_call_are_refused),
 		cmocka_unit_test(as_openssl_exchanges),
+		cmocka_unit_test(other_wishes_are_openssls),
 		cmocka_unit_test(points_off_the_curve_are_refused),
 	};
 
