@@ -8,6 +8,7 @@
 #include "cli/cli.h"
 #include "client/fetch.h"
 #include "client/resolver.h"
+#include "discover/k8s_clusters.h"
 #include "doc/document.h"
 #include "doc/json_write.h"
 #include "io/file.h"
@@ -28,6 +29,7 @@ struct asking {
 	struct snapshot *snapshot;
 	struct metrics *metrics;
 	struct resolver *resolver;
+	struct k8s_clusters *clusters;
 	struct binder *binder;
 	struct live live;
 	struct session_pools *pools;
@@ -110,9 +112,11 @@ static int ask_binder(struct asking *asking, struct text *why)
 		return e;
 	asking->metrics = metrics_new(1);
 	live_init(&asking->live, asking->metrics);
+	asking->clusters = k8s_clusters_new(asking->loop, network_host(), asking->resolver);
 	e = binder_new(&(struct binder_options){ .loop = asking->loop,
 			       .network = network_host(),
 			       .resolver = asking->resolver,
+			       .clusters = asking->clusters,
 			       .live = &asking->live,
 			       .post = post_nothing,
 			       .gone = forget },

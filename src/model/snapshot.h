@@ -22,12 +22,25 @@
 /* A source of endpoints below /#/prefix. */
 enum namer_kind {
 	NAMER_FS,
+	NAMER_K8S,
+	NAMER_K8S_NS,
+};
+
+/* Where Kubernetes' API is, and what of it is meant. Slices end in NUL. */
+struct k8s_policy {
+	struct slice host;       /* empty: the pod's own cluster, or localhost when this is no pod */
+	uint16_t port;           /* 0: 8001, where `kubectl proxy` listens */
+	struct slice ca_file;    /* PEM; empty: plain text */
+	struct slice token_file; /* empty: none */
+	struct slice label;      /* labelSelector: a key; empty: none */
+	struct slice variable;   /* of the environment, that has the namespace (NAMER_K8S_NS) */
 };
 
 struct namer_policy {
 	enum namer_kind kind;
 	struct slice prefix;   /* "io.l5d.fs", or several segments "a/b" */
 	struct slice root_dir; /* NAMER_FS */
+	struct k8s_policy k8s; /* NAMER_K8S, NAMER_K8S_NS */
 	const struct transformer_policy *transformers;
 	unsigned transformer_count;
 };

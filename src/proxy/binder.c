@@ -51,7 +51,7 @@ struct interest {
 
 int binder_new(const struct binder_options *options, struct snapshot *snapshot, struct binder **out, struct text *why)
 {
-	const struct source_options sources = { options->loop, options->network, options->resolver };
+	const struct source_options sources = { options->loop, options->network, options->resolver, options->clusters };
 	struct binder *binder = memory_new(sizeof *binder);
 	int e = sources_new(&sources, snapshot, &binder->sources, why);
 

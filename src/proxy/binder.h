@@ -19,6 +19,7 @@
 #include "proxy/live.h"
 
 struct binder;
+struct k8s_clusters;
 struct network;
 struct resolver;
 struct route;
@@ -29,6 +30,7 @@ struct binder_options {
 	struct loop *loop;
 	struct network *network;
 	struct resolver *resolver;
+	struct k8s_clusters *clusters; /* outlives the binder */
 	struct live *live;
 	/* Sends to a worker's inbox, and never loses a message. */
 	void (*post)(void *owner, unsigned worker, struct message message);

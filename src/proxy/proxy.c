@@ -4,6 +4,7 @@
 #include "base/check.h"
 #include "base/log.h"
 #include "base/memory.h"
+#include "discover/k8s_clusters.h"
 #include "observe/access_log.h"
 #include "observe/record.h"
 #include "proxy/binder.h"
@@ -27,6 +28,7 @@ struct proxy {
 	struct proxy_options options;
 	struct channel *control;
 	struct live live;
+	struct k8s_clusters *clusters; /* outlive configurations */
 	struct worker *workers;
 	struct ring **recents; /* per worker; NULL until a configuration wants them */
 	struct list *outboxes; /* per worker: struct letter, when its inbox was full */
@@ -373,6 +375,7 @@ int proxy_apply(struct proxy *proxy, struct snapshot *snapshot, struct text *why
 		.loop = proxy->options.control,
 		.network = proxy->options.network,
 		.resolver = proxy->options.resolver,
+		.clusters = proxy->clusters,
 		.live = &proxy->live,
 		.post = post,
 		.gone = binder_gone,
@@ -460,6 +463,7 @@ int proxy_new(const struct proxy_options *options, struct proxy **out)
 	proxy->options = *options;
 	list_init(&proxy->ports);
 	live_init(&proxy->live, options->metrics);
+	proxy->clusters = k8s_clusters_new(options->control, options->network, options->resolver);
 	timer_init(&proxy->outbox_timer, flush_outboxes, proxy);
 	timer_init(&proxy->house_timer, housekeeping, proxy);
 	timer_init(&proxy->drain_timer, drain_look, proxy);
@@ -488,6 +492,7 @@ no_worker:
 	memory_free(proxy->recents);
 	channel_free(proxy->control);
 no_channel:
+	k8s_clusters_free(proxy->clusters);
 	live_fini(&proxy->live);
 	memory_free(proxy);
 	return e;
@@ -593,6 +598,7 @@ void proxy_free(struct proxy *proxy)
 	CHECK(proxy->binders == 0);
 	if (proxy->snapshot)
 		snapshot_unref(proxy->snapshot);
+	k8s_clusters_free(proxy->clusters);
 	live_fini(&proxy->live);
 	memory_free(proxy->workers);
 	memory_free(proxy->outboxes);

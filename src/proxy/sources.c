@@ -4,9 +4,11 @@
 #include "base/check.h"
 #include "base/memory.h"
 #include "discover/fs.h"
+#include "discover/k8s.h"
 #include "discover/system.h"
 #include "discover/transformer.h"
 #include "io/network.h"
+#include "io/process.h"
 
 enum { MAX_LOCAL_ADDRESSES = 64 };
 
@@ -68,13 +70,75 @@ static void transformers_free(struct transformers *all)
 	memory_free(all->list);
 }
 
+/* What a pod is given (Kubernetes' documentation, "Accessing the Kubernetes API from a Pod"). */
+#define SERVICE_ACCOUNT "/var/run/secrets/kubernetes.io/serviceaccount/"
+
+/* Of a pod: its own cluster. False: this is none, or the configuration says where the API is. */
+static bool own_cluster(const struct k8s_policy *policy, struct k8s_cluster_options *cluster)
+{
+	const char *host = process_environment("KUBERNETES_SERVICE_HOST"), *port = process_environment("KUBERNETES_SERVICE_PORT");
+	uint64_t number;
+
+	if (policy->host.length || policy->port || !host || !host[0] || !port || slice_to_u64(slice_of(port), UINT16_MAX, &number))
+		return false;
+	*cluster = (struct k8s_cluster_options){
+		.host = slice_of(host),
+		.port = (uint16_t)number,
+		.ca_file = policy->ca_file.length ? policy->ca_file : SLICE(SERVICE_ACCOUNT "ca.crt"),
+		.token_file = policy->token_file.length ? policy->token_file : SLICE(SERVICE_ACCOUNT "token"),
+	};
+	return true;
+}
+
+static int make_k8s(
+	const struct source_options *options, const struct namer_policy *policy, struct path prefix, struct namer **namer, struct text *why)
+{
+	struct k8s_options k8s = { .clusters = options->clusters, .prefix = prefix, .label = policy->k8s.label };
+
+	if (policy->kind == NAMER_K8S_NS) {
+		const char *namespace = process_environment(policy->k8s.variable.at);
+
+		if (!namespace || !namespace[0]) {
+			text_format(why, "the environment has no %s, which is to say the namespace", policy->k8s.variable.at);
+			return ERROR_INVALID;
+		}
+		k8s.namespace = slice_of(namespace);
+	}
+	if (!own_cluster(&policy->k8s, &k8s.cluster))
+		k8s.cluster = (struct k8s_cluster_options){
+			.host = policy->k8s.host.length ? policy->k8s.host : SLICE("localhost"),
+			.port = policy->k8s.port ? policy->k8s.port : 8001,
+			.ca_file = policy->k8s.ca_file,
+			.token_file = policy->k8s.token_file,
+		};
+	return k8s_new(&k8s, namer, why);
+}
+
+static int make_namer(const struct source_options *options, const struct namer_policy *policy, struct path prefix, struct arena *arena,
+	struct namer **namer, struct text *why)
+{
+	const struct fs_options fs = {
+		.discover = { options->loop, options->resolver },
+		.prefix = prefix,
+		.root = arena_text(arena, policy->root_dir),
+	};
+
+	switch (policy->kind) {
+	case NAMER_FS:
+		return fs_new(&fs, namer);
+	case NAMER_K8S:
+	case NAMER_K8S_NS:
+		return make_k8s(options, policy, prefix, namer, why);
+	}
+	check_failed("a namer's kind", __FILE__, __LINE__);
+}
+
 static int namer_make(const struct source_options *options, const struct namer_policy *policy, struct namer **namer, struct text *why)
 {
-	struct discover discover = { options->loop, options->resolver };
 	struct arena arena;
 	struct path prefix;
 	struct slice reason;
-	struct text shown = { 0 };
+	struct text shown = { 0 }, what = { 0 };
 	int e;
 
 	arena_init(&arena, NULL, 0);
@@ -83,13 +147,12 @@ static int namer_make(const struct source_options *options, const struct namer_p
 	if (e) {
 		text_format(why, "namer prefix %.*s: %.*s", SLICE_ARGS(policy->prefix), SLICE_ARGS(reason));
 	} else {
-		char *root = arena_text(&arena, policy->root_dir);
-
-		e = fs_new(&(struct fs_options){ .discover = discover, .prefix = prefix, .root = root }, namer);
+		e = make_namer(options, policy, prefix, &arena, namer, &what);
 		if (e)
-			text_format(why, "namer %.*s: %s", SLICE_ARGS(policy->prefix), error_text(e));
+			text_format(why, "namer %.*s: %s", SLICE_ARGS(policy->prefix), what.length ? what.bytes : error_text(e));
 	}
 	text_free(&shown);
+	text_free(&what);
 	arena_reset(&arena);
 	return e;
 }

@@ -14,6 +14,7 @@
 #include "discover/namer.h"
 #include "model/snapshot.h"
 
+struct k8s_clusters;
 struct loop;
 struct network;
 struct resolver;
@@ -23,6 +24,7 @@ struct source_options {
 	struct loop *loop;
 	struct network *network;
 	struct resolver *resolver; /* may be NULL */
+	struct k8s_clusters *clusters;
 };
 
 /* ERROR_INVALID and what namers answer, with *why. */

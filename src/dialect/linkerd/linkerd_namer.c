@@ -107,14 +107,30 @@ static const struct linkerd_key fs_keys[] = {
 		.says = "the directory: a file for each name, in it a line `host port` for each endpoint" },
 	{ 0 },
 };
+static const struct linkerd_key k8s_keys[] = {
+	{ "host", LINKERD_TEXT, AT(k8s.host), .says = "of Kubernetes' API; in a pod its own cluster's, over TLS; elsewhere localhost" },
+	{ "port", LINKERD_PORT, AT(k8s.port), 1, .says = "of `kubectl proxy`; 8001" },
+	{ "caFile", LINKERD_TEXT, AT(k8s.ca_file),
+		.says = "PEM: the API is asked over TLS, and this is who signed its certificate; plain text" },
+	{ "tokenFile", LINKERD_TEXT, AT(k8s.token_file), .says = "read for each request, and sent as a bearer token; none" },
+	{ "labelSelector", LINKERD_TEXT, AT(k8s.label),
+		.says = "a label's key: names go on with its value, and only such endpoints are meant; none" },
+	{ 0 },
+};
+static const struct linkerd_key k8s_ns_keys[] = {
+	{ "envVar", LINKERD_TEXT, AT(k8s.variable), .says = "the variable with the namespace that is meant; POD_NAMESPACE" },
+	{ 0 },
+};
 static const struct linkerd_block namer_block = { .name = "any", .keys = namer_keys };
 static const struct linkerd_block fs_block = { .name = "io.l5d.fs", .keys = fs_keys, .also = &namer_block };
+static const struct linkerd_block k8s_block = { .name = "io.l5d.k8s", .keys = k8s_keys, .also = &namer_block };
+static const struct linkerd_block k8s_ns_block = { .name = "io.l5d.k8s.ns", .keys = k8s_ns_keys, .also = &k8s_block };
 
 static const struct linkerd_kind namer_kinds[] = {
 	{ "io.l5d.fs", NAMER_FS, &fs_block, "files" },
-	LINKERD_KIND_LATER("io.l5d.k8s"),
+	{ "io.l5d.k8s", NAMER_K8S, &k8s_block, "Services of Kubernetes: NAMESPACE/PORT/SERVICE" },
+	{ "io.l5d.k8s.ns", NAMER_K8S_NS, &k8s_ns_block, "Services of one namespace: PORT/SERVICE" },
 	LINKERD_KIND_LATER("io.l5d.k8s.external"),
-	LINKERD_KIND_LATER("io.l5d.k8s.ns"),
 	LINKERD_KIND_LATER("io.l5d.k8s.istio"),
 	LINKERD_KIND_LATER("io.l5d.consul"),
 	LINKERD_KIND_LATER("io.l5d.marathon"),
@@ -138,6 +154,7 @@ static void read_namer(struct linkerd_load *load, const struct document_node *no
 		return;
 	namer->kind = (enum namer_kind)kind->value;
 	namer->prefix = slice_of(kind->name);
+	namer->k8s.variable = SLICE("POD_NAMESPACE");
 	linkerd_read_block(load, node, kind->block, namer);
 }
 
