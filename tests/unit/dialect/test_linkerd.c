@@ -158,6 +158,33 @@ static void telemetry_has_its_defaults(void **state)
 	snapshot_unref(s);
 }
 
+static void kubernetes_namers(void **state)
+{
+	(void)state;
+	struct snapshot *s = load("namers:\n- {kind: io.l5d.k8s}\n"
+				  "- {kind: io.l5d.k8s, prefix: other, host: api.example, port: 6443, caFile: ca.crt, tokenFile: token, "
+				  "labelSelector: version}\n"
+				  "- {kind: io.l5d.k8s.ns, envVar: NS}\n"
+				  "- {kind: io.l5d.k8s.ns}\n"
+				  "routers: [{protocol: http, servers: [{}]}]\n");
+	const struct namer_policy *usual = &s->namers[3], *all = &s->namers[2];
+	assert_int_equal(s->namer_count, 4);
+	assert_int_equal(usual->kind, NAMER_K8S);
+	assert_slice(usual->prefix, "io.l5d.k8s");
+	assert_int_equal(usual->k8s.host.length + usual->k8s.port + usual->k8s.ca_file.length + usual->k8s.label.length, 0);
+	assert_slice(all->prefix, "other");
+	assert_slice(all->k8s.host, "api.example");
+	assert_int_equal(all->k8s.port, 6443);
+	assert_slice(all->k8s.ca_file, "ca.crt");
+	assert_slice(all->k8s.token_file, "token");
+	assert_slice(all->k8s.label, "version");
+	assert_int_equal(s->namers[1].kind, NAMER_K8S_NS);
+	assert_slice(s->namers[1].k8s.variable, "NS");
+	assert_slice(s->namers[0].k8s.variable, "POD_NAMESPACE");
+	assert_slice(s->namers[0].prefix, "io.l5d.k8s.ns");
+	snapshot_unref(s);
+}
+
 static void the_last_namer_is_asked_first(void **state)
 {
 	(void)state;
@@ -535,6 +562,7 @@ int main(void)
 		cmocka_unit_test(admin_is_read),
 		cmocka_unit_test(telemetry_has_its_defaults),
 		cmocka_unit_test(the_last_namer_is_asked_first),
+		cmocka_unit_test(kubernetes_namers),
 		cmocka_unit_test(routers_are_read),
 		cmocka_unit_test(a_global_service_applies_to_all_names),
 		cmocka_unit_test(static_services_apply_by_prefix_in_order),

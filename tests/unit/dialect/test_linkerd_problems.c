@@ -135,9 +135,11 @@ static void kinds_are_known_not_yet_or_unknown(void **state)
 			"f:2:17: namers[0].kind: io.l5d.consul is not yet supported by weft (known from Linkerd 1.x)\n" },
 		{ ROUTER "namers: [{kind: io.l5d.fsx, rootDir: a}]\n",
 			"f:2:17: namers[0].kind: unknown kind `io.l5d.fsx`; did you mean `io.l5d.fs`?\n" },
-		{ ROUTER "namers: [{kind: etcd}]\n", "f:2:17: namers[0].kind: unknown kind `etcd`; there is io.l5d.fs\n" },
+		{ ROUTER "namers: [{kind: etcd}]\n",
+			"f:2:17: namers[0].kind: unknown kind `etcd`; there is io.l5d.fs, io.l5d.k8s, io.l5d.k8s.ns\n" },
 		{ ROUTER "namers: [{rootDir: a}]\n", "f:2:10: namers[0]: the key `kind` is missing\n" },
-		{ ROUTER "namers: [{kind: [a]}]\n", "f:2:17: namers[0].kind: unknown kind a sequence; there is io.l5d.fs\n" },
+		{ ROUTER "namers: [{kind: [a]}]\n",
+			"f:2:17: namers[0].kind: unknown kind a sequence; there is io.l5d.fs, io.l5d.k8s, io.l5d.k8s.ns\n" },
 		{ ROUTER "telemetry: [{kind: io.l5d.zipkin}]\n",
 			"f:2:20: telemetry[0].kind: io.l5d.zipkin is not yet supported by weft (known from Linkerd 1.x)\n" },
 		{ HTTP "  interpreter: {kind: io.l5d.namerd}\n",
@@ -228,6 +230,8 @@ static void values_are_checked(void **state)
 		{ ROUTER "telemetry: [{kind: io.l5d.prometheus, path: metrics}]\n", "f:2:45: telemetry[0].path: must begin with `/`\n" },
 		{ ROUTER "telemetry: [{kind: io.l5d.prometheus}, {kind: io.l5d.prometheus}]\n",
 			"f:2:40: telemetry[1]: there is more than one io.l5d.prometheus\n" },
+		{ ROUTER "namers: [{kind: io.l5d.k8s, envVar: NS}]\n", "f:2:29: namers[0].envVar: unknown key\n" },
+		{ ROUTER "namers: [{kind: io.l5d.k8s, port: 0}]\n", "f:2:35: `port` is `0`, but must be an integer from 1 to 65535\n" },
 		{ ROUTER "namers: [{kind: io.l5d.fs}]\n", "f:2:10: namers[0]: the key `rootDir` is missing\n" },
 		{ ROUTER "namers: [{kind: io.l5d.fs, rootDir: ''}]\n", "f:2:37: namers[0].rootDir: must not be empty\n" },
 		{ ROUTER "namers: [{kind: io.l5d.fs, rootDir: a, prefix: /}]\n",
@@ -351,12 +355,12 @@ static void all_problems_are_told_at_once(void **state)
 {
 	(void)state;
 	expect(&(struct bad){
-		"admin:\n  port: x\n  tls: {}\nnamers:\n- kind: io.l5d.k8s\nrouters:\n- protocol: http\n  dtab: nonsense\n  servers:\n"
+		"admin:\n  port: x\n  tls: {}\nnamers:\n- kind: io.l5d.rancher\nrouters:\n- protocol: http\n  dtab: nonsense\n  servers:\n"
 		"  - {prot: 1}\n  client:\n    tls: {}\n    loadBalancer: {kind: heap}\n",
 		"f:2:9: `port` is `x`, but must be an integer from 0 to 65535\n"
 		"f:3:8: admin.tls: the key `certPath` is missing\n"
 		"f:3:8: admin.tls: the key `keyPath` is missing\n"
-		"f:5:9: namers[0].kind: io.l5d.k8s is not yet supported by weft (known from Linkerd 1.x)\n"
+		"f:5:9: namers[0].kind: io.l5d.rancher is not yet supported by weft (known from Linkerd 1.x)\n"
 		"f:8:9: routers[0].dtab: '/' expected but 'n' found\n"
 		"f:10:6: routers[0].servers[0].prot: unknown key; did you mean `port`?\n"
 		"f:12:10: routers[0].client.tls: needs commonName, what the servers' certificates are for (or disableValidation: true)\n"
