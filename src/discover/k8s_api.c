@@ -2,6 +2,7 @@
 #include "discover/k8s_api.h"
 
 #include "base/check.h"
+#include "base/log.h"
 #include "base/memory.h"
 #include "base/text.h"
 #include "client/fetch.h"
@@ -204,8 +205,10 @@ static int read_token(const struct k8s_api *api, struct text *value)
 	if (!api->token_file[0])
 		return 0;
 	e = file_read(api->token_file, K8S_TOKEN_MOST, &bytes);
-	if (e)
+	if (e) {
+		LOG(LOG_WARN, "discover", "cannot read the token in %s: %s", api->token_file, error_text(e));
 		return e;
+	}
 	for (token = bytes; token.length && strchr(" \t\r\n", token.at[token.length - 1]);)
 		token.length--;
 	text_format(value, "Bearer %.*s", SLICE_ARGS(token));

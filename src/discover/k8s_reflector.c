@@ -96,6 +96,13 @@ static void fail_and_wait(struct k8s_reflector *reflector, struct slice what)
 	fail(reflector, what);
 }
 
+static struct slice error_words(int error)
+{
+	if (error == ERROR_DENIED)
+		return SLICE("its certificate is not trusted, or is another host's");
+	return slice_of(error_text(error));
+}
+
 static void worked(struct k8s_reflector *reflector)
 {
 	if (reflector->failure.length)
@@ -304,11 +311,10 @@ static void ended(void *owner, unsigned status, int error)
 	}
 	if (!error && !(reflector->state == WATCHING && status))
 		error = json_stream_end(&reflector->stream);
-	if (error && reflector->state == LISTING) {
-		forget_version(reflector);
-		fail_and_wait(reflector, slice_of(error_text(error)));
-	} else if (error) {
-		fail_and_wait(reflector, slice_of(error_text(error)));
+	if (error) {
+		if (reflector->state == LISTING)
+			forget_version(reflector);
+		fail_and_wait(reflector, error_words(error));
 	} else if (reflector->state == LISTING) {
 		list_ended(reflector);
 	} else {
