@@ -7,6 +7,7 @@
 #include "proxy/l5d.h"
 #include "proxy/rpc.h"
 #include "proxy/web.h"
+#include "wire/websocket.h"
 
 /* For one request, so that one alone never takes all that a budget has in reserve. */
 enum {
@@ -469,6 +470,11 @@ static void up_head(struct side *side, struct head *head)
 	struct exchange *exchange = side->exchange;
 
 	CHECK_MAGIC(exchange, EXCHANGE_MAGIC);
+	/* Who came by HTTP/2 has no key to check it by. */
+	if (head->status == 101 && exchange->request->protocol.length > 0 && !websocket_accepted(exchange->request, head)) {
+		exchange_attempt_failed(exchange, OUTCOME_PROTOCOL, ERROR_INVALID);
+		return;
+	}
 	struct loop *loop = exchange->worker->loop;
 	bool marked =
 		head_has(head, FIELD_L5D_RETRYABLE) && slice_equal_nocase(field_value(head_find(head, FIELD_L5D_RETRYABLE)), SLICE("true"));

@@ -7,6 +7,7 @@
 #include "proxy/b3.h"
 #include "proxy/forwarded.h"
 #include "proxy/identify.h"
+#include "wire/websocket.h"
 
 static bool is_l5d(const struct field *field)
 {
@@ -257,17 +258,6 @@ static int write_timestamp(struct exchange *exchange, struct slice name)
 	return head_add(request, &exchange->arena, field_identify(name), name, value);
 }
 
-/* The one upgrade that is passed on (RFC 6455, RFC 8441): what else there is would carry requests past this proxy, h2c above all. */
-static bool asks_for_websocket(struct head *request)
-{
-	const struct field *field;
-
-	if (!request->upgrades || request->method != METHOD_GET || request->body != BODY_NONE)
-		return false;
-	field = head_find(request, FIELD_UPGRADE);
-	return field && !head_find_next(request, field) && slice_equal_nocase(field_value(field), SLICE("websocket"));
-}
-
 /* What stays the same for all attempts: done once, before the first. */
 static int prepare(struct exchange *exchange)
 {
@@ -275,7 +265,8 @@ static int prepare(struct exchange *exchange)
 	struct head *request = exchange->request;
 	int e;
 
-	request->upgrades = asks_for_websocket(request);
+	/* The one upgrade that is passed on: what else there is would carry requests past this proxy, h2c above all. */
+	request->upgrades = websocket_asked(request);
 	head_drop_hop_by_hop(request, request->upgrades);
 	head_drop_all(request, FIELD_L5D_DST_SERVICE);
 	head_drop_all(request, FIELD_L5D_DST_CLIENT);

@@ -13,7 +13,6 @@ enum {
 	DEFAULT_STALL_SECONDS = 300,
 	DEFAULT_MAX_WAITING = 64 * 1024,
 	LARGEST_LINE = 15 * 1024,
-	LARGEST_HEAD = 60 * 1024, /* with such a line, and what the proxy adds, it fits in a large buffer */
 };
 
 static const uint16_t receiving_next[] = {
@@ -442,7 +441,7 @@ static void set_limits(struct http1_session *h, const struct session_limits *lim
 		h->limits.write_stall_ns = DEFAULT_STALL_SECONDS * CLOCK_SECOND;
 	h->limits.max_waiting_bytes = value_or(limits->max_waiting_bytes, DEFAULT_MAX_WAITING);
 	parser.max_line_bytes = limits->max_line_bytes > LARGEST_LINE ? LARGEST_LINE : limits->max_line_bytes;
-	parser.max_head_bytes = limits->max_head_bytes > LARGEST_HEAD ? LARGEST_HEAD : limits->max_head_bytes;
+	parser.max_head_bytes = limits->max_head_bytes > SESSION_LARGEST_HEAD ? SESSION_LARGEST_HEAD : limits->max_head_bytes;
 	parser.max_fields = limits->max_fields;
 	http1_parser_init(&h->parser, &parser);
 	if (h->parser.limits.max_line_bytes + h->parser.limits.max_head_bytes > BUFFER_CAPACITY)

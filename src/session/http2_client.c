@@ -23,16 +23,16 @@ static void broken(struct http2_session *h, struct http2_stream *s, int e)
 }
 
 /* What HTTP/1 has in the answer to a websocket's handshake (RFC 8441 section 5.1). */
-static int add_handshake(struct http2_session *h, struct http2_stream *s, struct http2_head *head)
+static int add_handshake(struct http2_stream *s, struct http2_head *head)
 {
 	int e = 0;
 
 	head->head.status = 101;
 	if (!s->websocket)
 		return 0;
-	e = http2_reader_add(&h->reader, &head->head, SLICE("upgrade"), SLICE("websocket"));
+	e = http2_head_add(&head->head, head->buffer, SLICE("upgrade"), SLICE("websocket"));
 	if (e == 0)
-		e = http2_reader_add(&h->reader, &head->head, SLICE("sec-websocket-accept"), slice_make(s->accept, sizeof s->accept));
+		e = http2_head_add(&head->head, head->buffer, SLICE("sec-websocket-accept"), slice_make(s->accept, sizeof s->accept));
 	head->head.upgrades = true;
 	return e;
 }
@@ -44,7 +44,7 @@ static void tell_head(struct http2_session *h, struct http2_stream *s, struct ht
 
 	if (tunnel) {
 		head->head.body = BODY_NONE;
-		if (s->method != METHOD_CONNECT && add_handshake(h, s, head)) {
+		if (s->method != METHOD_CONNECT && add_handshake(s, head)) {
 			http2_head_drop(h, &head);
 			broken(h, s, ERROR_LIMIT);
 			return;
@@ -174,34 +174,15 @@ static void send_informational(struct side *side, const struct head *head)
 	CHECK(false); /* requests have no informational heads */
 }
 
-/* What HTTP/2 can carry of upgrades, as an extended CONNECT (RFC 8441). */
-static bool asks_for_websocket(const struct head *head)
-{
-	if (!head->upgrades || !head_has(head, FIELD_UPGRADE))
-		return false;
-	for (size_t i = 0; i < head->field_count; i++) {
-		const struct field *field = &head->fields[i];
-
-		if (field->id == FIELD_UPGRADE && !field->dropped)
-			return slice_equal_nocase(field_value(field), SLICE("websocket"));
-	}
-	return false;
-}
-
 static void keep_accept(struct http2_stream *s, const struct head *head)
 {
 	s->websocket = true;
-	for (size_t i = 0; i < head->field_count; i++) {
-		const struct field *field = &head->fields[i];
-
-		if (field->id == FIELD_OTHER && slice_equal_nocase(field_name(field), SLICE("sec-websocket-key")))
-			websocket_accept(field_value(field), s->accept);
-	}
+	websocket_accept(websocket_key_of(head), s->accept);
 }
 
 static void send_request(struct http2_session *h, struct http2_stream *s, const struct head *head, bool end)
 {
-	bool extended = h->peer.enable_connect_protocol && asks_for_websocket(head), tunnel;
+	bool extended = h->peer.enable_connect_protocol && websocket_asked(head), tunnel;
 	char *start, *at;
 
 	tunnel = extended || head->method == METHOD_CONNECT;
@@ -234,7 +215,7 @@ static void send_head(struct side *side, const struct head *head, bool end)
 	}
 	CHECK(s->sending == HTTP2_SENDING_HEAD);
 	/* Whether the server knows of extended CONNECT is in its SETTINGS (RFC 8441 section 3). */
-	if (!h->got_settings && asks_for_websocket(head))
+	if (!h->got_settings && websocket_asked(head))
 		s->deferred = head;
 	else
 		send_request(h, s, head, end);

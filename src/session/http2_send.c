@@ -107,15 +107,21 @@ void http2_send_ping(struct http2_session *h, const char payload[HTTP2_PING_LENG
 
 /* --- heads --- */
 
+/* A large buffer that can't be had, or is too small, is its own stream's trouble. */
+static char *long_room(struct http2_session *h, struct http2_stream *s, size_t room)
+{
+	char *at = h->closing == HTTP2_CLOSING_NOT ? output_room(&h->output, room) : NULL;
+
+	if (!at)
+		http2_stream_fail(h, s, HTTP2_INTERNAL_ERROR, RESET_OVERLOAD, ERROR_LIMIT);
+	return at;
+}
+
 char *http2_send_block(struct http2_session *h, struct http2_stream *s, size_t room, char **start)
 {
-	/* What other bytes are there of the connection's first block. */
-	room += HTTP2_FRAME_HEAD + 1;
-	if (room > BUFFER_CAPACITY) {
-		http2_stream_fail(h, s, HTTP2_INTERNAL_ERROR, RESET_OVERLOAD, ERROR_LIMIT);
-		return NULL;
-	}
-	*start = http2_send_room(h, room);
+	/* What other bytes are there of the connection's first block, and the heads of CONTINUATION frames. */
+	room += HTTP2_FRAME_HEAD + 1 + room / HTTP2_FRAME_MOST * HTTP2_FRAME_HEAD;
+	*start = room > BUFFER_CAPACITY ? long_room(h, s, room) : http2_send_room(h, room);
 	if (!*start)
 		return NULL;
 	if (h->said_no_table)
@@ -124,11 +130,35 @@ char *http2_send_block(struct http2_session *h, struct http2_stream *s, size_t r
 	return hpack_put_no_table(*start + HTTP2_FRAME_HEAD);
 }
 
+/* A block of more than one frame, whose first one's head is put by the caller: the parts behind move, the last one farthest, so that
+ * there is place for a head before each (section 6.10). Where it ends. */
+static char *put_continuations(char *start, char *end, uint32_t id)
+{
+	char *block = start + HTTP2_FRAME_HEAD;
+	size_t count = (size_t)(end - block - 1) / HTTP2_FRAME_MOST, length = (size_t)(end - block) - count * HTTP2_FRAME_MOST;
+
+	end += count * HTTP2_FRAME_HEAD;
+	for (size_t i = count; i > 0; i--) {
+		char *part = block + i * HTTP2_FRAME_MOST, *frame = part + (i - 1) * HTTP2_FRAME_HEAD;
+
+		memmove(frame + HTTP2_FRAME_HEAD, part, length);
+		http2_put_frame(frame, length, HTTP2_CONTINUATION, i == count ? HTTP2_END_HEADERS : 0, id);
+		length = HTTP2_FRAME_MOST;
+	}
+	return end;
+}
+
 void http2_send_headers(struct http2_session *h, struct http2_stream *s, char *start, char *end, bool ends)
 {
 	unsigned flags = HTTP2_END_HEADERS | (ends ? HTTP2_END_STREAM : 0);
+	size_t length = (size_t)(end - start) - HTTP2_FRAME_HEAD;
 
-	http2_put_frame(start, (size_t)(end - start) - HTTP2_FRAME_HEAD, HTTP2_HEADERS, flags, s->id);
+	if (length > HTTP2_FRAME_MOST) {
+		end = put_continuations(start, end, s->id);
+		length = HTTP2_FRAME_MOST;
+		flags &= ~(unsigned)HTTP2_END_HEADERS;
+	}
+	http2_put_frame(start, length, HTTP2_HEADERS, flags, s->id);
 	http2_send_wrote(h, start, end);
 	if (h->session.connected)
 		s->side.wrote = true;
@@ -200,13 +230,12 @@ static void put_end(struct http2_session *h, struct http2_stream *s)
 static bool put_trailers(struct http2_session *h, struct http2_stream *s)
 {
 	size_t length = s->out_trailers.length;
-	char *at = http2_send_room(h, HTTP2_FRAME_HEAD + length);
+	char *start, *at = http2_send_block(h, s, length, &start);
 
 	if (!at)
 		return false;
-	http2_put_frame(at, length, HTTP2_HEADERS, HTTP2_END_HEADERS | HTTP2_END_STREAM, s->id);
-	memcpy(at + HTTP2_FRAME_HEAD, s->out_trailers.at, length);
-	http2_send_wrote(h, at, at + HTTP2_FRAME_HEAD + length);
+	memcpy(at, s->out_trailers.at, length);
+	http2_send_headers(h, s, start, at + length, true);
 	piece_release(&s->out_trailers);
 	return true;
 }
@@ -384,11 +413,22 @@ static bool any_is_sent(const struct fields *trailers)
 	return false;
 }
 
+/* In the buffer that what waits shares, or in a large one. */
+static char *trailers_room(struct http2_session *h, const struct fields *trailers, struct buffer **buffer)
+{
+	size_t room = http2_trailers_room(trailers);
+
+	if (room <= BUFFER_CAPACITY)
+		return queue_room(&h->shared, room, buffer);
+	*buffer = room <= BUFFER_LARGE_CAPACITY ? buffer_get(&h->pools->large_buffers) : NULL;
+	return *buffer ? (*buffer)->bytes : NULL;
+}
+
 /* They wait behind what waits. */
 static void keep_trailers(struct http2_session *h, struct http2_stream *s, const struct fields *trailers)
 {
 	struct buffer *buffer;
-	char *at = queue_room(&h->shared, http2_trailers_room(trailers), &buffer);
+	char *at = trailers_room(h, trailers, &buffer);
 
 	if (!at) {
 		http2_stream_fail(h, s, HTTP2_INTERNAL_ERROR, RESET_OVERLOAD, ERROR_NO_MEMORY);

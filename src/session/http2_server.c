@@ -88,7 +88,7 @@ static int add_websocket_key(struct http2_session *h, struct http2_stream *s)
 	if (!slice_equal_nocase(s->head->head.protocol, SLICE("websocket")))
 		return 0;
 	websocket_key((const uint8_t *)nonce, key);
-	return http2_reader_add(&h->reader, &s->head->head, SLICE("sec-websocket-key"), slice_make(key, sizeof key));
+	return http2_head_add(&s->head->head, s->head->buffer, SLICE("sec-websocket-key"), slice_make(key, sizeof key));
 }
 
 static void open_exchange(struct http2_session *h, struct http2_stream *s, bool ends)

@@ -14,7 +14,6 @@ enum {
 	DEFAULT_MAX_HELD = 4 * 1024 * 1024,
 	DEFAULT_MAX_CONTROL = 1000,
 	DEFAULT_MAX_RESETS = 1000,
-	LARGEST_HEAD = 15 * 1024,
 	/* What budgets get back in a second, whatever is done. */
 	CONTROL_RATE = 50,
 	RESET_RATE = 33,
@@ -526,11 +525,11 @@ static void init_reader(struct http2_session *h)
 {
 	struct http2_limits limits = {
 		.max_line_bytes = h->limits.max_line_bytes,
-		.max_head_bytes = h->limits.max_head_bytes > LARGEST_HEAD ? LARGEST_HEAD : h->limits.max_head_bytes,
+		.max_head_bytes = h->limits.max_head_bytes > SESSION_LARGEST_HEAD ? SESSION_LARGEST_HEAD : h->limits.max_head_bytes,
 		.max_fields = h->limits.max_fields,
 	};
 
-	http2_reader_init(&h->reader, &limits, &h->pools->hpack_tables, loop_buffers(h->session.loop));
+	http2_reader_init(&h->reader, &limits, &h->pools->hpack_tables, loop_buffers(h->session.loop), &h->pools->large_buffers);
 }
 
 static void init_lists(struct http2_session *h)
@@ -589,6 +588,7 @@ void http2_session_begin(struct http2_session *h, struct session_pools *pools, c
 	input_init(&h->input);
 	h->input.large = &pools->large_buffers;
 	output_init(&h->output, h->session.stream, loop_buffers(session.loop));
+	h->output.large = &pools->large_buffers;
 	set_times(h);
 }
 

@@ -26,7 +26,10 @@ struct session_pools;
 MUST_CHECK int session_pools_new(struct loop *loop, uint32_t max_sessions, uint32_t max_sides, struct session_pools **pools);
 void session_pools_free(struct session_pools *pools);
 
-enum { SESSION_NO_TABLE = UINT32_MAX }; /* session_limits.header_table */
+enum {
+	SESSION_NO_TABLE = UINT32_MAX,    /* session_limits.header_table */
+	SESSION_LARGEST_HEAD = 64 * 1024, /* with a request line of 15 KiB, and what the proxy adds, it fits in a large buffer */
+};
 
 /* Bytes and connections, one shard a worker; may be NULL. */
 struct session_counters {
@@ -45,7 +48,7 @@ struct session_counters {
 
 struct session_limits {
 	uint32_t max_line_bytes;    /* request or status line; 0: 4096 */
-	uint32_t max_head_bytes;    /* all field lines; 0: 8192; at most 60 KiB, in HTTP/2 15 KiB */
+	uint32_t max_head_bytes;    /* all field lines; 0: 8192; at most SESSION_LARGEST_HEAD */
 	uint32_t max_fields;        /* 0, or more than HEAD_MAX_FIELDS: HEAD_MAX_FIELDS */
 	int64_t idle_ns;            /* without an exchange, then closed; 0: never */
 	int64_t head_ns;            /* from the first byte of a head to its end (slow loris); 0: 60 s */

@@ -21,7 +21,7 @@
 /* In bytes; 0 takes the default. */
 struct http1_limits {
 	uint32_t max_line_bytes; /* request or status line without its CRLF; 4096 */
-	uint32_t max_head_bytes; /* all field lines and the empty line; 8192, at most 65535; a trailer section too */
+	uint32_t max_head_bytes; /* all field lines and the empty line; 8192, at most 65536; a trailer section too */
 	uint32_t max_fields;     /* at most and by default HEAD_MAX_FIELDS */
 };
 

@@ -6,7 +6,7 @@
 enum {
 	DEFAULT_LINE_BYTES = 4096,
 	DEFAULT_HEAD_BYTES = 8192,
-	MOST_BYTES = 65535,   /* struct field's offsets are 16 bits wide */
+	MOST_BYTES = 65536,   /* a value begins before that: struct field's offsets are 16 bits wide */
 	MOST_EMPTY_LINES = 4, /* before a request line (RFC 9112 section 2.2 asks for one at least) */
 };
 

@@ -8,7 +8,7 @@
  * as one.
  *
  *	http2_parse_frame(bytes, &frame);                                // 9 bytes
- *	http2_reader_init(&reader, &limits, tables, buffers);
+ *	http2_reader_init(&reader, &limits, tables, buffers, large);
  *	e = http2_read_request(&reader, block, ends, &head, &buffer);    // the caller owns a reference to the buffer
  *	http2_reader_fini(&reader);
  *	room = HTTP2_FRAME_HEAD + http2_head_room(&head);
@@ -138,13 +138,15 @@ struct http2_limits {
 struct http2_reader {
 	struct hpack_decoder decoder;
 	struct http2_limits limits;
-	struct pool *buffers;
+	struct pool *buffers, *large;
 	struct buffer *lines; /* where heads are laid, one behind the other; NULL: none yet */
-	uint16_t status;      /* of a refusal for its size: 414 or 431 */
+	uint16_t status;      /* of a refusal for its size: 414 or 431; 503: there was no large buffer */
 	const char *reason;   /* of any refusal: static, without a full stop */
 };
 
-void http2_reader_init(struct http2_reader *reader, const struct http2_limits *limits, struct pool *tables, struct pool *buffers);
+/* `large`: of BUFFER_LARGE_CAPACITY, each for one head that outgrows the others; NULL: such heads are too large. */
+void http2_reader_init(
+	struct http2_reader *reader, const struct http2_limits *limits, struct pool *tables, struct pool *buffers, struct pool *large);
 void http2_reader_fini(struct http2_reader *reader);
 /* Gives back the buffer that the next head would be laid into: nothing is going on. */
 void http2_reader_rest(struct http2_reader *reader);
@@ -163,7 +165,7 @@ MUST_CHECK int http2_read_trailers(struct http2_reader *reader, struct slice blo
 MUST_CHECK int http2_skip_block(struct http2_reader *reader, struct slice block);
 
 /* A field for the head that was read last, in its buffer. ERROR_LIMIT. */
-MUST_CHECK int http2_reader_add(struct http2_reader *reader, struct head *head, struct slice name, struct slice value);
+MUST_CHECK int http2_head_add(struct head *head, struct buffer *buffer, struct slice name, struct slice value);
 
 /* ---- writing header blocks: each answers where it ends ---- */
 

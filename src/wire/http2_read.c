@@ -52,9 +52,10 @@ static const uint64_t noted = BIT(FIELD_CONNECTION) | BIT(FIELD_KEEP_ALIVE) | BI
 static const uint64_t of_connection =
 	BIT(FIELD_CONNECTION) | BIT(FIELD_KEEP_ALIVE) | BIT(FIELD_PROXY_CONNECTION) | BIT(FIELD_TRANSFER_ENCODING) | BIT(FIELD_UPGRADE);
 
-void http2_reader_init(struct http2_reader *reader, const struct http2_limits *limits, struct pool *tables, struct pool *buffers)
+void http2_reader_init(
+	struct http2_reader *reader, const struct http2_limits *limits, struct pool *tables, struct pool *buffers, struct pool *large)
 {
-	*reader = (struct http2_reader){ .limits = *limits, .buffers = buffers };
+	*reader = (struct http2_reader){ .limits = *limits, .buffers = buffers, .large = large };
 	if (reader->limits.max_line_bytes == 0)
 		reader->limits.max_line_bytes = DEFAULT_LINE_BYTES;
 	if (reader->limits.max_head_bytes == 0)
@@ -92,6 +93,11 @@ static int too_large(struct reading *r, unsigned status, const char *reason)
 
 /* ---- room ---- */
 
+static bool is_large(const struct buffer *buffer)
+{
+	return buffer->capacity > BUFFER_CAPACITY;
+}
+
 static void move(struct slice *s, const char *from, const char *to)
 {
 	if (s->at)
@@ -114,17 +120,18 @@ static void move_head(struct reading *r, const char *from, const char *to)
 		head->fields[i].line = to + (head->fields[i].line - from);
 }
 
-/* The head gets a buffer of its own. ERROR_LIMIT: it has one. */
+/* The head gets a buffer of its own, and if it has one, a large one. ERROR_LIMIT: it has that. */
 static int make_room(struct reading *r)
 {
 	struct http2_reader *reader = r->reader;
 	struct buffer *fresh, *old = reader->lines;
+	bool large = r->start == 0;
 
-	if (r->start == 0)
+	if (large && (!reader->large || is_large(old)))
 		return too_large(r, 431, "the fields are too long");
-	fresh = buffer_get(reader->buffers);
+	fresh = buffer_get(large ? reader->large : reader->buffers);
 	if (!fresh)
-		return ERROR_NO_MEMORY;
+		return large ? too_large(r, 503, "no room for so long a head") : ERROR_NO_MEMORY;
 	memcpy(fresh->bytes, old->bytes + r->start, r->at - r->start);
 	move_head(r, old->bytes + r->start, fresh->bytes);
 	buffer_unref(old);
@@ -132,6 +139,21 @@ static int make_room(struct reading *r)
 	r->at -= r->start;
 	r->start = 0;
 	return 0;
+}
+
+/* Where the limits leave no head that needs a large buffer, none is taken to find out that this one is too large. */
+static int room_for_field(struct reading *r)
+{
+	const struct http2_limits *limits = &r->reader->limits;
+
+	if (r->start == 0 && limits->max_line_bytes + limits->max_head_bytes <= BUFFER_CAPACITY)
+		return too_large(r, 431, "the fields are too long");
+	return make_room(r);
+}
+
+static size_t room_left(const struct reading *r)
+{
+	return r->reader->lines->capacity - r->at;
 }
 
 static int begin(struct reading *r, struct http2_reader *reader, struct head *head, enum kind kind)
@@ -344,9 +366,9 @@ static int read_block(struct reading *r, struct slice block)
 			e = hpack_skip(decoder, &at, end);
 			continue;
 		}
-		e = hpack_decode(decoder, &at, end, r->reader->lines->bytes + r->at, BUFFER_CAPACITY - r->at, &field);
+		e = hpack_decode(decoder, &at, end, r->reader->lines->bytes + r->at, room_left(r), &field);
 		if (e == ERROR_LIMIT) {
-			e = make_room(r);
+			e = room_for_field(r);
 			if (e == ERROR_LIMIT) {
 				verdict = e;
 				e = 0;
@@ -360,12 +382,18 @@ static int read_block(struct reading *r, struct slice block)
 	return e ? e : verdict;
 }
 
-/* The buffer up to here is the head's. */
-static int finish(struct reading *r, struct buffer **buffer)
+/* The buffer up to here is the head's, if it is one. A large one is nobody else's. */
+static int finish(struct reading *r, int e, struct buffer **buffer)
 {
-	r->reader->lines->filled = r->at;
-	*buffer = buffer_ref(r->reader->lines);
-	return 0;
+	struct buffer *lines = r->reader->lines;
+
+	if (e == 0) {
+		lines->filled = r->at;
+		*buffer = buffer_ref(lines);
+	}
+	if (lines && is_large(lines))
+		http2_reader_rest(r->reader);
+	return e;
 }
 
 /* ---- whole messages ---- */
@@ -378,13 +406,11 @@ static int join_cookies(struct reading *r)
 	size_t length = first->value_offset + r->cookie_bytes + 2u * (r->cookies - 1) + SEPARATOR;
 	char *line, *p;
 
-	if (length > BUFFER_CAPACITY - r->at) {
+	while (length > room_left(r)) {
 		int e = make_room(r);
 
 		if (e)
 			return e;
-		if (length > BUFFER_CAPACITY - r->at)
-			return too_large(r, 431, "the fields are too long");
 	}
 	line = p = r->reader->lines->bytes + r->at;
 	memcpy(p, first->line, first->value_offset);
@@ -408,12 +434,12 @@ static int join_cookies(struct reading *r)
 	return 0;
 }
 
-int http2_reader_add(struct http2_reader *reader, struct head *head, struct slice name, struct slice value)
+int http2_head_add(struct head *head, struct buffer *buffer, struct slice name, struct slice value)
 {
 	size_t length = name.length + SEPARATOR + value.length + SEPARATOR;
-	char *line = reader->lines->bytes + reader->lines->filled, *p = line;
+	char *line = buffer->bytes + buffer->filled, *p = line;
 
-	if (length > buffer_room(reader->lines))
+	if (length > buffer_room(buffer))
 		return ERROR_LIMIT;
 	memcpy(p, name.at, name.length);
 	p += name.length;
@@ -421,7 +447,7 @@ int http2_reader_add(struct http2_reader *reader, struct head *head, struct slic
 	p += SEPARATOR;
 	memcpy(p, value.at, value.length);
 	memcpy(p + value.length, "\r\n", SEPARATOR);
-	reader->lines->filled += (uint32_t)length;
+	buffer->filled += (uint32_t)length;
 	return head_add_line(
 		head, field_identify(name), slice_make(line, length), (unsigned)name.length, (unsigned)name.length + SEPARATOR);
 }
@@ -547,19 +573,16 @@ int http2_read_request(struct http2_reader *reader, struct slice block, bool end
 	struct reading r;
 	int e = begin(&r, reader, head, REQUEST);
 
-	if (e)
-		return e;
-	e = read_block(&r, block);
+	if (e == 0)
+		e = read_block(&r, block);
 	if (e == 0)
 		e = settle_request(&r, ends);
-	if (e)
-		return e;
-	finish(&r, buffer);
-	if (head->protocol.length > 0 && http2_reader_add(reader, head, SLICE("upgrade"), head->protocol)) {
+	e = finish(&r, e, buffer);
+	if (e == 0 && head->protocol.length > 0 && http2_head_add(head, *buffer, SLICE("upgrade"), head->protocol)) {
 		buffer_unref(*buffer);
 		return too_large(&r, 431, "the fields are too long");
 	}
-	return 0;
+	return e;
 }
 
 static int settle_response(struct reading *r, bool ends, enum method request_method)
@@ -601,7 +624,7 @@ int http2_read_response(
 		e = read_block(&r, block);
 	if (e == 0)
 		e = settle_response(&r, ends, request_method);
-	return e ? e : finish(&r, buffer);
+	return finish(&r, e, buffer);
 }
 
 int http2_read_trailers(struct http2_reader *reader, struct slice block, struct head *head, struct buffer **buffer)
@@ -611,7 +634,7 @@ int http2_read_trailers(struct http2_reader *reader, struct slice block, struct 
 
 	if (e == 0)
 		e = read_block(&r, block);
-	return e ? e : finish(&r, buffer);
+	return finish(&r, e, buffer);
 }
 
 int http2_skip_block(struct http2_reader *reader, struct slice block)

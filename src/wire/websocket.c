@@ -90,3 +90,48 @@ void websocket_accept(struct slice key, char accept[WEBSOCKET_ACCEPT])
 	sha1(text, key.length + sizeof suffix - 1, digest);
 	base64(digest, sizeof digest, accept);
 }
+
+static const struct field *find(const struct head *head, struct slice name)
+{
+	for (size_t i = 0; i < head->field_count; i++) {
+		const struct field *field = &head->fields[i];
+
+		if (!field->dropped && slice_equal_nocase(field_name(field), name))
+			return field;
+	}
+	return NULL;
+}
+
+bool websocket_asked(const struct head *request)
+{
+	const struct field *asked = NULL;
+
+	if (!request->upgrades || request->method != METHOD_GET || request->body != BODY_NONE)
+		return false;
+	for (size_t i = 0; i < request->field_count; i++) {
+		const struct field *field = &request->fields[i];
+
+		if (field->id != FIELD_UPGRADE || field->dropped)
+			continue;
+		if (asked)
+			return false;
+		asked = field;
+	}
+	return asked && slice_equal_nocase(field_value(asked), SLICE("websocket"));
+}
+
+struct slice websocket_key_of(const struct head *request)
+{
+	const struct field *key = find(request, SLICE("sec-websocket-key"));
+
+	return key ? field_value(key) : SLICE("");
+}
+
+bool websocket_accepted(const struct head *request, const struct head *response)
+{
+	const struct field *accept = find(response, SLICE("sec-websocket-accept"));
+	char wanted[WEBSOCKET_ACCEPT];
+
+	websocket_accept(websocket_key_of(request), wanted);
+	return accept && slice_equal(field_value(accept), slice_make(wanted, sizeof wanted));
+}

@@ -7,7 +7,7 @@ import subprocess
 
 import pytest
 
-from http2 import Http2Origin
+from http2 import Http2Client, Http2Origin
 from mesh import PATIENCE
 from tls import Pki, TlsOrigin
 
@@ -122,3 +122,76 @@ def test_callers_that_leave_right_behind_their_handshake(mesh, tmp_path, offered
         while plain.recv(65536):
             pass
         plain.close()
+
+
+# ---- heads that are longer than a buffer and than a frame ----
+
+LONG = {"few": 6, "many": 60}
+
+
+def long_fields(count):
+    return [(f"x-{n}", "v" * (58_000 // count - 20)) for n in range(count)]
+
+
+def echo_by_http1(call):
+    call.answer(headers=[(name.decode(), value.decode()) for name, value in call.message.raw_headers if name.lower().startswith(b"x-")], body=b"short")
+
+
+def echo_by_http2(connection, exchange):
+    """Its long fields; to POST again as trailers, behind a body that fills the windows."""
+    long = [(name, value) for name, value in exchange.fields if name.startswith("x-")]
+    posts = exchange.header(":method") == "POST"
+    connection.answer(exchange, headers=long, body=b"b" * (80_000 if posts else 5), trailers=long if posts else ())
+
+
+def long_chain(mesh, server, client):
+    """weft and its origin, which sends back what it got."""
+    origin = Http2Origin(echo_by_http2) if client == "h2" else mesh.origin(echo_by_http1)
+    mesh.service("web", origin.address if client == "h2" else origin)
+    return origin, mesh.weft(mesh.config(mesh.router(protocol=server, maxHeadersKB=64, client={"protocol": client})))
+
+
+@pytest.mark.parametrize("count", LONG.values(), ids=LONG)
+@pytest.mark.parametrize("client", ["http", "h2"])
+def test_long_heads_by_http2(mesh, client, count):
+    """Both ways, on connections that then carry ordinary ones; trailers too."""
+    origin, weft = long_chain(mesh, "h2", client)
+    fields = long_fields(count)
+    with Http2Client(weft.address()) as caller:
+        for _ in range(2):
+            started = [caller.start("web", method="POST", path="/" + "p" * 3000, headers=fields, body=b"b" * 1000) for _ in range(3)]
+            for exchange in map(caller.wait, started):
+                assert exchange.status == 200
+                assert [field for field in exchange.fields if field[0].startswith("x-")] == fields
+                assert len(exchange.body) == (80_000 if client == "h2" else 5)
+                assert exchange.trailers == (fields if client == "h2" else [])
+            assert caller.get("web").status == 200
+        assert caller.get("web", headers=[("x-long", "v" * 65_600)]).status == 431
+        assert caller.get("web", headers=fields).status == 200
+    mesh.close()
+    origin.close()
+    assert client != "h2" or not origin.complaints
+
+
+@pytest.mark.parametrize("option", ["--http1.1", "--http2-prior-knowledge", "--http2"])
+@pytest.mark.parametrize("client", ["http", "h2"])
+def test_curl_with_a_long_head(mesh, client, option):
+    """`Upgrade: h2c`, too. What comes back is as long."""
+    origin, weft = long_chain(mesh, "http", client)
+    (name, value), = long_fields(1)
+    headers = mesh.folder / "headers"
+    headers.write_text(f"{name}: {value}\n")
+    done = curl(weft, option, "-H", f"@{headers}", "-D", str(mesh.folder / "heads"))
+    assert done[:2] == ("200", "1.1" if option == "--http1.1" else "2")
+    assert f"{name}: {value}\n" in (mesh.folder / "heads").read_text().replace("\r\n", "\n")
+    origin.close()
+
+
+def test_long_heads_between_proxies(mesh):
+    _, inner = long_chain(mesh, "h2", "http")
+    mesh.service("far", inner.address())
+    outer = mesh.weft(mesh.config(mesh.router(dtab="/svc/web => /#/io.l5d.fs/far", maxHeadersKB=64, client={"protocol": "h2"})))
+    fields = long_fields(60)
+    with Http2Client(outer.address()) as caller:
+        answer = caller.get("web", headers=fields)
+        assert (answer.status, [field for field in answer.fields if field[0].startswith("x-")]) == (200, fields)

@@ -1,10 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """WebSockets (RFC 6455) through the proxy, and through two with HTTP/2 between them (RFC 8441); both ends are the library websockets."""
 
+import base64
+import contextlib
+import hashlib
 import socket
 import threading
 
 import pytest
+from http2 import Http2Client
 from mesh import PATIENCE, wait_until
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import connect
@@ -132,3 +136,64 @@ def test_an_origin_that_knows_no_websockets(mesh):
             answer = client.get("web", headers={"Connection": "Upgrade", "Upgrade": "websocket", "Sec-WebSocket-Version": "13",
                                                 "Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ=="})
             assert (answer.status, answer.body) == (200, b"plain")
+
+
+class Liar:
+    """Answers each handshake with 101 and what `accept(right)` makes of the right Sec-WebSocket-Accept; None: without one. Then it echoes."""
+
+    def __init__(self, accept):
+        self.accept = accept
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.address = self.listener.getsockname()
+        self.thread = threading.Thread(target=self._serve, daemon=True)
+        self.thread.start()
+
+    def _serve(self):
+        while True:
+            try:
+                connection, _ = self.listener.accept()
+            except OSError:
+                return
+            with connection, contextlib.suppress(ConnectionError):
+                self._answer(connection)
+
+    def _answer(self, connection):
+        head = b""
+        while b"\r\n\r\n" not in head:
+            head += connection.recv(4096)
+        key = next(line.split(b": ")[1] for line in head.split(b"\r\n") if line.lower().startswith(b"sec-websocket-key"))
+        right = base64.b64encode(hashlib.sha1(key + b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11").digest()).decode()
+        said = self.accept(right)
+        field = f"Sec-WebSocket-Accept: {said}\r\n" if said is not None else ""
+        connection.sendall(f"HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: websocket\r\n{field}\r\n".encode())
+        while data := connection.recv(4096):
+            connection.sendall(data)
+
+    def close(self):
+        self.listener.shutdown(socket.SHUT_RDWR)
+        self.listener.close()
+        self.thread.join(PATIENCE)
+
+
+@pytest.mark.parametrize("accept, status", [
+    pytest.param(lambda right: right, 200, id="right"), pytest.param(lambda right: right.swapcase(), 502, id="wrong"),
+    pytest.param(lambda right: "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=", 502, id="of another key"), pytest.param(lambda right: None, 502, id="none"),
+])
+def test_answers_to_the_key_that_weft_made_up(mesh, accept, status):
+    """A caller by HTTP/2 has no key and can't check the answer (RFC 8441 section 5.1); so weft does (RFC 6455 section 4.1)."""
+    liar = Liar(accept)
+    mesh.service("web", liar.address)
+    weft = mesh.weft(mesh.config(mesh.router(protocol="h2", client={"protocol": "http"})))
+    with Http2Client(weft.address()) as caller:
+        asked = caller.start("web", method="CONNECT", headers=[(":protocol", "websocket"), ("sec-websocket-version", "13")], end=False)
+        caller.wait(asked, lambda exchange: exchange.fields)
+        assert asked.status == status
+        if status == 200:
+            caller.send(asked, b"bytes", end=True)
+            assert caller.wait(asked).body == b"bytes"
+            assert asked.header("sec-websocket-accept") is None
+        else:
+            assert b"is no valid response" in caller.wait(asked).body
+            assert weft.metric("rt/out/client/#/io.l5d.fs/web/failures") == 1
+    mesh.close()
+    liar.close()

@@ -4,7 +4,7 @@
 #include "base/check.h"
 #include "base/memory.h"
 
-enum { BLOCK_ROOM = 64 * 1024 };
+enum { BLOCK_ROOM = 96 * 1024 };
 
 void frames_new(struct frames *frames, struct pair *pair)
 {
@@ -132,15 +132,14 @@ void frames_send(struct frames *frames)
 
 /* --- in --- */
 
-static char *decode_fields(struct hpack_decoder *decoder, const struct frames_seen *seen)
+static char *decode_fields(struct hpack_decoder *decoder, struct slice block)
 {
-	const char *at = seen->payload, *end = at + seen->frame.length;
+	const char *at = block.at, *end = at + block.length;
 	char *room = memory_new(BLOCK_ROOM), *fields;
 	struct text text = { 0 };
 	struct hpack_field field;
 	int e = hpack_begin(decoder, &at, end);
 
-	CHECK(!(seen->frame.flags & (HTTP2_PADDED | HTTP2_HAS_PRIORITY)));
 	while (e == 0 && at < end) {
 		e = hpack_decode(decoder, &at, end, room, BLOCK_ROOM, &field);
 		CHECK(e == 0);
@@ -153,9 +152,28 @@ static char *decode_fields(struct hpack_decoder *decoder, const struct frames_se
 	return fields;
 }
 
+/* The fields of a HEADERS frame are there once its block has ended, in that frame or in a CONTINUATION. */
+static void gather_block(struct frames *frames, struct hpack_decoder *decoder, struct text *block, unsigned *first)
+{
+	const struct frames_seen *seen = &frames->seen[frames->count - 1];
+
+	if (seen->frame.type == HTTP2_HEADERS) {
+		CHECK(!(seen->frame.flags & (HTTP2_PADDED | HTTP2_HAS_PRIORITY)));
+		text_clear(block);
+		*first = frames->count - 1;
+	} else if (seen->frame.type != HTTP2_CONTINUATION) {
+		return;
+	}
+	text_append(block, slice_make(seen->payload, seen->frame.length));
+	if (seen->frame.flags & HTTP2_END_HEADERS)
+		frames->seen[*first].fields = decode_fields(decoder, text_slice(block));
+}
+
 void frames_read(struct frames *frames)
 {
 	struct slice rest = text_slice(&frames->pair->received);
+	struct text block = { 0 };
+	unsigned first = 0;
 	struct hpack_decoder decoder;
 
 	forget_seen(frames);
@@ -170,16 +188,16 @@ void frames_read(struct frames *frames)
 			break;
 		seen.payload = rest.at + HTTP2_FRAME_HEAD;
 		rest = slice_from(rest, HTTP2_FRAME_HEAD + seen.frame.length);
-		if (seen.frame.type == HTTP2_HEADERS)
-			seen.fields = decode_fields(&decoder, &seen);
 		if (seen.frame.type == HTTP2_RST_STREAM)
 			seen.code = http2_get32(seen.payload);
 		if (seen.frame.type == HTTP2_GOAWAY)
 			seen.code = http2_get32(seen.payload + 4);
 		frames->seen = memory_grow(frames->seen, frames->count + 1, sizeof *frames->seen);
 		frames->seen[frames->count++] = seen;
+		gather_block(frames, &decoder, &block, &first);
 	}
 	hpack_decoder_fini(&decoder);
+	text_free(&block);
 }
 
 void frames_settle(struct frames *frames)
@@ -204,6 +222,15 @@ const struct frames_seen *frames_find(const struct frames *frames, enum http2_ty
 	for (unsigned i = 0; i < frames->count; i++) {
 		if (is(&frames->seen[i], type, stream))
 			return &frames->seen[i];
+	}
+	return NULL;
+}
+
+const struct frames_seen *frames_last(const struct frames *frames, enum http2_type type, uint32_t stream)
+{
+	for (unsigned i = frames->count; i > 0; i--) {
+		if (is(&frames->seen[i - 1], type, stream))
+			return &frames->seen[i - 1];
 	}
 	return NULL;
 }

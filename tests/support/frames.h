@@ -25,7 +25,7 @@
 struct frames_seen {
 	struct http2_frame frame;
 	const char *payload;
-	char *fields;  /* of HEADERS: lines */
+	char *fields;  /* of HEADERS whose block is whole: lines */
 	uint32_t code; /* of RST_STREAM and GOAWAY */
 };
 
@@ -62,8 +62,9 @@ void frames_exchange(struct frames *frames); /* sends and settles */
 /* Whether five bytes answer FRAMES_GET. */
 bool frames_hello(struct frames *frames, uint32_t stream);
 
-/* The first of that type on that stream; NULL: none. */
+/* The first and the last of that type on that stream; NULL: none. */
 const struct frames_seen *frames_find(const struct frames *frames, enum http2_type type, uint32_t stream);
+const struct frames_seen *frames_last(const struct frames *frames, enum http2_type type, uint32_t stream);
 unsigned frames_number(const struct frames *frames, enum http2_type type, uint32_t stream);
 /* Payload bytes of all DATA on that stream. */
 size_t frames_data_length(const struct frames *frames, uint32_t stream);

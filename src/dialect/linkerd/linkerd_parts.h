@@ -57,13 +57,13 @@ enum {
 	LINKERD_MOST_WINDOW = 16 << 20,
 	LINKERD_LEAST_FRAME = 16384, /* RFC 9113 section 6.5.2 */
 	LINKERD_MOST_FRAME = 16777215,
-	LINKERD_MOST_HEAD_BYTES = 15 * 1024, /* as for maxHeadersKB */
+	LINKERD_MOST_HEAD_BYTES = 64 * 1024, /* as for maxHeadersKB */
 };
 #define LINKERD_WINDOW_UPDATE_SAYS "more is granted when no more than that share of a stream's window is left; 0.5"
 #define LINKERD_HEADER_TABLE_SAYS "of HPACK's table for what the peer sends, up to 4096 (more is taken for that); 4096"
 #define LINKERD_WINDOW_SAYS "what may come on an HTTP/2 stream before it is passed on, up to 16 MiB; 65535"
 #define LINKERD_FRAME_SAYS "of a frame that the peer may send; 16384"
-#define LINKERD_HEADER_LIST_SAYS "of a head by HTTP/2, up to 15360; the router's maxHeadersKB"
+#define LINKERD_HEADER_LIST_SAYS "of a head by HTTP/2, up to 65536; the router's maxHeadersKB"
 
 /* linkerd_service.c, linkerd_client.c: `service` and `client`, of a struct router */
 extern const struct linkerd_choice linkerd_service, linkerd_client;

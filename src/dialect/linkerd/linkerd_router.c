@@ -7,7 +7,7 @@
 
 #define AT(member) offsetof(struct router, member)
 
-enum { MOST_HEAD_KB = 60, MOST_LINE_KB = 15, MOST_ERROR_KB = 65536 };
+enum { MOST_HEAD_KB = 64, MOST_LINE_KB = 15, MOST_ERROR_KB = 65536 };
 
 /* ---- names ---- */
 
@@ -295,7 +295,7 @@ static const struct linkerd_key router_keys[] = {
 	{ "client", LINKERD_READ, 0, .read = linkerd_read_client, .choice = &linkerd_client, .says = "the endpoints behind a name" },
 	{ "bindingTimeoutMs", LINKERD_MS, AT(binding_timeout_ns), 1, .says = "how long a request waits for its name; 10000" },
 	{ "bindingCache", LINKERD_BLOCK, 0, .block = &cache_block, .says = "what is remembered of names" },
-	{ "maxHeadersKB", LINKERD_KB, AT(max_head_bytes), 1, MOST_HEAD_KB, .says = "of a message; 8, at most 60" },
+	{ "maxHeadersKB", LINKERD_KB, AT(max_head_bytes), 1, MOST_HEAD_KB, .says = "of a message; 8, at most 64" },
 	{ "maxInitialLineKB", LINKERD_KB, AT(max_line_bytes), 1, MOST_LINE_KB, .says = "request and status line; 4, at most 15" },
 	{ "maxErrResponseKB", LINKERD_KB, LINKERD_NOWHERE, 1, MOST_ERROR_KB,
 		.says = "no effect: errors made here are at most 16 KB, and endpoints' are passed on as they come; 5120" },

@@ -238,7 +238,7 @@ static void values_are_checked(void **state)
 			"f:2:48: namers[0].prefix: must have at least one segment\n" },
 		{ HTTP "  label: ''\n", "f:4:10: routers[0].label: must not be empty\n" },
 		{ HTTP "  bindingTimeoutMs: 0\n", "f:4:21: `bindingTimeoutMs` is `0`, but must be an integer from 1 to 2147483647\n" },
-		{ HTTP "  maxHeadersKB: 61\n", "f:4:17: `maxHeadersKB` is `61`, but must be an integer from 1 to 60\n" },
+		{ HTTP "  maxHeadersKB: 65\n", "f:4:17: `maxHeadersKB` is `65`, but must be an integer from 1 to 64\n" },
 		{ HTTP "  identifier: {kind: io.l5d.header.token, header: 'a b'}\n",
 			"f:4:51: routers[0].identifier.header: `a b` is not the name of a header\n" },
 		{ "routers: [{protocol: http, servers: [{timestampHeader: Content-Length}]}]\n",

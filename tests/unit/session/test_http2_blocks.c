@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <cmocka.h>
 
+#include "session/pools.h"
 #include "support/frames.h"
 
 static struct pair *pair;
@@ -79,10 +80,102 @@ static void long_blocks(void **state)
 	}
 }
 
+/* The request's fields as the response's, and as its trailers, behind a body that waits for the peer's window. */
+static void echo(struct call *call, enum call_event event)
+{
+	static struct head response;
+	struct fields trailers = { .at = response.fields };
+
+	if (event == CALL_OPENED) {
+		head_copy(&response, call->side->head);
+		response.is_response = true;
+		response.status = 200;
+		response.body = BODY_CHUNKED;
+		side_send_head(call->side, &response, false);
+		call_send_pattern(call, 70000, false);
+		trailers.count = response.field_count;
+		side_send_trailers(call->side, &trailers);
+	}
+	if (event == CALL_END)
+		call_release(call, RESET_NONE);
+}
+
+/* Heads up to the largest limit are carried, in as many frames as they need and in memory that is given back. */
+static void long_heads(void **state)
+{
+	static char fields[64 * 1024 + 200], wanted[sizeof fields], room[sizeof fields + 1000];
+	static const size_t lengths[] = { 1000, 16100, 16384 - 48, 16384, 30000, 32700, 32768, 65536 - 60 };
+
+	(void)state;
+	for (unsigned i = 0; i < sizeof lengths / sizeof *lengths; i++) {
+		int length = snprintf(fields, sizeof fields, FRAMES_GET "x|");
+		const struct frames_seen *seen;
+
+		begin((struct pair_options){ .serve = echo, .limits.max_head_bytes = SESSION_LARGEST_HEAD, .calm = true });
+		memset(fields + length, 'v', lengths[i]);
+		memcpy(fields + length + lengths[i], "\n", 2);
+		snprintf(wanted, sizeof wanted, "x: %.*s\r\n", (int)lengths[i], fields + length);
+		put_block(1, frames_block(fields, room), i % 2 ? HTTP2_FRAME_MOST : 5000);
+		frames_exchange(&frames);
+		seen = frames_find(&frames, HTTP2_HEADERS, 1);
+		assert_non_null(seen);
+		assert_int_equal(0, memcmp(":status: 200\r\n", seen->fields, 14));
+		assert_string_equal(wanted, seen->fields + 14);
+		assert_int_equal((lengths[i] + 16) / HTTP2_FRAME_MOST, frames_number(&frames, HTTP2_CONTINUATION, 1));
+		assert_int_equal(1, frames_number(&frames, HTTP2_HEADERS, 1));
+		frames_window(&frames, 0, 100000);
+		frames_window(&frames, 1, 100000);
+		frames_exchange(&frames);
+		assert_int_equal(70000, frames_data_length(&frames, 1));
+		assert_int_equal(2, frames_number(&frames, HTTP2_HEADERS, 1));
+		seen = frames_last(&frames, HTTP2_HEADERS, 1);
+		assert_int_equal(HTTP2_END_STREAM, seen->frame.flags & HTTP2_END_STREAM);
+		assert_string_equal(wanted, seen->fields);
+		assert_int_equal(0, pair->server_pools->large_buffers.in_use);
+		assert_int_equal(lengths[i] <= 16100, pair->server_pools->large_buffers.peak == 0);
+		pair->options.serve = call_answer_hello;
+		assert_true(frames_hello(&frames, 3));
+		end();
+	}
+}
+
+/* Each head that is kept holds one; when there are no more, the next is refused, and no other stream is harmed. */
+static void large_buffers_run_out(void **state)
+{
+	enum { TIMES = 8, LENGTH = 3900 };
+	static char fields[LENGTH + 200], room[LENGTH + 1000], first[LENGTH + 1000];
+	uint32_t last = 2 * SESSION_LARGE_BUFFERS + 1;
+	struct slice block = frames_block(FRAMES_POST, room), start = frames_block(FRAMES_POST, first), entry;
+
+	(void)state;
+	begin((struct pair_options){ .serve = call_listen, .limits.max_head_bytes = SESSION_LARGEST_HEAD, .calm = true });
+	/* One entry of the table, named again and again by each head. */
+	memset(room + block.length, 0xbe, TIMES);
+	block.length += TIMES;
+	(void)snprintf(fields, sizeof fields, "x|%0*d\n", LENGTH, 0);
+	entry = frames_block(fields, first + start.length);
+	first[start.length] = 0x40;
+	frames_put(&frames, HTTP2_HEADERS, HTTP2_END_HEADERS, 1, first, start.length + entry.length);
+	for (uint32_t stream = 3; stream <= last + 2; stream += 2)
+		frames_put(&frames, HTTP2_HEADERS, HTTP2_END_HEADERS, stream, block.at, block.length);
+	frames_exchange(&frames);
+	assert_int_equal(SESSION_LARGE_BUFFERS, pair->server_pools->large_buffers.in_use);
+	assert_int_equal(SESSION_LARGE_BUFFERS + 1, pair->opened);
+	assert_string_equal(":status: 503\r\n", frames_find(&frames, HTTP2_HEADERS, last + 2)->fields);
+	assert_int_equal(UINT32_MAX, frames_goaway_code(&frames));
+	frames_reset(&frames, 3, HTTP2_CANCEL);
+	frames_put(&frames, HTTP2_HEADERS, HTTP2_END_HEADERS, last + 4, block.at, block.length);
+	frames_exchange(&frames);
+	assert_int_equal(SESSION_LARGE_BUFFERS + 2, pair->opened);
+	end();
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(long_blocks),
+		cmocka_unit_test(long_heads),
+		cmocka_unit_test(large_buffers_run_out),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

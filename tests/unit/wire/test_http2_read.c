@@ -14,7 +14,7 @@
 enum { ROOM = 64 * 1024 };
 
 struct fixture {
-	struct pool tables, buffers;
+	struct pool tables, buffers, large;
 	struct http2_reader reader;
 	struct head head;
 	struct buffer *buffer;
@@ -26,7 +26,8 @@ static void begin(struct fixture *f, const struct http2_limits *limits)
 	memset(f, 0, offsetof(struct fixture, block));
 	pool_init(&f->tables, "table", hpack_table_size(), 0);
 	buffer_pool_init(&f->buffers, "buffer", 0);
-	http2_reader_init(&f->reader, limits, &f->tables, &f->buffers);
+	buffer_pool_init_large(&f->large, "large", 0);
+	http2_reader_init(&f->reader, limits, &f->tables, &f->buffers, &f->large);
 }
 
 static void end(struct fixture *f)
@@ -36,6 +37,7 @@ static void end(struct fixture *f)
 	http2_reader_fini(&f->reader);
 	pool_fini(&f->tables);
 	pool_fini(&f->buffers);
+	pool_fini(&f->large);
 }
 
 /* "\\x" is the byte with that number in two hexadecimal digits. */
@@ -170,7 +172,7 @@ static void extended_connect(void **state)
 			false));
 	assert_true(head->upgrades);
 	assert_true(slice_equal(SLICE("websocket"), head->protocol));
-	assert_int_equal(0, http2_reader_add(&f.reader, head, SLICE("sec-websocket-key"), SLICE("12")));
+	assert_int_equal(0, http2_head_add(head, f.buffer, SLICE("sec-websocket-key"), SLICE("12")));
 	assert_int_equal(sizeof wanted - 1, http1_write_request(out, sizeof out, head, HTTP1_CONNECTION_UPGRADE));
 	assert_memory_equal(wanted, out, sizeof wanted - 1);
 	end(&f);
@@ -332,6 +334,89 @@ static void limits(void **state)
 	end(&f);
 }
 
+/* Whose limits allow it gets a large buffer, one for each such head, and gives it back with the head. */
+static void long_heads(void **state)
+{
+	static char text[ROOM];
+	static struct fixture f;
+	static const struct http2_limits most = { .max_line_bytes = 15 * 1024, .max_head_bytes = 64 * 1024 };
+	size_t length = (size_t)snprintf(text, sizeof text, GET);
+	struct buffer *kept;
+
+	(void)state;
+	for (unsigned i = 0; i < 6; i++) {
+		length += (size_t)snprintf(text + length, sizeof text - length, "x-%u|", i);
+		memset(text + length, (char)('a' + i), 9000);
+		length += 9000;
+		text[length++] = '\n';
+	}
+	text[length] = '\0';
+	begin(&f, &most);
+	assert_int_equal(0, read_request(&f, GET, true));
+	kept = f.buffer;
+	for (unsigned round = 0; round < 3; round++) {
+		assert_int_equal(0, read_request(&f, text, true));
+		assert_int_equal(1, f.large.in_use);
+		assert_int_equal(6, f.head.field_count);
+		assert_true(slice_equal(SLICE("example:80"), f.head.authority));
+		assert_true(slice_equal(SLICE("/a?b"), f.head.target));
+		for (unsigned i = 0; i < 6; i++) {
+			struct slice value = field_value(&f.head.fields[i]);
+
+			assert_int_equal(9000, value.length);
+			assert_int_equal('a' + (int)i, value.at[0]);
+			assert_int_equal('a' + (int)i, value.at[8999]);
+		}
+		assert_int_equal(0, http2_head_add(&f.head, f.buffer, SLICE("y"), SLICE("z")));
+		buffer_unref(f.buffer);
+		assert_int_equal(0, f.large.in_use);
+	}
+	assert_int_equal(1, f.large.peak);
+	f.buffer = kept;
+	end(&f);
+
+	/* None is taken where no head may be so long. */
+	begin(&f, &(struct http2_limits){ 0 });
+	assert_int_equal(ERROR_LIMIT, read_request(&f, text, true));
+	assert_int_equal(431, f.reader.status);
+	assert_int_equal(0, f.large.peak);
+	end(&f);
+
+	begin(&f, &most);
+	pool_fini(&f.large);
+	buffer_pool_init_large(&f.large, "large", 1);
+	kept = buffer_get(&f.large);
+	assert_int_equal(ERROR_LIMIT, read_request(&f, text, true));
+	assert_int_equal(503, f.reader.status);
+	buffer_unref(kept);
+	assert_int_equal(0, read_request(&f, text, true));
+	end(&f);
+}
+
+/* Crumbs between other fields, which together are as long as a head may be. */
+static void long_cookies(void **state)
+{
+	static char text[ROOM], wanted[9000];
+	static struct fixture f;
+	size_t length = (size_t)snprintf(text, sizeof text, GET), joined = 0;
+
+	(void)state;
+	for (unsigned i = 0; i < 7; i++) {
+		length += (size_t)snprintf(text + length, sizeof text - length, "cookie|");
+		memset(text + length, (char)('a' + i), 1100);
+		length += 1100;
+		length += (size_t)snprintf(text + length, sizeof text - length, "\nx|%u\n", i);
+		joined += (size_t)snprintf(wanted + joined, sizeof wanted - joined, "%s", i ? "; " : "");
+		memset(wanted + joined, (char)('a' + i), 1100);
+		joined += 1100;
+	}
+	begin(&f, &(struct http2_limits){ 0 });
+	assert_int_equal(0, read_request(&f, text, true));
+	assert_true(slice_equal(slice_make(wanted, joined), field_value(head_find(&f.head, FIELD_COOKIE))));
+	assert_true(slice_equal(SLICE("/a?b"), f.head.target));
+	end(&f);
+}
+
 static void what_is_no_block(void **state)
 {
 	static struct fixture f;
@@ -435,6 +520,8 @@ int main(void)
 		cmocka_unit_test(cookies_are_joined),
 		cmocka_unit_test(heads_share_buffers),
 		cmocka_unit_test(limits),
+		cmocka_unit_test(long_heads),
+		cmocka_unit_test(long_cookies),
 		cmocka_unit_test(what_is_no_block),
 		cmocka_unit_test(responses),
 		cmocka_unit_test(trailers),
