@@ -96,9 +96,11 @@ struct listener_policy {
 	bool timestamp;     /* a header of that name gets the arrival time, ms since 1970 */
 	struct slice timestamp_header;
 	struct http2_policy http2;
-	bool grpc_web;                  /* callers may speak gRPC-Web: translated */
-	const struct cors_policy *cors; /* with grpc_web; NULL: nothing is said of other origins */
-	enum mutual mutual;             /* not off: the options are made of the identity (proxy/certificates.h) */
+	bool grpc_web;                      /* callers may speak gRPC-Web: translated */
+	const struct cors_policy *cors;     /* with grpc_web; NULL: nothing is said of other origins */
+	enum mutual mutual;                 /* not off: the options are made of the identity (proxy/certificates.h) */
+	const struct tls_setting *peer_ids; /* with it: who may call over TLS, patterns of SPIFFE IDs */
+	unsigned peer_id_count;             /* 0: anybody whom the identity's bundle vouches for */
 	enum client_certificate client_certificate;
 	const struct tls_server_options *tls; /* NULL: plain text */
 	struct tls_server *tls_server;        /* made of it (proxy/certificates.h); the snapshot's reference; NULL until then */

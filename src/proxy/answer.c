@@ -45,6 +45,16 @@ enum step_result answer_unidentified(struct exchange *exchange, struct slice why
 	return STEP_END;
 }
 
+enum step_result answer_forbidden(struct exchange *exchange, struct slice who)
+{
+	struct text text = { 0 };
+
+	text_format(&text, "%.*s may not call here", SLICE_ARGS(who.length ? who : SLICE("a caller without an identity")));
+	exchange_answer(exchange, 403, text_slice(&text), false);
+	text_free(&text);
+	return STEP_END;
+}
+
 enum step_result answer_too_deep(struct exchange *exchange, unsigned limit)
 {
 	struct text text = { 0 };

@@ -12,6 +12,8 @@ enum step_result answer_error(struct exchange *exchange, unsigned status, struct
 /* What is to be added to a request's head has no room: ERROR_LIMIT, it has too many fields; else there is no memory. */
 enum step_result answer_no_room(struct exchange *exchange, int error);
 enum step_result answer_unidentified(struct exchange *exchange, struct slice why);
+/* `who` calls, who may not; empty: whose certificate says no SPIFFE ID. */
+enum step_result answer_forbidden(struct exchange *exchange, struct slice who);
 enum step_result answer_too_deep(struct exchange *exchange, unsigned limit);
 /* Nothing is bound to the name, or what is bound has no endpoints; `why`: a namer's message, or empty. */
 enum step_result answer_unbound(struct exchange *exchange, struct slice why);

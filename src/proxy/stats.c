@@ -48,6 +48,7 @@ static const struct metric server_metrics[] = {
 	TIMES(SERVER),
 	CONNECTIONS(SERVER),
 	SERVER(rejected, METRIC_SEEN, "failures/com.twitter.finagle.filter.TooManyConcurrentRequests"),
+	SERVER(forbidden, METRIC_SEEN, "forbidden"),
 	SERVER(status, METRIC_CODES, "status"),
 	SERVER(connection_duration, METRIC_STAT, "connection_duration"),
 	SERVER(refused, METRIC_COUNTER, "protocol_errors"),

@@ -39,9 +39,10 @@ struct server_stats {
 	struct session_counters sessions;
 	struct counter connections; /* open now */
 	struct counter requests, success, failures;
-	struct counter pending;  /* gauge */
-	struct counter rejected; /* by maxConcurrentRequests */
-	struct counter refused;  /* bytes that were no acceptable request */
+	struct counter pending;   /* gauge */
+	struct counter rejected;  /* by maxConcurrentRequests */
+	struct counter forbidden; /* by peerIds */
+	struct counter refused;   /* bytes that were no acceptable request */
 	struct codes status;
 	struct histogram latency; /* request_latency_ms */
 	struct times times;

@@ -9,6 +9,7 @@
 #include "proxy/identify.h"
 #include "proxy/l5d.h"
 #include "proxy/rpc.h"
+#include "tls/spiffe.h"
 
 /* ---- identify: what is asked for ---- */
 
@@ -56,10 +57,35 @@ static bool take_place(struct exchange *exchange)
 	return false;
 }
 
+/* Whom a listener with `peerIds` serves. In plain text only permissive ones do, and there it says nothing of who calls. */
+static bool may_call(const struct exchange *exchange, struct slice *who)
+{
+	const struct listener_policy *policy = exchange->listener->policy;
+	const struct stream *stream = exchange->down->session->stream;
+	const struct stream_security *security = stream ? stream_security(stream) : NULL;
+	struct spiffe id;
+
+	if (!policy->peer_id_count || !security)
+		return true;
+	*who = security->peer_uri;
+	if (spiffe_parse(*who, &id, NULL))
+		return false;
+	for (unsigned i = 0; i < policy->peer_id_count; i++) {
+		if (spiffe_matches(policy->peer_ids[i].text, &id))
+			return true;
+	}
+	return false;
+}
+
 static enum step_result admit(struct exchange *exchange)
 {
 	const struct listener_policy *policy = exchange->listener->policy;
+	struct slice who = SLICE("");
 
+	if (!may_call(exchange, &who)) {
+		counter_add(&exchange->stats->forbidden, 1);
+		return answer_forbidden(exchange, who);
+	}
 	if (head_has(exchange->request, FIELD_VIA) && l5d_call_depth(exchange->request) > policy->max_call_depth)
 		return answer_too_deep(exchange, policy->max_call_depth);
 	if (!take_place(exchange)) {

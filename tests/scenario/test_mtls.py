@@ -190,6 +190,47 @@ def test_peers_that_are_not_expected(mesh, front, back):
     assert not mesh.origins[0].requests and inner.metric("requests") == 0
 
 
+@pytest.mark.parametrize("callers", [[FRONT], [BACK, FRONT], [f"spiffe://{DOMAIN}/ns/web/sa/*"], [f"spiffe://{DOMAIN}/**"]])
+@pytest.mark.parametrize("mode", ["strict", "permissive"])
+def test_callers_that_may_call(mesh, front, back, mode, callers):
+    inner = inbound(mesh, back, server={"mutualTls": mode, "peerIds": callers})
+    assert mesh.client(outbound(mesh, front, inner)).get("web").status == 200
+    assert inner.metric("forbidden") == 0
+
+
+@pytest.mark.parametrize("mode", ["strict", "permissive"])
+def test_callers_that_may_not_call(mesh, front, back, workloads, mode):
+    """They are told so, and counted; others go on. Who may call is followed by a reload, on connections that there are."""
+    callers = [f"spiffe://{DOMAIN}/ns/jobs/**", f"{FRONT}s"]
+    inner = inbound(mesh, back, server={"mutualTls": mode, "peerIds": callers})
+    outer = outbound(mesh, front, inner)
+    with mesh.client(outer) as client:
+        for _ in range(3):
+            answer = client.get("web")
+            assert (answer.status, answer.text) == (403, f"{FRONT} may not call here")
+        assert inner.metric("forbidden") == 3 and inner.metric("status/403") == 3
+        assert not mesh.origins[0].requests
+        job = workloads.issue("job", f"spiffe://{DOMAIN}/ns/jobs/sa/nightly")
+        with socket.create_connection(inner.address(), timeout=PATIENCE) as plain:
+            with context_of(job, back).wrap_socket(plain) as secured:
+                secured.sendall(REQUEST.encode())
+                assert secured.recv(65536).startswith(b"HTTP/1.1 200")
+        router = mesh.router("in", server={"mutualTls": mode, "peerIds": [FRONT]})
+        inner.reload(mesh.config(router, identity={"directory": str(back)}))
+        assert client.get("web").status == 200
+    if mode == "permissive":
+        assert mesh.client(inner).get("web").status == 200
+
+
+def test_callers_by_grpc_that_may_not_call(mesh, front, back):
+    inner = inbound(mesh, back, server={"peerIds": [BACK]}, protocol="h2")
+    ip, port = inner.address()
+    told = subprocess.run(["curl", "-sk", "--http2", "--cert", front / "svid.pem", "-H", "Content-Type: application/grpc", "-H", "TE: trailers",
+                           "-H", "Host: web", "-D", "-", "--data-binary", "", f"https://{ip}:{port}/a.B/C"], stdout=subprocess.PIPE, timeout=PATIENCE,
+                          check=True).stdout.decode()
+    assert "HTTP/2 200" in told and "grpc-status: 7\r\n" in told, told
+
+
 def test_captures_say_who_is_expected(mesh, front, back):
     inner = inbound(mesh, back)
     mesh.service("other", inner.address())

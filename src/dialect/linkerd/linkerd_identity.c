@@ -120,6 +120,26 @@ void linkerd_read_peer_ids(struct linkerd_load *load, const struct document_node
 		linkerd_problem(load, node, "is empty: then nobody could be an endpoint");
 }
 
+static void read_caller(struct linkerd_load *load, const struct document_node *node, void *out)
+{
+	struct tls_setting *setting = out;
+	char found[DOCUMENT_FOUND];
+	const char *reason;
+
+	linkerd_read_setting(load, node, setting);
+	if (setting->text.length && spiffe_check_pattern(setting->text, &reason))
+		linkerd_problem(load, node, "%s is no pattern of SPIFFE IDs: %s", document_found(node, found), reason);
+}
+
+void linkerd_read_server_peer_ids(struct linkerd_load *load, const struct document_node *node, void *out)
+{
+	struct listener_policy *server = out;
+
+	server->peer_ids = linkerd_read_list(load, node, sizeof(struct tls_setting), read_caller, &server->peer_id_count);
+	if (node->kind == DOCUMENT_SEQUENCE && node->count == 0)
+		linkerd_problem(load, node, "is empty: then nobody could call");
+}
+
 static size_t all_of(const struct tls_policy *tls)
 {
 	size_t bytes = 0;

@@ -103,6 +103,7 @@ void linkerd_check_captures(struct linkerd_load *load, const char *key, const st
 extern const struct linkerd_block linkerd_identity;
 void linkerd_read_identity(struct linkerd_load *load, const struct document_node *node, void *out);           /* struct identity_policy */
 void linkerd_read_server_mutual(struct linkerd_load *load, const struct document_node *node, void *out);      /* enum mutual */
+void linkerd_read_server_peer_ids(struct linkerd_load *load, const struct document_node *node, void *out);    /* struct listener_policy */
 void linkerd_read_client_mutual(struct linkerd_load *load, const struct document_node *node, void *out);      /* struct tls_policy */
 void linkerd_read_peer_ids(struct linkerd_load *load, const struct document_node *node, void *out);           /* struct tls_policy */
 void linkerd_read_client_certificate(struct linkerd_load *load, const struct document_node *node, void *out); /* enum client_certificate */

@@ -108,6 +108,8 @@ static const struct linkerd_key server_keys[] = {
 	{ "tls", LINKERD_READ, AT(tls), .read = linkerd_read_server_tls, .block = &linkerd_server_tls, .says = "callers speak TLS; no" },
 	{ "mutualTls", LINKERD_READ, AT(mutual), .read = linkerd_read_server_mutual,
 		.says = "callers must be workloads (strict), or may speak plain text, too (permissive) (weft's own key); off" },
+	{ "peerIds", LINKERD_READ, 0, .read = linkerd_read_server_peer_ids,
+		.says = "with mutualTls: the SPIFFE IDs of who may call (weft's own key); anybody whom the bundle vouches for" },
 	{ "clientCert", LINKERD_READ, AT(client_certificate), .read = linkerd_read_client_certificate,
 		.says = "what becomes of a caller's x-forwarded-client-cert: sanitize, append, forward (weft's own key); sanitize" },
 	LINKERD_KEY_LATER("announce"),
@@ -133,6 +135,8 @@ void linkerd_read_server(struct linkerd_load *load, const struct document_node *
 	*server = linkerd_server_default(load->protocol);
 	linkerd_read_block(load, node, &linkerd_server, server);
 	linkerd_check_mutual(load, node, server->mutual);
+	if (server->peer_id_count && server->mutual == MUTUAL_OFF)
+		linkerd_problem(load, document_get(node, "peerIds"), "needs `mutualTls: strict` or `mutualTls: permissive` beside it");
 	if (server->cors && !server->grpc_web)
 		linkerd_problem(load, document_get(node, "cors"), "is only for servers with `grpcWeb: true`");
 	server->timestamp = server->timestamp_header.length > 0;

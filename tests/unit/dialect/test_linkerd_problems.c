@@ -326,6 +326,16 @@ static void mutual_tls_is_checked(void **state)
 			"f:2:85: routers[0].client.mutualTls: `mutualTls` and `tls` exclude each other: the identity says how connections "
 			"are "
 			"secured, or `tls` does\n" },
+		{ IDENTITY "routers: [{protocol: http, servers: [{peerIds: ['spiffe://a/b']}]}]\n",
+			"f:2:48: routers[0].servers[0].peerIds: needs `mutualTls: strict` or `mutualTls: permissive` beside it\n" },
+		{ IDENTITY "routers: [{protocol: http, servers: [{mutualTls: strict, peerIds: []}]}]\n",
+			"f:2:67: routers[0].servers[0].peerIds: is empty: then nobody could call\n" },
+		{ IDENTITY
+			"routers: [{protocol: http, servers: [{mutualTls: strict, peerIds: ['spiffe://a/{b}', 'spiffe://a/*', web]}]}]\n",
+			"f:2:68: routers[0].servers[0].peerIds[0]: `spiffe://a/{b}` is no pattern of SPIFFE IDs: a path has only letters, "
+			"digits, dots, dashes and underscores between its slashes\n"
+			"f:2:102: routers[0].servers[0].peerIds[2]: `web` is no pattern of SPIFFE IDs: it does not begin with "
+			"spiffe://\n" },
 		{ IDENTITY HTTP "  client:\n    peerIds: ['spiffe://a/b']\n",
 			"f:6:14: routers[0].client.peerIds: needs `mutualTls: strict` beside it\n" },
 		{ IDENTITY HTTP "  client:\n    mutualTls: strict\n    peerIds: []\n",
