@@ -8,6 +8,7 @@
 #include "export/prometheus.h"
 #include "observe/record.h"
 #include "proxy/proxy.h"
+#include "wire/grpc_health.h"
 
 static const char json_type[] = "application/json";
 static const char text_type[] = "text/plain;charset=UTF-8";
@@ -210,6 +211,8 @@ const struct page pages[] = {
 	{ "/metrics", CATEGORY_UI, "GET", "all metrics as OpenMetrics 1.0 (by Accept), or as Prometheus' text", page_openmetrics },
 	{ "/tap.json", CATEGORY_DIAGNOSTICS, "GET",
 		"live requests, a line each, until you leave: sample, service, path, method, status_from, ...", page_tap },
+	{ GRPC_HEALTH_PATH, CATEGORY_DIAGNOSTICS, "POST", "gRPC's health checking, for probes", page_health_check },
+	{ "/grpc.health.v1.Health/Watch", CATEGORY_DIAGNOSTICS, "POST", "is not answered; ask again", page_health_watch },
 	{ "/admin/shutdown", CATEGORY_CONTROL, "POST", "drains and ends the process", page_shutdown },
 	{ "/config.json", CATEGORY_UI, "GET", "the configuration that runs", page_config },
 	{ "/bound-names.json", CATEGORY_DIAGNOSTICS, "GET", "the names that are bound now", page_bound_names },

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "admin/request.h"
 
+#include <stdio.h>
+
 #include "admin/server.h"
 #include "base/check.h"
 #include "base/memory.h"
@@ -135,6 +137,34 @@ void request_answer_with(struct request *request, unsigned status, const char *c
 void request_answer(struct request *request, unsigned status, const char *content_type, struct slice body)
 {
 	request_answer_with(request, status, content_type, body, &never_stored, 1);
+}
+
+static bool send_status(struct request *request, enum grpc_status status)
+{
+	char value[4];
+	struct head *head = memory_new(sizeof *head);
+	struct arena arena;
+	bool made;
+
+	arena_init(&arena, NULL, 0);
+	(void)snprintf(value, sizeof value, "%u", (unsigned)status);
+	made = head_add(head, &arena, FIELD_GRPC_STATUS, SLICE("grpc-status"), slice_of(value)) == 0;
+	if (made)
+		side_send_trailers(request->side, &(struct fields){ .count = head->field_count, .at = head->fields });
+	arena_reset(&arena);
+	memory_free(head);
+	return made;
+}
+
+void request_answer_rpc(struct request *request, enum grpc_status status, struct slice body)
+{
+	bool sent;
+
+	request_stream_begin(request, "application/grpc");
+	sent = request->side && send_bytes(request, body, false) && send_status(request, status);
+	if (request->side)
+		side_release(request->side, sent ? RESET_NONE : RESET_OVERLOAD);
+	request_free(request);
 }
 
 void request_stream_begin(struct request *request, const char *content_type)

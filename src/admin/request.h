@@ -11,6 +11,7 @@
 
 #include "base/text.h"
 #include "session/session.h"
+#include "wire/grpc.h"
 
 enum { REQUEST_MAGIC = 0x61647265, REQUEST_MAX_BODY = 256 * 1024 };
 
@@ -41,6 +42,8 @@ struct request_header {
 /* With these headers, and without the Cache-Control: no-store that request_answer sends. */
 void request_answer_with(struct request *request, unsigned status, const char *content_type, struct slice body,
 	const struct request_header *headers, unsigned header_count);
+/* As gRPC's servers answer: with the status in the trailers, behind the body, which may be empty. */
+void request_answer_rpc(struct request *request, enum grpc_status status, struct slice body);
 void request_answer_error(struct request *request, unsigned status, const char *message);
 /* An answer of status 200 that streams: without length, until the request is abandoned. A client that leaves is told by request->side, which is
  * NULL then. What is streamed while `stalled` is still taken. */

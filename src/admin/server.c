@@ -49,7 +49,7 @@ static void accepted(void *owner, struct stream *stream)
 
 	if (tls && tls_accept(admin->tls, tls, stream, NULL, &stream))
 		return;
-	if (http1_server_new(admin->sessions, stream, &admin->limits, &admin_events, door, NULL, &session) == 0)
+	if (http_codec.server(admin->sessions, stream, &admin->limits, &admin_events, door, NULL, &session) == 0)
 		list_append(&admin->connections, &session->link);
 }
 
@@ -158,6 +158,20 @@ void admin_configure(struct admin *admin, struct snapshot *snapshot)
 		LOG(LOG_WARN, "admin", "too busy to take over the new configuration");
 		snapshot_unref(snapshot);
 	}
+}
+
+static void deliver_draining(const struct message *message)
+{
+	struct admin *admin = message->owner;
+
+	admin->draining = true;
+}
+
+void admin_drain(struct admin *admin)
+{
+	CHECK_MAGIC(admin, ADMIN_MAGIC);
+	if (channel_post(admin->inbox, (struct message){ .deliver = deliver_draining, .owner = admin }))
+		LOG(LOG_WARN, "admin", "too busy to tell that the process is ending");
 }
 
 int admin_new(const struct admin_options *options, const struct admin_policy *policy, struct admin **out, struct text *why)

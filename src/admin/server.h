@@ -33,6 +33,7 @@ struct admin {
 	struct snapshot *snapshot; /* counted; the admin thread's */
 	struct session_limits limits;
 	struct process_metrics *process;
+	bool draining; /* the process is ending */
 };
 
 /* Which of admin.security's switches governs a page. */
@@ -64,6 +65,10 @@ void page_delegator(struct request *request);
 void page_explain(struct request *request);
 void page_bound_names(struct request *request);
 void page_shutdown(struct request *request);
+
+/* health_page.c */
+void page_health_check(struct request *request);
+void page_health_watch(struct request *request);
 
 /* tap_page.c */
 void page_tap(struct request *request);

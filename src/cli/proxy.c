@@ -73,6 +73,7 @@ static void begin_ending(void *owner)
 	reload_stop(process->reload);
 	credentials_stop(process->credentials);
 	LOG(LOG_INFO, "cli", "draining for at most %lld ms", (long long)(grace / CLOCK_MS));
+	admin_drain(process->admin);
 	proxy_drain(process->proxy, grace, drained, process);
 }
 

@@ -113,24 +113,23 @@ static bool make_all_mutual(struct snapshot *snapshot, const struct credentials 
 /* ---- loading ---- */
 
 /* What a server agrees to speak, unless its options say so themselves. */
-static void choose_protocols(struct tls_server_options *options, bool http2)
+static void choose_protocols(struct tls_server_options *options)
 {
 	if (options->choices.alpn_count > 0)
 		return;
-	if (http2)
-		options->choices.alpn[options->choices.alpn_count++] = SLICE("h2");
+	options->choices.alpn[options->choices.alpn_count++] = SLICE("h2");
 	options->choices.alpn[options->choices.alpn_count++] = SLICE("http/1.1");
 }
 
 static int load_server(
-	const struct tls_server_options *given, bool http2, struct tls_store *store, struct problems *problems, struct tls_server **server)
+	const struct tls_server_options *given, struct tls_store *store, struct problems *problems, struct tls_server **server)
 {
 	struct tls_server_options options;
 
 	if (!given || *server)
 		return 0;
 	options = *given;
-	choose_protocols(&options, http2);
+	choose_protocols(&options);
 	return tls_store_server(store, &options, problems, server);
 }
 
@@ -141,7 +140,7 @@ static int load_router(const struct router *router, struct tls_store *store, str
 	int e = 0;
 
 	for (unsigned i = 0; i < router->listener_count; i++) {
-		if (load_server(listeners[i].tls, true, store, problems, &listeners[i].tls_server))
+		if (load_server(listeners[i].tls, store, problems, &listeners[i].tls_server))
 			e = ERROR_INVALID;
 	}
 	for (unsigned i = 0; i < router->client_rule_count; i++) {
@@ -159,7 +158,7 @@ int certificates_load(struct snapshot *snapshot, struct tls_store *store, const 
 
 	if (!make_all_mutual(snapshot, credentials, problems))
 		return ERROR_INVALID;
-	e = load_server(snapshot->admin.tls, false, store, problems, &snapshot->admin.tls_server);
+	e = load_server(snapshot->admin.tls, store, problems, &snapshot->admin.tls_server);
 
 	for (unsigned i = 0; i < snapshot->router_count; i++) {
 		if (load_router(&snapshot->routers[i], store, problems))

@@ -97,16 +97,57 @@ static int read_message(struct slice in, enum grpc_health *state)
 	return 0;
 }
 
+/* Takes the prefix off a body that is one whole message, uncompressed. */
+static bool take_prefix(struct slice *body)
+{
+	const unsigned char *prefix = (const unsigned char *)body->at;
+
+	if (body->length < PREFIX || prefix[0] != 0)
+		return false;
+	uint32_t length = (uint32_t)prefix[1] << 24 | (uint32_t)prefix[2] << 16 | (uint32_t)prefix[3] << 8 | prefix[4];
+	*body = slice_from(*body, PREFIX);
+	return length == body->length;
+}
+
 int grpc_health_response(struct slice body, enum grpc_health *state)
 {
-	const unsigned char *prefix = (const unsigned char *)body.at;
+	return take_prefix(&body) ? read_message(body, state) : ERROR_SYNTAX;
+}
 
-	if (body.length < PREFIX || prefix[0] != 0)
+/* ---- the other end ---- */
+
+int grpc_health_asked(struct slice body, struct slice *service)
+{
+	uint64_t tag, length;
+
+	*service = SLICE("");
+	if (!take_prefix(&body))
 		return ERROR_SYNTAX;
-	uint32_t length = (uint32_t)prefix[1] << 24 | (uint32_t)prefix[2] << 16 | (uint32_t)prefix[3] << 8 | prefix[4];
-	if (length != body.length - PREFIX)
-		return ERROR_SYNTAX;
-	return read_message(slice_from(body, PREFIX), state);
+	while (body.length) {
+		struct slice value;
+
+		if (!take_varint(&body, &tag))
+			return ERROR_SYNTAX;
+		if (tag != SERVICE_TAG) {
+			if (!take_value(&body, (enum wire_type)(tag & 7), &length))
+				return ERROR_SYNTAX;
+			continue;
+		}
+		if (!take_varint(&body, &length))
+			return ERROR_SYNTAX;
+		value = body;
+		if (!skip(&body, length))
+			return ERROR_SYNTAX;
+		*service = slice_make(value.at, (size_t)length);
+	}
+	return 0;
+}
+
+void grpc_health_answer(enum grpc_health state, char out[GRPC_HEALTH_ANSWER])
+{
+	const char bytes[GRPC_HEALTH_ANSWER] = { 0, 0, 0, 0, 2, STATUS_FIELD << 3 | WIRE_VARINT, (char)state };
+
+	memcpy(out, bytes, sizeof bytes);
 }
 
 const char *grpc_health_name(enum grpc_health state)

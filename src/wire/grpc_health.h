@@ -5,6 +5,8 @@
  *	size_t length = grpc_health_request(SLICE("pkg.Greeter"), bytes);   // POST GRPC_HEALTH_PATH
  *	e = grpc_health_response(body, &state);
  *	if (!e && state == GRPC_HEALTH_SERVING) ...
+ *	e = grpc_health_asked(body, &service);                              // where weft is asked
+ *	grpc_health_answer(GRPC_HEALTH_SERVING, bytes);
  */
 #ifndef WIRE_GRPC_HEALTH_H
 #define WIRE_GRPC_HEALTH_H
@@ -33,6 +35,11 @@ enum grpc_health {
 size_t grpc_health_request(struct slice service, char out[GRPC_HEALTH_REQUEST_MOST]);
 /* ERROR_SYNTAX: not one whole uncompressed message of that kind. Statuses that are not known are GRPC_HEALTH_UNKNOWN. */
 MUST_CHECK int grpc_health_response(struct slice body, enum grpc_health *state);
+/* The other end's: the service that a whole body asks for, a slice of it, empty for the server as such. ERROR_SYNTAX: as above. */
+MUST_CHECK int grpc_health_asked(struct slice body, struct slice *service);
+/* A whole body that tells the state. */
+enum { GRPC_HEALTH_ANSWER = 7 };
+void grpc_health_answer(enum grpc_health state, char out[GRPC_HEALTH_ANSWER]);
 /* "NOT_SERVING"; static. */
 const char *grpc_health_name(enum grpc_health state);
 

@@ -3,9 +3,12 @@
 
 import json
 import signal
+import subprocess
 import threading
 
+import grpc
 import pytest
+from grpc_health.v1 import health_pb2, health_pb2_grpc
 from prometheus_client.parser import text_string_to_metric_families
 
 from dns import NameServer
@@ -416,6 +419,70 @@ def test_shutdown(mesh):
     assert weft.admin("/admin/shutdown").status == 405
     assert weft.admin("/admin/shutdown", "POST").status == 200
     weft.wait_end()
+
+
+# ---- gRPC's health checking ----
+
+@pytest.fixture(name="ask")
+def make_ask():
+    """Asks a Weft's admin server with gRPC's own client."""
+    channels = []
+
+    def ask(weft, service="", how="Check"):
+        channels.append(grpc.insecure_channel("{}:{}".format(*weft.admin_address)))
+        stub = health_pb2_grpc.HealthStub(channels[-1])
+        asked = health_pb2.HealthCheckRequest(service=service)
+        if how == "Watch":
+            return list(stub.Watch(asked, timeout=PATIENCE))
+        return health_pb2.HealthCheckResponse.ServingStatus.Name(stub.Check(asked, timeout=PATIENCE).status)
+
+    yield ask
+    for channel in channels:
+        channel.close()
+
+
+def test_health_by_grpc(mesh, ask):
+    weft = start(mesh)
+    assert ask(weft) == "SERVING"
+    with pytest.raises(grpc.RpcError) as unknown:
+        ask(weft, "some.Service")
+    assert unknown.value.code() == grpc.StatusCode.NOT_FOUND
+    with pytest.raises(grpc.RpcError) as watched:
+        ask(weft, how="Watch")
+    assert watched.value.code() == grpc.StatusCode.UNIMPLEMENTED
+    assert weft.admin("/grpc.health.v1.Health/Check").status == 405
+
+
+def test_health_by_grpc_while_the_process_ends(mesh, ask):
+    held, go_on = threading.Event(), threading.Event()
+
+    def slow(call):
+        held.set()
+        assert go_on.wait(PATIENCE)
+        call.answer()
+
+    mesh.service("web", mesh.origin(slow))
+    weft = mesh.weft(mesh.config(admin={"shutdownGraceMs": 20000}))
+    with mesh.client(weft) as client:
+        client.send(b"GET / HTTP/1.1\r\nHost: web\r\n\r\n")
+        assert held.wait(PATIENCE)
+        assert ask(weft) == "SERVING"
+        weft.signal(signal.SIGTERM)
+        wait_until(lambda: ask(weft) == "NOT_SERVING")
+        go_on.set()
+        assert client.response().status == 200
+    weft.wait_end()
+
+
+@pytest.mark.parametrize("option, version", [("--http1.1", "1.1"), ("--http2-prior-knowledge", "2"), ("--http2", "2")])
+def test_pages_by_every_version(mesh, option, version):
+    weft = start(mesh)
+    ip, port = weft.admin_address
+    for page, most in (("/admin/ping", 4), ("/admin/metrics.json", 1 << 20)):
+        done = subprocess.run(["curl", "-sS", option, "-w", "\n%{http_code} %{http_version}", f"http://{ip}:{port}{page}"],
+                              stdout=subprocess.PIPE, timeout=PATIENCE, check=True)
+        body, _, said = done.stdout.decode().rpartition("\n")
+        assert said == f"200 {version}" and 0 < len(body) <= most
 
 
 # ---- hostile callers of it ----

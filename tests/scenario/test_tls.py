@@ -449,6 +449,9 @@ def test_admin_over_tls(mesh, pki):
         client = connect(mesh, address, pki.context(), "admin.example")
         assert client.get("x", target="/admin/ping").status == 200
         client.close()
+        done = subprocess.run(["curl", "-sS", "--cacert", pki.root.cert, "--connect-to", "::{}:{}".format(*address), "-w", " %{http_version}",
+                               "https://admin.example/admin/ping"], stdout=subprocess.PIPE, timeout=PATIENCE, check=True)
+        assert done.stdout == b"pong 2"
     finally:
         process.terminate()
         assert process.wait(PATIENCE) == 0

@@ -49,6 +49,30 @@ static void test_responses_tell_the_state(void **state)
 	assert_int_equal(GRPC_HEALTH_SERVING, read_state(BODY("\0\0\0\0\x18\x10\x96\1\x19\1\2\3\4\5\6\7\x08\x1a\3abc\x25\1\2\3\4\x08\1")));
 }
 
+static void test_the_other_end(void **state)
+{
+	static const struct slice bad[] = { { "\0\0\0\0", 4 }, { "\0\0\0\0\1", 5 }, { "\0\0\0\0\1\x0a", 6 }, { "\0\0\0\0\2\x0a\1", 7 },
+		{ "\1\0\0\0\0", 5 } };
+	char out[GRPC_HEALTH_REQUEST_MOST], answer[GRPC_HEALTH_ANSWER], name[GRPC_HEALTH_SERVICE_MOST];
+	struct slice service;
+
+	(void)state;
+	memset(name, 'n', sizeof name);
+	for (size_t length = 0; length <= sizeof name; length += 51) {
+		assert_int_equal(0, grpc_health_asked(slice_make(out, grpc_health_request(slice_make(name, length), out)), &service));
+		assert_true(slice_equal(slice_make(name, length), service));
+	}
+	/* Fields of later versions are passed over. */
+	assert_int_equal(0, grpc_health_asked(BODY("\0\0\0\0\7\x10\1\x0a\1a\x18\2"), &service));
+	assert_true(slice_equal(SLICE("a"), service));
+	for (unsigned i = 0; i < sizeof bad / sizeof *bad; i++)
+		assert_int_equal(ERROR_SYNTAX, grpc_health_asked(bad[i], &service));
+	for (unsigned health = GRPC_HEALTH_UNKNOWN; health <= GRPC_HEALTH_SERVICE_UNKNOWN; health++) {
+		grpc_health_answer((enum grpc_health)health, answer);
+		assert_int_equal(health, read_state(slice_make(answer, sizeof answer)));
+	}
+}
+
 static void test_what_is_no_response_is_refused(void **state)
 {
 	static const struct slice bad[] = {
@@ -83,6 +107,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_a_request_names_the_service),
 		cmocka_unit_test(test_responses_tell_the_state),
+		cmocka_unit_test(test_the_other_end),
 		cmocka_unit_test(test_what_is_no_response_is_refused),
 		cmocka_unit_test(test_states_have_names),
 	};
