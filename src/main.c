@@ -39,7 +39,7 @@ static const struct command commands[] = {
 		"  serve DIR --socket PATH [--policy FILE] [--mode 0660]\n"
 		"      the signing process: workloads of this machine ask it for certificates. FILE says which user may be called\n"
 		"      what; without one only its own user and root may ask. It replaces the root in time. SIGHUP reads FILE again\n"
-		"  agent --socket PATH --id spiffe://D/ns/NAMESPACE/sa/ACCOUNT --out DIR [--ttl 12h] [--once]\n"
+		"  agent --socket PATH --id spiffe://D/ns/NAMESPACE/sa/ACCOUNT --out DIR [--ttl 12h] [--once] [--metrics IP:PORT]\n"
 		"      keeps cert.pem, key.pem, bundle.pem and svid.pem (certificate and key) in DIR fresh\n"
 		"  issue DIR --id spiffe://... --out PREFIX|DIR/ [--ttl 24h] [--dns NAME]...\n"
 		"      by hand: PREFIX-cert.pem, PREFIX-key.pem, PREFIX-bundle.pem\n"

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* weft ca agent: keeps a workload's certificate, key and bundle fresh in files, for whatever can read them again. */
 #include "base/clock.h"
+#include "cli/agent_page.h"
 #include "cli/arguments.h"
 #include "cli/ca.h"
 #include "cli/cli.h"
@@ -15,7 +16,8 @@ struct agent {
 	struct loop *loop;
 	struct signals *signals;
 	struct identity *identity;
-	const char *directory;
+	struct agent_page *page; /* NULL: not asked for */
+	const char *directory, *metrics;
 	bool once;
 	int code;
 };
@@ -53,7 +55,9 @@ static void changed(void *owner, const struct identity_credentials *credentials)
 
 	if (!write_all(agent, credentials)) {
 		agent->code = 1;
+		agent_page_failed(agent->page);
 	} else {
+		agent_page_renewed(agent->page, credentials->not_after_s, credentials->generation);
 		clock_format(credentials->not_after_s * CLOCK_SECOND, until);
 		clock_format(credentials->renew_s * CLOCK_SECOND, renewal);
 		cli_say("%.*s until %s, renewed at %s, bundle generation %llu", SLICE_ARGS(credentials->id), until, renewal,
@@ -68,6 +72,7 @@ static void failed(void *owner, int error, struct slice reason)
 	struct agent *agent = owner;
 
 	(void)error;
+	agent_page_failed(agent->page);
 	cli_complain("weft ca agent: %.*s", SLICE_ARGS(reason));
 	if (agent->once) {
 		agent->code = 1;
@@ -81,6 +86,31 @@ static void received(void *owner, enum process_signal which)
 
 	if (which == PROCESS_TERMINATE)
 		loop_stop(agent->loop);
+}
+
+/* False: it has complained. */
+static bool start_page(struct agent *agent)
+{
+	struct address address;
+	char text[ADDRESS_TEXT];
+	int e;
+
+	if (!agent->metrics)
+		return true;
+	if (address_parse_with_port(slice_of(agent->metrics), &address)) {
+		cli_complain("weft ca agent: --metrics takes IP:PORT, not `%s`", agent->metrics);
+		return false;
+	}
+	e = agent_page_new(network_host(), agent->loop, &address, &agent->page);
+	if (e) {
+		cli_complain("weft ca agent: cannot listen on %s: %s", agent->metrics,
+			e == ERROR_EXISTS ? "the address is in use" : error_text(e));
+		return false;
+	}
+	agent_page_address(agent->page, &address);
+	address_format(&address, text);
+	cli_say("metrics on %s", text);
+	return true;
 }
 
 static int run(struct agent *agent, struct identity_options *options)
@@ -98,6 +128,8 @@ static int run(struct agent *agent, struct identity_options *options)
 	e = loop_new(&(struct loop_options){ .name = "agent" }, &agent->loop);
 	options->network = network_host();
 	options->loop = agent->loop;
+	if (!e && !start_page(agent))
+		return 2;
 	if (!e)
 		e = signals_new(agent->loop, received, agent, &agent->signals);
 	if (!e)
@@ -122,6 +154,7 @@ int ca_agent(int count, char **arguments)
 		{ "--id", .value = &id },
 		{ "--out", .value = &agent.directory },
 		{ "--ttl", .value = &ttl },
+		{ "--metrics", .value = &agent.metrics },
 		{ "--once", .flag = &agent.once },
 		{ .name = NULL },
 	};

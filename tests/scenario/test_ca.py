@@ -3,6 +3,7 @@
 
 import contextlib
 import datetime
+import http.client
 import json
 import os
 import pathlib
@@ -18,6 +19,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+from prometheus_client.parser import text_string_to_metric_families
 
 from mesh import PATIENCE, ROOT, WEFT, sanitized, wait_until
 
@@ -560,6 +562,44 @@ def test_the_agent_renews_and_follows_the_root(ca):
         assert os.stat(out / "key.pem").st_mode & 0o777 == os.stat(out / "svid.pem").st_mode & 0o777 == 0o600
 
 
+def fetch(address, path):
+    connection = http.client.HTTPConnection(address, timeout=PATIENCE)
+    try:
+        connection.request("GET", path)
+        answer = connection.getresponse()
+        return answer.status, answer.read().decode()
+    finally:
+        connection.close()
+
+
+def test_the_agent_tells_of_itself(ca):
+    """Before there is a certificate, with one, while the signer is gone, and when the last one is over."""
+    out = ca.parent / "out"
+
+    def metric(name):
+        text = fetch(address, "/metrics")[1]
+        return next(s.value for f in text_string_to_metric_families(text) for s in f.samples if s.name == f"identity:{name}")
+
+    process = subprocess.Popen([str(word) for word in agent(ca.parent / "ca.sock", out, "--ttl", "6s", "--metrics", "127.0.0.1:0")],
+                               stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+    try:
+        address = process.stdout.readline().removeprefix("metrics on ").strip()
+        assert fetch(address, "/ready") == (503, "no valid certificate\n")
+        wait_until(lambda: metric("failures") >= 1)
+        with serving(ca):
+            wait_until(lambda: fetch(address, "/ready")[0] == 200, "the first certificate")
+            assert 0 < metric("certificate_expires_in_s") <= 6 and metric("generation") == 1
+            wait_until(lambda: metric("renewals") >= 2, "a renewal")
+        failures = metric("failures")
+        wait_until(lambda: fetch(address, "/ready")[0] == 503, "the end of the last certificate")
+        assert metric("failures") > failures and metric("certificate_expires_in_s") <= 0
+        assert fetch(address, "/")[0] == 404
+    finally:
+        process.terminate()
+        assert process.wait(PATIENCE) == 0
+        process.stdout.close()
+
+
 def test_a_signer_that_is_killed_is_missed_by_nobody(ca):
     out = ca.parent / "out"
     path = ca.parent / "ca.sock"
@@ -590,6 +630,7 @@ def test_a_signer_that_is_killed_is_missed_by_nobody(ca):
     (["ca", "serve", "x"], "on which socket?"),
     (["ca", "serve", "x", "--socket", "y", "--mode", "999"], "--mode takes who may connect"),
     (["ca", "agent", "--socket", "x", "--out", "y"], "for whom?"),
+    (["ca", "agent", "--socket", "x", "--out", "/tmp", "--id", "z", "--metrics", "nowhere"], "--metrics takes IP:PORT, not `nowhere`"),
     (["ca", "agent", "--socket", "x", "--out", "y", "--id", "z"], "--id takes a SPIFFE ID"),
     (["certs"], "weft certs: something is missing"),
     (["certs", "--cA", "x", "y"], "unknown option `--cA`; did you mean `--ca`?"),
