@@ -5,6 +5,7 @@
 #include "cli/cli.h"
 
 static const char *const authority_verbs[] = { "init", "issue", "rotate", "show", "serve", "agent", NULL };
+static const char *const installed[] = { "viz", NULL };
 static const char *const shells[] = { "bash", "zsh", "fish", NULL };
 
 #define SEE_OPTIONS \
@@ -131,6 +132,21 @@ static const struct command commands[] = {
 		"\n"
 		"Exit code 0 when there are endpoints to go to, 1 when the proxy would answer by itself, 2 when it can't be told.",
 		cli_explain, NULL },
+	{ "install", "viz [--dir DIR] [--discover file|kubernetes] [--admin ADDRESS[,ADDRESS...]] ...",
+		"Writes what Prometheus and Grafana need to show weft: scraping, rules, alerts, dashboards",
+		"Without --dir it prints ConfigMaps for Kubernetes: `weft install viz | kubectl apply -f -`.\n"
+		"\n"
+		"  --dir DIR            files instead: prometheus.yml, weft-rules.yml, weft-alerts.yml, weft-targets.yml and\n"
+		"                       Grafana's weft-overview.json, weft-service.json and weft-instance.json. A weft-targets.yml\n"
+		"                       that is there stays as it is, unless --admin is given; the others are replaced\n"
+		"  --discover HOW       how Prometheus finds instances: `file`, in weft-targets.yml, or `kubernetes`, pods with a\n"
+		"                       port called admin; file with --dir, else kubernetes\n"
+		"  --admin ADDRESSES    HOST[:PORT] of admin servers for weft-targets.yml, with commas between; 127.0.0.1:9990\n"
+		"  --interval TIME      how often Prometheus reads them, at most 30s: 15s\n"
+		"  --objective 99.9     percent of each service's requests that are to succeed; alerts are about what is left\n"
+		"\n"
+		"Exit code 0, 1 when a file can't be written, 2 for wrong usage. See docs/viz.md.",
+		cli_install, installed },
 	{ "completion", "bash | zsh | fish", "Prints what completes weft's commands and options in a shell",
 		"  bash   source <(weft completion bash), in ~/.bashrc\n"
 		"  zsh    source <(weft completion zsh), in ~/.zshrc behind compinit\n"

@@ -34,6 +34,7 @@ int cli_proxy(int count, char **arguments);
 int cli_ca(int count, char **arguments);
 int cli_certs(int count, char **arguments);
 int cli_explain(int count, char **arguments);
+int cli_install(int count, char **arguments);
 int cli_validate(int count, char **arguments);
 int cli_stat(int count, char **arguments);
 int cli_routes(int count, char **arguments);

@@ -129,8 +129,7 @@ void targets_read(struct targets *targets)
 
 /* ---- addresses ---- */
 
-/* "host", "host:port", "[ip6]:port", "ip6" */
-static bool split(struct slice text, struct slice *host, uint16_t *port)
+bool targets_address(struct slice text, struct slice *host, uint16_t *port)
 {
 	size_t colon = text.length;
 	uint64_t number = DEFAULT_PORT;
@@ -156,7 +155,7 @@ static int add(struct targets *targets, struct slice text, struct text *why)
 		text_format(why, "more than %d addresses", MOST_TARGETS);
 		return ERROR_SYNTAX;
 	}
-	if (!split(text, &target->host, &port)) {
+	if (!targets_address(text, &target->host, &port)) {
 		text_format(why,
 			"--admin takes addresses such as 127.0.0.1:9990, [::1]:9990 or node-1, with commas between, "
 			"not `%.*s`",

@@ -62,4 +62,7 @@ MUST_CHECK int targets_new(struct loop *loop, const struct argument_values *admi
 void targets_read(struct targets *targets);
 /* Nothing frees them: they end with the process. */
 
+/* An address as the user writes it: "host", "host:port", "[ip6]:port", "ip6"; with the port that admin servers have by default. */
+bool targets_address(struct slice text, struct slice *host, uint16_t *port);
+
 #endif

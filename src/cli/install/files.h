@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* cli/install/files.h: what `weft install viz` writes, as the build embeds it (embed.py), with @NAMES@ to be filled in. Constants.
+ *
+ *	for (const struct install_file *file = install_files; file->name; file++) ...
+ */
+#ifndef CLI_INSTALL_FILES_H
+#define CLI_INSTALL_FILES_H
+
+struct install_file {
+	const char *name; /* NULL ends the table */
+	const char *text;
+};
+
+extern const struct install_file install_files[];
+
+#endif
