@@ -15,6 +15,7 @@ declare -A packages=(
 	[python]='python3 python3-venv'
 	[scenario]='curl openssl zsh fish prometheus'
 	[conform]='prometheus'
+	[cluster]='iproute2 util-linux openssl curl'
 	[pages]='nodejs npm'
 	[browser]='chromium'
 	[soak]='wrk apache2-utils nghttp2-client gcc libc6-dev'

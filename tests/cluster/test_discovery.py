@@ -1,0 +1,207 @@
+# SPDX-License-Identifier: Apache-2.0
+"""io.l5d.k8s against a real API server. The machine's addresses 10.99.0.0/24 are the pods': `./dev cluster` makes them, in a
+network namespace of its own, because the API refuses loopback addresses as endpoints."""
+
+import itertools
+import signal
+
+import pytest
+
+from api_server import outage
+from certificates import Authority
+from mesh import wait_until
+
+NUMBERS = itertools.count(1)
+
+
+@pytest.fixture(name="service")
+def make_service(api):
+    """A name that no other test has."""
+    return f"hello-{next(NUMBERS)}"
+
+
+def service_object(name, port=80, port_name="http"):
+    return {"apiVersion": "v1", "kind": "Service", "metadata": {"name": name, "namespace": "default"},
+            "spec": {"ports": [{"name": port_name, "port": port, "targetPort": 7777}]}}
+
+
+def slice_object(name, origins, suffix="a", conditions=None, port_name="http"):
+    """One EndpointSlice with the addresses of these origins, which have the same port."""
+    ports = {origin.address[1] for origin in origins}
+    assert len(ports) == 1
+    return {"apiVersion": "discovery.k8s.io/v1", "kind": "EndpointSlice", "addressType": "IPv4",
+            "metadata": {"name": f"{name}-{suffix}", "namespace": "default", "labels": {"kubernetes.io/service-name": name}},
+            "ports": [{"name": port_name, "port": ports.pop(), "protocol": "TCP"}],
+            "endpoints": [{"addresses": [origin.address[0]], "nodeName": "node1",
+                           "conditions": conditions or {"ready": True, "serving": True, "terminating": False}} for origin in origins]}
+
+
+def origins(mesh, count, port=0):
+    made = []
+    for number in range(1, count + 1):
+        made.append(mesh.origin(ip=f"10.99.0.{number}", port=made[0].address[1] if made else port, body=f"pod {number}".encode()))
+    return made
+
+
+def namer(api, token=None, **keys):
+    return {"kind": "io.l5d.k8s", "host": "127.0.0.1", "port": api.port, "caFile": str(api.folder / "ca.crt"),
+            "tokenFile": str(token or api.account("weft")), **keys}
+
+
+def start(mesh, *namers, dtab="/svc => /#/io.l5d.k8s/default/http", env=None):
+    return mesh.weft(mesh.config(mesh.router(dtab=dtab), namers=list(namers)), env=env)
+
+
+def answers(client, service):
+    response = client.get(service)
+    return response.body.decode() if response.status == 200 else response.status
+
+
+def answered_by(client, service, calls=12):
+    return {answers(client, service) for _ in range(calls)}
+
+
+def wait_answered(client, service, expected):
+    return wait_until(lambda: answered_by(client, service) == expected, f"{service} answered by {expected}")
+
+
+def test_calls_go_to_ready_endpoints_and_follow_them(api, mesh, service):
+    one, two, three = origins(mesh, 3)
+    api.apply(service_object(service), slice_object(service, [one]))
+    weft = start(mesh, namer(api))
+    client = mesh.client(weft)
+    assert answered_by(client, service) == {"pod 1"}
+    api.apply(slice_object(service, [one, two]))
+    wait_answered(client, service, {"pod 1", "pod 2"})
+    api.apply(slice_object(service, [three], "b"))
+    wait_answered(client, service, {"pod 1", "pod 2", "pod 3"})
+    api.apply(slice_object(service, [one, two], conditions={"ready": False, "serving": True, "terminating": True}))
+    wait_answered(client, service, {"pod 3"})
+    api.delete("endpointslice", f"{service}-b")
+    wait_answered(client, service, {"pod 1", "pod 2"})   # they serve while they terminate, and nothing else does
+    metrics = weft.metrics()
+    assert any(f"/client/#/io.l5d.k8s/default/http/{service}/requests" in key for key in metrics), sorted(metrics)
+
+
+def test_a_service_that_appears_takes_its_name(api, mesh, service):
+    one, two = origins(mesh, 2)
+    mesh.service("spare", one)
+    weft = mesh.weft(mesh.config(
+        mesh.router(dtab="/svc => /#/io.l5d.fs/spare; /svc => /#/io.l5d.k8s/default/http"),
+        namers=[{"kind": "io.l5d.fs", "rootDir": str(mesh.disco)}, namer(api)]))
+    client = mesh.client(weft)
+    assert answered_by(client, service) == {"pod 1"}
+    api.apply(service_object(service), slice_object(service, [two]))
+    wait_answered(client, service, {"pod 2"})
+    api.delete("endpointslice", f"{service}-a")
+    wait_answered(client, service, {"pod 1"})
+
+
+def test_numeric_ports_are_the_services(api, mesh, service):
+    one, = origins(mesh, 1)
+    api.apply(service_object(service, port=8080, port_name="web"), slice_object(service, [one], port_name="web"))
+    weft = start(mesh, namer(api), dtab="/svc => /#/io.l5d.k8s/default/8080")
+    client = mesh.client(weft)
+    assert answered_by(client, service) == {"pod 1"}
+    api.apply(service_object(service, port=8081, port_name="web"))
+    wait_answered(client, service, {502})   # no port 8080: the name has no binding
+
+
+def test_kubectl_proxy(api, mesh, service):
+    one, = origins(mesh, 1)
+    api.apply(service_object(service), slice_object(service, [one]))
+    weft = start(mesh, {"kind": "io.l5d.k8s", "port": api.plain_proxy()})
+    assert answered_by(mesh.client(weft), service) == {"pod 1"}
+
+
+def test_an_outage_loses_no_call(api, mesh, service):
+    one, two = origins(mesh, 2)
+    other = service + "-other"
+    api.apply(service_object(service), slice_object(service, [one]), service_object(other), slice_object(other, [two]))
+    weft = start(mesh, namer(api))
+    client = mesh.client(weft)
+    assert answered_by(client, service) == {"pod 1"}
+    for kill in (False, True):
+        with outage(api, kill):
+            assert answered_by(client, service, 200) == {"pod 1"}
+            assert answered_by(client, other) == {"pod 2"}   # the first time only during the outage: it is known all the same
+        api.apply(slice_object(service, [two] if not kill else [one]))
+        wait_answered(client, service, {"pod 2"} if not kill else {"pod 1"})
+    assert weft.metric("failures") == 0
+
+
+def test_a_reload_during_an_outage_forgets_nothing(api, mesh, service):
+    one, = origins(mesh, 1)
+    api.apply(service_object(service), slice_object(service, [one]))
+    the_namer = namer(api)
+    weft = start(mesh, the_namer)
+    client = mesh.client(weft)
+    assert answered_by(client, service) == {"pod 1"}
+    with outage(api):
+        weft.reload(mesh.config(mesh.router(dtab="/svc => /other; /other => /#/io.l5d.k8s/default/http"), namers=[the_namer]))
+        assert answered_by(client, service) == {"pod 1"}
+
+
+def test_a_compaction_during_an_outage_is_followed_by_a_new_list(api, mesh, service):
+    one, two = origins(mesh, 2)
+    api.apply(service_object(service), slice_object(service, [one]), slice_object(service, [two], "b"))
+    weft = start(mesh, namer(api))
+    client = mesh.client(weft)
+    wait_answered(client, service, {"pod 1", "pod 2"})
+    # The proxy stands still while its watch breaks, an object goes, and the version that it has seen is forgotten: 410 Gone.
+    weft.signal(signal.SIGSTOP)
+    try:
+        with outage(api):
+            pass
+        api.delete("endpointslice", f"{service}-b")
+        api.compact()
+        with outage(api):
+            pass
+    finally:
+        weft.signal(signal.SIGCONT)
+    wait_answered(client, service, {"pod 1"})
+    assert weft.metric("failures") == 0
+
+
+def test_what_may_not_be_read_is_said(api, mesh, service):
+    api.apply({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "nobody", "namespace": "default"}})
+    weft = start(mesh, namer(api, api.token("nobody")))
+    response = wait_until(lambda: (lambda r: r if r.header("l5d-err") else None)(mesh.client(weft).get(service)), "an answer that says why")
+    assert response.status >= 500
+    assert "403" in response.header("l5d-err") and "endpointslices" in response.header("l5d-err")
+
+
+def test_a_token_is_replaced(api, mesh, service, tmp_path):
+    one, = origins(mesh, 1)
+    api.apply(service_object(service), slice_object(service, [one]))
+    token = tmp_path / "token"
+    token.write_text("wrong")
+    weft = start(mesh, namer(api, token))
+    client = mesh.client(weft)
+    wait_until(lambda: "401" in (client.get(service).header("l5d-err") or ""), "401")
+    token.write_text(api.account("weft").read_text())
+    wait_answered(client, service, {"pod 1"})
+
+
+def test_another_ca_is_not_trusted(api, mesh, service, tmp_path):
+    weft = start(mesh, namer(api, caFile=Authority(tmp_path, "other").bundle))
+    client = mesh.client(weft)
+    wait_until(lambda: "Kubernetes' API" in (client.get(service).header("l5d-err") or ""), "an answer that says why")
+    one, = origins(mesh, 1)
+    api.apply(service_object(service), slice_object(service, [one]))
+    assert client.get(service).status >= 500
+
+
+def test_inside_a_pod_nothing_needs_to_be_said(api, mesh, service):
+    one, = origins(mesh, 1)
+    api.apply(service_object(service), slice_object(service, [one]))
+    weft = start(mesh, {"kind": "io.l5d.k8s", "caFile": str(api.folder / "ca.crt"), "tokenFile": str(api.account("weft"))},
+                 env={"KUBERNETES_SERVICE_HOST": "127.0.0.1", "KUBERNETES_SERVICE_PORT": str(api.port)})
+    assert answered_by(mesh.client(weft), service) == {"pod 1"}
+
+
+def test_one_namespace(api, mesh, service):
+    one, = origins(mesh, 1)
+    api.apply(service_object(service), slice_object(service, [one]))
+    weft = start(mesh, namer(api, kind="io.l5d.k8s.ns"), dtab="/svc => /#/io.l5d.k8s.ns/http", env={"POD_NAMESPACE": "default"})
+    assert answered_by(mesh.client(weft), service) == {"pod 1"}
