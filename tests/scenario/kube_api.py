@@ -1,0 +1,174 @@
+# SPDX-License-Identifier: Apache-2.0
+"""As much of Kubernetes' API as discovery asks for: lists in chunks, watches with bookmarks, versions that can be forgotten, tokens, TLS.
+tests/cluster asks a real one; this one is there without Kubernetes, and can be stopped in an instant.
+
+    api = KubeApi()
+    api.put(endpoint_slice("hello", [origin]))
+    api.stop(); api.forget(); api.start()      # an outage, after which a watch begins with 410 Gone
+    api.close()
+"""
+
+import http.server
+import json
+import queue
+import socketserver
+import ssl
+import threading
+import urllib.parse
+
+COLLECTIONS = {"/apis/discovery.k8s.io/v1/endpointslices": "EndpointSlice", "/api/v1/services": "Service"}
+CHUNK = 2  # objects: so that every list of a test comes in chunks
+
+
+def service(name, port=80, port_name="http"):
+    return {"kind": "Service", "metadata": {"name": name, "namespace": "default"},
+            "spec": {"ports": [{"name": port_name, "port": port, "protocol": "TCP", "targetPort": 7777}]}}
+
+
+def endpoint_slice(service_name, addresses, suffix="a", port_name="http", **conditions):
+    """Of (ip, port), all with one port."""
+    return {"kind": "EndpointSlice", "addressType": "IPv4",
+            "metadata": {"name": f"{service_name}-{suffix}", "namespace": "default", "labels": {"kubernetes.io/service-name": service_name}},
+            "ports": [{"name": port_name, "port": addresses[0][1], "protocol": "TCP"}],
+            "endpoints": [{"addresses": [ip], "conditions": conditions or {"ready": True}, "nodeName": "node1"} for ip, _ in addresses]}
+
+
+class KubeApi:
+    def __init__(self, identity=None, token=None):
+        """`identity`: a certificate with 127.0.0.1 (certificates.py), for TLS."""
+        self.identity, self.token = identity, token
+        self.lock = threading.Lock()
+        self.objects, self.version, self.oldest = {}, 100, 100
+        self.history = []   # (version, event) since `oldest`
+        self.watchers = []  # (kind, queue)
+        self.requests = []  # paths with queries
+        self.server, self.port = None, 0
+        self.start()
+
+    # ---- what tests do ----
+
+    def put(self, thing):
+        with self.lock:
+            self._change("MODIFIED" if self._key(thing) in self.objects else "ADDED", thing)
+
+    def delete(self, thing):
+        with self.lock:
+            self._change("DELETED", thing)
+
+    def forget(self):
+        """Watches can only begin at the newest version."""
+        with self.lock:
+            self.version += 1
+            self.oldest, self.history = self.version, []
+
+    def start(self):
+        api = self
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def log_message(self, *_):
+                pass
+
+            def do_GET(self):  # noqa: N802
+                api._answer(self)
+
+        class Server(socketserver.ThreadingMixIn, http.server.HTTPServer):
+            daemon_threads, allow_reuse_address, block_on_close = True, True, False
+
+            def handle_error(self, *_):
+                pass  # callers go away in the middle
+
+        self.server = Server(("127.0.0.1", self.port), Handler)
+        self.port = self.server.server_address[1]
+        if self.identity:
+            tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            tls.load_cert_chain(self.identity.certificate, self.identity.key)
+            self.server.socket = tls.wrap_socket(self.server.socket, server_side=True)
+        threading.Thread(target=self.server.serve_forever, args=(0.01,), daemon=True).start()
+
+    def stop(self):
+        """Nobody listens, and every watch breaks off."""
+        with self.lock:
+            watchers, self.watchers = self.watchers, []
+        self.server.shutdown()
+        self.server.server_close()
+        for _, events in watchers:
+            events.put(None)
+
+    def close(self):
+        self.stop()
+
+    # ---- what is behind it ----
+
+    @staticmethod
+    def _key(thing):
+        return thing["kind"], thing["metadata"]["namespace"], thing["metadata"]["name"]
+
+    def _change(self, kind_of_change, thing):
+        self.version += 1
+        thing = json.loads(json.dumps(thing))
+        thing["metadata"]["resourceVersion"] = str(self.version)
+        if kind_of_change == "DELETED":
+            self.objects.pop(self._key(thing))
+        else:
+            self.objects[self._key(thing)] = thing
+        event = {"type": kind_of_change, "object": thing}
+        self.history.append((self.version, event))
+        for kind, events in self.watchers:
+            if kind == thing["kind"]:
+                events.put(event)
+
+    def _answer(self, handler):
+        url = urllib.parse.urlparse(handler.path)
+        query = {key: values[0] for key, values in urllib.parse.parse_qs(url.query).items()}
+        self.requests.append(handler.path)
+        if self.token and handler.headers.get("Authorization") != f"Bearer {self.token}":
+            self._send(handler, 401, {"kind": "Status", "message": "Unauthorized", "code": 401})
+        elif url.path not in COLLECTIONS:
+            self._send(handler, 404, {"kind": "Status", "message": "the server could not find the requested resource", "code": 404})
+        elif "watch" in query:
+            self._watch(handler, COLLECTIONS[url.path], int(query["resourceVersion"]))
+        else:
+            self._list(handler, COLLECTIONS[url.path], int(query.get("continue", 0)))
+
+    @staticmethod
+    def _send(handler, status, body):
+        data = json.dumps(body).encode()
+        handler.send_response(status)
+        handler.send_header("Content-Type", "application/json")
+        handler.send_header("Content-Length", str(len(data)))
+        handler.end_headers()
+        handler.wfile.write(data)
+
+    def _list(self, handler, kind, begin):
+        with self.lock:
+            all_of_them = [thing for thing in self.objects.values() if thing["kind"] == kind]
+            metadata = {"resourceVersion": str(self.version)}
+        if begin + CHUNK < len(all_of_them):
+            metadata["continue"] = str(begin + CHUNK)
+        self._send(handler, 200, {"kind": f"{kind}List", "metadata": metadata, "items": all_of_them[begin:begin + CHUNK]})
+
+    def _watch(self, handler, kind, since):
+        events = queue.Queue()
+        with self.lock:
+            if since < self.oldest:
+                events.put({"type": "ERROR", "object": {"kind": "Status", "code": 410, "reason": "Expired", "message": "too old"}})
+            else:
+                for version, event in self.history:
+                    if version > since and event["object"]["kind"] == kind:
+                        events.put(event)
+                events.put({"type": "BOOKMARK", "object": {"kind": kind, "metadata": {"resourceVersion": str(self.version)}}})
+                self.watchers.append((kind, events))
+        handler.send_response(200)
+        handler.send_header("Content-Type", "application/json")
+        handler.send_header("Transfer-Encoding", "chunked")
+        handler.end_headers()
+        while (event := events.get()) is not None:
+            data = json.dumps(event).encode() + b"\n"
+            handler.wfile.write(b"%x\r\n%s\r\n" % (len(data), data))
+            handler.wfile.flush()
+            if event["type"] == "ERROR":
+                handler.wfile.write(b"0\r\n\r\n")
+                return
+        handler.close_connection = True  # broken off: without the last chunk

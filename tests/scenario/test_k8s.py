@@ -1,0 +1,174 @@
+# SPDX-License-Identifier: Apache-2.0
+"""io.l5d.k8s: calls go to the endpoints of Services, whatever becomes of the API that tells them. tests/cluster has a real API."""
+
+import pytest
+
+from certificates import Authority
+from kube_api import KubeApi, endpoint_slice, service
+from mesh import wait_until
+
+
+@pytest.fixture(name="api")
+def make_api():
+    api = KubeApi()
+    yield api
+    api.close()
+
+
+def pods(mesh, count):
+    """Origins on 127.0.1.1 and so on, all with one port."""
+    made = []
+    for number in range(1, count + 1):
+        made.append(mesh.origin(ip=f"127.0.1.{number}", port=made[0].address[1] if made else 0, body=f"pod {number}".encode()))
+    return made
+
+
+def addresses(*origins):
+    return [origin.address for origin in origins]
+
+
+def namer(api, **keys):
+    return {"kind": "io.l5d.k8s", "host": "127.0.0.1", "port": api.port, **keys}
+
+
+def config(mesh, *namers, dtab="/svc => /#/io.l5d.k8s/default/http"):
+    return mesh.config(mesh.router(dtab=dtab), namers=list(namers))
+
+
+def answered_by(client, name, calls=12):
+    responses = [client.get(name) for _ in range(calls)]
+    return {response.body.decode() if response.status == 200 else response.status for response in responses}
+
+
+def wait_answered(client, name, expected):
+    wait_until(lambda: answered_by(client, name) == expected, f"{name} answered by {expected}")
+
+
+def refusal(client, name):
+    def refused():
+        response = client.get(name)
+        return response.body.decode() if response.status == 502 and b"Kubernetes' API" in response.body else None
+    return wait_until(refused, "an answer that says why")
+
+
+def test_calls_follow_the_slices(mesh, api):
+    one, two, three = pods(mesh, 3)
+    api.put(endpoint_slice("hello", addresses(one)))
+    for number in range(5):
+        api.put(endpoint_slice(f"other-{number}", addresses(three)))
+    client = mesh.client(mesh.weft(config(mesh, namer(api))))
+    assert answered_by(client, "hello") == {"pod 1"}
+    api.put(endpoint_slice("hello", addresses(two), "b"))
+    wait_answered(client, "hello", {"pod 1", "pod 2"})
+    api.put(endpoint_slice("hello", addresses(one), ready=False))
+    wait_answered(client, "hello", {"pod 2"})
+    api.delete(endpoint_slice("hello", addresses(two), "b"))
+    wait_until(lambda: client.get("hello").status == 502, "no endpoint")
+    api.delete(endpoint_slice("hello", addresses(one)))
+    api.put(endpoint_slice("hello", addresses(three), "c"))
+    wait_answered(client, "hello", {"pod 3"})
+    assert answered_by(client, "other-4") == {"pod 3"}
+    assert sum("watch=1" in path for path in api.requests) == 1
+
+
+def test_numeric_ports(mesh, api):
+    one, = pods(mesh, 1)
+    api.put(service("hello", 8080, "web"))
+    api.put(endpoint_slice("hello", addresses(one), port_name="web"))
+    client = mesh.client(mesh.weft(config(mesh, namer(api), dtab="/svc => /#/io.l5d.k8s/default/8080")))
+    assert answered_by(client, "hello") == {"pod 1"}
+
+
+def test_the_next_alternative_until_it_is_there(mesh, api):
+    one, two = pods(mesh, 2)
+    api.put(endpoint_slice("spare", addresses(one)))
+    dtab = "/srv => /#/io.l5d.k8s/default/http; /svc => /srv/spare; /svc => /srv"
+    client = mesh.client(mesh.weft(config(mesh, namer(api), dtab=dtab)))
+    assert answered_by(client, "hello") == {"pod 1"}
+    api.put(endpoint_slice("hello", addresses(two)))
+    wait_answered(client, "hello", {"pod 2"})
+    api.delete(endpoint_slice("hello", addresses(two)))
+    wait_answered(client, "hello", {"pod 1"})
+
+
+def test_an_outage_loses_no_call(mesh, api):
+    one, two = pods(mesh, 2)
+    api.put(endpoint_slice("hello", addresses(one)))
+    api.put(endpoint_slice("world", addresses(two)))
+    the_config = config(mesh, namer(api))
+    weft = mesh.weft(the_config)
+    client = mesh.client(weft)
+    assert answered_by(client, "hello") == {"pod 1"}
+    api.stop()
+    assert answered_by(client, "hello", 100) == {"pod 1"}
+    assert answered_by(client, "world") == {"pod 2"}  # a name that was never asked for before
+    weft.reload(config(mesh, namer(api), dtab="/k8s => /#/io.l5d.k8s/default; /svc => /k8s/http"))
+    assert answered_by(client, "hello") == {"pod 1"}
+    api.put(endpoint_slice("hello", addresses(two)))
+    api.start()
+    wait_answered(client, "hello", {"pod 2"})
+    lists = sum("limit=" in path for path in api.requests)
+    assert lists == 1, "the watch goes on where it was"
+
+
+def test_a_forgotten_version_is_listed_anew(mesh, api):
+    one, two = pods(mesh, 2)
+    api.put(endpoint_slice("hello", addresses(one)))
+    api.put(endpoint_slice("hello", addresses(two), "b"))
+    client = mesh.client(mesh.weft(config(mesh, namer(api))))
+    wait_answered(client, "hello", {"pod 1", "pod 2"})
+    api.stop()
+    api.delete(endpoint_slice("hello", addresses(two), "b"))
+    api.forget()
+    api.start()
+    wait_answered(client, "hello", {"pod 1"})
+    assert sum("limit=" in path for path in api.requests) == 2
+
+
+def test_tls_and_a_token_that_is_replaced(mesh, tmp_path):
+    authority, token = Authority(tmp_path), tmp_path / "token"
+    api = KubeApi(authority.issue("api", ip=("127.0.0.1",)), "good")
+    try:
+        one, = pods(mesh, 1)
+        api.put(endpoint_slice("hello", addresses(one)))
+        token.write_text("stale")
+        client = mesh.client(mesh.weft(config(mesh, namer(api, caFile=authority.bundle, tokenFile=str(token)))))
+        assert "it answers 401: Unauthorized" in refusal(client, "hello")
+        token.write_text("good\n")
+        wait_answered(client, "hello", {"pod 1"})
+    finally:
+        api.close()
+
+
+def test_a_server_of_another_authority(mesh, tmp_path):
+    api = KubeApi(Authority(tmp_path, "theirs").issue("api", ip=("127.0.0.1",)))
+    try:
+        client = mesh.client(mesh.weft(config(mesh, namer(api, caFile=Authority(tmp_path, "ours").bundle))))
+        assert "its certificate is not trusted" in refusal(client, "hello")
+        assert not api.requests
+    finally:
+        api.close()
+
+
+def test_in_a_pod(mesh, tmp_path):
+    """The variables that a pod has say where the API is. (The files would be the service account's.)"""
+    authority, token = Authority(tmp_path), tmp_path / "token"
+    token.write_text("good")
+    api = KubeApi(authority.issue("api", ip=("127.0.0.1",)), "good")
+    try:
+        one, = pods(mesh, 1)
+        api.put(endpoint_slice("hello", addresses(one)))
+        inside = {"kind": "io.l5d.k8s.ns", "caFile": authority.bundle, "tokenFile": str(token)}
+        weft = mesh.weft(config(mesh, inside, dtab="/svc => /#/io.l5d.k8s.ns/http"),
+                         env={"KUBERNETES_SERVICE_HOST": "127.0.0.1", "KUBERNETES_SERVICE_PORT": str(api.port), "POD_NAMESPACE": "default"})
+        assert answered_by(mesh.client(weft), "hello") == {"pod 1"}
+    finally:
+        api.close()
+
+
+def test_the_delegator_knows_the_endpoints(mesh, api):
+    one, = pods(mesh, 1)
+    api.put(endpoint_slice("hello", addresses(one)))
+    weft = mesh.weft(config(mesh, namer(api)))
+    assert answered_by(mesh.client(weft), "hello") == {"pod 1"}
+    assert "/#/io.l5d.k8s/default/http/hello" in weft.admin("/bound-names.json").json()
