@@ -14,7 +14,8 @@ enum { API_MAGIC = 0x6b386170, MOST_ADDRESSES = 16, MOST_SESSIONS = 64 };
 
 struct k8s_api {
 	uint32_t magic;
-	uint32_t references;
+	uint32_t references; /* of who may begin calls */
+	uint32_t calls;      /* not over yet */
 	struct loop *loop;
 	struct network *network;
 	struct resolver_watch *watch; /* NULL: the host is an IP address */
@@ -93,7 +94,7 @@ static void free_api(void *owner)
 	struct k8s_api *api = owner;
 
 	CHECK_MAGIC(api, API_MAGIC);
-	resolver_unwatch(api->watch);
+	CHECK(!api->watch);
 	tls_client_unref(api->tls_client);
 	tls_pools_free(api->tls_pools);
 	session_pools_free(api->pools);
@@ -143,7 +144,12 @@ void k8s_api_unref(struct k8s_api *api)
 	if (!api)
 		return;
 	CHECK_MAGIC(api, API_MAGIC);
-	if (--api->references == 0)
+	if (--api->references)
+		return;
+	/* The resolver may go before the connections are closed, which takes until the end of the turn. */
+	resolver_unwatch(api->watch);
+	api->watch = NULL;
+	if (!api->calls)
 		free_api(api);
 }
 
@@ -190,7 +196,7 @@ static void told_over(struct fetch *fetch)
 
 	memory_free(call);
 	/* The stream below the session may still be unwinding: what it was made of goes behind it. */
-	if (--api->references == 0)
+	if (--api->calls == 0 && !api->references)
 		task_set(api->loop, &api->end);
 }
 
@@ -250,7 +256,8 @@ int k8s_call_new(struct k8s_api *api, struct slice target, const struct fetch_li
 	if (!api->address_count)
 		return api->resolved ? ERROR_NOT_FOUND : ERROR_BUSY;
 	call = memory_new(sizeof *call);
-	call->api = k8s_api_ref(api);
+	call->api = api;
+	api->calls++;
 	call->events = events;
 	call->owner = owner;
 	fetch_init(&call->fetch, api->loop, api->pools, &fetch_events, call);
@@ -261,7 +268,7 @@ int k8s_call_new(struct k8s_api *api, struct slice target, const struct fetch_li
 	}
 	if (fetch_is_over(&call->fetch)) {
 		memory_free(call);
-		k8s_api_unref(api);
+		api->calls--;
 	}
 	return e;
 }

@@ -3,8 +3,9 @@
  * pod may.
  *
  * The token's file is read for each request, and the CA's file again when the server isn't trusted: both are replaced while a pod
- * lives. A server that can't be reached makes the next request go to the next of its addresses. Control thread; heap. Counted, and
- * each call holds the server: when the last goes, so does it, and the turn of the loop is over by then.
+ * lives. A server that can't be reached makes the next request go to the next of its addresses. Control thread; heap. Counted. When the
+ * last reference goes, and every call was dropped, the resolver is let go at once; connections end in this turn of the loop, and the
+ * server's memory with them.
  *
  *	e = k8s_api_new(&(struct k8s_api_options){ .loop = loop, .network = network, .host = SLICE("127.0.0.1"), .port = 8001 }, &api, &why);
  *	static const struct k8s_call_events events = { .body = body, .ended = ended };

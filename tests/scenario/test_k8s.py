@@ -28,7 +28,7 @@ def addresses(*origins):
 
 
 def namer(api, **keys):
-    return {"kind": "io.l5d.k8s", "host": "127.0.0.1", "port": api.port, **keys}
+    return {"kind": "io.l5d.k8s", "port": api.port, **keys}  # the host is localhost
 
 
 def config(mesh, *namers, dtab="/svc => /#/io.l5d.k8s/default/http"):
@@ -132,7 +132,7 @@ def test_tls_and_a_token_that_is_replaced(mesh, tmp_path):
         one, = pods(mesh, 1)
         api.put(endpoint_slice("hello", addresses(one)))
         token.write_text("stale")
-        client = mesh.client(mesh.weft(config(mesh, namer(api, caFile=authority.bundle, tokenFile=str(token)))))
+        client = mesh.client(mesh.weft(config(mesh, namer(api, host="127.0.0.1", caFile=authority.bundle, tokenFile=str(token)))))
         assert "it answers 401: Unauthorized" in refusal(client, "hello")
         token.write_text("good\n")
         wait_answered(client, "hello", {"pod 1"})
@@ -143,7 +143,7 @@ def test_tls_and_a_token_that_is_replaced(mesh, tmp_path):
 def test_a_server_of_another_authority(mesh, tmp_path):
     api = KubeApi(Authority(tmp_path, "theirs").issue("api", ip=("127.0.0.1",)))
     try:
-        client = mesh.client(mesh.weft(config(mesh, namer(api, caFile=Authority(tmp_path, "ours").bundle))))
+        client = mesh.client(mesh.weft(config(mesh, namer(api, host="127.0.0.1", caFile=Authority(tmp_path, "ours").bundle))))
         assert "its certificate is not trusted" in refusal(client, "hello")
         assert not api.requests
     finally:

@@ -10,6 +10,7 @@
 #include "base/arena.h"
 #include "base/memory.h"
 #include "base/text.h"
+#include "client/resolver.h"
 #include "discover/k8s.h"
 #include "io/loop.h"
 #include "io/sim/sim.h"
@@ -461,6 +462,37 @@ static void odd_objects_are_ignored(void **state)
 	rig_free(rig);
 }
 
+/* As a process ends: the resolver goes while the connections are still being closed. */
+static void a_host_by_name_is_let_go_at_once(void **state)
+{
+	struct rig *rig = rig_new("", "");
+	struct k8s_options options = {
+		.cluster = { .host = SLICE("api.example"), .port = 8001 },
+		.prefix = path_of(rig, "/#/io.l5d.k8s"),
+	};
+	struct resolver *resolver;
+	struct asked hello;
+
+	(void)state;
+	namer_free(rig->namer);
+	k8s_clusters_free(rig->clusters);
+	sim_file_put(rig->host, "/etc/hosts", SLICE("10.0.0.1 api.example\n"));
+	assert_int_equal(resolver_new(rig->loop, rig->host, &(struct resolver_options){ 0 }, &resolver), 0);
+	rig->clusters = options.clusters = k8s_clusters_new(rig->loop, rig->host, resolver);
+	assert_int_equal(k8s_new(&options, &rig->namer, &rig->said), 0);
+	look_up(rig, &hello, "/default/http/hello");
+	serve(rig, SLICE_OF("default", "a", "hello", "IPv4", HTTP, POD("10.1.0.1", READY, "n")), NULL);
+	assert_non_null(strstr(rig->slices->heard.bytes, "\r\nHost: "));
+	expect_answer(rig, &hello, "/#/io.l5d.k8s/default/http/hello[/]: 10.1.0.1:7777@n");
+	namer_cancel(hello.watch);
+	namer_free(rig->namer);
+	resolver_free(resolver);
+	k8s_clusters_free(rig->clusters);
+	rig->clusters = k8s_clusters_new(rig->loop, rig->host, NULL);
+	rig->namer = make(rig, "", "");
+	rig_free(rig);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -474,6 +506,7 @@ int main(void)
 		cmocka_unit_test(before_the_first_list_names_fail_and_say_why),
 		cmocka_unit_test(namers_of_one_server_share_what_is_known),
 		cmocka_unit_test(odd_objects_are_ignored),
+		cmocka_unit_test(a_host_by_name_is_let_go_at_once),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
