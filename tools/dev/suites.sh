@@ -139,7 +139,7 @@ sanitizer_options() {
 unit_suite() {
 	local build=$1
 	shift
-	meson_suite "$build" unit 600 "$@"
+	meson_suite "$build" unit 1500 "$@"
 }
 
 # sim_suite BUILD [NAME...]: seeds by how thorough it is to be. Sanitizers make a seed five times as long.
@@ -270,14 +270,14 @@ conform_suite() {
 
 # demo_suite: all four, and quick only the first. Those with --mtls have a network of their own; the others want the same ports.
 demo_suite() {
-	local name status names=(demo)
-	[ "$WEFT_TEST" = quick ] || names+=(demo-grpc demo---mtls demo-grpc---mtls)
-	section "demo --check (${#names[@]})"
+	local words file status all=('')
+	[ "$WEFT_TEST" = quick ] || all+=(grpc --mtls 'grpc --mtls')
+	section "demo --check (${#all[@]})"
 	need demo
 	[ "$WEFT_TEST" = quick ] || need demo-grpc
 	built build || return 0
 	mkdir -p $results
-	rm -f $results/demo*.status
+	rm -f $results/demo*
 	(
 		if [ "$WEFT_TEST" != quick ]; then
 			run_demo --mtls &
@@ -287,20 +287,27 @@ demo_suite() {
 		[ "$WEFT_TEST" = quick ] || run_demo grpc
 		wait
 	)
-	for name in "${names[@]}"; do
-		status=$(cat "$results/$name.status" || echo 1)
-		[ "$status" = 0 ] || cat "$results/$name.txt"
-		counted output "$results/$name.txt" "$status"
+	for words in "${all[@]}"; do
+		# shellcheck disable=SC2086
+		file=$(demo_file $words)
+		status=$(cat "$file.status" || echo 1)
+		echo "   demo $words --check"
+		[ "$status" = 0 ] || cat "$file.txt"
+		counted output "$file.txt" "$status"
 	done
 }
 
-# run_demo [grpc] [--mtls]: leaves what it said, and how it ended, in build-results/demo*.
+demo_file() {
+	local words="demo $*"
+	echo "$results/${words// /}"
+}
+
+# run_demo [grpc] [--mtls]: leaves what it said, and how it ended, in build-results/.
 run_demo() {
-	local words="demo $*" name status=0
-	[ $# -gt 0 ] || words=demo
-	name=${words// /-}
-	timeout 300 "$(demo_python)" tools/demo/demo.py "$@" --weft build/weft --check >"$results/$name.txt" 2>&1 </dev/null || status=1
-	echo $status >"$results/$name.status"
+	local file status=0
+	file=$(demo_file "$@")
+	timeout 300 "$(demo_python)" tools/demo/demo.py "$@" --weft build/weft --check >"$file.txt" 2>&1 </dev/null || status=1
+	echo $status >"$file.status"
 }
 
 bench_suite() {

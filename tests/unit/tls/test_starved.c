@@ -110,7 +110,8 @@ static void resumptions(void **state)
 	starve(7, TLS_1_2, true, true);
 }
 
-int main(void)
+/* starved [CASE] */
+int main(int count, char **arguments)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(servers),
@@ -120,6 +121,8 @@ int main(void)
 
 	const char *how = getenv("WEFT_TEST");
 
+	if (count > 1)
+		cmocka_set_test_filter(arguments[1]);
 	stride = how && strcmp(how, "all") == 0 ? 1 : USUAL_STRIDE;
 	memset(long_text, 'x', LONG);
 	return cmocka_run_group_tests(tests, NULL, NULL);
