@@ -391,7 +391,11 @@ fault_caught() {
 		echo "   $name: does not build"
 		return 1
 	fi
-	timeout 600 "$build/tests/sim/sim" --fail-fast ${scenario:+--scenario "$scenario"} >"$said" 2>&1 || status=$?
+	(
+		# In a shell of its own, which says there that the program was aborted.
+		timeout 600 "$build/tests/sim/sim" --fail-fast ${scenario:+--scenario "$scenario"}
+		exit $?
+	) >"$said" 2>&1 || status=$?
 	if [ $status -eq 0 ]; then
 		echo "   $name: NOT caught"
 		return 1
