@@ -142,7 +142,7 @@ unit_suite() {
 	meson_suite "$build" unit 1500 "$@"
 }
 
-# sim_suite BUILD [NAME...]: seeds by how thorough it is to be. Sanitizers make a seed five times as long.
+# sim_suite BUILD [NAME...]: seeds by how thorough it is to be. AddressSanitizer makes a seed four times as long.
 sim_suite() {
 	local build=$1 name names=() number
 	shift
@@ -153,7 +153,6 @@ sim_suite() {
 	export WEFT_SEEDS=100
 	case $WEFT_TEST in
 	quick) WEFT_SEEDS=20 ;;
-	test) [ "$build" != build-asan ] || WEFT_SEEDS=40 ;;
 	all) [ "$build" = build-asan ] || WEFT_SEEDS=500 ;;
 	esac
 	meson_suite "$build" sim 900 "${names[@]}"
