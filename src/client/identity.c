@@ -175,13 +175,13 @@ static int read_error(const struct call *call, const struct document_node *root,
 	struct slice error = SLICE("it gives no reason");
 	struct problems problems;
 
-	if (call->status == 200)
+	if (call->fetch.status == 200)
 		return 0;
 	problem_init(&problems);
 	document_read_text(document_get(root, "error"), &error, &problems);
 	problem_fini(&problems);
-	text_format(why, "the signer answers %u: %.*s", call->status, SLICE_ARGS(error));
-	return refused(call->status);
+	text_format(why, "the signer answers %u: %.*s", call->fetch.status, SLICE_ARGS(error));
+	return refused(call->fetch.status);
 }
 
 static bool read_member(const struct document_node *root, const char *key, struct text *out, struct problems *problems)

@@ -10,26 +10,17 @@
 #define CLIENT_IDENTITY_CALL_H
 
 #include "base/text.h"
-#include "io/loop.h"
-#include "io/network.h"
-#include "session/session.h"
+#include "client/fetch.h"
 
 enum { CALL_MOST_BODY = 256 * 1024 };
 
 struct call {
-	struct loop *loop;
-	struct session_pools *pools;
-	/* error 0: there is an answer, of whatever status, in `status` and `answer`. Else it could not be had. */
+	/* error 0: there is an answer, of whatever status, in `fetch.status` and `answer`. Else it could not be had. */
 	void (*answered)(struct call *call, int error);
 	void (*over)(struct call *call); /* the session is gone; another may be started, or the memory freed */
 	void *owner;
-	struct session *session;
-	struct side *side; /* NULL: released */
-	bool running;      /* `answered` is still to come */
-	bool gone;         /* the session has told so, and is being forgotten */
-	unsigned status;
 	struct text answer;
-	struct timer limit;
+	struct fetch fetch;
 };
 
 void call_init(struct call *call, struct loop *loop, struct session_pools *pools, void (*answered)(struct call *call, int error),
@@ -40,7 +31,7 @@ MUST_CHECK int call_start(struct call *call, struct network *network, const char
 void call_stop(struct call *call);
 static inline bool call_is_over(const struct call *call)
 {
-	return !call->session;
+	return fetch_is_over(&call->fetch);
 }
 
 #endif
