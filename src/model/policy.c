@@ -101,6 +101,8 @@ static void resolve_http2(const struct client_policy *rule, struct http2_policy 
 		http2->max_header_bytes = rule->http2.max_header_bytes;
 	if (rule->set & CLIENT_WINDOW_RATIO)
 		http2->window_update_ratio = rule->http2.window_update_ratio;
+	if (rule->set & CLIENT_PING)
+		http2->ping_ns = rule->http2.ping_ns;
 }
 
 /* What is captured comes from requests: it must not make a pattern wider than the rule is. */

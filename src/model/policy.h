@@ -146,6 +146,7 @@ struct http2_policy {
 	uint32_t max_header_bytes;    /* a head as SETTINGS_MAX_HEADER_LIST_SIZE counts; 0: as the router's maxHeadersKB */
 	uint32_t max_streams;         /* servers: on a connection at a time */
 	double window_update_ratio;   /* a stream's peer is told of new room when no more than that share of its window is left */
+	int64_t ping_ns;              /* a PING each time, and the end if the last has no answer; 0: never */
 };
 
 /* What is spoken with endpoints. */
@@ -169,6 +170,7 @@ enum client_field {
 	CLIENT_MAX_HEADERS = 1 << 10,
 	CLIENT_WINDOW_RATIO = 1 << 11,
 	CLIENT_SOCKET = 1 << 12,
+	CLIENT_PING = 1 << 13,
 	CLIENT_TLS = 1 << 20,
 	CLIENT_FORWARD_CERTIFICATE = 1 << 21,
 	CLIENT_CHECK = 1 << 22,

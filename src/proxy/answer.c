@@ -149,7 +149,12 @@ enum step_result answer_failed(struct exchange *exchange, enum outcome outcome, 
 		show_connect_failure(&text, exchange, peer);
 		break;
 	case OUTCOME_ATTEMPT_TIMEOUT:
-		return answer_timeout(exchange, exchange->leaf->client->policy.attempt_timeout_ns, peer);
+		if (exchange->leaf->client->policy.attempt_timeout_ns)
+			return answer_timeout(exchange, exchange->leaf->client->policy.attempt_timeout_ns, peer);
+		/* It is its connection's time that was over: a ping without an answer, or nothing read or written for too long. */
+		status = 503;
+		text_format(&text, "%s has fallen silent", peer);
+		break;
 	case OUTCOME_TOTAL_TIMEOUT:
 		return answer_timeout(exchange, exchange->limit_ns, "a response");
 	case OUTCOME_OVERLOAD:

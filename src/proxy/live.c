@@ -221,7 +221,7 @@ static bool same_http2_policy(const struct http2_policy *a, const struct http2_p
 {
 	return a->header_table_bytes == b->header_table_bytes && a->stream_window_bytes == b->stream_window_bytes &&
 		a->max_frame_bytes == b->max_frame_bytes && a->max_header_bytes == b->max_header_bytes &&
-		a->max_streams == b->max_streams && a->window_update_ratio == b->window_update_ratio;
+		a->max_streams == b->max_streams && a->window_update_ratio == b->window_update_ratio && a->ping_ns == b->ping_ns;
 }
 
 static bool same_socket_policy(const struct socket_policy *a, const struct socket_policy *b)

@@ -4,11 +4,12 @@
 import socket
 import ssl
 import subprocess
+import threading
 
 import pytest
 
-from http2 import Http2Client, Http2Origin
-from mesh import PATIENCE
+from http2 import ACK, PING, SETTINGS, Http2Client, Http2Origin, RawHttp2
+from mesh import PATIENCE, wait_until
 from tls import Pki, TlsOrigin
 
 ASKED = {"HTTP/1.1": ("--http1.1", "1.1"), "prior knowledge": ("--http2-prior-knowledge", "2"), "Upgrade: h2c": ("--http2", "2")}
@@ -195,3 +196,39 @@ def test_long_heads_between_proxies(mesh):
     with Http2Client(outer.address()) as caller:
         answer = caller.get("web", headers=fields)
         assert (answer.status, [field for field in answer.fields if field[0].startswith("x-")]) == (200, fields)
+
+
+# ---- peers that have died silently ----
+
+def test_endpoints_that_answer_no_ping(mesh):
+    """It has said hello, and then nothing more; the request on it fails within two intervals, not never."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        mesh.service("web", listener.getsockname())
+        weft = mesh.weft(mesh.config(mesh.router(client={"protocol": "h2", "pingIntervalMs": 1000})))
+        with mesh.client(weft) as caller:
+            caller.send(b"GET / HTTP/1.1\r\nHost: web\r\n\r\n")
+            dead, _ = listener.accept()
+            with dead:
+                dead.sendall(RawHttp2.bytes_of(SETTINGS, 0, 0) + RawHttp2.bytes_of(SETTINGS, ACK, 0))
+                answer = caller.response()
+                assert (answer.status, answer.text) == (503, "{}:{} has fallen silent".format(*listener.getsockname()))
+    assert weft.metric("rt/out/client/#/io.l5d.fs/web/closes") >= 1
+
+
+def test_callers_that_answer_no_ping(mesh):
+    """One that does is served, however long its answer takes."""
+    gone = threading.Event()
+
+    def answer_then(call):
+        assert gone.wait(PATIENCE)
+        call.answer()
+
+    mesh.service("web", mesh.origin(answer_then))
+    weft = mesh.weft(mesh.config(mesh.router(protocol="h2", client={"protocol": "http"}, server={"pingIntervalMs": 1000})))
+    with Http2Client(weft.address()) as alive, RawHttp2(weft.address()) as dead:
+        waiting = threading.Thread(target=lambda: (dead.until_end(), gone.set()))
+        waiting.start()
+        assert alive.get("web").status == 200  # the library answers pings while it reads
+        waiting.join(PATIENCE)
+        assert len(dead.of(PING)) == 1
+    wait_until(lambda: weft.metric("connections") == 0)

@@ -178,6 +178,7 @@ static const struct linkerd_key policy_keys[] = {
 		.says = LINKERD_FRAME_SAYS },
 	{ "maxHeaderListBytes", LINKERD_COUNT, AT(http2.max_header_bytes), 1, LINKERD_MOST_HEAD_BYTES, .sets = CLIENT_MAX_HEADERS,
 		.says = LINKERD_HEADER_LIST_SAYS },
+	{ "pingIntervalMs", LINKERD_MS, AT(http2.ping_ns), 1, .sets = CLIENT_PING, .says = LINKERD_PING_SAYS },
 	{ "socketOptions", LINKERD_READ, AT(socket), .sets = CLIENT_SOCKET, .read = read_socket, .block = &linkerd_socket,
 		.says = "of connections; what only listening sockets have, has no effect here" },
 	{ "tls", LINKERD_READ, AT(tls), .sets = CLIENT_TLS, .read = linkerd_read_client_tls, .block = &linkerd_client_tls,

@@ -63,6 +63,8 @@ enum {
 #define LINKERD_HEADER_TABLE_SAYS "of HPACK's table for what the peer sends, up to 4096 (more is taken for that); 4096"
 #define LINKERD_WINDOW_SAYS "what may come on an HTTP/2 stream before it is passed on, up to 16 MiB; 65535"
 #define LINKERD_FRAME_SAYS "of a frame that the peer may send; 16384"
+#define LINKERD_PING_SAYS \
+	"an HTTP/2 peer is pinged each time, and the connection ends if the last ping has no answer (weft's own key); never"
 #define LINKERD_HEADER_LIST_SAYS "of a head by HTTP/2, up to 65536; the router's maxHeadersKB"
 
 /* linkerd_service.c, linkerd_client.c: `service` and `client`, of a struct router */

@@ -102,6 +102,7 @@ static const struct linkerd_key server_keys[] = {
 	{ "maxConcurrentStreamsPerConnection", LINKERD_COUNT, AT(http2.max_streams), 1, .says = "of HTTP/2; 1000" },
 	{ "maxFrameBytes", LINKERD_COUNT, AT(http2.max_frame_bytes), LINKERD_LEAST_FRAME, LINKERD_MOST_FRAME, .says = LINKERD_FRAME_SAYS },
 	{ "maxHeaderListBytes", LINKERD_COUNT, AT(http2.max_header_bytes), 1, LINKERD_MOST_HEAD_BYTES, .says = LINKERD_HEADER_LIST_SAYS },
+	{ "pingIntervalMs", LINKERD_MS, AT(http2.ping_ns), 1, .says = LINKERD_PING_SAYS },
 	{ "grpcWeb", LINKERD_BOOL, AT(grpc_web), .says = "gRPC-Web from browsers is translated to gRPC (weft's own key); false" },
 	{ "cors", LINKERD_READ, AT(cors), .read = linkerd_read_cors, .block = &linkerd_cors,
 		.says = "with grpcWeb: web pages of these origins may call (weft's own key); none" },
