@@ -22,6 +22,7 @@ struct agent_page {
 	struct loop *loop;
 	struct session_pools *pools;
 	struct listen_set *set;
+	struct listener *listener;
 	struct metrics *metrics;
 	struct agent_counters *counters;
 	int64_t not_after_s; /* 0: there is none yet */
@@ -177,7 +178,7 @@ int agent_page_new(struct network *network, struct loop *loop, const struct addr
 	if (e)
 		goto no_pools;
 	make_metrics(page);
-	listen_start(page->set, 0, loop, accepted, page);
+	page->listener = listen_start(page->set, 0, loop, accepted, page);
 	*out = page;
 	return 0;
 

@@ -231,4 +231,4 @@ def test_callers_that_answer_no_ping(mesh):
         assert alive.get("web").status == 200  # the library answers pings while it reads
         waiting.join(PATIENCE)
         assert len(dead.of(PING)) == 1
-    wait_until(lambda: weft.metric("connections") == 0)
+    wait_until(lambda: weft.metric("rt/out/server/127.0.0.1/0/connections") == 0)
