@@ -134,8 +134,14 @@ enum roll {
 	ROLL_SIZE,   /* before it is larger than `roll_bytes` */
 };
 
+enum access_form {
+	ACCESS_LINKERD, /* a line as Linkerd 1.x writes it */
+	ACCESS_JSON,    /* an object a line, with OpenTelemetry's names */
+};
+
 struct access_log_policy {
 	struct slice path; /* ends in NUL; empty: there is no log */
+	enum access_form form;
 	enum roll roll;
 	unsigned weekday; /* 0: Sunday */
 	uint64_t roll_bytes;

@@ -3,6 +3,8 @@
  * answered. The worker's thread; nothing waits for a disk (observe/access_log.h).
  *
  *	HOST REMOTE - - [26/11/2026:18:22:19 UTC] "GET /path HTTP/1.1" 200 5 "REFERER" "USER-AGENT"
+ *
+ * or, as the router's policy says, as JSON (access_json.h).
  */
 #ifndef PROXY_ACCESS_H
 #define PROXY_ACCESS_H

@@ -2,13 +2,16 @@
 """Access logs: lines as Linkerd 1.x writes them, files that are rolled, opened anew, and full."""
 
 import datetime
+import json
 import os
 import re
 import signal
+import socket
+import subprocess
 
 import pytest
 from grpc_service import GrpcServer, channel, unary
-from mesh import wait_until
+from mesh import WEFT, wait_until
 
 LINE = re.compile(r'(?P<host>\S+) (?P<remote>\S+) - - \[(?P<date>[^\]]+) UTC\] "(?P<method>\S+) (?P<uri>\S+) (?P<version>\S+)" '
                   r'(?P<status>\d+) (?P<length>\d+|-) "(?P<referer>[^"]*)" "(?P<agent>(?:[^"\\]|\\.)*)"')
@@ -136,3 +139,98 @@ def test_what_is_there_stays_or_goes(mesh, tmp_path, append):
     weft = start(mesh, path, httpAccessLogAppend=append)
     assert mesh.client(weft).get("web").status == 200
     assert lines_of(path, 1 + append)[0].startswith("before" if append else "web ")
+
+
+# ---- as JSON ----
+
+def test_json_has_opentelemetrys_names(mesh, tmp_path):
+    path = tmp_path / "access.log"
+    weft = start(mesh, path, httpAccessLogFormat="json")
+    client = mesh.client(weft)
+    assert client.get("web", "/a%20b?c=d&e", headers={"User-Agent": 'an "agent" \\', "Referer": "http://from/\tx"}).status == 200
+    line = json.loads(lines_of(path, 1)[0])
+    date = datetime.datetime.strptime(line.pop("timestamp"), "%Y-%m-%dT%H:%M:%S.%f%z")
+    assert abs((datetime.datetime.now(datetime.timezone.utc) - date).total_seconds()) < 30
+    assert re.fullmatch("[0-9a-f]{32}", line.pop("trace_id")) and re.fullmatch("[0-9a-f]{16}", line.pop("span_id"))
+    assert line.pop("trace_flags") in ("00", "01")
+    assert line.pop("weft.endpoint.duration_us") > 0
+    line.pop("http.response.body.size", None)
+    address, port = mesh.origins[0].address
+    assert line == {
+        "http.request.method": "GET", "url.path": "/a%20b", "url.query": "c=d&e", "url.scheme": "http", "server.address": "web",
+        "client.address": "127.0.0.1", "client.port": client.socket.getsockname()[1], "network.protocol.name": "http",
+        "network.protocol.version": "1.1", "http.response.status_code": 200, "user_agent.original": 'an "agent" \\',
+        "http.request.header.referer": ["http://from/\tx"], "weft.router": "out", "weft.service": "/svc/web",
+        "weft.endpoint.address": address, "weft.endpoint.port": port}
+
+
+def test_json_whatever_bytes_come(mesh, tmp_path):
+    """Names of hosts, paths and fields are bytes; lines are JSON, and UTF-8, all the same."""
+    path = tmp_path / "access.log"
+    weft = start(mesh, path, httpAccessLogFormat="json")
+    mesh.service("web:8080", mesh.origins[0])
+    agents = [b"caf\xc3\xa9 \xe2\x82\xac \xf0\x9f\x98\x80", b"\xff\xfe bad \xc3( \xed\xa0\x80 \xc0\xaf \xf5", b"cut \xe2\x82", b'"\\\\"\x80"',
+              b"\xf0\x9f\x98\x80" * 300, b'"' * 900, bytes(range(0x80, 0x100)) * 5]
+    for number, agent in enumerate(agents):
+        with socket.create_connection(weft.address(), 10) as connection:
+            connection.sendall(b"GET /%d HTTP/1.1\r\nHost: web:8080\r\nConnection: close\r\nUser-Agent: %s\r\nReferer: %s\r\n\r\n"
+                               % (number, agent, agent))
+            while connection.recv(65536):
+                pass
+        wait_until(lambda: weft.metric("access_log/written") == number + 1)
+    for agent, line in zip(agents, path.read_bytes().splitlines()):
+        read = json.loads(line.decode("utf-8"))
+        whole = agent.decode("utf-8", "replace") if len(agent) < 100 else None
+        assert (read["server.address"], read["server.port"]) == ("web", 8080)
+        assert read["user_agent.original"] == read["http.request.header.referer"][0] and len(line) < 4096
+        if whole and "\ufffd" not in whole:
+            assert read["user_agent.original"] == whole
+        else:
+            assert ("\ufffd" in read["user_agent.original"]) == ("\ufffd" in agent.decode("utf-8", "replace"))
+    assert json.loads(path.read_text().splitlines()[4])["user_agent.original"] in "\U0001f600" * 100
+
+
+def test_json_of_the_longest_request(mesh, tmp_path):
+    path = tmp_path / "access.log"
+    weft = start(mesh, path, httpAccessLogFormat="json", maxInitialLineKB=8)
+    client = mesh.client(weft)
+    assert client.get("web", "/" + "%22" * 900 + "?" + "%22" * 900, headers={"User-Agent": '"' * 900, "Referer": '"' * 900}).status == 200
+    line = lines_of(path, 1)[0]
+    assert len(line) < 4096 and json.loads(line)["url.path"].startswith("/%22%22")
+
+
+def test_json_says_which_trace(mesh, tmp_path):
+    """Two proxies in a row write the same trace's id, and each its own span."""
+    inner, outer = tmp_path / "inner.log", tmp_path / "outer.log"
+    mesh.service("web", mesh.origin())
+    second = mesh.weft(mesh.config(mesh.router(httpAccessLog=str(inner), httpAccessLogFormat="json")))
+    mesh.service("next", second.address())
+    first = mesh.weft(mesh.config(mesh.router(httpAccessLog=str(outer), httpAccessLogFormat="json", dtab="/svc => /#/io.l5d.fs/next ;")))
+    assert mesh.client(first).get("web").status == 200
+    one, two = json.loads(lines_of(outer, 1)[0]), json.loads(lines_of(inner, 1)[0])
+    assert one["trace_id"] == two["trace_id"] and one["span_id"] != two["span_id"]
+
+
+def test_json_of_failures_and_retries(mesh, tmp_path):
+    path = tmp_path / "access.log"
+    mesh.service("web", mesh.origin(status=503))
+    weft = mesh.weft(mesh.config(mesh.router(
+        httpAccessLog=str(path), httpAccessLogFormat="json",
+        service={"responseClassifier": {"kind": "io.l5d.http.retryableRead5XX"}, "retries": {"budget": {"minRetriesPerSec": 5}}})))
+    assert mesh.client(weft).get("web").status == 503
+    wait_until(lambda: weft.metric("access_log/written") > 1)
+    first, second = [json.loads(line) for line in path.read_text().splitlines()][:2]
+    assert first["error.type"] == second["error.type"] == "503" and "http.request.resend_count" not in first
+    assert second["http.request.resend_count"] == 1
+
+
+@pytest.mark.parametrize("keys, told", [
+    ({"httpAccessLog": "a.log", "httpAccessLogFormat": "xml"}, "neither linkerd nor json"),
+    ({"httpAccessLogFormat": "json"}, "no effect without"),
+    ({"httpAccessLog": "a.log", "h2AccessLogFormat": "json"}, "httpAccessLogFormat"),
+])
+def test_wrong_formats_are_told(mesh, tmp_path, keys, told):
+    config = tmp_path / "weft.yaml"
+    config.write_text(json.dumps(mesh.config(mesh.router(**keys))))
+    done = subprocess.run([WEFT, "validate", config], capture_output=True, text=True, timeout=20, check=False)
+    assert done.returncode == 2 and told in done.stderr

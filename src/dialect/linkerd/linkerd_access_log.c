@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* `httpAccessLog` and `h2AccessLog` of routers: the same four keys, one set for each protocol. */
+/* `httpAccessLog` and `h2AccessLog` of routers: the same keys, one set for each protocol; the last one is weft's own. */
 #include "dialect/linkerd/linkerd_parts.h"
 
 #define AT(member) offsetof(struct router, access_log.member)
@@ -83,6 +83,24 @@ static void read_roll(struct linkerd_load *load, const struct document_node *nod
 			document_found(node, found));
 }
 
+static void read_form(struct linkerd_load *load, const struct document_node *node, void *out)
+{
+	static const char *const names[] = { "linkerd", "json" };
+	static const enum access_form forms[] = { ACCESS_LINKERD, ACCESS_JSON };
+	char found[DOCUMENT_FOUND];
+	struct slice text;
+
+	if (!document_read_text(node, &text, load->problems))
+		return;
+	for (unsigned i = 0; i < sizeof names / sizeof names[0]; i++) {
+		if (slice_equal(text, slice_of(names[i]))) {
+			*(enum access_form *)out = forms[i];
+			return;
+		}
+	}
+	linkerd_problem(load, node, "%s is neither linkerd nor json", document_found(node, found));
+}
+
 #define SET(protocol) \
 	{ protocol "AccessLog", LINKERD_READ, AT(path), .read = read_path, \
 		.says = "a file that each response of an endpoint is written to; none" }, \
@@ -90,10 +108,14 @@ static void read_roll(struct linkerd_load *load, const struct document_node *nod
 			.says = "when a new file begins: never, hourly, daily, weekly(DAY, 1 is Sunday), a size like 100.megabytes; " \
 				"never" }, \
 		{ protocol "AccessLogAppend", LINKERD_BOOL, AT(append), .says = "false: the file begins empty at the start; true" }, \
+		{ protocol "AccessLogRotateCount", LINKERD_READ, AT(rotate_count), .read = read_rotate_count, \
+			.says = "rolled files that are kept; all, -1" }, \
 	{ \
-		protocol "AccessLogRotateCount", LINKERD_READ, AT(rotate_count), .read = read_rotate_count, \
-										 .says = "rolled files that are kept; all, -1" \
+		protocol "AccessLogFormat", LINKERD_READ, AT(form), \
+			.read = read_form, .says = "how lines are written: linkerd, or json with OpenTelemetry's names; linkerd" \
 	}
+
+enum { SET_KEYS = 5 };
 
 static const struct linkerd_key access_log_keys[] = { SET("http"), SET("h2"), { 0 } };
 const struct linkerd_block linkerd_access_log = { .name = "access logs", .keys = access_log_keys };
@@ -101,16 +123,18 @@ const struct linkerd_block linkerd_access_log = { .name = "access logs", .keys =
 void linkerd_check_access_log(struct linkerd_load *load, const struct document_node *node, const struct router *router)
 {
 	/* Those of the other protocol. */
-	const struct linkerd_key *keys = &access_log_keys[router->protocol == PROTOCOL_H2 ? 0 : 4];
+	const struct linkerd_key *keys = &access_log_keys[router->protocol == PROTOCOL_H2 ? 0 : SET_KEYS];
 	const char *own = router->protocol == PROTOCOL_H2 ? "h2AccessLog" : "httpAccessLog";
 
-	for (unsigned i = 0; i < 4; i++) {
+	for (unsigned i = 0; i < SET_KEYS; i++) {
 		const struct document_node *value = document_get(node, keys[i].name);
 
 		if (value)
 			linkerd_problem(load, value, "is for routers of the other protocol; in this one it is called `%s%s`", own,
 				strstr(keys[i].name, "Log") + 3);
 	}
-	if (router->access_log.path.length == 0 && (router->access_log.roll != ROLL_NEVER || router->access_log.rotate_count != -1))
-		linkerd_problem(load, node, "%sRollPolicy and %sRotateCount have no effect without `%s`", own, own, own);
+	if (router->access_log.path.length == 0 &&
+		(router->access_log.roll != ROLL_NEVER || router->access_log.rotate_count != -1 ||
+			router->access_log.form != ACCESS_LINKERD))
+		linkerd_problem(load, node, "%sRollPolicy, %sRotateCount and %sFormat have no effect without `%s`", own, own, own, own);
 }

@@ -438,8 +438,12 @@ static void access_logs_are_read(void **state)
 		assert_int_equal(log->rotate_count, 3);
 		snapshot_unref(s);
 	}
-	struct snapshot *s = load_with("");
+	struct snapshot *s = load_with("  httpAccessLog: a.log\n  httpAccessLogFormat: json\n");
 
+	assert_int_equal(s->routers[0].access_log.form, ACCESS_JSON);
+	snapshot_unref(s);
+	s = load_with("");
+	assert_int_equal(s->routers[0].access_log.form, ACCESS_LINKERD);
 	assert_int_equal(s->routers[0].access_log.path.length, 0);
 	assert_true(s->routers[0].access_log.append);
 	assert_int_equal(s->routers[0].access_log.rotate_count, -1);

@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* proxy/access_line.h: a line of an access log being made; private to access.c and access_json.c. The worker's thread.
+ *
+ * Whoever makes one gives each value a most, and all of them together fit.
+ *
+ *	struct access_line line;
+ *	access_line_begin(&line);
+ *	access_line_value(&line, request->target, 2048, ACCESS_ESCAPE_HEX);
+ */
+#ifndef PROXY_ACCESS_LINE_H
+#define PROXY_ACCESS_LINE_H
+
+#include <string.h>
+
+#include "io/address.h"
+#include "observe/lines.h"
+
+struct access_line {
+	char *at;
+	char bytes[LINES_MOST_LINE];
+};
+
+/* How what is no plain text is written, so that nothing that a caller sends looks like another line or another field. */
+enum access_escape {
+	ACCESS_ESCAPE_HEX,  /* \" \\ \x09 */
+	ACCESS_ESCAPE_JSON, /* of a JSON string, whatever bytes there are */
+};
+
+static inline void access_line_begin(struct access_line *line)
+{
+	line->at = line->bytes;
+}
+
+static inline struct slice access_line_slice(const struct access_line *line)
+{
+	return slice_make(line->bytes, (size_t)(line->at - line->bytes));
+}
+
+static inline void access_line_add(struct access_line *line, struct slice text)
+{
+	memcpy(line->at, text.at, text.length);
+	line->at += text.length;
+}
+
+/* Up to `most` bytes, which are at least eight. */
+void access_line_value(struct access_line *line, struct slice value, unsigned most, enum access_escape escape);
+void access_line_number(struct access_line *line, uint64_t number);
+/* Without port and brackets. */
+void access_line_ip(struct access_line *line, const struct address *address);
+
+#endif
