@@ -4,7 +4,7 @@
 import textwrap
 import time
 
-from demo_mesh import ADMIN_PORT, NODES
+from demo_mesh import ADMIN_PORT, NODES, fetch
 from traffic import Clients, count_by_node, run_curl
 
 WIDTH = 110
@@ -47,7 +47,18 @@ def say(text, indent=""):
     print(textwrap.fill(text, WIDTH, initial_indent=indent, subsequent_indent=indent))
 
 
+def show_dashboard():
+    """First of all, where to look: the pages are there from now on, and soon there is traffic in them."""
+    address = f"http://{NODES[0]}:{ADMIN_PORT}"
+    if fetch(NODES[0], ADMIN_PORT, "/files/app.js")[0] == 200:
+        what = f"open {address} in a browser: the dashboard, with this traffic in it"
+    else:
+        what = f"{address} has no dashboard: this weft was built without pages; `./dev demo` says why when it builds"
+    print(f"\n  {'=' * len(what)}\n  {what}\n  {'=' * len(what)}")
+
+
 def show_mesh(mesh):
+    show_dashboard()
     print("\nweft: a mesh of three nodes on this machine\n")
     for number, node in enumerate(NODES, 1):
         print(f"  node {number}  {node}   outgoing :4140  incoming :4141  ingress :4142"
@@ -74,6 +85,7 @@ def show_steps():
 
 
 def show_tries():
+    show_dashboard()
     print("\nNow a trickle of requests goes on until Ctrl-C. Watch the counts, by node; in another terminal, try:\n")
     for what, command in TRIES:
         print(f"  # {what}\n  {command.format(*NODES)}")

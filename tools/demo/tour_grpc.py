@@ -7,7 +7,7 @@ import textwrap
 
 from demo_mesh import ADMIN_PORT, HELLOWORLD, NODES, plain_environment
 from grpc_traffic import GrpcClients
-from tour import say, trickle
+from tour import say, show_dashboard, trickle
 
 GREET = "samples/helloworld/greet.py"
 STEPS = (
@@ -39,6 +39,7 @@ def greet(arguments):
 
 
 def run(mesh):
+    show_dashboard()
     print("\nweft: a mesh of three nodes for gRPC on this machine\n")
     for number, node in enumerate(NODES, 1):
         print(f"  node {number}  {node}   outgoing :4240  incoming :4241   admin http://{node}:{ADMIN_PORT}")
@@ -52,6 +53,7 @@ def run(mesh):
             command = command.format(*NODES)
             print(f"  $ {GREET} {command}")
             print(textwrap.indent(greet(command), "  "))
+    show_dashboard()
     print("\nNow a trickle of calls goes on until Ctrl-C. Watch the counts, by node; in another terminal, try:\n")
     for what, command in TRIES:
         print(f"  # {what}\n  {command.format(*NODES)}")

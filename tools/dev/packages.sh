@@ -29,6 +29,16 @@ demo_python() {
 	if [ -x /usr/bin/python3 ]; then echo /usr/bin/python3; else echo python3; fi
 }
 
+# need_pages: Node and npm, which make the dashboard; without them, one line says so and weft is built without it.
+need_pages() {
+	command -v npm >/dev/null && command -v node >/dev/null && return 0
+	if (need pages); then
+		rm -f build/dev-options   # it was configured without them
+	else
+		echo "dev: no dashboard, as the packages ${packages[pages]} are missing" >&2
+	fi
+}
+
 # need GROUP...: installs what these groups lack; ends the script with one line if that can't be done.
 need() {
 	local group package missing=()

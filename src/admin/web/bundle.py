@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Bundles the dashboard and writes it as a C file (admin/assets.h).
 
-Libraries come from npm by package-lock.json, into the build directory; the source tree stays as it is. With --mode auto a bundle that
+Libraries come from npm by package-lock.json, once for all build directories of a tree (--libraries, a folder for each lock file). With --mode auto a bundle that
 can't be made is said in one line, and the table is empty; with --mode enabled it ends the build.
 """
 
@@ -12,6 +12,7 @@ import pathlib
 import shutil
 import subprocess
 import sys
+import tempfile
 
 LARGEST = 300 * 1024  # bytes of all files, compressed: more than that is no longer a small binary
 FILES = [
@@ -29,17 +30,42 @@ def run(command, work):
         raise RuntimeError(f"{' '.join(command[:2])}: {told[0] if told else 'failed'}")
 
 
-def bundle(source, work):
+def install(source, libraries):
+    """The folder with what this lock file names; made beside its place and moved there whole, as others may do the same at this moment."""
+    lock = (source / "package-lock.json").read_bytes()
+    folder = libraries / hashlib.sha256(lock).hexdigest()[:16]
+    if folder.exists():
+        return folder
+    libraries.mkdir(parents=True, exist_ok=True)
+    fresh = pathlib.Path(tempfile.mkdtemp(dir=libraries))
+    try:
+        for name in ("package.json", "package-lock.json"):
+            shutil.copy(source / name, fresh / name)
+        run(["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund"], fresh)
+        fresh.chmod(0o755)
+        try:
+            fresh.rename(folder)
+        except OSError:
+            if not folder.exists():
+                raise
+    finally:
+        shutil.rmtree(fresh, ignore_errors=True)
+    return folder
+
+
+def bundle(source, work, libraries):
     """The files in the order of FILES."""
     work.mkdir(parents=True, exist_ok=True)
     shutil.rmtree(work / "src", ignore_errors=True)
     shutil.copytree(source / "src", work / "src")
     for name in ("package.json", "package-lock.json", "tsconfig.json", "app.css", "index.html", "icon.svg"):
         shutil.copy(source / name, work / name)
-    lock, installed = (work / "package-lock.json").read_bytes(), work / "installed.json"
-    if not installed.exists() or installed.read_bytes() != lock:
-        run(["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund"], work)
-        installed.write_bytes(lock)
+    modules = work / "node_modules"
+    if modules.is_symlink():
+        modules.unlink()
+    else:
+        shutil.rmtree(modules, ignore_errors=True)
+    modules.symlink_to(install(source, libraries) / "node_modules", target_is_directory=True)
     run(["node", "node_modules/typescript/bin/tsc", "--noEmit"], work)
     run(["node", "node_modules/esbuild/bin/esbuild", "src/main.ts", "app.css", "--bundle", "--minify", "--outdir=out", "--entry-names=app",
          "--format=iife", "--target=es2020", "--log-level=error"], work)
@@ -77,12 +103,13 @@ def main():
     parser.add_argument("--mode", choices=["auto", "enabled", "disabled"], required=True)
     parser.add_argument("--source", type=pathlib.Path, required=True)
     parser.add_argument("--work", type=pathlib.Path, required=True)
+    parser.add_argument("--libraries", type=pathlib.Path, required=True)
     parser.add_argument("--output", type=pathlib.Path, required=True)
     options = parser.parse_args()
     contents = []
     if options.mode != "disabled":
         try:
-            contents = bundle(options.source, options.work)
+            contents = bundle(options.source, options.work, options.libraries)
         except (RuntimeError, OSError, subprocess.TimeoutExpired) as error:
             if options.mode == "enabled":
                 sys.exit(f"cannot make the dashboard: {error}")
