@@ -239,21 +239,3 @@ void facts_free(struct tls_stream *s)
 	cells_put(s->security);
 	s->security = NULL;
 }
-
-/* Its extensions, names and key are most of it: 4 of some 18 KiB. Tickets that have been sent hold a copy of their own. */
-void facts_drop_certificate(struct tls_stream *s)
-{
-	X509 *certificate = SSL_get0_peer_certificate(s->ssl);
-	X509_NAME *nobody;
-
-	if (!certificate)
-		return;
-	for (X509_EXTENSION *one; (one = X509_delete_ext(certificate, 0));)
-		X509_EXTENSION_free(one);
-	nobody = X509_NAME_new();
-	if (nobody && X509_set_subject_name(certificate, nobody))
-		(void)!X509_set_issuer_name(certificate, nobody);
-	X509_NAME_free(nobody);
-	(void)!X509_set_pubkey(certificate, SSL_get_privatekey(s->ssl)); /* any, that is there already */
-	ERR_clear_error();
-}

@@ -177,6 +177,16 @@ static bool load_pairs(struct material *material, const struct tls_server_option
 	return good;
 }
 
+/* As OpenSSL would, but that the connection doesn't keep the chain that was found. */
+static int verify(X509_STORE_CTX *verification, void *nothing)
+{
+	int outcome = X509_verify_cert(verification);
+
+	(void)nothing;
+	X509_STORE_CTX_set0_verified_chain(verification, NULL);
+	return outcome > 0;
+}
+
 static bool load_trust(struct material *material, const struct tls_server_options *options, SSL_CTX *context)
 {
 	STACK_OF(X509_NAME) * names;
@@ -190,6 +200,7 @@ static bool load_trust(struct material *material, const struct tls_server_option
 	if (!names)
 		check_out_of_memory("OpenSSL");
 	SSL_CTX_set_verify(context, how, NULL);
+	SSL_CTX_set_cert_verify_callback(context, verify, NULL);
 	if (!material_trust(material, options->trust, options->trust_count, SSL_CTX_get_cert_store(context), names)) {
 		sk_X509_NAME_pop_free(names, X509_NAME_free);
 		return false;

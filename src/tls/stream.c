@@ -366,8 +366,7 @@ static void shaken(struct tls_stream *s)
 	if (s->counters && s->security->resumed)
 		counter_add(&s->counters->resumed, 1);
 	keep_session(s);
-	if (s->server)
-		facts_drop_certificate(s);
+	idle_begin(s);
 	if (s->input && s->input_at == s->input->filled)
 		drop_input(s);
 	move_to(s, TLS_OPEN);
@@ -922,6 +921,8 @@ void tls_pools_free(struct tls_pools *pools)
 	CHECK_MAGIC(pools, POOLS_MAGIC);
 	task_cancel(pools->loop, &pools->run_queue);
 	timer_cancel(pools->loop, &pools->next_turn);
+	for (unsigned i = 0; i < sizeof pools->idle / sizeof pools->idle[0]; i++)
+		idle_fini(&pools->idle[i]);
 	pool_fini(&pools->streams);
 	pool_fini(&pools->handshakes);
 	memory_free(pools->stage);

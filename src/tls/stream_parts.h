@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* tls/stream_parts.h: the parts of a TLS stream, for the files that it is made of. Private to this room.
  *
- * stream.c has the stream's states and events, flight.c what it writes, facts.c what is known once the handshake is done, failure.c
- * what went wrong.
+ * stream.c has the stream's states and events, flight.c what it writes, facts.c what is known once the handshake is done, idle.c what it
+ * gives back then, failure.c what went wrong.
  */
 #ifndef TLS_STREAM_PARTS_H
 #define TLS_STREAM_PARTS_H
@@ -27,6 +27,12 @@ struct flight {
 	bool failed; /* there was no buffer */
 };
 
+/* What connections share in place of what they had for their handshakes; made for the first of them. */
+struct idle {
+	SSL_CTX *context;
+	SSL_SESSION *session;
+};
+
 /* Until the handshake is done. */
 struct handshake {
 	struct list link; /* in pools->queue, when a step is due */
@@ -49,8 +55,9 @@ struct tls_pools {
 	struct tls_limits limits;
 	struct pool streams, handshakes;
 	struct flight flight;
-	char *stage;       /* RECORD_MOST bytes: small pieces become one record here */
-	struct list queue; /* handshakes with a step due, in order */
+	struct idle idle[2]; /* of TLS 1.2, of TLS 1.3 */
+	char *stage;         /* RECORD_MOST bytes: small pieces become one record here */
+	struct list queue;   /* handshakes with a step due, in order */
 	struct task run_queue;
 	struct timer next_turn;
 	int64_t turn; /* loop_now of the turn that `steps` counts in */
@@ -119,8 +126,10 @@ MUST_CHECK int facts_gather(struct tls_stream *s, struct slice peers, char reaso
 void facts_free(struct tls_stream *s);
 /* Whether the certificate that the peer showed when the session began has ended. */
 bool facts_outlived(SSL_SESSION *session, int64_t wall_ns);
-/* A server's: OpenSSL keeps the client's certificate as long as the connection, though nobody asks for it any more. */
-void facts_drop_certificate(struct tls_stream *s);
+
+/* idle.c: after the handshake, when the facts are gathered. */
+void idle_begin(struct tls_stream *s);
+void idle_fini(struct idle *idle);
 
 /* failure.c: what OpenSSL's last failure means. *reason is static, or in the room `text`. */
 enum { FAILURE_TEXT = 160 };

@@ -9,6 +9,7 @@
 #include "base/memory.h"
 #include "io/file.h"
 #include "support/end.h"
+#include "tls/stream_parts.h"
 
 static struct tls_server_options server_options(void)
 {
@@ -594,6 +595,40 @@ static void nothing_is_held_when_nothing_happens(void **state)
 	ends_free(ends);
 }
 
+static SSL *ssl_of(const struct end *end)
+{
+	return ((const struct tls_stream *)end->stream)->ssl;
+}
+
+/* Each side asks the other for new keys (RFC 8446 section 4.6.3), long after the server has given its session up. */
+static void keys_change_while_it_is_open(void **state)
+{
+	struct tls_server_options server = server_options();
+	struct tls_client_options client = client_options();
+
+	(void)state;
+	server.choices.protocols = TLS_1_3;
+	struct ends *ends = ends_new(21, &server, &client);
+	ends_connect(ends, SLICE(END_NAME), SLICE(""));
+	assert_true(ends_run_until(ends, ends_open));
+	ends_settle(ends);
+	for (unsigned i = 0; i < 4; i++) {
+		const struct end *asks = i % 2 ? &ends->client : &ends->server;
+
+		assert_int_equal(SSL_key_update(ssl_of(asks), SSL_KEY_UPDATE_REQUESTED), 1);
+		text_clear(&ends->server.received);
+		text_clear(&ends->client.received);
+		end_send(&ends->client, "question");
+		assert_true(ends_run_until_received(ends, &ends->server, "question"));
+		end_send(&ends->server, "answer");
+		assert_true(ends_run_until_received(ends, &ends->client, "answer"));
+		end_send(&ends->client, "thanks");
+		assert_true(ends_run_until_received(ends, &ends->server, "questionthanks"));
+	}
+	ends_close(ends);
+	ends_free(ends);
+}
+
 static void what_is_not_read_is_not_received(void **state)
 {
 	struct tls_server_options server = server_options();
@@ -666,6 +701,7 @@ int main(void)
 		cmocka_unit_test(what_was_taken_early_is_sent_before_lingering),
 		cmocka_unit_test(few_records_in_one_take),
 		cmocka_unit_test(nothing_is_held_when_nothing_happens),
+		cmocka_unit_test(keys_change_while_it_is_open),
 		cmocka_unit_test(what_is_not_read_is_not_received),
 		cmocka_unit_test(the_same_seed_gives_the_same_bytes),
 	};
