@@ -21,7 +21,9 @@ struct tapping {
 	struct timer timer;
 	struct text out; /* of one look */
 	uint64_t dropped;
-	int64_t sent;    /* when something was */
+	int64_t sent;   /* when something was */
+	int64_t second; /* since 1970, of second_text */
+	char second_text[CLOCK_TEXT];
 	uint64_t seen[]; /* of each worker's ring */
 };
 
@@ -49,15 +51,25 @@ static void member_address(struct json_writer *json, const char *key, const stru
 	member(json, key, slice_of(text));
 }
 
-static void member_time(struct json_writer *json, int64_t wall_ns)
+/* "2026-11-26T18:22:19.123Z"; all but the milliseconds is made once a second. */
+static void member_time(struct tapping *tapping, struct json_writer *json, int64_t wall_ns)
 {
-	char second[CLOCK_TEXT];
-	struct text text = { 0 };
+	enum { SECOND = 19 };
+	int64_t second = wall_ns / CLOCK_SECOND;
+	unsigned ms = (unsigned)(wall_ns % CLOCK_SECOND / CLOCK_MS);
+	char text[SECOND + 5];
 
-	clock_format(wall_ns, second);
-	text_format(&text, "%.19s.%03dZ", second, (int)(wall_ns % CLOCK_SECOND / CLOCK_MS));
-	member(json, "time", text_slice(&text));
-	text_free(&text);
+	if (second != tapping->second) {
+		clock_format(wall_ns, tapping->second_text);
+		tapping->second = second;
+	}
+	memcpy(text, tapping->second_text, SECOND);
+	text[SECOND] = '.';
+	text[SECOND + 1] = (char)('0' + ms / 100);
+	text[SECOND + 2] = (char)('0' + ms / 10 % 10);
+	text[SECOND + 3] = (char)('0' + ms % 10);
+	text[SECOND + 4] = 'Z';
+	member(json, "time", slice_make(text, sizeof text));
 }
 
 static void write_line(void *owner, const void *entry)
@@ -69,7 +81,7 @@ static void write_line(void *owner, const void *entry)
 
 	json_write_start(&json, &tapping->out, false);
 	json_write_object(&json);
-	member_time(&json, record->wall_ns);
+	member_time(tapping, &json, record->wall_ns);
 	member(&json, "router", slice_of(tapped->router));
 	member(&json, "method", slice_of(tapped->method));
 	member(&json, "authority", slice_of(tapped->authority));

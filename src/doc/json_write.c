@@ -102,7 +102,7 @@ static void write_string(struct text *out, struct slice s)
 	text_append(out, SLICE("\""));
 	while (i < s.length) {
 		unsigned char c = (unsigned char)s.at[i];
-		unsigned length = utf8_length(slice_from(s, i));
+		unsigned length = c < 0x80 ? 1 : utf8_length(slice_from(s, i));
 		if (length && c >= ' ' && c != '"' && c != '\\') {
 			i += length;
 			continue;
@@ -143,8 +143,14 @@ void json_write_int(struct json_writer *writer, int64_t value)
 
 void json_write_u64(struct json_writer *writer, uint64_t value)
 {
+	char digits[20];
+	unsigned i = sizeof digits;
+
+	do
+		digits[--i] = (char)('0' + value % 10);
+	while (value /= 10);
 	begin_value(writer);
-	text_format(writer->out, "%" PRIu64, value);
+	text_append(writer->out, slice_make(digits + i, sizeof digits - i));
 }
 
 void json_write_number(struct json_writer *writer, double value)

@@ -157,11 +157,35 @@ static int format_ip6(const struct address *a, char *text, size_t room)
 	return n;
 }
 
+static char *put_number(char *at, unsigned number)
+{
+	char digits[5];
+	unsigned i = sizeof digits;
+
+	do
+		digits[--i] = (char)('0' + number % 10);
+	while (number /= 10);
+	memcpy(at, digits + i, sizeof digits - i);
+	return at + sizeof digits - i;
+}
+
+/* By hand: lines about requests have several. */
+static char *put_ip4(char *at, const struct address *a)
+{
+	for (unsigned i = 0; i < 4; i++) {
+		if (i)
+			*at++ = '.';
+		at = put_number(at, a->ip[i]);
+	}
+	*at = '\0';
+	return at;
+}
+
 int address_format_ip(const struct address *a, char text[ADDRESS_TEXT])
 {
 	switch (a->family) {
 	case ADDRESS_IP4:
-		return snprintf(text, ADDRESS_TEXT, "%u.%u.%u.%u", a->ip[0], a->ip[1], a->ip[2], a->ip[3]);
+		return (int)(put_ip4(text, a) - text);
 	case ADDRESS_IP6:
 		return format_ip6(a, text, ADDRESS_TEXT);
 	case ADDRESS_UNIX:
@@ -174,6 +198,15 @@ int address_format_ip(const struct address *a, char text[ADDRESS_TEXT])
 int address_format(const struct address *address, char text[ADDRESS_TEXT])
 {
 	char ip[ADDRESS_TEXT];
+
+	if (address->family == ADDRESS_IP4) {
+		char *at = put_ip4(text, address);
+
+		*at++ = ':';
+		at = put_number(at, address->port);
+		*at = '\0';
+		return (int)(at - text);
+	}
 	int n = address_format_ip(address, ip);
 	if (address->family == ADDRESS_NONE || address->family == ADDRESS_UNIX)
 		return snprintf(text, ADDRESS_TEXT, "%s", ip);
