@@ -151,10 +151,18 @@ static void on_timer(void *owner)
 		timer_set(loop, &tapping->timer, clock_after(loop_now(loop), look_time));
 }
 
+/* The workers run no more, but one that has not let go of a tap looks at it once more when its inbox is freed, after this: that one
+ * stays until the process ends, which is now. */
 void tappings_free(struct admin *admin)
 {
-	LIST_EACH_SAFE(&admin->tappings, link, after)
-		tapping_free(LIST_OF(link, struct tapping, link));
+	LIST_EACH_SAFE(&admin->tappings, link, after) {
+		struct tapping *tapping = LIST_OF(link, struct tapping, link);
+
+		if (tap_is_idle(tapping->tap))
+			tapping_free(tapping);
+		else
+			timer_cancel(admin->options.loop, &tapping->timer);
+	}
 }
 
 /* ---- the question ---- */

@@ -329,6 +329,7 @@ def test_windows_that_open_and_shut_by_settings(large_setting):
         assert raw.goaway in (None, ENHANCE_YOUR_CALM)
 
 
+@pytest.mark.alone
 def test_readers_that_never_read(large_setting):
     """All windows open, but the socket is never read: 20 connections of 10 streams each. They share a connection to the origin with
     the honest caller, and all that they leave there would be more than it may hold."""

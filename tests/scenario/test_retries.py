@@ -167,6 +167,7 @@ def test_nothing_is_retried_once_the_response_has_begun(mesh):
     assert weft.metric(SERVICE + "retries/total") == 0
 
 
+@pytest.mark.alone
 def test_timeouts_and_closed_connections_are_retried(mesh):
     def handler(call):
         if call.number == 0:
