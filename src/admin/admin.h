@@ -21,6 +21,7 @@
 #include "observe/metrics.h"
 
 struct admin;
+struct process_metrics;
 struct proxy;
 
 struct admin_options {
@@ -42,6 +43,8 @@ void admin_drain(struct admin *admin);
 void admin_address(const struct admin *admin, struct address *bound);
 /* False: there is no httpIdentifierPort. */
 bool admin_identifier_address(const struct admin *admin, struct address *bound);
+/* The process among the metrics, for who reads them elsewhere. */
+struct process_metrics *admin_process(const struct admin *admin);
 /* After the loop has stopped. */
 void admin_free(struct admin *admin);
 

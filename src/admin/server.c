@@ -223,6 +223,11 @@ void admin_address(const struct admin *admin, struct address *bound)
 	*bound = admin->pages.bound;
 }
 
+struct process_metrics *admin_process(const struct admin *admin)
+{
+	return admin->process;
+}
+
 bool admin_identifier_address(const struct admin *admin, struct address *bound)
 {
 	*bound = admin->identifier.bound;

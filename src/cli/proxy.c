@@ -10,6 +10,7 @@
 #include "cli/reload.h"
 #include "client/resolver.h"
 #include "export/dns.h"
+#include "export/exporter.h"
 #include "io/file.h"
 #include "io/process.h"
 #include "io/thread.h"
@@ -19,6 +20,8 @@
 #include "tls/store.h"
 
 enum { MOST_THREADS = 256, IDLE_MINUTES = 10, NAME_BYTES = 32 };
+
+#define FLUSH_GRACE CLOCK_SECOND /* for the last spans */
 
 /* The process's one object: everything else hangs below it. */
 struct process {
@@ -36,6 +39,7 @@ struct process {
 	struct resolver *resolver;
 	struct proxy *proxy;
 	struct admin *admin;
+	struct exporter *exporter;
 	struct tls_store *store;
 	struct scope *certificates; /* struct tls_store_counters */
 	struct credentials *credentials;
@@ -48,6 +52,17 @@ struct process {
 
 /* ---- ending ---- */
 
+static void flushed(void *owner)
+{
+	struct process *process = owner;
+
+	for (unsigned i = 0; i < process->threads; i++)
+		loop_stop(process->loops[i]);
+	loop_stop(process->admin_loop);
+	loop_stop(process->log_loop);
+	loop_stop(process->control);
+}
+
 static void drained(void *owner, bool in_time)
 {
 	struct process *process = owner;
@@ -55,11 +70,7 @@ static void drained(void *owner, bool in_time)
 	process->cut_off = !in_time;
 	if (!in_time)
 		LOG(LOG_WARN, "cli", "the grace is over: what still ran was cut off");
-	for (unsigned i = 0; i < process->threads; i++)
-		loop_stop(process->loops[i]);
-	loop_stop(process->admin_loop);
-	loop_stop(process->log_loop);
-	loop_stop(process->control);
+	exporter_flush(process->exporter, FLUSH_GRACE, flushed, process);
 }
 
 static void begin_ending(void *owner)
@@ -207,6 +218,21 @@ static int make_admin(struct process *process, struct text *why)
 	return admin_new(&options, &process->first->admin, &process->admin, why);
 }
 
+static int make_exporter(struct process *process)
+{
+	const struct exporter_options options = {
+		.network = network_host(),
+		.loop = process->control,
+		.resolver = process->resolver,
+		.proxy = process->proxy,
+		.metrics = process->metrics,
+		.process = admin_process(process->admin),
+		.worker_count = process->threads,
+	};
+
+	return exporter_new(&options, &process->exporter);
+}
+
 static void count_certificates(struct process *process)
 {
 	static const struct metric metrics[] = {
@@ -238,6 +264,8 @@ static int make_parts(struct process *process, struct text *why)
 		e = proxy_apply(process->proxy, process->first, why);
 	if (!e)
 		e = make_admin(process, why);
+	if (!e)
+		e = make_exporter(process);
 	return e;
 }
 
@@ -307,11 +335,13 @@ static void begin(struct process *process)
 		.credentials = process->credentials,
 		.proxy = process->proxy,
 		.admin = process->admin,
+		.exporter = process->exporter,
 		.metrics = process->metrics,
 		.loaded = show_listeners,
 		.owner = process,
 	});
 	admin_configure(process->admin, process->first);
+	exporter_configure(process->exporter, process->first);
 	timer_init(&process->minute, each_minute, process);
 	timer_set(process->control, &process->minute, loop_now(process->control) + CLOCK_MINUTE);
 }
@@ -357,6 +387,7 @@ static void close_down(struct process *process)
 	timer_cancel(process->control, &process->minute);
 	reload_free(process->reload);
 	admin_free(process->admin);
+	exporter_free(process->exporter);
 	proxy_free(process->proxy);
 	resolver_free(process->resolver);
 	scope_unref(process->dns);

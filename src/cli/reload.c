@@ -5,6 +5,7 @@
 #include "base/log.h"
 #include "base/memory.h"
 #include "cli/cli.h"
+#include "export/exporter.h"
 #include "io/file.h"
 #include "proxy/proxy.h"
 
@@ -58,6 +59,7 @@ static void take_over(struct reload *reload, struct snapshot *snapshot)
 	reload->options.snapshot = snapshot_ref(snapshot);
 	snapshot_unref(before);
 	admin_configure(reload->options.admin, snapshot);
+	exporter_configure(reload->options.exporter, snapshot);
 	LOG(LOG_INFO, "cli", "%s is loaded (configuration %llu)", reload->options.path, (unsigned long long)snapshot->generation);
 	reload->options.loaded(reload->options.owner);
 }

@@ -18,6 +18,7 @@
 
 struct admin;
 struct credentials;
+struct exporter;
 struct proxy;
 struct reload;
 struct tls_store;
@@ -31,6 +32,7 @@ struct reload_options {
 	const struct credentials *credentials;
 	struct proxy *proxy;
 	struct admin *admin;
+	struct exporter *exporter;
 	struct metrics *metrics;
 	void (*loaded)(void *owner); /* another configuration runs now */
 	void *owner;

@@ -42,12 +42,12 @@ struct process_metrics {
 	struct metrics *metrics;
 	struct scope *scope;
 	int64_t began;
-	double numbers[NUMBER_COUNT]; /* each is the owner of its gauge */
+	_Atomic double numbers[NUMBER_COUNT]; /* each is the owner of its gauge */
 };
 
 static double read_number(void *owner)
 {
-	return *(const double *)owner;
+	return *(_Atomic double *)owner;
 }
 
 struct process_metrics *process_metrics_new(struct metrics *metrics, int64_t began)

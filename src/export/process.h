@@ -3,7 +3,7 @@
  * jvm/num_cpus, jvm/mem/current/used, jvm/heap/used (both resident bytes), jvm/heap/max (what it may use), jvm/thread/count, jvm/fd_count, jvm/fd_limit,
  * jvm/gc/cycles and jvm/gc/msec (always 0: nothing collects garbage here).
  *
- * Made and freed on the control thread; refreshed and read on the admin thread alone.
+ * Made and freed on the control thread; refreshed and read on any.
  *
  *	struct process_metrics *process = process_metrics_new(metrics, loop_now(loop));
  *	process_metrics_refresh(process, loop_now(loop));      // before a page of metrics is made

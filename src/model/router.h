@@ -121,8 +121,11 @@ struct transformer_policy {
 
 /* Which headers carry a request's trace. */
 enum propagator {
-	PROPAGATOR_L5D, /* l5d-ctx-trace */
-	PROPAGATOR_B3,  /* Zipkin's, x-b3-… */
+	PROPAGATOR_L5D,       /* l5d-ctx-trace */
+	PROPAGATOR_B3,        /* Zipkin's, x-b3-… */
+	PROPAGATOR_B3_SINGLE, /* b3 */
+	PROPAGATOR_W3C,       /* traceparent, tracestate */
+	PROPAGATOR_ANY,       /* whichever comes */
 };
 
 /* When an access log's file gets another name, and a new one begins; UTC. */

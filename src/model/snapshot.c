@@ -41,6 +41,8 @@ static void client_rule_let_go(const struct client_rule *rule)
 static void parts_free(const struct snapshot *snapshot)
 {
 	tls_server_unref(snapshot->admin.tls_server);
+	for (unsigned i = 0; i < COLLECTOR_KINDS; i++)
+		tls_client_unref(snapshot->telemetry.collectors[i].tls.client);
 	for (unsigned i = 0; i < snapshot->router_count; i++) {
 		const struct router *router = &snapshot->routers[i];
 

@@ -64,7 +64,28 @@ struct admin_policy {
 	struct tls_server *tls_server;        /* as in struct listener_policy */
 };
 
+/* A collector of spans, and of metrics, that is spoken to over HTTP. */
+struct collector_policy {
+	bool on;
+	bool metrics;      /* they are sent too */
+	struct slice host; /* a name, or an address */
+	uint16_t port;
+	struct slice authority; /* what the Host field says */
+	struct tls_policy tls;  /* of a client: its options, common_name and client; mutual is off */
+	struct slice prefix;    /* of the paths at that server, without a slash at its end */
+	double sample_rate;     /* of the requests for which their callers haven't decided it */
+	int64_t interval_ns;    /* between two reports of metrics */
+	struct slice service;   /* spans' service name; empty: their router's label */
+};
+
+enum collector_kind {
+	COLLECTOR_ZIPKIN, /* Zipkin's API, version 2, JSON */
+	COLLECTOR_OTLP,   /* OpenTelemetry's protocol, protobuf */
+	COLLECTOR_KINDS,
+};
+
 struct telemetry_policy {
+	struct collector_policy collectors[COLLECTOR_KINDS];
 	bool prometheus;
 	struct slice prometheus_path, prometheus_prefix;
 	bool recent_requests;
@@ -94,6 +115,22 @@ struct snapshot {
 	unsigned namer_count;
 	struct slice resolv_conf; /* the file that names the nameservers; ends in NUL; empty: /etc/resolv.conf */
 };
+
+static inline bool telemetry_wants_spans(const struct telemetry_policy *telemetry)
+{
+	return telemetry->collectors[COLLECTOR_ZIPKIN].on || telemetry->collectors[COLLECTOR_OTLP].on;
+}
+
+/* Spans that are recorded go to all collectors: the highest of their rates counts. */
+static inline double telemetry_span_rate(const struct telemetry_policy *telemetry)
+{
+	double rate = 0;
+
+	for (unsigned i = 0; i < COLLECTOR_KINDS; i++)
+		if (telemetry->collectors[i].on && telemetry->collectors[i].sample_rate > rate)
+			rate = telemetry->collectors[i].sample_rate;
+	return rate;
+}
 
 struct snapshot *snapshot_new(void);
 struct snapshot *snapshot_ref(struct snapshot *snapshot);

@@ -12,42 +12,67 @@ static struct slice value_of(struct head *head, struct slice name)
 
 /* ---- reading ---- */
 
-static bool read_hex(struct slice text, uint64_t *id)
-{
-	*id = 0;
-	for (size_t i = 0; i < text.length; i++) {
-		char c = text.at[i];
-		unsigned digit;
-
-		if (c >= '0' && c <= '9')
-			digit = (unsigned)(c - '0');
-		else if ((c | 32) >= 'a' && (c | 32) <= 'f')
-			digit = (unsigned)((c | 32) - 'a') + 10;
-		else
-			return false;
-		*id = *id << 4 | digit;
-	}
-	return text.length == DIGITS;
-}
-
-bool b3_read(struct head *head, struct trace *trace)
+static bool read_several(struct head *head, struct trace *trace)
 {
 	struct slice id = value_of(head, SLICE("x-b3-traceid")), parent = value_of(head, SLICE("x-b3-parentspanid"));
 	struct trace read = { .wide = id.length == 2 * DIGITS };
 
-	if (read.wide && !read_hex(slice_make(id.at, DIGITS), &read.id_high))
+	if (read.wide && !trace_unhex(slice_make(id.at, DIGITS), &read.id_high))
 		return false;
-	if (!read_hex(read.wide ? slice_from(id, DIGITS) : id, &read.id) || !read_hex(value_of(head, SLICE("x-b3-spanid")), &read.span))
+	if (!trace_unhex(read.wide ? slice_from(id, DIGITS) : id, &read.id) ||
+		!trace_unhex(value_of(head, SLICE("x-b3-spanid")), &read.span))
 		return false;
 	/* The root of a trace has none. */
-	if (!read_hex(parent, &read.parent))
+	if (!trace_unhex(parent, &read.parent))
 		read.parent = read.span;
 	*trace = read;
 	return true;
 }
 
+/* "TRACE-SPAN", "TRACE-SPAN-SAMPLED" or "TRACE-SPAN-SAMPLED-PARENT", or "SAMPLED" alone, which is no trace. */
+static bool read_single(struct head *head, struct trace *trace)
+{
+	struct slice rest = value_of(head, SLICE("b3")), id = { 0 }, span = { 0 }, part = { 0 };
+	struct trace read;
+
+	(void)slice_split(&rest, '-', &id);
+	(void)slice_split(&rest, '-', &span);
+	read = (struct trace){ .wide = id.length == 2 * DIGITS };
+	if (read.wide && !trace_unhex(slice_make(id.at, DIGITS), &read.id_high))
+		return false;
+	if (!trace_unhex(read.wide ? slice_from(id, DIGITS) : id, &read.id) || !trace_unhex(span, &read.span))
+		return false;
+	(void)(slice_split(&rest, '-', &part) && slice_split(&rest, '-', &part));
+	if (!trace_unhex(part, &read.parent))
+		read.parent = read.span;
+	*trace = read;
+	return true;
+}
+
+bool b3_read(struct head *head, struct trace *trace)
+{
+	return head_has(head, FIELD_X_B3_TRACEID) ? read_several(head, trace) : head_has(head, FIELD_B3) && read_single(head, trace);
+}
+
+static uint64_t single_flags(struct slice rest)
+{
+	struct slice first, part;
+
+	(void)slice_split(&rest, '-', &first);
+	/* The decision alone, or behind the two ids. */
+	if (rest.at && !(slice_split(&rest, '-', &part) && slice_split(&rest, '-', &first)))
+		return 0;
+	if (slice_equal(first, SLICE("d")))
+		return TRACE_DEBUG | TRACE_SAMPLING_KNOWN | TRACE_SAMPLED;
+	if (slice_equal(first, SLICE("1")))
+		return TRACE_SAMPLING_KNOWN | TRACE_SAMPLED;
+	return slice_equal(first, SLICE("0")) ? TRACE_SAMPLING_KNOWN : 0;
+}
+
 uint64_t b3_flags(struct head *head)
 {
+	if (head_has(head, FIELD_B3) && !head_has(head, FIELD_X_B3_TRACEID))
+		return single_flags(value_of(head, SLICE("b3")));
 	struct slice sampled = value_of(head, SLICE("x-b3-sampled"));
 
 	if (slice_equal(value_of(head, SLICE("x-b3-flags")), SLICE("1")))
@@ -61,6 +86,7 @@ uint64_t b3_flags(struct head *head)
 
 void b3_drop(struct head *head)
 {
+	head_drop_all(head, FIELD_B3);
 	for (unsigned i = 0; i < head->field_count; i++) {
 		struct slice name = field_name(&head->fields[i]);
 
@@ -77,7 +103,7 @@ static int add_id(struct head *head, struct arena *arena, struct slice name, con
 
 	for (unsigned i = 0; i < count; i++)
 		trace_hex(ids[i], text + (size_t)i * DIGITS);
-	return head_add(head, arena, FIELD_OTHER, name, slice_make(text, (size_t)count * DIGITS));
+	return head_add(head, arena, field_identify(name), name, slice_make(text, (size_t)count * DIGITS));
 }
 
 int b3_write(struct head *head, struct arena *arena, const struct trace *trace)
@@ -97,4 +123,27 @@ int b3_write(struct head *head, struct arena *arena, const struct trace *trace)
 	if (trace->flags & TRACE_SAMPLING_KNOWN)
 		return head_add(head, arena, FIELD_OTHER, SLICE("x-b3-sampled"), trace->flags & TRACE_SAMPLED ? SLICE("1") : SLICE("0"));
 	return 0;
+}
+
+int b3_write_single(struct head *head, struct arena *arena, const struct trace *trace)
+{
+	char text[4 * DIGITS + 5], *at = text;
+
+	if (trace->wide) {
+		trace_hex(trace->id_high, at);
+		at += DIGITS;
+	}
+	trace_hex(trace->id, at);
+	at += DIGITS;
+	*at++ = '-';
+	trace_hex(trace->span, at);
+	at += DIGITS;
+	if (trace->flags & (TRACE_DEBUG | TRACE_SAMPLING_KNOWN)) {
+		*at++ = '-';
+		*at++ = trace->flags & TRACE_DEBUG ? 'd' : trace->flags & TRACE_SAMPLED ? '1' : '0';
+		*at++ = '-';
+		trace_hex(trace->parent, at);
+		at += DIGITS;
+	}
+	return head_add(head, arena, FIELD_B3, SLICE("b3"), slice_make(text, (size_t)(at - text)));
 }

@@ -133,6 +133,11 @@ static int load_server(
 	return tls_store_server(store, &options, problems, server);
 }
 
+static int load_client(struct tls_policy *tls, struct tls_store *store, struct problems *problems)
+{
+	return tls->options && !tls->client ? tls_store_client(store, tls->options, problems, &tls->client) : 0;
+}
+
 static int load_router(const struct router *router, struct tls_store *store, struct problems *problems)
 {
 	struct listener_policy *listeners = (struct listener_policy *)(uintptr_t)router->listeners;
@@ -144,9 +149,7 @@ static int load_router(const struct router *router, struct tls_store *store, str
 			e = ERROR_INVALID;
 	}
 	for (unsigned i = 0; i < router->client_rule_count; i++) {
-		struct tls_policy *tls = &rules[i].policy.tls;
-
-		if (tls->options && !tls->client && tls_store_client(store, tls->options, problems, &tls->client))
+		if (load_client(&rules[i].policy.tls, store, problems))
 			e = ERROR_INVALID;
 	}
 	return e;
@@ -162,6 +165,10 @@ int certificates_load(struct snapshot *snapshot, struct tls_store *store, const 
 
 	for (unsigned i = 0; i < snapshot->router_count; i++) {
 		if (load_router(&snapshot->routers[i], store, problems))
+			e = ERROR_INVALID;
+	}
+	for (unsigned i = 0; i < COLLECTOR_KINDS; i++) {
+		if (load_client(&snapshot->telemetry.collectors[i].tls, store, problems))
 			e = ERROR_INVALID;
 	}
 	return e;

@@ -489,6 +489,7 @@ static void up_head(struct side *side, struct head *head)
 	exchange->attempt_ns = loop_clock(loop) - exchange->attempt_began;
 	uint64_t us = (uint64_t)exchange->attempt_ns / 1000;
 	times_put(&exchange->upstream->stats->times, head->status, histogram_bucket(us), us);
+	exchange->attempt_status = head->status;
 	exchange->success = verdict == VERDICT_SUCCESS;
 	if (exchange->listener->router->access_lines)
 		access_write(exchange, head);
@@ -507,12 +508,12 @@ static bool hides_body(const struct exchange *exchange, const struct head *head)
 	return exchange->listener->policy->clear_context && head->body != BODY_NONE && head_has(head, FIELD_L5D_ERR);
 }
 
-/* Both heads were passed on, and no attempt will need them again: a stream that lasts long is not to hold them. Who taps wants to see
- * the request at its end. */
+/* Both heads were passed on, and no attempt will need them again: a stream that lasts long is not to hold them. Who taps or
+ * traces wants to see the request at its end. */
 static void forget_heads(struct exchange *exchange)
 {
 	side_forget_head(exchange->up);
-	if (exchange->worker->tap_count > 0)
+	if (exchange->worker->tap_count > 0 || exchange->traced)
 		return;
 	side_forget_head(exchange->down);
 	exchange->request = NULL;

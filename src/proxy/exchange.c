@@ -9,6 +9,7 @@
 #include "proxy/listener.h"
 #include "proxy/methods.h"
 #include "proxy/rpc.h"
+#include "proxy/spans.h"
 
 void exchange_move(struct exchange *exchange, enum exchange_state state)
 {
@@ -124,6 +125,7 @@ void exchange_begin_attempt(struct exchange *exchange)
 	counter_add(&exchange->pair_stats->requests, 1);
 	counter_add(&exchange->pair_stats->pending, 1);
 	exchange->last_address = exchange->peer->target->address;
+	exchange->attempt_status = 0;
 	if (!exchange->requeued)
 		budget_deposit(&exchange->leaf->client->requeue_budget, &exchange->upstream->share, exchange->attempt_began);
 	exchange->requeued = false;
@@ -178,6 +180,8 @@ void exchange_end_attempt(struct exchange *exchange, enum reset why, enum outcom
 		exchange->attempt_ns = now - exchange->attempt_began;
 	}
 	count_attempt(exchange, outcome);
+	if (exchange->traced)
+		spans_attempt(exchange, outcome, now);
 	if (exchange->held)
 		replay_drop(&exchange->response);
 	exchange->held = false;
@@ -375,6 +379,8 @@ void exchange_finish(struct exchange *exchange)
 	if (exchange->rpc)
 		methods_count(exchange, now);
 	record(exchange, now);
+	if (exchange->traced)
+		spans_request(exchange, now);
 	timer_cancel(worker->loop, &exchange->park_timer);
 	timer_cancel(worker->loop, &exchange->total_timer);
 	timer_cancel(worker->loop, &exchange->rpc_timer);

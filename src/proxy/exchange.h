@@ -34,6 +34,13 @@ enum exchange_state {
 	EXCHANGE_FINISHED,
 };
 
+/* In which headers of Zipkin's a request's trace came; with the propagator that takes any. */
+enum exchange_b3 {
+	EXCHANGE_B3_NONE,
+	EXCHANGE_B3_SINGLE,
+	EXCHANGE_B3_SEVERAL,
+};
+
 struct exchange {
 	uint32_t magic;
 	uint8_t state;    /* enum exchange_state */
@@ -87,11 +94,14 @@ struct exchange {
 	int64_t deadline, deadline_stamp;     /* as l5d-ctx-deadline says, ns since 1970; 0: none */
 	struct candidate *tried[EXCHANGE_TRIED];
 	unsigned tried_count;
-	uint32_t flags;       /* enum response_flag */
-	uint16_t status;      /* of the response sent downstream; 0: none */
-	uint16_t base_fields; /* the request's head before an attempt added its own fields */
+	uint32_t flags;          /* enum response_flag */
+	uint16_t status;         /* of the response sent downstream; 0: none */
+	uint16_t attempt_status; /* of the attempt's response; 0: none yet */
+	uint16_t base_fields;    /* the request's head before an attempt added its own fields */
+	bool traced;             /* spans of it are wanted (spans.h) */
+	uint8_t b3;              /* enum exchange_b3 */
 	uint64_t base_present;
-	struct trace trace;
+	struct trace trace;           /* this proxy's server span */
 	struct identified identified; /* the request's name below dst_prefix */
 	struct slice path;            /* "/svc/hello" */
 	struct slice rpc_method;      /* "pkg.Greeter/Hello", for gRPC */

@@ -4,9 +4,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "proxy/b3.h"
 #include "proxy/forwarded.h"
 #include "proxy/identify.h"
+#include "proxy/propagation.h"
 #include "wire/websocket.h"
 
 static bool is_l5d(const struct field *field)
@@ -44,41 +44,6 @@ static void read_deadlines(struct exchange *exchange)
 	}
 }
 
-static bool by_b3(const struct exchange *exchange)
-{
-	return exchange->listener->router->router->propagator == PROPAGATOR_B3;
-}
-
-/* Of a caller who is not trusted not even that. */
-static void read_b3(struct exchange *exchange)
-{
-	struct random *random = loop_random(exchange->worker->loop);
-	bool trusted = !exchange->listener->policy->clear_context;
-
-	if (trusted && b3_read(exchange->request, &exchange->trace))
-		trace_child(&exchange->trace, random);
-	else
-		trace_begin(&exchange->trace, random);
-	if (trusted)
-		exchange->trace.flags = b3_flags(exchange->request);
-	b3_drop(exchange->request);
-}
-
-static void read_trace(struct exchange *exchange)
-{
-	struct random *random = loop_random(exchange->worker->loop);
-
-	if (by_b3(exchange)) {
-		read_b3(exchange);
-		return;
-	}
-	struct field *f = head_has(exchange->request, FIELD_L5D_CTX_TRACE) ? head_find(exchange->request, FIELD_L5D_CTX_TRACE) : NULL;
-	if (f && trace_decode(field_value(f), &exchange->trace))
-		trace_child(&exchange->trace, random); /* this proxy's server span */
-	else
-		trace_begin(&exchange->trace, random);
-}
-
 static void read_sample(struct exchange *exchange)
 {
 	char text[32];
@@ -109,6 +74,21 @@ void l5d_drop(struct head *head)
 	(1ull << FIELD_L5D_CTX_DTAB | 1ull << FIELD_L5D_DTAB | 1ull << FIELD_L5D_CTX_DEADLINE | 1ull << FIELD_L5D_CTX_TRACE | \
 		1ull << FIELD_L5D_SAMPLE)
 
+static void read_contexts(struct exchange *exchange)
+{
+	struct head *request = exchange->request;
+
+	if (head_has(request, FIELD_L5D_CTX_DEADLINE))
+		read_deadlines(exchange);
+	if (head_has(request, FIELD_L5D_SAMPLE))
+		read_sample(exchange);
+	head_drop_all(request, FIELD_L5D_CTX_DTAB);
+	head_drop_all(request, FIELD_L5D_DTAB);
+	head_drop_all(request, FIELD_L5D_CTX_DEADLINE);
+	head_drop_all(request, FIELD_L5D_CTX_TRACE);
+	head_drop_all(request, FIELD_L5D_SAMPLE);
+}
+
 int l5d_read(struct exchange *exchange, struct slice *why)
 {
 	struct head *request = exchange->request;
@@ -122,18 +102,10 @@ int l5d_read(struct exchange *exchange, struct slice *why)
 		if (e)
 			return e;
 	}
-	read_trace(exchange);
-	if (!(request->present & READ_BITS))
-		return 0;
-	if (head_has(request, FIELD_L5D_CTX_DEADLINE))
-		read_deadlines(exchange);
-	if (head_has(request, FIELD_L5D_SAMPLE))
-		read_sample(exchange);
-	head_drop_all(request, FIELD_L5D_CTX_DTAB);
-	head_drop_all(request, FIELD_L5D_DTAB);
-	head_drop_all(request, FIELD_L5D_CTX_DEADLINE);
-	head_drop_all(request, FIELD_L5D_CTX_TRACE);
-	head_drop_all(request, FIELD_L5D_SAMPLE);
+	propagation_read(exchange);
+	if (request->present & READ_BITS)
+		read_contexts(exchange);
+	propagation_sample(exchange);
 	return 0;
 }
 
@@ -159,40 +131,6 @@ unsigned l5d_call_depth(struct head *head)
 static int add_line(struct head *head, enum field_id id, struct slice line, unsigned name_length)
 {
 	return head_add_line(head, id, line, name_length, name_length + 2);
-}
-
-#define TRACE_NAME "l5d-ctx-trace: "
-#define REQID_NAME "l5d-reqid: "
-
-static int write_trace(struct exchange *exchange)
-{
-	struct trace span = exchange->trace;
-	char *at;
-	int e;
-
-	trace_child(&span, loop_random(exchange->worker->loop)); /* the client span */
-	if (by_b3(exchange))
-		return b3_write(exchange->request, &exchange->arena, &span);
-	at = arena_get(&exchange->arena, sizeof TRACE_NAME REQID_NAME + TRACE_TEXT + 16 + 4);
-	if (!at)
-		return ERROR_NO_MEMORY;
-	char *line = at;
-	memcpy(at, TRACE_NAME, sizeof TRACE_NAME - 1);
-	at += sizeof TRACE_NAME - 1;
-	at += trace_encode(&span, at);
-	*at++ = '\r';
-	*at++ = '\n';
-	e = add_line(exchange->request, FIELD_L5D_CTX_TRACE, slice_make(line, (size_t)(at - line)), sizeof "l5d-ctx-trace" - 1);
-	if (e)
-		return e;
-	line = at;
-	memcpy(at, REQID_NAME, sizeof REQID_NAME - 1);
-	at += sizeof REQID_NAME - 1;
-	trace_hex(span.id, at);
-	at += 16;
-	*at++ = '\r';
-	*at++ = '\n';
-	return add_line(exchange->request, FIELD_L5D_REQID, slice_make(line, (size_t)(at - line)), sizeof "l5d-reqid" - 1);
 }
 
 static int write_deadline(struct exchange *exchange)
@@ -300,7 +238,7 @@ int l5d_write(struct exchange *exchange)
 		e = prepare(exchange);
 	exchange->prepared = true;
 	if (!e)
-		e = write_trace(exchange);
+		e = propagation_write(exchange);
 	if (!e)
 		e = add_line(request, FIELD_L5D_DST_CLIENT, exchange->leaf->client->request_lines, sizeof "l5d-dst-client" - 1);
 	if (!e && exchange->leaf->client->policy.forward_certificate)

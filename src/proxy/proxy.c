@@ -7,6 +7,7 @@
 #include "discover/k8s_clusters.h"
 #include "observe/access_log.h"
 #include "observe/record.h"
+#include "observe/span.h"
 #include "proxy/binder.h"
 #include "proxy/live.h"
 #include "proxy/router.h"
@@ -16,6 +17,7 @@
 enum {
 	PROXY_MAGIC = 0x70726f78,
 	CONTROL_INBOX = 65536,
+	SPANS_KEPT = 4096, /* of a worker, until the exporter has seen them */
 };
 
 #define OUTBOX_RETRY CLOCK_MS
@@ -30,8 +32,8 @@ struct proxy {
 	struct live live;
 	struct k8s_clusters *clusters; /* outlive configurations */
 	struct worker *workers;
-	struct ring **recents; /* per worker; NULL until a configuration wants them */
-	struct list *outboxes; /* per worker: struct letter, when its inbox was full */
+	struct ring **recents, **spans; /* per worker; NULL until a configuration wants them */
+	struct list *outboxes;          /* per worker: struct letter, when its inbox was full */
 	struct timer outbox_timer, house_timer, drain_timer;
 	struct snapshot *snapshot; /* counted; NULL before the first */
 	struct binder *binder;
@@ -285,6 +287,15 @@ static struct ring *recents_for(struct proxy *proxy, unsigned worker, const stru
 	return proxy->recents[worker];
 }
 
+static struct ring *spans_for(struct proxy *proxy, unsigned worker, const struct telemetry_policy *telemetry)
+{
+	if (!telemetry_wants_spans(telemetry))
+		return NULL;
+	if (!proxy->spans[worker])
+		proxy->spans[worker] = ring_new(sizeof(struct span), SPANS_KEPT);
+	return proxy->spans[worker];
+}
+
 static bool writes_log(const struct proxy *proxy, const struct router *router)
 {
 	return proxy->options.access_logs && router->access_log.path.length > 0;
@@ -301,6 +312,8 @@ static struct worker_config *config_make(
 	config->entry_count = listeners;
 	config->recents = recents_for(proxy, worker->index, &snapshot->telemetry);
 	config->recent_rate = snapshot->telemetry.recent_sample_rate;
+	config->spans = spans_for(proxy, worker->index, &snapshot->telemetry);
+	config->span_rate = telemetry_span_rate(&snapshot->telemetry);
 	for (unsigned i = 0; i < snapshot->router_count; i++) {
 		const struct router *router = &snapshot->routers[i];
 
@@ -473,6 +486,7 @@ int proxy_new(const struct proxy_options *options, struct proxy **out)
 	proxy->workers = memory_array(options->worker_count, sizeof *proxy->workers);
 	proxy->outboxes = memory_array(options->worker_count, sizeof *proxy->outboxes);
 	proxy->recents = memory_array(options->worker_count, sizeof *proxy->recents);
+	proxy->spans = memory_array(options->worker_count, sizeof *proxy->spans);
 	for (; made < options->worker_count; made++) {
 		list_init(&proxy->outboxes[made]);
 		e = worker_init(
@@ -490,6 +504,7 @@ no_worker:
 	memory_free(proxy->workers);
 	memory_free(proxy->outboxes);
 	memory_free(proxy->recents);
+	memory_free(proxy->spans);
 	channel_free(proxy->control);
 no_channel:
 	k8s_clusters_free(proxy->clusters);
@@ -584,8 +599,8 @@ void proxy_free(struct proxy *proxy)
 		return; /* the process ends with calls cut off: nothing is left to be tidy for */
 	for (unsigned i = 0; i < proxy->options.worker_count; i++) {
 		worker_fini(&proxy->workers[i]);
-		if (proxy->recents[i])
-			ring_free(proxy->recents[i]);
+		ring_free(proxy->recents[i]);
+		ring_free(proxy->spans[i]);
 	}
 	channel_free(proxy->control);
 	if (proxy->binders > 1 || (proxy->binder && binder_is_held(proxy->binder)))
@@ -603,6 +618,7 @@ void proxy_free(struct proxy *proxy)
 	memory_free(proxy->workers);
 	memory_free(proxy->outboxes);
 	memory_free(proxy->recents);
+	memory_free(proxy->spans);
 	memory_free(proxy);
 }
 
@@ -621,6 +637,11 @@ struct ring *proxy_records(struct proxy *proxy, unsigned worker)
 struct ring *proxy_recents(struct proxy *proxy, unsigned worker)
 {
 	return proxy->recents[worker];
+}
+
+struct ring *proxy_spans(struct proxy *proxy, unsigned worker)
+{
+	return proxy->spans[worker];
 }
 
 struct live *proxy_live(struct proxy *proxy)

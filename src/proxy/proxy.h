@@ -57,9 +57,10 @@ void proxy_free(struct proxy *proxy);
 struct binder *proxy_binder(struct proxy *proxy);
 /* Its services and clients, with their endpoints. */
 struct live *proxy_live(struct proxy *proxy);
-/* The rings of a worker (observe/record.h); rings may be read on any thread. recents: NULL unless configured. */
+/* The rings of a worker (observe/record.h, span.h); rings may be read on any thread. recents, spans: NULL unless configured. */
 struct ring *proxy_records(struct proxy *proxy, unsigned worker);
 struct ring *proxy_recents(struct proxy *proxy, unsigned worker);
+struct ring *proxy_spans(struct proxy *proxy, unsigned worker); /* control thread */
 /* A channel into the control loop, for other threads' questions. */
 struct channel *proxy_channel(struct proxy *proxy);
 

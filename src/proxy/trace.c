@@ -20,10 +20,29 @@ void trace_begin(struct trace *trace, struct random *random)
 	*trace = (struct trace){ .span = id, .parent = id, .id = id };
 }
 
+void trace_begin_wide(struct trace *trace, struct random *random)
+{
+	trace_begin(trace, random);
+	trace->id_high = new_id(random);
+	trace->wide = true;
+}
+
 void trace_child(struct trace *trace, struct random *random)
 {
 	trace->parent = trace->span;
 	trace->span = new_id(random);
+}
+
+/* The steps of splitmix64, by which neighbours become as different as random numbers. */
+void trace_attempt(struct trace *trace, unsigned n)
+{
+	uint64_t id = trace->span + n * UINT64_C(0x9e3779b97f4a7c15);
+
+	id = (id ^ id >> 30) * UINT64_C(0xbf58476d1ce4e5b9);
+	id = (id ^ id >> 27) * UINT64_C(0x94d049bb133111eb);
+	id ^= id >> 31;
+	trace->parent = trace->span;
+	trace->span = id ? id : 1;
 }
 
 /* The value of a base64 digit (RFC 4648 section 4), or -1. */
@@ -136,4 +155,22 @@ void trace_hex(uint64_t id, char text[16])
 {
 	for (unsigned i = 0; i < 16; i++)
 		text[i] = "0123456789abcdef"[id >> (60 - 4 * i) & 15];
+}
+
+bool trace_unhex(struct slice text, uint64_t *id)
+{
+	*id = 0;
+	for (size_t i = 0; i < text.length; i++) {
+		char c = text.at[i];
+		unsigned digit;
+
+		if (c >= '0' && c <= '9')
+			digit = (unsigned)(c - '0');
+		else if ((c | 32) >= 'a' && (c | 32) <= 'f')
+			digit = (unsigned)((c | 32) - 'a') + 10;
+		else
+			return false;
+		*id = *id << 4 | digit;
+	}
+	return text.length == 16;
 }

@@ -30,12 +30,22 @@ struct trace {
 };
 
 void trace_begin(struct trace *trace, struct random *random);
+void trace_begin_wide(struct trace *trace, struct random *random);
 /* A new span below the present one. */
 void trace_child(struct trace *trace, struct random *random);
+/* The span of the nth attempt below the present one: always the same. */
+void trace_attempt(struct trace *trace, unsigned n);
 bool trace_decode(struct slice text, struct trace *trace);
 /* Returns the length: 44 or 56. */
 unsigned trace_encode(const struct trace *trace, char text[TRACE_TEXT]);
 /* 16 lower-case hexadecimal digits. */
 void trace_hex(uint64_t id, char text[16]);
+/* The other way round, of either case; false: it is something else, or not so long. */
+bool trace_unhex(struct slice text, uint64_t *id);
+/* Whether it is recorded, as far as the flags know. */
+static inline bool trace_is_sampled(const struct trace *trace)
+{
+	return trace->flags & (TRACE_SAMPLED | TRACE_DEBUG);
+}
 
 #endif

@@ -89,6 +89,8 @@ struct worker_config {
 	unsigned router_count;
 	struct ring *recents; /* not owned; NULL: recent requests are not kept */
 	double recent_rate;
+	struct ring *spans; /* not owned; NULL: nobody wants spans */
+	double span_rate;
 	unsigned entry_count;
 	struct {
 		struct port *port;
@@ -131,6 +133,8 @@ struct worker {
 	struct ring *records; /* struct record */
 	struct ring *recents; /* struct recent, not owned; or NULL */
 	double recent_rate;
+	struct ring *spans;         /* struct span, not owned; or NULL */
+	double span_rate;           /* of the requests for which their callers haven't decided it */
 	struct tap *taps[TAP_MOST]; /* live requests that are asked for; not owned */
 	unsigned tap_count;
 	struct timer look; /* while draining: tells `left` */

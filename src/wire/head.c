@@ -21,6 +21,7 @@ static const struct name {
 
 static const uint8_t slots[SLOTS] = {
 	[SLOT(15, 'a', 'e', 'g')] = FIELD_ACCEPT_ENCODING,
+	[SLOT(2, 'b', '3', '3')] = FIELD_B3,
 	[SLOT(10, 'c', 'c', 'n')] = FIELD_CONNECTION,
 	[SLOT(14, 'c', '-', 'h')] = FIELD_CONTENT_LENGTH,
 	[SLOT(12, 'c', 't', 'e')] = FIELD_CONTENT_TYPE,
@@ -43,11 +44,13 @@ static const uint8_t slots[SLOTS] = {
 	[SLOT(11, 'r', '-', 'r')] = FIELD_RETRY_AFTER,
 	[SLOT(6, 's', 'v', 'r')] = FIELD_SERVER,
 	[SLOT(2, 't', 'e', 'e')] = FIELD_TE,
+	[SLOT(11, 't', 'p', 't')] = FIELD_TRACEPARENT,
 	[SLOT(7, 't', 'i', 'r')] = FIELD_TRAILER,
 	[SLOT(17, 't', '-', 'g')] = FIELD_TRANSFER_ENCODING,
 	[SLOT(7, 'u', 'r', 'e')] = FIELD_UPGRADE,
 	[SLOT(10, 'u', 'a', 't')] = FIELD_USER_AGENT,
 	[SLOT(3, 'v', 'i', 'a')] = FIELD_VIA,
+	[SLOT(12, 'x', 'r', 'd')] = FIELD_X_B3_TRACEID,
 	[SLOT(23, 'x', '-', 't')] = FIELD_X_FORWARDED_CLIENT_CERT,
 	[SLOT(15, 'x', 'r', 'r')] = FIELD_X_FORWARDED_FOR,
 	[SLOT(17, 'x', 'd', 'o')] = FIELD_X_FORWARDED_PROTO,

@@ -27,6 +27,7 @@
  * X(id suffix, lower-case name). */
 #define FIELD_TABLE(X) \
 	X(ACCEPT_ENCODING, "accept-encoding") \
+	X(B3, "b3") \
 	X(CONNECTION, "connection") \
 	X(CONTENT_LENGTH, "content-length") \
 	X(CONTENT_TYPE, "content-type") \
@@ -49,11 +50,13 @@
 	X(RETRY_AFTER, "retry-after") \
 	X(SERVER, "server") \
 	X(TE, "te") \
+	X(TRACEPARENT, "traceparent") \
 	X(TRAILER, "trailer") \
 	X(TRANSFER_ENCODING, "transfer-encoding") \
 	X(UPGRADE, "upgrade") \
 	X(USER_AGENT, "user-agent") \
 	X(VIA, "via") \
+	X(X_B3_TRACEID, "x-b3-traceid") \
 	X(X_FORWARDED_CLIENT_CERT, "x-forwarded-client-cert") \
 	X(X_FORWARDED_FOR, "x-forwarded-for") \
 	X(X_FORWARDED_PROTO, "x-forwarded-proto") \

@@ -3,7 +3,7 @@
 """Runs the Linkerd exercise on this machine: three nodes of a mesh, real services, real requests.
 
 Started by `./dev demo [grpc] [--check]`, which builds first. With grpc the services speak gRPC and the nodes have h2 routers; with
---mtls the nodes call each other by mutual TLS. Without --check it shows the exercise and keeps a little traffic
+--mtls the nodes call each other by mutual TLS; with --traces URL all spans go to a collector. Without --check it shows the exercise and keeps a little traffic
 going until Ctrl-C; with --check it verifies every answer, prints a line a check and exits 0 or 1.
 """
 
@@ -57,7 +57,7 @@ def run_check(options):
 
         encryption = check_mtls.Encryption(capture)
         _, run = parts_of(options.exercise)
-        with Mesh(options.weft, EXERCISES[options.exercise], options.mtls) as mesh:
+        with Mesh(options.weft, EXERCISES[options.exercise], options.mtls, options.traces) as mesh:
             if capture:
                 encryption.begin(mesh)
             run(mesh, report, (encryption.check,) if capture else ())
@@ -72,7 +72,7 @@ def run_check(options):
 def run_tour(options):
     try:
         run, _ = parts_of(options.exercise)
-        with Mesh(options.weft, EXERCISES[options.exercise], options.mtls) as mesh:
+        with Mesh(options.weft, EXERCISES[options.exercise], options.mtls, options.traces) as mesh:
             run(mesh)
     except (MeshError, CurlError) as error:
         print(f"demo: {error}", file=sys.stderr)
@@ -84,6 +84,7 @@ def main():
     parser.add_argument("exercise", nargs="?", default="http", choices=EXERCISES, help="what the services speak [%(default)s]")
     parser.add_argument("--weft", required=True, metavar="PATH", help="the weft binary")
     parser.add_argument("--mtls", action="store_true", help="the nodes call each other by mutual TLS; --check proves it by a packet capture")
+    parser.add_argument("--traces", metavar="URL", help="an OTLP collector, such as http://127.0.0.1:4318, that gets all spans and metrics")
     parser.add_argument("--check", action="store_true", help="verify every answer; exit code 0 if all is well, else 1")
     options = parser.parse_args()
     sys.stdout.reconfigure(line_buffering=True)

@@ -35,6 +35,7 @@ LOG_TAIL_LINES = 20
 HERE = pathlib.Path(__file__).resolve().parent
 HELLOWORLD = HERE.parents[1] / "samples" / "helloworld" / "helloworld.py"
 PR_SET_PDEATHSIG = 1
+TRACES = "- kind: io.weft.otlp\n  url: @URL@\n  sampleRate: 1.0\n  metrics: true\n  intervalMs: 5000"
 LIBC = ctypes.CDLL(None, use_errno=True)
 
 
@@ -184,9 +185,10 @@ class Child:
 class Mesh:
     """All that the demo starts. Used on the main thread only: children are bound to the thread that starts them."""
 
-    def __init__(self, weft, exercise=EXERCISES["http"], mtls=False):
+    def __init__(self, weft, exercise=EXERCISES["http"], mtls=False, traces=None):
         self.weft = pathlib.Path(weft).resolve()
         self.exercise, self.mtls = exercise, mtls
+        self.traces = traces       # the URL of an OTLP collector that all spans go to
         self.authority = None      # mtls.Authority, with mtls
         self.folder = None
         self.signers = []
@@ -220,6 +222,7 @@ class Mesh:
         if self.authority:
             values = {"socket": self.authority.socket, "id": mtls.node_id(NODES.index(node) + 1), "pattern": mtls.PATTERN, "mode": mode}
         text = mtls.with_tls(template, values).replace("@IP@", node).replace("@DISCO@", str(self.disco))
+        text = text.replace("# @TRACES@", TRACES.replace("@URL@", self.traces) if self.traces else "")
         new = self.folder / "new.yaml"
         new.write_text(text)
         new.rename(self.node_file(node))

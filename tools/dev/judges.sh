@@ -43,6 +43,20 @@ node_judge() {
 	logged "$name" npm ci --prefix "$folder" --ignore-scripts --no-audit --no-fund && touch "$folder/node_modules"
 }
 
+# The Zipkin server that tests/scenario/test_traces.py asks, from Maven's repository. Its test is skipped where it can't be had.
+zipkin_version='3.5.1'
+zipkin_judge() {
+	local jar=$judges/zipkin-server-exec.jar
+	[ -e "$jar" ] && return 0
+	if ! command -v mvn >/dev/null || ! command -v java >/dev/null; then
+		echo "   without Zipkin: Java or Maven is not installed"
+		return 0
+	fi
+	mkdir -p $judges
+	logged zipkin nice mvn -q -B dependency:copy -DoutputDirectory="$PWD/$judges/zipkin" -Dmdep.stripVersion=true \
+		-Dartifact="io.zipkin:zipkin-server:$zipkin_version:jar:exec" && mv "$judges/zipkin/zipkin-server-exec.jar" "$jar"
+}
+
 # Builds what can be built here. 1 if something failed that should have gone well.
 build_judges() {
 	local lacks good=0

@@ -221,6 +221,7 @@ run_pytest() {
 }
 
 scenario_suite() {
+	zipkin_judge || true
 	pytest_suite scenario "$@"
 }
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* `admin`, `usage` and `telemetry`. */
+/* `admin` and `usage`. */
 #include "base/clock.h"
 #include "dialect/linkerd/linkerd_parts.h"
 
@@ -88,91 +88,3 @@ static const struct linkerd_key usage_keys[] = {
 };
 
 const struct linkerd_block linkerd_usage = { .name = "usage", .keys = usage_keys };
-
-/* ---- telemetry ---- */
-
-#undef AT
-#define AT(member) offsetof(struct telemetry_policy, member)
-
-/* Linkerd's prometheus telemeter serves any path of the admin server. */
-static void read_page(struct linkerd_load *load, const struct document_node *node, void *out)
-{
-	struct slice path;
-
-	if (!document_read_text(node, &path, load->problems))
-		return;
-	if (!slice_starts(path, SLICE("/")))
-		linkerd_problem(load, node, "must begin with `/`");
-	*(struct slice *)out = linkerd_copy(load, path);
-}
-
-static const struct linkerd_key common_keys[] = {
-	LINKERD_KEY_KIND,
-	{ "experimental", LINKERD_BOOL, LINKERD_NOWHERE, .says = "no effect: nothing here is experimental; false" },
-	{ 0 },
-};
-static const struct linkerd_block common_block = { .name = "any", .keys = common_keys };
-
-static const struct linkerd_key prometheus_keys[] = {
-	{ "path", LINKERD_READ, AT(prometheus_path), .read = read_page, .says = "of the page; /admin/metrics/prometheus" },
-	{ "prefix", LINKERD_TEXT_OR_EMPTY, AT(prometheus_prefix), .says = "of all names; empty" },
-	{ 0 },
-};
-static const struct linkerd_key recent_keys[] = {
-	{ "sampleRate", LINKERD_SHARE, AT(recent_sample_rate), .required = true, .says = "of all requests, 0 to 1" },
-	{ "capacity", LINKERD_COUNT, AT(recent_capacity), 1, 100000, .says = "how many are shown; 10" },
-	{ 0 },
-};
-static const struct linkerd_block prometheus_block = {
-	.name = "io.l5d.prometheus",
-	.keys = prometheus_keys,
-	.also = &common_block,
-};
-static const struct linkerd_block recent_block = {
-	.name = "io.l5d.recentRequests",
-	.keys = recent_keys,
-	.also = &common_block,
-};
-
-enum { PROMETHEUS, RECENT_REQUESTS };
-
-static const struct linkerd_kind telemetry_kinds[] = {
-	{ "io.l5d.prometheus", PROMETHEUS, &prometheus_block, "metrics as Prometheus reads them" },
-	{ "io.l5d.recentRequests", RECENT_REQUESTS, &recent_block, "the page /requests" },
-	LINKERD_KIND_LATER("io.l5d.influxdb"),
-	LINKERD_KIND_LATER("io.l5d.statsd"),
-	LINKERD_KIND_LATER("io.l5d.tracelog"),
-	LINKERD_KIND_LATER("io.l5d.zipkin"),
-	LINKERD_KIND_LATER("io.zipkin.http"),
-	{ 0 },
-};
-
-const struct linkerd_choice linkerd_telemetry = { .name = "telemetry[]", .kinds = telemetry_kinds };
-
-static void read_telemeter(struct linkerd_load *load, const struct document_node *node, struct telemetry_policy *telemetry)
-{
-	const struct linkerd_kind *kind = linkerd_read_kind(load, node, &linkerd_telemetry);
-
-	if (!kind)
-		return;
-
-	bool *on = kind->value == PROMETHEUS ? &telemetry->prometheus : &telemetry->recent_requests;
-
-	if (*on)
-		linkerd_problem(load, node, "there is more than one %s", kind->name);
-	*on = true;
-	linkerd_read_block(load, node, kind->block, telemetry);
-}
-
-void linkerd_read_telemetry(struct linkerd_load *load, const struct document_node *list, void *out)
-{
-	struct telemetry_policy *telemetry = out;
-
-	telemetry->prometheus_path = SLICE("/admin/metrics/prometheus");
-	telemetry->prometheus_prefix = SLICE("");
-	telemetry->recent_capacity = 10;
-	if (!document_expect(list, DOCUMENT_SEQUENCE, load->problems))
-		return;
-	for (uint32_t i = 0; i < list->count; i++)
-		read_telemeter(load, list->items[i], telemetry);
-}

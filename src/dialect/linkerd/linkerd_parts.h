@@ -11,7 +11,7 @@
 /* linkerd.c: the top level; struct snapshot */
 extern const struct linkerd_block linkerd_root;
 
-/* linkerd_admin.c: admin, usage, telemetry */
+/* linkerd_admin.c: admin, usage; linkerd_telemetry.c: telemetry */
 extern const struct linkerd_block linkerd_admin; /* struct admin_policy */
 extern const struct linkerd_block linkerd_usage; /* nothing is kept */
 extern const struct linkerd_choice linkerd_telemetry;

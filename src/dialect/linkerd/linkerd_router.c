@@ -257,6 +257,10 @@ static const struct linkerd_block propagator_block = { .name = "any", .keys = pr
 static const struct linkerd_kind propagator_kinds[] = {
 	{ "io.l5d.default", PROPAGATOR_L5D, &propagator_block, "l5d-ctx-trace" },
 	{ "io.l5d.zipkin", PROPAGATOR_B3, &propagator_block, "x-b3-traceid, x-b3-spanid, x-b3-parentspanid, x-b3-sampled, x-b3-flags" },
+	{ "io.weft.b3", PROPAGATOR_B3_SINGLE, &propagator_block, "b3, or the several headers, is read; b3 is written" },
+	{ "io.weft.w3c", PROPAGATOR_W3C, &propagator_block, "traceparent; tracestate goes on as it came" },
+	{ "io.weft.any", PROPAGATOR_ANY, &propagator_block,
+		"any of them is read; traceparent and l5d-ctx-trace are written, and B3 if that came" },
 	{ 0 },
 };
 static const struct linkerd_choice propagator_choice = { .name = "tracePropagator", .kinds = propagator_kinds, .usual = "io.l5d.default" };

@@ -141,7 +141,21 @@ static void kinds_are_known_not_yet_or_unknown(void **state)
 		{ ROUTER "namers: [{kind: [a]}]\n",
 			"f:2:17: namers[0].kind: unknown kind a sequence; there is io.l5d.fs, io.l5d.k8s, io.l5d.k8s.ns\n" },
 		{ ROUTER "telemetry: [{kind: io.l5d.zipkin}]\n",
-			"f:2:20: telemetry[0].kind: io.l5d.zipkin is not yet supported by weft (known from Linkerd 1.x)\n" },
+			"f:2:13: telemetry[0]: sends spans by Zipkin's scribe transport, which Zipkin has given up: add `url: "
+			"http://HOST:9411` of its "
+			"HTTP collector, or use kind io.zipkin.http\n" },
+		{ ROUTER "telemetry: [{kind: io.l5d.zipkin, url: 'http://zipkin'}, {kind: io.zipkin.http}]\n",
+			"f:2:58: telemetry[1]: there is more than one collector of Zipkin's\n" },
+		{ ROUTER "telemetry: [{kind: io.weft.otlp, url: 'ftp://c'}]\n",
+			"f:2:39: telemetry[0].url: `ftp://c` must begin with `http://` or `https://`\n" },
+		{ ROUTER "telemetry: [{kind: io.weft.otlp, url: 'http://c:0'}]\n",
+			"f:2:39: telemetry[0].url: `http://c:0` has no port from 1 to 65535 behind its colon\n" },
+		{ ROUTER "telemetry: [{kind: io.weft.otlp, url: 'http://:4318/'}]\n",
+			"f:2:39: telemetry[0].url: `http://:4318/` has no host\n" },
+		{ ROUTER "telemetry: [{kind: io.weft.otlp, url: 'http://c/?a=b'}]\n",
+			"f:2:39: telemetry[0].url: `http://c/?a=b` is to be a host and a path alone\n" },
+		{ ROUTER "telemetry: [{kind: io.l5d.statsd}]\n",
+			"f:2:20: telemetry[0].kind: io.l5d.statsd is not yet supported by weft (known from Linkerd 1.x)\n" },
 		{ HTTP "  interpreter: {kind: io.l5d.namerd}\n",
 			"f:4:23: routers[0].interpreter.kind: io.l5d.namerd is not yet supported by weft (known from "
 			"Linkerd 1.x)\n" },
@@ -183,7 +197,8 @@ static void kinds_are_known_not_yet_or_unknown(void **state)
 		{ "routers:\n- protocol: http\n  servers:\n  - port: 0\n    cors: {allowOrigins: ['*']}\n",
 			"f:5:11: routers[0].servers[0].cors: is only for servers with `grpcWeb: true`\n" },
 		{ HTTP "  tracePropagator: {kind: io.l5d.b3}\n",
-			"f:4:27: routers[0].tracePropagator.kind: unknown kind `io.l5d.b3`; there is io.l5d.default, io.l5d.zipkin\n" },
+			"f:4:27: routers[0].tracePropagator.kind: unknown kind `io.l5d.b3`; there is io.l5d.default, io.l5d.zipkin, "
+			"io.weft.b3, io.weft.w3c, io.weft.any\n" },
 		{ HTTP "  httpAccessLog: logs/\n", "f:4:18: routers[0].httpAccessLog: is not the path of a file\n" },
 		{ HTTP "  httpAccessLog: a\n  httpAccessLogRollPolicy: weekly(8)\n",
 			"f:5:28: routers[0].httpAccessLogRollPolicy: `weekly(8)` is not never, hourly, daily, weekly(1) to weekly(7), or a "

@@ -114,6 +114,56 @@ static void test_sampling(void **state)
 	}
 }
 
+static void test_one_header(void **state)
+{
+	static const struct {
+		const char *value;
+		bool whole;
+		uint64_t flags, parent;
+	} table[] = {
+		{ ID "-" SPAN, true, 0, 0xa2fb4a1d1a96d312 },
+		{ ID "-" SPAN "-1", true, TRACE_SAMPLING_KNOWN | TRACE_SAMPLED, 0xa2fb4a1d1a96d312 },
+		{ ID "-" SPAN "-0-" PARENT, true, TRACE_SAMPLING_KNOWN, 0x0020000000000001 },
+		{ HIGH ID "-" SPAN "-d-" PARENT, true, TRACE_DEBUG | TRACE_SAMPLING_KNOWN | TRACE_SAMPLED, 0x0020000000000001 },
+		{ "0", false, TRACE_SAMPLING_KNOWN, 0 },
+		{ "1", false, TRACE_SAMPLING_KNOWN | TRACE_SAMPLED, 0 },
+		{ "d", false, TRACE_DEBUG | TRACE_SAMPLING_KNOWN | TRACE_SAMPLED, 0 },
+		{ "", false, 0, 0 },
+		{ ID, false, 0, 0 },
+		{ ID "-", false, 0, 0 },
+		{ ID "-" ID "0-1", false, TRACE_SAMPLING_KNOWN | TRACE_SAMPLED, 0 },
+		{ "-" SPAN "-1", false, TRACE_SAMPLING_KNOWN | TRACE_SAMPLED, 0 },
+	};
+	struct trace trace;
+
+	(void)state;
+	for (unsigned i = 0; i < sizeof table / sizeof table[0]; i++) {
+		memset(&head, 0, sizeof head);
+		add("b3", table[i].value);
+		assert_true(b3_flags(&head) == table[i].flags);
+		assert_true(b3_read(&head, &trace) == table[i].whole);
+		if (table[i].whole)
+			assert_true(trace.id == 0x463ac35c9f6413ad && trace.span == 0xa2fb4a1d1a96d312 && trace.parent == table[i].parent);
+		b3_drop(&head);
+		assert_value("b3", NULL);
+	}
+}
+
+static void test_one_header_is_written(void **state)
+{
+	struct trace trace = { .span = 1, .parent = 2, .id = 3 };
+
+	(void)state;
+	assert_int_equal(0, b3_write_single(&head, &arena, &trace));
+	assert_value("b3", "0000000000000003-0000000000000001");
+	b3_drop(&head);
+	trace.flags = TRACE_SAMPLING_KNOWN;
+	trace.wide = true;
+	trace.id_high = 4;
+	assert_int_equal(0, b3_write_single(&head, &arena, &trace));
+	assert_value("b3", "00000000000000040000000000000003-0000000000000001-0-0000000000000002");
+}
+
 static void test_written_and_read_again(void **state)
 {
 	const struct trace trace = {
@@ -151,6 +201,8 @@ int main(void)
 		TEST(test_ids_are_read),
 		TEST(test_what_is_not_whole_is_none),
 		TEST(test_sampling),
+		TEST(test_one_header),
+		TEST(test_one_header_is_written),
 		TEST(test_written_and_read_again),
 	};
 
