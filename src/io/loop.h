@@ -61,16 +61,20 @@ static inline bool timer_is_set(const struct timer *timer)
 }
 
 /* A task runs once, soon: after the callback that is running now, before the next event is delivered (so that all that
- * one event causes on a connection can be sent in one system call). Tasks run in the order in which they were set. */
+ * one event causes on a connection can be sent in one system call). Tasks run in the order in which they were set.
+ *
+ * A late task waits for the end of the turn, so that what many events cause on one connection leaves together; where a turn is long,
+ * for some dozens of its events. All other tasks go before. */
 struct task {
 	struct task *next;
 	void (*run)(void *owner);
 	void *owner;
-	bool set;
+	bool set, late;
 };
 
 void task_init(struct task *task, void (*run)(void *owner), void *owner);
-void task_set(struct loop *loop, struct task *task); /* no effect when already set */
+void task_set(struct loop *loop, struct task *task);      /* no effect when already set */
+void task_set_late(struct loop *loop, struct task *task); /* the same */
 void task_cancel(struct loop *loop, struct task *task);
 
 #endif

@@ -21,9 +21,10 @@ enum {
 
 static const struct stream_events stream_events;
 
+/* Late: the frames of many streams, each caused by an event on a connection of its own, go out together. */
 void http2_session_touch(struct http2_session *h)
 {
-	task_set(h->session.loop, &h->task);
+	task_set_late(h->session.loop, &h->task);
 }
 
 void http2_session_end(struct http2_session *h, enum http2_closing how, enum reset why, int error)

@@ -5,7 +5,7 @@
  * received and holds the states of streams, http2_window.c says what the peer may send, http2_send.c writes. Where the ends differ:
  * http2_server.c, http2_client.c.
  *
- * As in HTTP/1, all that the exchange's calls cause is told from the session's task, behind the callback that is running. A stream
+ * As in HTTP/1, all that the exchange's calls cause is told from the session's task, here at the end of the loop's turn. A stream
  * may be released by whatever it is told; http2_session.telling says whether it still is there.
  *
  * Receiving, the peer's message on a stream (moved by http2_stream_receive_in):

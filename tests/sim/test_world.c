@@ -134,6 +134,37 @@ static void tasks_run_behind_the_callback_that_set_them(void **state)
 	world_free(&world);
 }
 
+static void timer_sets_late_task(void *owner)
+{
+	struct chain *chain = owner;
+	tell("timer");
+	task_set_late(chain->loop, &chain->first);
+	task_set(chain->loop, &chain->second);
+}
+
+static void late_tasks_run_behind_all_callbacks(void **state)
+{
+	(void)state;
+	struct world world;
+	world_new(&world, 2);
+	struct chain chain = { .loop = world.loop };
+	struct timer one, two;
+	task_init(&chain.first, run_first, &chain);
+	task_init(&chain.second, run_second, &chain);
+	timer_init(&one, timer_sets_late_task, &chain);
+	timer_init(&two, say, "other");
+	timer_set(world.loop, &one, loop_now(world.loop) + 1);
+	timer_set(world.loop, &two, loop_now(world.loop) + 1);
+	sim_run_for(world.sim, CLOCK_SECOND);
+	assert_story("timer second other first second ");
+	task_set_late(world.loop, &chain.first);
+	task_set_late(world.loop, &chain.second);
+	task_cancel(world.loop, &chain.first);
+	sim_run_for(world.sim, CLOCK_SECOND);
+	assert_story("second ");
+	world_free(&world);
+}
+
 static void stop_loop(void *owner)
 {
 	loop_stop(owner);
@@ -417,6 +448,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(timers_fire_in_order_at_their_time),
 		cmocka_unit_test(tasks_run_behind_the_callback_that_set_them),
+		cmocka_unit_test(late_tasks_run_behind_all_callbacks),
 		cmocka_unit_test(loop_run_ends_when_stopped),
 		cmocka_unit_test(a_stalled_process_runs_later),
 		cmocka_unit_test(plans_happen_at_their_time),

@@ -44,6 +44,8 @@ struct loop {
 	int64_t now;        /* of this turn */
 	struct task *tasks; /* first that is set */
 	struct task **tasks_end;
+	struct task *late; /* the same of the late ones */
+	struct task **late_end;
 	struct list again;   /* sources to be called next turn */
 	struct list buried;  /* closed in this turn */
 	struct list starved; /* streams that found no buffer */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The loop. One turn: wait; read the time; for each event its callback and the tasks that it set; what asked to be called
- * again; the timers that are due; then what was closed in between is given back.
+ * again; the late tasks; the timers that are due, and late tasks of theirs; then what was closed in between is given back.
  *
  * Events come before timers, so that a loop which was held up takes an answer that has arrived for an answer and not for a
  * timeout. Neither can starve the other: a turn has at most LOOP_EVENTS events and as many timers as were set. */
@@ -23,6 +23,8 @@ enum {
 	DEFAULT_BUFFERS = 65536,
 	DEFAULT_STREAMS = 1000000,
 	TASKS_AT_ONCE = 4096, /* then an event gets its turn: tasks that set each other can't stop the loop */
+	/* So many events may hold up the late tasks: what these send fills a buffer for each connection. */
+	LATE_BEHIND = 64,
 };
 
 static const int64_t starved_pause = 10 * CLOCK_MS;
@@ -92,6 +94,7 @@ int loop_new(const struct loop_options *options, struct loop **result)
 	uint32_t streams = options->max_streams ? options->max_streams : DEFAULT_STREAMS;
 	uint32_t buffers = options->max_buffers ? options->max_buffers : DEFAULT_BUFFERS;
 	loop->tasks_end = &loop->tasks;
+	loop->late_end = &loop->late;
 	list_init(&loop->again);
 	list_init(&loop->buried);
 	list_init(&loop->starved);
@@ -125,7 +128,7 @@ void loop_free(struct loop *loop)
 	CHECK_MAGIC(loop, LOOP_MAGIC);
 	tcp_drop_lingering(loop);
 	free_buried(loop);
-	CHECK(!loop->tasks);
+	CHECK(!loop->tasks && !loop->late);
 	CHECK(list_empty(&loop->channels));
 	CHECK(loop->others == 0);
 	timer_cancel(loop, &loop->starved_timer);
@@ -143,7 +146,7 @@ void loop_free(struct loop *loop)
 static int sleep_time(const struct loop *loop)
 {
 	int64_t next = timers_next(&loop->timers);
-	if (loop->tasks || !list_empty(&loop->again))
+	if (loop->tasks || loop->late || !list_empty(&loop->again))
 		return 0;
 	if (next == CLOCK_NEVER)
 		return -1;
@@ -151,6 +154,31 @@ static int sleep_time(const struct loop *loop)
 		return 0;
 	int64_t ms = (next - loop->now + CLOCK_MS - 1) / CLOCK_MS;
 	return ms > INT_MAX ? INT_MAX : (int)ms;
+}
+
+static void run_first(struct task **first, struct task ***end)
+{
+	struct task *task = *first;
+	*first = task->next;
+	if (!*first)
+		*end = first;
+	task->set = false;
+	task->run(task->owner);
+}
+
+void loop_run_all_tasks(struct loop *loop)
+{
+	for (int i = 0; loop->tasks && i < TASKS_AT_ONCE; i++)
+		run_first(&loop->tasks, &loop->tasks_end);
+}
+
+/* What these set runs too. */
+static void run_late(struct loop *loop)
+{
+	for (int i = 0; loop->late && i < TASKS_AT_ONCE; i++) {
+		run_first(&loop->late, &loop->late_end);
+		loop_run_tasks(loop);
+	}
 }
 
 static void call_again(struct loop *loop)
@@ -194,9 +222,13 @@ static void turn(struct loop *loop)
 			continue;
 		source->ready(source, loop->events[i].events);
 		loop_run_tasks(loop);
+		if (i % LATE_BEHIND == LATE_BEHIND - 1)
+			run_late(loop);
 	}
 	call_again(loop);
+	run_late(loop);
 	fire_timers(loop);
+	run_late(loop);
 	if (!list_empty(&loop->buried))
 		free_buried(loop);
 }
@@ -304,39 +336,39 @@ void task_init(struct task *task, void (*run)(void *owner), void *owner)
 	*task = (struct task){ .run = run, .owner = owner };
 }
 
-void task_set(struct loop *loop, struct task *task)
+static void append_task(struct task ***end, struct task *task, bool late)
 {
 	if (task->set)
 		return;
 	task->set = true;
+	task->late = late;
 	task->next = NULL;
-	*loop->tasks_end = task;
-	loop->tasks_end = &task->next;
+	**end = task;
+	*end = &task->next;
+}
+
+void task_set(struct loop *loop, struct task *task)
+{
+	append_task(&loop->tasks_end, task, false);
+}
+
+void task_set_late(struct loop *loop, struct task *task)
+{
+	append_task(&loop->late_end, task, true);
 }
 
 void task_cancel(struct loop *loop, struct task *task)
 {
 	if (!task->set)
 		return;
-	struct task **at = &loop->tasks;
+	struct task **at = task->late ? &loop->late : &loop->tasks;
+	struct task ***end = task->late ? &loop->late_end : &loop->tasks_end;
 	while (*at != task) {
 		CHECK(*at);
 		at = &(*at)->next;
 	}
 	*at = task->next;
-	if (loop->tasks_end == &task->next)
-		loop->tasks_end = at;
+	if (*end == &task->next)
+		*end = at;
 	task->set = false;
-}
-
-void loop_run_all_tasks(struct loop *loop)
-{
-	for (int i = 0; loop->tasks && i < TASKS_AT_ONCE; i++) {
-		struct task *task = loop->tasks;
-		loop->tasks = task->next;
-		if (!loop->tasks)
-			loop->tasks_end = &loop->tasks;
-		task->set = false;
-		task->run(task->owner);
-	}
 }

@@ -21,6 +21,7 @@ int loop_new(const struct loop_options *options, struct loop **result)
 	loop->process = process;
 	loop->busy_until = sim->now;
 	loop->last_task = &loop->first_task;
+	loop->last_late = &loop->first_late;
 	timers_init(&loop->timers);
 	random_init(&loop->random, random_u64(&sim->random));
 	list_init(&loop->ready);
@@ -43,7 +44,7 @@ static void check_closed(struct loop *loop)
 	CHECK(loop->datagrams == 0);
 	CHECK(loop->channels == 0);
 	CHECK(loop->timers.count == 0);
-	CHECK(loop->first_task == NULL);
+	CHECK(loop->first_task == NULL && loop->first_late == NULL);
 	CHECK(list_empty(&loop->ready));
 }
 
@@ -145,43 +146,69 @@ void task_init(struct task *task, void (*run)(void *owner), void *owner)
 	*task = (struct task){ .run = run, .owner = owner };
 }
 
-void task_set(struct loop *loop, struct task *task)
+static void append_task(struct task ***last, struct task *task, bool late)
 {
-	CHECK_MAGIC(loop, LOOP_MAGIC);
 	if (task->set)
 		return;
 	task->set = true;
+	task->late = late;
 	task->next = NULL;
-	*loop->last_task = task;
-	loop->last_task = &task->next;
+	**last = task;
+	*last = &task->next;
+}
+
+void task_set(struct loop *loop, struct task *task)
+{
+	CHECK_MAGIC(loop, LOOP_MAGIC);
+	append_task(&loop->last_task, task, false);
+}
+
+void task_set_late(struct loop *loop, struct task *task)
+{
+	CHECK_MAGIC(loop, LOOP_MAGIC);
+	append_task(&loop->last_late, task, true);
 }
 
 void task_cancel(struct loop *loop, struct task *task)
 {
 	if (!task->set)
 		return;
-	struct task **at = &loop->first_task;
+	struct task **at = task->late ? &loop->first_late : &loop->first_task;
+	struct task ***last = task->late ? &loop->last_late : &loop->last_task;
 	while (*at != task) {
 		CHECK(*at != NULL);
 		at = &(*at)->next;
 	}
 	*at = task->next;
-	if (loop->last_task == &task->next)
-		loop->last_task = at;
+	if (*last == &task->next)
+		*last = at;
 	task->set = false;
 	task->next = NULL;
 }
 
+static void run_first(struct task **first, struct task ***last)
+{
+	struct task *task = *first;
+	*first = task->next;
+	if (!*first)
+		*last = first;
+	task->set = false;
+	task->next = NULL;
+	task->run(task->owner);
+}
+
 void loop_run_tasks(struct loop *loop)
 {
-	for (unsigned i = 0; loop->first_task && i < TASKS_AT_ONCE && !loop_dead(loop); i++) {
-		struct task *task = loop->first_task;
-		loop->first_task = task->next;
-		if (!loop->first_task)
-			loop->last_task = &loop->first_task;
-		task->set = false;
-		task->next = NULL;
-		task->run(task->owner);
+	for (unsigned i = 0; loop->first_task && i < TASKS_AT_ONCE && !loop_dead(loop); i++)
+		run_first(&loop->first_task, &loop->last_task);
+}
+
+/* What these set runs too. */
+static void run_late(struct loop *loop)
+{
+	for (unsigned i = 0; loop->first_late && i < TASKS_AT_ONCE && !loop_dead(loop); i++) {
+		run_first(&loop->first_late, &loop->last_late);
+		loop_run_tasks(loop);
 	}
 }
 
@@ -246,7 +273,7 @@ static void fire_timers(struct loop *loop)
 
 static bool has_work(const struct loop *loop)
 {
-	return !list_empty(&loop->ready) || loop->first_task;
+	return !list_empty(&loop->ready) || loop->first_task || loop->first_late;
 }
 
 int64_t loop_next(const struct loop *loop)
@@ -274,8 +301,11 @@ static void run_turn(struct loop *loop)
 	if (timers_first)
 		fire_timers(loop);
 	tell_batch(loop);
-	if (!timers_first)
-		fire_timers(loop);
+	run_late(loop);
+	if (timers_first)
+		return;
+	fire_timers(loop);
+	run_late(loop);
 }
 
 void loop_turn(struct loop *loop)

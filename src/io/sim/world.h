@@ -117,6 +117,7 @@ struct loop {
 	int64_t buried;     /* when; it has no sim any more */
 	struct timers timers;
 	struct task *first_task, **last_task;
+	struct task *first_late, **last_late;
 	struct random random;
 	struct pool buffers, streams;
 	struct sim *sim;

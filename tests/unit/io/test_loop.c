@@ -206,6 +206,65 @@ static void tasks_run_between_callbacks(void **state)
 	rig_free(rig);
 }
 
+static void set_late_task_of(void *owner)
+{
+	struct chain *chain = owner;
+	trace_one("t");
+	task_set_late(chain->loop, &chain->task);
+}
+
+/* A late task waits for all callbacks of the turn, and for the tasks that these and it itself have set; it runs once. */
+static void late_tasks_run_behind_all_callbacks(void **state)
+{
+	(void)state;
+	struct rig *rig = start();
+	struct chain chain = { .loop = rig->loop };
+	struct timer second, third;
+	struct task other, cancelled;
+	task_init(&chain.task, trace_task, &chain);
+	task_init(&other, trace_one, "o");
+	task_init(&cancelled, trace_one, "c");
+	timer_init(&chain.timer, set_late_task_of, &chain);
+	timer_init(&second, trace_one, "2");
+	timer_init(&third, set_late_task_of, &chain);
+	timer_set(rig->loop, &chain.timer, 1);
+	timer_set(rig->loop, &second, 2);
+	timer_set(rig->loop, &third, 3);
+	rig_turns(rig, 1);
+	assert_string_equal(trace, "t2tk");
+	task_set_late(rig->loop, &chain.task);
+	task_set_late(rig->loop, &cancelled);
+	task_set(rig->loop, &other);
+	task_cancel(rig->loop, &cancelled);
+	rig_turns(rig, 1);
+	assert_string_equal(trace, "t2tkok");
+	rig_free(rig);
+}
+
+static void set_late_again(void *owner)
+{
+	struct chain *chain = owner;
+	chain->runs++;
+	task_set_late(chain->loop, &chain->task);
+}
+
+static void endless_late_tasks_starve_nothing(void **state)
+{
+	(void)state;
+	struct rig *rig = start();
+	struct chain chain = { .loop = rig->loop };
+	struct timer timer;
+	task_init(&chain.task, set_late_again, &chain);
+	timer_init(&timer, trace_one, "t");
+	task_set_late(rig->loop, &chain.task);
+	timer_set(rig->loop, &timer, loop_now(rig->loop));
+	rig_turns(rig, 3);
+	assert_string_equal(trace, "t");
+	assert_true(chain.runs > 3);
+	task_cancel(rig->loop, &chain.task);
+	rig_free(rig);
+}
+
 static void clocks_agree(void **state)
 {
 	(void)state;
@@ -232,6 +291,8 @@ int main(void)
 		cmocka_unit_test(tasks_run_in_order_and_once),
 		cmocka_unit_test(endless_tasks_and_timers_starve_nothing),
 		cmocka_unit_test(tasks_run_between_callbacks),
+		cmocka_unit_test(late_tasks_run_behind_all_callbacks),
+		cmocka_unit_test(endless_late_tasks_starve_nothing),
 		cmocka_unit_test(clocks_agree),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
