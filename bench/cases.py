@@ -23,6 +23,7 @@ class Case:
     grpc: bool = False
     client_certificates: bool = False
     early: bool = False         # the origin sends its head before the request has ended
+    silent: bool = False        # the origin answers nothing before it is told to, or the request has ended
     host: str = "bench"
 
     @property

@@ -17,19 +17,26 @@ CASES = (
     Case("idle-tls", "memory", "idle TLS 1.3 connections with client certificates", None, 2000, 1, "https", client_certificates=True),
     Case("idle-h2", "memory", "idle HTTP/2 connections", None, 2000, 1, "h2c", "h2c"),
     Case("streams", "memory", "10,000 concurrent streams over 100 connections", None, 100, 100, "h2c", "h2c", early=True),
+    Case("waiting", "memory", "the same, and no answer has begun", None, 100, 100, "h2c", "h2c", silent=True),
+    Case("waiting-h1", "memory", "the same, each on an HTTP/1.1 connection upstream", None, 100, 100, "h2c", "http", silent=True),
 )
 
 
-def hold(case, port, pki):
-    if case.streams > 1:
+def hold(case, port, pki, origin):
+    if case.streams == 1:
+        return held.idle(case, port, pki, case.connections)
+    if not case.silent:
         return held.streaming(case, port, case.connections, case.streams)
-    return held.idle(case, port, pki, case.connections)
+    if case.upstream == "h2c":
+        return held.waiting(case, port, case.connections, case.streams)
+    return held.waiting_at(origin, case, port, case.connections, case.streams)
 
 
 def sample(case, name, cores, folder):
     """A row for one peer, started anew."""
     pki = Pki(folder, case.host, case.message)
-    origin = start_origin(case, cores[0], folder)
+    asked = case.silent and case.upstream == "http"
+    origin = held.Origin(case) if asked else start_origin(case, cores[0], folder)
     running, connections = [origin], []
     try:
         peer = STARTERS[name](Setting(case, origin.port, cores[-1], folder, pki))
@@ -39,11 +46,13 @@ def sample(case, name, cores, folder):
             one.close()
         time.sleep(SETTLE_SECONDS)
         before = peer.resident_bytes()
-        connections = hold(case, peer.port, pki)
+        connections = hold(case, peer.port, pki, origin)
         time.sleep(SETTLE_SECONDS)
         added = peer.resident_bytes() - before
+        if asked:
+            origin.release()
         if case.streams > 1:
-            finish(connections, case.streams)
+            finish(connections, case.streams, ended=asked)
     finally:
         for one in connections:
             one.close()
@@ -55,9 +64,9 @@ def sample(case, name, cores, folder):
             "added_bytes_per_stream": round(added / case.connections / case.streams)}
 
 
-def finish(connections, streams):
-    """Every held stream is still one that ends well."""
-    for one in connections:
+def finish(connections, streams, ended):
+    """Every held stream is still one that ends well; ended: its request has."""
+    for one in connections if not ended else ():
         one.end(streams)
     for one in connections:
         one.wait(streams, streams)

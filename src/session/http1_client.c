@@ -41,12 +41,12 @@ static void begin_opaque(struct http1_session *h)
 
 static void tell_head(struct http1_session *h, struct http1_side *s)
 {
-	struct head *head = &s->head;
+	struct head *head = s->head;
 
 	if (head->status < 200 && head->status != 101) {
 		s->side.events->informational(&s->side, head);
 		if (h->side == s)
-			http1_side_forget_head(&s->side);
+			http1_session_drop_head(h, s);
 		return;
 	}
 	s->side.head = head;
@@ -74,8 +74,14 @@ static bool head(struct http1_session *h)
 		return false;
 	}
 	h->heard = true;
+	if (!s->head)
+		s->head = pool_get(&h->pools->heads);
+	if (!s->head) {
+		http1_session_end(h, CLOSING_NOW, RESET_OVERLOAD, ERROR_NO_MEMORY);
+		return false;
+	}
 	e = http1_parse_response(
-		&h->parser, h->input.buffer->bytes + h->input.at, bytes.length, (enum method)h->method, &s->head, &consumed);
+		&h->parser, h->input.buffer->bytes + h->input.at, bytes.length, (enum method)h->method, s->head, &consumed);
 	if (e == ERROR_INCOMPLETE) {
 		if (http1_receive_join(h, 502, "response head too large"))
 			return true;
@@ -83,7 +89,7 @@ static bool head(struct http1_session *h)
 			http1_session_end(h, CLOSING_NOW, RESET_PEER, ERROR_CLOSED);
 		return false;
 	}
-	if (e || (s->head.status == 101 && !is_upgrade(h, &s->head))) {
+	if (e || (s->head->status == 101 && !is_upgrade(h, s->head))) {
 		broken(h, h->parser.status, h->parser.reason);
 		return false;
 	}
@@ -219,12 +225,13 @@ static int open_side(struct session *session, const struct side_events *events, 
 	CHECK_MAGIC(h, HTTP1_SESSION_MAGIC);
 	if (!capacity(session))
 		return ERROR_BUSY;
-	s = pool_get(&h->pools->sides);
+	s = pool_get(&h->pools->client_sides);
 	if (!s)
 		return ERROR_LIMIT;
 	s->side = (struct side){ .ops = &side_ops, .events = events, .exchange = exchange, .session = session };
 	s->side.reused = session->exchanges > 0;
 	s->buffer = NULL;
+	s->head = NULL;
 	session->exchanges++;
 	h->side = s;
 	h->persistent = true;

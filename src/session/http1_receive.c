@@ -29,7 +29,8 @@ void http1_receive_follow(struct http1_session *h, const struct head *head)
 
 void http1_receive_keep(struct http1_session *h, struct http1_side *side, size_t length)
 {
-	http1_side_forget_head(&side->side);
+	if (side->buffer)
+		buffer_unref(side->buffer);
 	side->buffer = buffer_ref(h->input.buffer);
 	input_skip(&h->input, length);
 }
@@ -210,7 +211,7 @@ static bool opaque(struct http1_session *h)
 /* The exchange has taken the upgrade out of the request: then it is an ordinary one. */
 static bool held(struct http1_session *h)
 {
-	const struct head *head = &h->side->head;
+	const struct head *head = h->side->head;
 
 	if (head->method == METHOD_CONNECT || (head->upgrades && head_has(head, FIELD_UPGRADE)))
 		return false;

@@ -104,7 +104,7 @@ static void broken(struct http1_session *h, unsigned status, const char *reason)
 static void open_exchange(struct http1_session *h)
 {
 	struct http1_side *s = h->side;
-	const struct head *head = &s->head;
+	const struct head *head = s->head;
 
 	h->method = head->method;
 	h->version = head->version;
@@ -120,18 +120,19 @@ static void open_exchange(struct http1_session *h)
 
 static struct http1_side *side_for_parsing(struct http1_session *h)
 {
-	struct http1_side *s = h->parsing;
+	struct http1_server_side *s;
 
-	if (s)
-		return s;
+	if (h->parsing)
+		return h->parsing;
 	s = pool_get(&h->pools->sides);
 	if (!s)
 		return NULL;
-	s->side = (struct side){ .ops = &side_ops, .session = &h->session, .head = &s->head };
-	s->buffer = NULL;
-	h->parsing = s;
+	s->side.side = (struct side){ .ops = &side_ops, .session = &h->session, .head = &s->head };
+	s->side.buffer = NULL;
+	s->side.head = &s->head;
+	h->parsing = &s->side;
 	http1_parser_restart(&h->parser);
-	return s;
+	return h->parsing;
 }
 
 static void head_incomplete(struct http1_session *h)
@@ -171,7 +172,7 @@ static bool head(struct http1_session *h)
 		refuse(h, 503, "too many requests at once", RESET_OVERLOAD, ERROR_LIMIT);
 		return false;
 	}
-	e = http1_parse_request(&h->parser, h->input.buffer->bytes + h->input.at, bytes.length, &s->head, &consumed);
+	e = http1_parse_request(&h->parser, h->input.buffer->bytes + h->input.at, bytes.length, s->head, &consumed);
 	if (e == ERROR_INCOMPLETE) {
 		if (http1_receive_join(h, 431, "request head too large"))
 			return true;

@@ -198,7 +198,7 @@ static void free_session(struct http1_session *h)
 	struct session_pools *pools = h->pools;
 
 	h->magic = 0;
-	pool_put(&pools->sessions, h);
+	pool_put(h->plain ? &pools->plain_sessions : &pools->sessions, h);
 }
 
 static void close_stream(struct http1_session *h, enum closing how)
@@ -248,10 +248,8 @@ static void take_down(struct http1_session *h)
 	task_cancel(session->loop, &h->task);
 	http1_session_stop_times(h);
 	input_drop(&h->input);
-	if (h->parsing) {
-		http1_side_forget_head(&h->parsing->side);
-		pool_put(&h->pools->sides, h->parsing);
-	}
+	if (h->parsing)
+		http1_session_put_side(h, h->parsing);
 	h->parsing = NULL;
 	if (h->side)
 		tell_side(h);
@@ -470,14 +468,17 @@ int http1_session_new(struct session_pools *pools, struct stream *stream, const 
 	const struct http1_role *role, struct http1_session **h)
 {
 	struct http1_session *new;
+	bool plain;
 
 	CHECK_MAGIC(pools, SESSION_POOLS_MAGIC);
-	new = pool_get(&pools->sessions);
+	/* A server's becomes what its client speaks, a secured client's what was agreed upon. */
+	plain = !role->is_server && !stream->ops->security;
+	new = pool_get(plain ? &pools->plain_sessions : &pools->sessions);
 	if (!new) {
 		stream_close(stream);
 		return ERROR_LIMIT;
 	}
-	*new = (struct http1_session){ .magic = HTTP1_SESSION_MAGIC, .role = role, .pools = pools };
+	*new = (struct http1_session){ .magic = HTTP1_SESSION_MAGIC, .plain = plain, .role = role, .pools = pools };
 	init_session(new, events, owner, counters, ops, stream);
 	input_init(&new->input);
 	output_init(&new->output, stream, loop_buffers(pools->loop));
@@ -541,13 +542,26 @@ void http1_side_resume(struct side *side)
 	http1_session_touch(h);
 }
 
+void http1_session_drop_head(struct http1_session *h, struct http1_side *side)
+{
+	if (side->buffer)
+		buffer_unref(side->buffer);
+	side->buffer = NULL;
+	if (h->role->is_server || !side->head)
+		return;
+	pool_put(&h->pools->heads, side->head);
+	side->head = side->side.head = NULL;
+}
+
+void http1_session_put_side(struct http1_session *h, struct http1_side *side)
+{
+	http1_session_drop_head(h, side);
+	pool_put(h->role->is_server ? &h->pools->sides : &h->pools->client_sides, side);
+}
+
 void http1_side_forget_head(struct side *side)
 {
-	struct http1_side *s = (struct http1_side *)(void *)side;
-
-	if (s->buffer)
-		buffer_unref(s->buffer);
-	s->buffer = NULL;
+	http1_session_drop_head(http1_session_of(side->session), (struct http1_side *)(void *)side);
 }
 
 void http1_side_release(struct side *side, enum reset why)
@@ -557,10 +571,9 @@ void http1_side_release(struct side *side, enum reset why)
 
 	CHECK_MAGIC(h, HTTP1_SESSION_MAGIC);
 	CHECK(h->side == s);
-	http1_side_forget_head(side);
 	h->side = NULL;
 	h->paused = h->blocked = false;
-	pool_put(&h->pools->sides, s);
+	http1_session_put_side(h, s);
 	if (h->told_closed)
 		free_session(h);
 	else if (h->closing == CLOSING_NOT)

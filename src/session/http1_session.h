@@ -80,10 +80,17 @@ enum http1_becomes {
 
 struct http1_session;
 
+/* A head is large, and filled in by the parser alone. A server's lies behind its side, a client's is there from the response's first
+ * byte until it is forgotten: a request that waits for its answer holds none. */
 struct http1_side {
 	struct side side;
 	struct buffer *buffer; /* holds the head's bytes; NULL: forgotten */
-	struct head head;      /* large, filled in by the parser alone */
+	struct head *head;     /* client: NULL: none */
+};
+
+struct http1_server_side {
+	struct http1_side side; /* first */
+	struct head head;
 };
 
 /* What differs between the ends. All are called from the loop. */
@@ -114,6 +121,7 @@ struct http1_session {
 	uint8_t version;    /* enum version: server: the client's */
 	uint8_t why;        /* enum reset: of the open side, when closing */
 	uint8_t becomes;    /* enum http1_becomes: in the task */
+	bool plain;         /* it stays HTTP/1 */
 	bool detects;       /* it is not known yet whether this is HTTP/1: before the server's first bytes, or the agreed protocol */
 	bool detected;      /* server: by its first bytes: what speaks neither is not answered, only closed */
 	bool upgradable;    /* server: its next request may ask for HTTP/2 */
@@ -182,6 +190,10 @@ void http1_session_end(struct http1_session *h, enum closing how, enum reset why
 void http1_session_touch(struct http1_session *h);
 /* Whether the exchange is over in both directions. */
 bool http1_session_complete(const struct http1_session *h);
+/* Gives a side's memory back, with its head. */
+void http1_session_put_side(struct http1_session *h, struct http1_side *side);
+/* The head told, and what it lies in, are not needed any more. */
+void http1_session_drop_head(struct http1_session *h, struct http1_side *side);
 /* Makes ready for the next exchange on the connection. */
 void http1_session_renew(struct http1_session *h);
 /* A connection is there: addresses and counters. */

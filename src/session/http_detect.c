@@ -122,7 +122,7 @@ static bool is_complete(const struct http1_session *h, const struct head *head)
 
 bool http_detect_upgrade(struct http1_session *h)
 {
-	struct head *head = &h->parsing->head;
+	struct head *head = h->parsing->head;
 	struct http2_settings settings;
 
 	if (!h->upgradable)
@@ -153,7 +153,7 @@ static void say_switching(struct output *output)
 /* The request that asked for it is stream 1. */
 static void open_upgraded(struct http2_session *h, struct http1_side *side)
 {
-	struct head *head = &side->head;
+	struct head *head = side->head;
 	struct http2_settings settings = h->peer;
 	struct piece body = { 0 };
 

@@ -17,7 +17,10 @@ int session_pools_new(struct loop *loop, uint32_t max_sessions, uint32_t max_sid
 	new->magic = SESSION_POOLS_MAGIC;
 	new->loop = loop;
 	pool_init(&new->sessions, "session", session_size, max_sessions);
-	pool_init(&new->sides, "side", sizeof(struct http1_side), max_sides);
+	pool_init(&new->plain_sessions, "plain session", sizeof(struct http1_session), max_sessions);
+	pool_init(&new->sides, "side", sizeof(struct http1_server_side), max_sides);
+	pool_init(&new->client_sides, "client's side", sizeof(struct http1_side), max_sides);
+	pool_init(&new->heads, "response head", sizeof(struct head), max_sides);
 	buffer_pool_init_large(&new->large_buffers, "large buffer", SESSION_LARGE_BUFFERS);
 	pool_init(&new->http2_streams, "http2 stream", sizeof(struct http2_stream), max_sides);
 	pool_init(&new->http2_heads, "http2 head", sizeof(struct http2_head), max_sides);
@@ -46,7 +49,10 @@ void session_pools_free(struct session_pools *pools)
 	pool_fini(&pools->http2_heads);
 	pool_fini(&pools->http2_streams);
 	pool_fini(&pools->large_buffers);
+	pool_fini(&pools->heads);
+	pool_fini(&pools->client_sides);
 	pool_fini(&pools->sides);
+	pool_fini(&pools->plain_sessions);
 	pool_fini(&pools->sessions);
 	pools->magic = 0;
 	memory_free(pools);

@@ -11,7 +11,10 @@ struct session_pools {
 	uint32_t magic;
 	struct loop *loop;
 	struct pool sessions;          /* struct http1_session or http2_session: a connection may become the other */
-	struct pool sides;             /* struct http1_side */
+	struct pool plain_sessions;    /* struct http1_session: of those that can't */
+	struct pool sides;             /* struct http1_server_side */
+	struct pool client_sides;      /* struct http1_side */
+	struct pool heads;             /* struct head: of responses */
 	struct pool large_buffers;     /* of heads that outgrow one of the loop's buffers, being received or sent */
 	struct pool http2_streams;     /* struct http2_stream */
 	struct pool http2_heads;       /* struct http2_head */
