@@ -120,8 +120,10 @@ static const struct command commands[] = {
 		"\n"
 		"Exit code 0; 2 for wrong usage, or a proxy that can't be asked or has left. See docs/see.md.",
 		cli_tap, NULL },
-	{ "explain", "FILE.yaml | --admin ADDRESS [--router LABEL] [-H 'Name: value']... [-o text|json] [METHOD] URL",
-		"Says where a request would go, and which line of the configuration decides it",
+	{ "explain",
+		"FILE.yaml | --admin ADDRESS [--router LABEL] [-H 'Name: value']... [-o text|json] [METHOD] URL\n"
+		"       weft explain --admin ADDRESS --id ID [-o text|json]",
+		"Says where a request would go, and which line of the configuration decides it; or what became of one",
 		"URL is http://HOST/PATH, or a path with -H 'Host: ...'. Nothing is sent: the request is named, looked up and bound\n"
 		"by the proxy's own functions, which write down each step.\n"
 		"\n"
@@ -129,6 +131,8 @@ static const struct command commands[] = {
 		"  --admin ADDRESS    as a running proxy sees it, with the health of its endpoints\n"
 		"  --router LABEL     the router that gets the request; the first\n"
 		"  -H 'Name: value'   a field of the request, l5d-dtab for example; several times\n"
+		"  --id ID            of a request that this proxy had, by its l5d-reqid or the id of its trace: each attempt with its\n"
+		"                     time and outcome, who ended it, and what was not chosen and why; of the newest 4,096 a worker\n"
 		"\n"
 		"Exit code 0 when there are endpoints to go to, 1 when the proxy would answer by itself, 2 when it can't be told.",
 		cli_explain, NULL },

@@ -162,11 +162,16 @@ static void ask_explain(struct question *question)
 	explain_start(binder, router, text_slice(&question->head), answered, question);
 }
 
-/* The head of the request that is asked about is the body, or the parameter `request`. */
+/* The head of the request that is asked about is the body, or the parameter `request`; or it was sent, and `id` is its trace's. */
 void page_explain(struct request *request)
 {
 	struct question *question = question_new(request, ask_explain);
 
+	if (request_parameter(request, "id", &question->path)) {
+		question->ask = ask_past;
+		question_send(question);
+		return;
+	}
 	request_parameter(request, "router", &question->router);
 	if (request->method == METHOD_POST)
 		text_append(&question->head, text_slice(&request->body));

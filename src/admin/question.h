@@ -28,4 +28,7 @@ void question_send(struct question *question);
 /* Control thread. Takes the question. */
 void question_answer(struct question *question);
 
+/* record_pages.c: for /explain.json of a request that was sent; question->path is its trace's id. */
+void ask_past(struct question *question);
+
 #endif

@@ -77,9 +77,11 @@ void tappings_free(struct admin *admin);
 /* openmetrics_page.c */
 void page_openmetrics(struct request *request);
 
-/* live_pages.c: what the live sets and the rings hold, for the dashboard. */
-void page_endpoints(struct request *request);
+/* record_pages.c: what the rings of records hold. */
 void page_requests_json(struct request *request);
+
+/* live_pages.c: what the live sets hold, for the dashboard. */
+void page_endpoints(struct request *request);
 void page_process(struct request *request);
 
 /* assets.c: the dashboard, which may be built without. The shell is the one HTML page of all its views. */

@@ -203,3 +203,18 @@ struct health_story health_tell(const struct health *health)
 	}
 	return story;
 }
+
+const char *health_text(const struct health_story *story)
+{
+	switch (story->state) {
+	case HEALTH_ALIVE:
+		return "alive";
+	case HEALTH_DEAD:
+		return "out";
+	case HEALTH_PROBING:
+		return "probing";
+	case HEALTH_FAILING:
+		break;
+	}
+	return "failing";
+}

@@ -83,6 +83,8 @@ struct health_story {
 	int64_t removed_at; /* when it was taken out, the last time that it was alive; 0: never */
 };
 struct health_story health_tell(const struct health *health);
+/* Its state in one word, wherever people see it: "alive", "out", "probing", "failing" (its checks). Static. */
+const char *health_text(const struct health_story *story);
 
 /* health_available for what is not alive. */
 bool health_probe_due(const struct health *health, int64_t now);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* weft explain: where a request would go and why, by a configuration or as a running proxy sees it. What is shown is what
- * proxy/explain.h writes, here or in the proxy that is asked. */
+/* weft explain: where a request would go and why, by a configuration or as a running proxy sees it; or what became of one that such a
+ * proxy has seen. What is shown is what proxy/explain.h writes, here or in the proxy that is asked. */
 #include <stdio.h>
 
 #include "base/memory.h"
@@ -19,7 +19,7 @@
 enum { MOST_WORDS = 3, ADMIN_PORT = 9990, INDENT = 2 };
 
 struct asking {
-	const char *file, *admin, *router;
+	const char *file, *admin, *router, *id;
 	struct text head; /* of the request that is asked about */
 	struct loop *loop;
 	struct text json; /* the answer */
@@ -198,10 +198,12 @@ static int ask_proxy(struct asking *asking)
 		cli_complain("weft explain: cannot start: %s", error_text(e));
 		return 2;
 	}
-	text_format(&target, "/explain.json?router=");
-	add_encoded(&target, slice_of(asking->router ? asking->router : ""));
-	text_format(&target, "&request=");
-	add_encoded(&target, text_slice(&asking->head));
+	text_format(&target, asking->id ? "/explain.json?id=" : "/explain.json?router=");
+	add_encoded(&target, slice_of(asking->id ? asking->id : asking->router ? asking->router : ""));
+	if (!asking->id) {
+		text_format(&target, "&request=");
+		add_encoded(&target, text_slice(&asking->head));
+	}
 	fetch_init(&asking->fetch, asking->loop, asking->pools, &events, asking);
 	e = fetch_start(&asking->fetch, network_host(), &address, text_slice(&target), &limits);
 	if (!e) {
@@ -309,6 +311,17 @@ static void show_rules(struct page *page, const struct document_node *rules)
 	}
 }
 
+/* Whether a request that was sent went there. */
+static void show_choice(struct page *page, const struct document_node *node)
+{
+	struct slice why = text_at(node, "why");
+
+	if (document_get(node, "chosen"))
+		text_append(&page->out, SLICE("  <- chosen"));
+	else if (why.length)
+		text_format(&page->out, "  not chosen: %.*s", SLICE_ARGS(why));
+}
+
 static void show_leaf(struct page *page, const struct document_node *leaf, const char *label)
 {
 	const struct document_node *endpoints = document_get(leaf, "endpoints");
@@ -319,14 +332,19 @@ static void show_leaf(struct page *page, const struct document_node *leaf, const
 	text_append(&page->out, text_at(leaf, "client"));
 	if (share < 1)
 		text_format(&page->out, "  for %.3g %%", 100 * share);
-	text_format(&page->out, "  by %.*s, endpoints: %.*s\n", SLICE_ARGS(text_at(leaf, "balancer")), SLICE_ARGS(text_at(leaf, "state")));
+	text_format(&page->out, "  by %.*s, endpoints: %.*s", SLICE_ARGS(text_at(leaf, "balancer")), SLICE_ARGS(text_at(leaf, "state")));
+	if (text_at(leaf, "why").length)
+		show_choice(page, leaf);
+	text_append(&page->out, SLICE("\n"));
 	show_rules(page, document_get(leaf, "rules"));
 	for (uint32_t i = 0; endpoints && i < endpoints->count; i++) {
 		const struct document_node *endpoint = endpoints->items[i];
 
 		show_label(page, "");
-		text_format(&page->out, "  %.*s  weight %.*s  %.*s\n", SLICE_ARGS(text_at(endpoint, "address")),
+		text_format(&page->out, "  %.*s  weight %.*s  %.*s", SLICE_ARGS(text_at(endpoint, "address")),
 			SLICE_ARGS(text_at(endpoint, "weight")), SLICE_ARGS(text_at(endpoint, "state")));
+		show_choice(page, endpoint);
+		text_append(&page->out, SLICE("\n"));
 	}
 }
 
@@ -348,9 +366,11 @@ static void show(struct page *page, const struct document_node *root)
 	const struct document_node *service = document_get(root, "service"), *verdict = document_get(root, "verdict");
 
 	page->file = text_at(router, "file");
-	show_label(page, "request");
-	text_format(&page->out, "%.*s %.*s, host %.*s\n", SLICE_ARGS(text_at(request, "method")), SLICE_ARGS(text_at(request, "target")),
-		SLICE_ARGS(text_at(request, "authority")));
+	if (request) {
+		show_label(page, "request");
+		text_format(&page->out, "%.*s %.*s, host %.*s\n", SLICE_ARGS(text_at(request, "method")),
+			SLICE_ARGS(text_at(request, "target")), SLICE_ARGS(text_at(request, "authority")));
+	}
 	show_label(page, "router");
 	text_append(&page->out, text_at(router, "label"));
 	show_place(page, router);
@@ -378,6 +398,82 @@ static void show(struct page *page, const struct document_node *root)
 	}
 }
 
+/* ---- a request that was sent ---- */
+
+static double number_at(const struct document_node *map, const char *key)
+{
+	double number = 0;
+
+	if (document_get(map, key))
+		document_read_number(document_get(map, key), 0, 1e15, &number, NULL);
+	return number;
+}
+
+static void show_tries(struct page *page, const struct document_node *tries)
+{
+	char label[16];
+
+	for (uint32_t i = 0; tries && i < tries->count; i++) {
+		const struct document_node *try = tries->items[i];
+		struct slice status = text_at(try, "status"), endpoint = text_at(try, "endpoint");
+
+		snprintf(label, sizeof label, "attempt %u", i + 1);
+		show_label(page, label);
+		text_format(&page->out, "%.*s  ", SLICE_ARGS(endpoint.length ? endpoint : SLICE("?")));
+		if (document_get(try, "began_us"))
+			text_format(&page->out, "at %.3f ms, ", number_at(try, "began_us") / 1000);
+		text_format(&page->out, "took %.3f ms: %.*s%s%.*s", number_at(try, "took_us") / 1000, SLICE_ARGS(text_at(try, "outcome")),
+			status.length ? " " : "", SLICE_ARGS(status));
+		if (document_get(try, "again_after_us"))
+			text_format(&page->out, "; again after %.3f ms", number_at(try, "again_after_us") / 1000);
+		text_append(&page->out, SLICE("\n"));
+	}
+}
+
+/* The first line of a text of several. */
+static struct slice first_line(struct slice text)
+{
+	return slice_make(text.at, slice_find(text, '\n'));
+}
+
+static void show_story(struct page *page, const struct document_node *story)
+{
+	const struct document_node *flags = document_get(story, "flags"), *now = document_get(story, "now");
+	struct slice reloaded = text_at(story, "reloaded_since"), why = first_line(text_at(story, "why"));
+	char when[CLOCK_TEXT];
+
+	clock_format((int64_t)number_at(story, "at_ms") * CLOCK_MS, when);
+	show_label(page, "request");
+	text_format(&page->out, "at %s, router %.*s, trace %.*s\n", when, SLICE_ARGS(text_at(story, "router")),
+		SLICE_ARGS(text_at(story, "trace")));
+	show_tries(page, document_get(story, "tries"));
+	show_label(page, "ended");
+	text_format(&page->out, "by the %.*s after %.3f ms, status %.*s", SLICE_ARGS(text_at(story, "ended_by")),
+		number_at(story, "duration_us") / 1000, SLICE_ARGS(text_at(story, "status")));
+	for (uint32_t i = 0; flags && i < flags->count; i++)
+		text_format(&page->out, "%s%.*s", i ? ", " : "; ", SLICE_ARGS(flags->items[i]->text));
+	text_append(&page->out, SLICE("\n"));
+	if (why.length) {
+		show_label(page, "");
+		text_format(&page->out, "%.*s\n", SLICE_ARGS(why));
+	}
+	if (slice_equal(reloaded, SLICE("true"))) {
+		show_label(page, "");
+		text_append(&page->out, SLICE("the configuration was loaded anew since; what follows is by the present one\n"));
+	}
+	if (now)
+		show(page, now);
+}
+
+static void show_stories(struct page *page, const struct document_node *stories)
+{
+	for (uint32_t i = 0; i < stories->count; i++) {
+		if (i)
+			text_append(&page->out, SLICE("\n"));
+		show_story(page, stories->items[i]);
+	}
+}
+
 static int print(const struct asking *asking, bool as_json)
 {
 	struct document *document;
@@ -392,8 +488,13 @@ static int print(const struct asking *asking, bool as_json)
 		cli_complain("weft explain: the answer (status %u) is not what this weft understands", asking->status);
 		return 2;
 	}
-	error = text_at(document_root(document), "error");
-	if (error.length) {
+	error = asking->id && asking->status == 200 ? (struct slice){ 0 } : text_at(document_root(document), "error");
+	if (asking->id && asking->status == 200) {
+		if (as_json)
+			text_format(&page.out, "%.*s\n", SLICE_ARGS(text_slice(&asking->json)));
+		else
+			show_stories(&page, document_root(document));
+	} else if (error.length) {
 		cli_complain("weft explain: %.*s", SLICE_ARGS(error));
 		result = 2;
 	} else if (!document_get(document_root(document), "request")) {
@@ -404,13 +505,37 @@ static int print(const struct asking *asking, bool as_json)
 	} else {
 		show(&page, document_root(document));
 	}
-	if (!result && text_at(document_get(document_root(document), "verdict"), "status").length)
+	if (!result && !asking->id && text_at(document_get(document_root(document), "verdict"), "status").length)
 		result = 1;
 	file_print(false, text_slice(&page.out));
 	text_free(&page.out);
 	document_free(document);
 	problem_fini(&problems);
 	return result;
+}
+
+/* What is asked, from the words that are no options. */
+static bool read_question(struct asking *asking, const char *const *words, const struct argument_values *headers)
+{
+	const char *method = "GET";
+	unsigned at = 0;
+
+	if (asking->id) {
+		if (asking->admin && !words[0])
+			return true;
+		cli_complain("weft explain: --id asks a running proxy: weft explain --admin ADDRESS --id ID");
+		return false;
+	}
+	if (!asking->admin)
+		asking->file = words[at++];
+	if (at + 1 < MOST_WORDS && words[at] && words[at + 1])
+		method = words[at++];
+	if (at >= MOST_WORDS || !words[at]) {
+		cli_complain("weft explain: which request? usage: weft explain FILE.yaml [-H 'Name: value']... [METHOD] URL");
+		return false;
+	}
+	make_head(asking, method, words[at], headers);
+	return true;
 }
 
 int cli_explain(int count, char **arguments)
@@ -422,24 +547,16 @@ int cli_explain(int count, char **arguments)
 	const struct argument table[] = {
 		{ "--admin", .value = &asking.admin },
 		{ "--router", .value = &asking.router },
+		{ "--id", .value = &asking.id },
 		{ "-H", .values = &headers },
 		{ "-o", .value = &output, .choices = outputs },
 		{ .name = NULL },
 	};
-	unsigned at = 0;
 	int format = 0, e;
 
-	if (!arguments_read("explain", count, arguments, table, words, 1, MOST_WORDS) ||
-		(output && !arguments_choice("explain", "-o", output, outputs, &format)))
+	if (!arguments_read("explain", count, arguments, table, words, 0, MOST_WORDS) ||
+		(output && !arguments_choice("explain", "-o", output, outputs, &format)) || !read_question(&asking, words, &headers))
 		return 2;
-	if (!asking.admin)
-		asking.file = words[at++];
-	const char *method = at + 1 < MOST_WORDS && words[at] && words[at + 1] ? words[at++] : "GET";
-	if (at >= MOST_WORDS || !words[at]) {
-		cli_complain("weft explain: which request? usage: weft explain FILE.yaml [-H 'Name: value']... [METHOD] URL");
-		return 2;
-	}
-	make_head(&asking, method, words[at], &headers);
 	e = loop_new(&(struct loop_options){ .name = "explain" }, &asking.loop);
 	if (e) {
 		cli_complain("weft explain: cannot start: %s", error_text(e));

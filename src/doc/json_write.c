@@ -58,6 +58,12 @@ static void begin_value(struct json_writer *writer)
 	}
 }
 
+void json_write_json(struct json_writer *writer, struct slice json)
+{
+	begin_value(writer);
+	text_append(writer->out, json);
+}
+
 static void open_level(struct json_writer *writer, uint8_t level, struct slice bracket)
 {
 	begin_value(writer);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* observe/record.h: what an exchange leaves behind: a decision record of 64 bytes, always; and a recent request, sampled.
+/* observe/record.h: what an exchange leaves behind: a decision record of 64 bytes, always; notes, when there is more to say (a failed
+ * attempt, a dtab of its own, an answer from here); and a recent request, sampled.
  *
  * Written by the worker at the end of an exchange into its rings (observe/ring.h), read by the admin thread.
  */
@@ -26,6 +27,7 @@ enum response_flag {
 	FLAG_LOCAL_REPLY = 1 << 11,        /* the proxy made the response */
 	FLAG_RETRIED = 1 << 12,
 	FLAG_FORCED = 1 << 13, /* picked though not available */
+	FLAG_OWN_DTAB = 1 << 14,
 };
 
 struct record {
@@ -44,10 +46,40 @@ struct record {
 	uint16_t request_kib; /* body bytes / 1024, at most 65535 */
 	uint16_t response_kib;
 	uint8_t method;
-	uint8_t spare[5];
+	uint8_t identifier; /* which of the router's named it, its index + 1; 0: none did */
+	uint32_t number;    /* of its worker's exchanges, modulo 2^32: its notes have the same */
 };
 
 _Static_assert(sizeof(struct record) == 64, "a decision record is one cache line");
+
+enum note_kind {
+	NOTE_ATTEMPT, /* one that another followed */
+	NOTE_DTAB,    /* text: what came with the request */
+	NOTE_ANSWER,  /* text: what weft answered in an endpoint's place */
+};
+
+enum { NOTE_TEXT = 240 };
+
+/* Texts are cut at NOTE_TEXT bytes. */
+struct note {
+	uint32_t number; /* of the record that it belongs to */
+	uint8_t kind;    /* enum note_kind */
+	uint8_t length;  /* of the text */
+	uint16_t status; /* NOTE_ATTEMPT: of the response that was not passed on; 0: none came */
+	union {
+		struct {
+			uint64_t client;
+			struct address endpoint;
+			uint32_t began_us; /* after the request came */
+			uint32_t took_us;
+			uint32_t wait_us; /* from its end to the next one's beginning, as planned */
+			uint8_t outcome;  /* enum outcome (proxy/outcome.h) */
+		} attempt;
+		char text[NOTE_TEXT];
+	};
+};
+
+_Static_assert(sizeof(struct note) % 8 == 0, "rings hold whole words");
 
 enum { RECENT_NAME = 120 };
 

@@ -5,6 +5,7 @@
 #include "proxy/access.h"
 #include "proxy/answer.h"
 #include "proxy/l5d.h"
+#include "proxy/notes.h"
 #include "proxy/rpc.h"
 #include "proxy/web.h"
 #include "wire/websocket.h"
@@ -361,10 +362,12 @@ void exchange_attempt_failed(struct exchange *exchange, enum outcome outcome, in
 	if (!exchange->request_ended)
 		pause_down(exchange);
 	if ((outcome == OUTCOME_CONNECT || outcome == OUTCOME_REFUSED) && exchange->replay.possible && requeue(exchange, upstream)) {
+		notes_attempt(exchange, 0, 0);
 		try_again(exchange);
 		return;
 	}
 	if (outcome_judge(policy, (enum method)exchange->method, outcome, 0, false) == VERDICT_RETRYABLE && retry(exchange, &wait_ns)) {
+		notes_attempt(exchange, 0, wait_ns);
 		again_after(exchange, wait_ns);
 		return;
 	}
@@ -441,8 +444,11 @@ static bool release_held(struct exchange *exchange, bool over)
 
 static void answer_again(struct exchange *exchange, int64_t wait_ns)
 {
+	unsigned status = exchange->up->head->status;
+
 	timer_cancel(exchange->worker->loop, &exchange->park_timer);
 	exchange_end_attempt(exchange, RESET_CANCEL, OUTCOME_RESPONSE);
+	notes_attempt(exchange, status, wait_ns);
 	if (!exchange->request_ended)
 		pause_down(exchange);
 	again_after(exchange, wait_ns);

@@ -8,6 +8,7 @@
 #include "proxy/l5d.h"
 #include "proxy/listener.h"
 #include "proxy/methods.h"
+#include "proxy/notes.h"
 #include "proxy/rpc.h"
 #include "proxy/spans.h"
 
@@ -67,6 +68,7 @@ void exchange_open(struct worker_listener *listener, struct side *down)
 	exchange->magic = EXCHANGE_MAGIC;
 	exchange->worker = worker;
 	exchange->listener = listener;
+	exchange->number = worker->exchange_count++;
 	exchange->stats = listener->stats;
 	listener->exchanges++;
 	exchange->down = down;
@@ -258,6 +260,8 @@ void exchange_answer(struct exchange *exchange, unsigned status, struct slice te
 
 	if (text.length > BUFFER_CAPACITY)
 		text.length = BUFFER_CAPACITY;
+	if (text.length)
+		notes_answer(exchange, text);
 	/* Names, addresses and dtabs are for nobody outside. */
 	if (status >= 400 && exchange->listener->policy->clear_context)
 		text.length = 0;
@@ -324,6 +328,8 @@ static void record(struct exchange *exchange, int64_t now)
 		.request_kib = kib(exchange->request_bytes),
 		.response_kib = kib(exchange->response_bytes),
 		.method = exchange->method,
+		.identifier = exchange->path.at ? (uint8_t)(exchange->identified.by + 1) : 0,
+		.number = exchange->number,
 	};
 
 	memcpy(record.endpoint_ip,

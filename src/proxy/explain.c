@@ -25,7 +25,8 @@ struct explanation {
 	struct head head; /* in the arena */
 	struct path path;
 	struct dtab dtab;
-	struct slice local_dtab;
+	struct explain_past past;
+	bool is_past;
 	struct watches delegated, evaluated;
 	struct task again;
 	struct timer limit;
@@ -110,6 +111,10 @@ static void put_request(struct explanation *x)
 	put_text(&x->json, "target", x->head.target);
 	put_text(&x->json, "authority", x->head.authority);
 	json_write_end(&x->json);
+}
+
+static void put_router(struct explanation *x)
+{
 	open_object(&x->json, "router");
 	put_text(&x->json, "label", x->router->label);
 	put_text(&x->json, "file", binder_snapshot(x->binder)->source);
@@ -136,6 +141,14 @@ static const char *identifier_text(enum identifier_kind kind)
 	return "?";
 }
 
+static void put_identifier(struct explanation *x, const struct identifier *identifier)
+{
+	put_text(&x->json, "identifier", slice_of(identifier_text(identifier->kind)));
+	if (identifier->header.length)
+		put_text(&x->json, "header", identifier->header);
+	put_line(&x->json, identifier->line);
+}
+
 /* Each identifier by itself, up to the first that has an answer. *name: empty if none has. */
 static void put_identifiers(struct explanation *x, struct slice *name, struct slice *why)
 {
@@ -151,10 +164,7 @@ static void put_identifiers(struct explanation *x, struct slice *name, struct sl
 		alone.identifiers = &x->router->identifiers[i];
 		alone.identifier_count = 1;
 		json_write_object(&x->json);
-		put_text(&x->json, "identifier", slice_of(identifier_text(alone.identifiers->kind)));
-		if (alone.identifiers->header.length)
-			put_text(&x->json, "header", alone.identifiers->header);
-		put_line(&x->json, alone.identifiers->line);
+		put_identifier(x, alone.identifiers);
 		if (identify_request(&alone, &x->head, &x->arena, &found, why)) {
 			struct slice shown = identify_path(&x->arena, text_slice(&prefix), &found);
 
@@ -178,6 +188,7 @@ static bool put_name(struct explanation *x)
 	struct dtab local;
 
 	put_request(x);
+	put_router(x);
 	if (listener && listener->clear_context)
 		l5d_drop(&x->head);
 	if (identify_dtab(&x->head, &x->arena, &local, &why)) {
@@ -203,6 +214,33 @@ static bool put_name(struct explanation *x)
 	}
 	if (path_parse(name, &x->arena, &x->path, &why) || dtab_concat(&x->arena, x->router->dtab, &local, &x->dtab)) {
 		put_verdict(x, 503, SLICE("out of memory"));
+		return false;
+	}
+	if (local.count)
+		put_text(&x->json, "dtab", dtab_show(&x->arena, &local));
+	return true;
+}
+
+/* The same of a request whose name is known. */
+static bool put_past_name(struct explanation *x)
+{
+	struct dtab local = { 0 };
+	struct slice why;
+
+	put_router(x);
+	open_object(&x->json, "identify");
+	open_array(&x->json, "tried");
+	json_write_object(&x->json);
+	if (x->past.identifier < x->router->identifier_count)
+		put_identifier(x, &x->router->identifiers[x->past.identifier]);
+	put_text(&x->json, "name", x->past.name);
+	json_write_end(&x->json);
+	json_write_end(&x->json);
+	put_text(&x->json, "name", x->past.name);
+	json_write_end(&x->json);
+	if (path_parse(x->past.name, &x->arena, &x->path, &why) || dtab_parse(x->past.dtab, &x->arena, &local, &why, NULL) ||
+		dtab_concat(&x->arena, x->router->dtab, &local, &x->dtab)) {
+		put_verdict(x, 503, SLICE("its name and dtab are not known any more"));
 		return false;
 	}
 	if (local.count)
@@ -298,29 +336,57 @@ static const char *balancer_text(enum balancer_kind kind)
 	return kind == BALANCER_EWMA ? "ewma" : kind == BALANCER_ROUND_ROBIN ? "roundRobin" : "p2c";
 }
 
-/* As failure accrual and health checks have it; "unknown" while nobody has called that client. */
-static const char *state_text(const struct client *client, const struct address *address)
+/* NULL while nobody has called that client. */
+static const struct target *find_target(const struct client *client, const struct address *address)
 {
-	for (unsigned i = 0; client && i < client->targets->count; i++) {
-		const struct target *target = client->targets->at[i].target;
-
-		if (!address_equal(&target->address, address))
-			continue;
-		switch (health_state(&target->health)) {
-		case HEALTH_ALIVE:
-			return "alive";
-		case HEALTH_DEAD:
-			return "dead";
-		case HEALTH_PROBING:
-			return "probing";
-		case HEALTH_FAILING:
-			return "failing";
-		}
-	}
-	return "unknown";
+	for (unsigned i = 0; client && i < client->targets->count; i++)
+		if (address_equal(&client->targets->at[i].target->address, address))
+			return client->targets->at[i].target;
+	return NULL;
 }
 
-static unsigned put_endpoints(struct explanation *x, const struct bound_node *leaf)
+/* As failure accrual and health checks have it. */
+static struct slice state_of(const struct target *target)
+{
+	if (!target)
+		return SLICE("unknown");
+	const struct health_story story = health_tell(&target->health);
+
+	return slice_of(health_text(&story));
+}
+
+static bool was_last(const struct explain_past *past, const struct address *address)
+{
+	return past->port == address->port && !memcmp(past->ip, address->family == ADDRESS_IP6 ? &address->ip[12] : address->ip, 4);
+}
+
+/* Whether the request that is told of went there, and if not, why. */
+static void put_chosen_endpoint(struct explanation *x, const struct address *address, const struct target *target, const char *balancer)
+{
+	struct text why = { 0 };
+	struct health_story story = { .state = HEALTH_ALIVE };
+
+	if (was_last(&x->past, address)) {
+		json_write_key(&x->json, SLICE("chosen"));
+		json_write_bool(&x->json, true);
+		return;
+	}
+	if (target)
+		story = health_tell(&target->health);
+	for (unsigned i = 0; i < x->past.tried_count; i++)
+		if (address_equal(&x->past.tried[i].endpoint, address))
+			text_format(&why, "%sattempt %u: %s", why.length ? "; " : "", i + 1, x->past.tried[i].outcome);
+	if (!why.length && story.state != HEALTH_ALIVE && story.removed_at && story.removed_at < x->past.began)
+		text_format(&why, "it was out already");
+	else if (!why.length && x->past.port)
+		text_format(&why, "%s preferred another", balancer);
+	else if (!why.length)
+		text_format(&why, "no endpoint was asked");
+	put_text(&x->json, "why", text_slice(&why));
+	text_free(&why);
+}
+
+static unsigned put_endpoints(struct explanation *x, const struct bound_node *leaf, const char *balancer, bool chosen)
 {
 	const struct snapshot *snapshot = binder_snapshot(x->binder);
 	struct client *client = live_client_find(binder_live(x->binder), x->router->label, leaf->id_text, snapshot->generation);
@@ -330,6 +396,7 @@ static unsigned put_endpoints(struct explanation *x, const struct bound_node *le
 	put_text(&x->json, "state", slice_of(endpoints_state_text(endpoints->state)));
 	open_array(&x->json, "endpoints");
 	for (unsigned i = 0; i < count; i++) {
+		const struct target *target = find_target(client, &endpoints->list[i].address);
 		char address[ADDRESS_TEXT];
 
 		address_format(&endpoints->list[i].address, address);
@@ -337,7 +404,9 @@ static unsigned put_endpoints(struct explanation *x, const struct bound_node *le
 		put_text(&x->json, "address", slice_of(address));
 		json_write_key(&x->json, SLICE("weight"));
 		json_write_number(&x->json, endpoints->list[i].weight);
-		put_text(&x->json, "state", slice_of(state_text(client, &endpoints->list[i].address)));
+		put_text(&x->json, "state", state_of(target));
+		if (chosen)
+			put_chosen_endpoint(x, &endpoints->list[i].address, target, balancer);
 		json_write_end(&x->json);
 	}
 	json_write_end(&x->json);
@@ -349,6 +418,7 @@ static unsigned put_endpoints(struct explanation *x, const struct bound_node *le
 static unsigned put_leaf(struct explanation *x, const struct bound_node *leaf)
 {
 	struct client_policy policy;
+	bool chosen;
 
 	if (leaf->status) {
 		put_text(&x->json, "kind", SLICE("status"));
@@ -362,7 +432,14 @@ static unsigned put_leaf(struct explanation *x, const struct bound_node *leaf)
 		put_text(&x->json, "residual", leaf->residual_text);
 	put_client_rules(x, leaf->id);
 	put_text(&x->json, "balancer", slice_of(balancer_text(policy.balancer.kind)));
-	return put_endpoints(x, leaf);
+	chosen = x->is_past && x->past.client == slice_hash(leaf->id_text, 0);
+	if (chosen) {
+		json_write_key(&x->json, SLICE("chosen"));
+		json_write_bool(&x->json, true);
+	} else if (x->is_past) {
+		put_text(&x->json, "why", x->past.client ? SLICE("chance took another, by the weights") : SLICE("it was answered before"));
+	}
+	return put_endpoints(x, leaf, balancer_text(policy.balancer.kind), chosen);
 }
 
 /* How many endpoints there are to choose from. `share` of the requests come here; unions in unions become one list. */
@@ -445,7 +522,7 @@ static void evaluate(void *owner)
 	text_clear(&x->out);
 	json_write_start(&x->json, &x->out, false);
 	json_write_object(&x->json);
-	if (!put_name(x)) {
+	if (!(x->is_past ? put_past_name(x) : put_name(x))) {
 		json_write_end(&x->json);
 		finish(x, 200);
 		return;
@@ -479,14 +556,10 @@ static void too_late(void *owner)
 	finish_error(owner, 503, "a name could not be known in time");
 }
 
-void explain_start(struct binder *binder, unsigned router_index, struct slice head,
-	void (*answered)(void *owner, unsigned status, struct slice json), void *owner)
+static struct explanation *begin(
+	struct binder *binder, unsigned router_index, void (*answered)(void *owner, unsigned status, struct slice json), void *owner)
 {
 	struct explanation *x = memory_new(sizeof *x);
-	struct http1_parser parser;
-	size_t consumed;
-	char *bytes;
-	int e;
 
 	x->magic = EXPLANATION_MAGIC;
 	x->binder = binder;
@@ -502,7 +575,18 @@ void explain_start(struct binder *binder, unsigned router_index, struct slice he
 	task_init(&x->again, evaluate, x);
 	timer_init(&x->limit, too_late, x);
 	timer_set(x->loop, &x->limit, loop_now(x->loop) + DELEGATE_WAIT);
-	bytes = arena_text(&x->arena, head);
+	return x;
+}
+
+void explain_start(struct binder *binder, unsigned router_index, struct slice head,
+	void (*answered)(void *owner, unsigned status, struct slice json), void *owner)
+{
+	struct explanation *x = begin(binder, router_index, answered, owner);
+	struct http1_parser parser;
+	size_t consumed;
+	char *bytes = arena_text(&x->arena, head);
+	int e;
+
 	if (!bytes) {
 		finish_error(x, 503, "out of memory");
 		return;
@@ -513,5 +597,17 @@ void explain_start(struct binder *binder, unsigned router_index, struct slice he
 		finish_error(x, 400, e == ERROR_SYNTAX ? parser.reason : "the request's head is not whole");
 		return;
 	}
+	evaluate(x);
+}
+
+void explain_named(struct binder *binder, unsigned router_index, const struct explain_past *past,
+	void (*answered)(void *owner, unsigned status, struct slice json), void *owner)
+{
+	struct explanation *x = begin(binder, router_index, answered, owner);
+
+	x->is_past = true;
+	x->past = *past;
+	x->past.name = arena_copy(&x->arena, past->name);
+	x->past.dtab = arena_copy(&x->arena, past->dtab);
 	evaluate(x);
 }

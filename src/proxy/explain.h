@@ -14,6 +14,9 @@
  *
  * A step that ends the request is the last that is written, with its verdict. Control thread.
  *
+ * Of a request that was sent (explain_named) there is no "request", and what it might have gone to says whether it did, or why not:
+ * "chosen": true or "why" stands with destinations and endpoints.
+ *
  *	explain_start(binder, router, SLICE("GET /x HTTP/1.1\r\nHost: hello\r\n\r\n"), answered, owner);
  */
 #ifndef PROXY_EXPLAIN_H
@@ -24,6 +27,26 @@
 /* `head`: a request's head as HTTP/1 writes it, copied. `answered` is called once, perhaps before this returns: 200; 400 with
  * {"error": …} for a head that no server would take; 503 when a name could not be known within DELEGATE_WAIT. */
 void explain_start(struct binder *binder, unsigned router_index, struct slice head,
+	void (*answered)(void *owner, unsigned status, struct slice json), void *owner);
+
+enum { EXPLAIN_TRIED = 32 };
+
+/* What is left of a request that was sent. */
+struct explain_past {
+	struct slice name, dtab; /* its own dtab; both are copied */
+	unsigned identifier;     /* the index of the one that named it */
+	uint64_t client;         /* hash of the last attempt's; 0: none */
+	uint8_t ip[4];           /* of the last attempt's endpoint: the address's last bytes */
+	uint16_t port;           /* 0: none */
+	int64_t began;           /* loop_now's clock */
+	unsigned tried_count;
+	struct explain_tried {
+		struct address endpoint;
+		const char *outcome; /* static */
+	} tried[EXPLAIN_TRIED];      /* before */
+};
+
+void explain_named(struct binder *binder, unsigned router_index, const struct explain_past *past,
 	void (*answered)(void *owner, unsigned status, struct slice json), void *owner);
 
 #endif

@@ -189,7 +189,7 @@ bool identify_request(const struct router *router, struct head *request, struct 
 	const struct naming naming = { request, arena, found, why };
 
 	for (unsigned i = 0; i < router->identifier_count; i++) {
-		*found = (struct identified){ .target = request->target };
+		*found = (struct identified){ .target = request->target, .by = (uint8_t)i };
 		if (identify_by(&naming, &router->identifiers[i]))
 			return true;
 	}

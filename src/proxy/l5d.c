@@ -6,6 +6,7 @@
 
 #include "proxy/forwarded.h"
 #include "proxy/identify.h"
+#include "proxy/notes.h"
 #include "proxy/propagation.h"
 #include "wire/websocket.h"
 
@@ -101,6 +102,8 @@ int l5d_read(struct exchange *exchange, struct slice *why)
 
 		if (e)
 			return e;
+		if (exchange->local_dtab.length)
+			notes_dtab(exchange);
 	}
 	propagation_read(exchange);
 	if (request->present & READ_BITS)

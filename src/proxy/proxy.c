@@ -36,6 +36,7 @@ struct proxy {
 	struct list *outboxes;          /* per worker: struct letter, when its inbox was full */
 	struct timer outbox_timer, house_timer, drain_timer;
 	struct snapshot *snapshot; /* counted; NULL before the first */
+	int64_t since;             /* wall clock: when it was applied */
 	struct binder *binder;
 	unsigned binders;        /* alive, retired ones too */
 	unsigned configuring;    /* workers that have not taken over the newest configuration yet */
@@ -420,6 +421,7 @@ int proxy_apply(struct proxy *proxy, struct snapshot *snapshot, struct text *why
 	if (proxy->snapshot)
 		snapshot_unref(proxy->snapshot);
 	proxy->snapshot = snapshot_ref(snapshot);
+	proxy->since = loop_wall(proxy->options.control);
 	proxy->configuring = proxy->options.worker_count;
 	for (unsigned i = 0; i < proxy->options.worker_count; i++)
 		post(proxy, i,
@@ -629,9 +631,19 @@ struct binder *proxy_binder(struct proxy *proxy)
 	return proxy->binder;
 }
 
+int64_t proxy_since(struct proxy *proxy)
+{
+	return proxy->since;
+}
+
 struct ring *proxy_records(struct proxy *proxy, unsigned worker)
 {
 	return proxy->workers[worker].records;
+}
+
+struct ring *proxy_notes(struct proxy *proxy, unsigned worker)
+{
+	return proxy->workers[worker].notes;
 }
 
 struct ring *proxy_recents(struct proxy *proxy, unsigned worker)

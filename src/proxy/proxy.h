@@ -55,10 +55,13 @@ void proxy_free(struct proxy *proxy);
 
 /* The binder of the snapshot that runs. */
 struct binder *proxy_binder(struct proxy *proxy);
+/* When that was applied, as loop_wall. */
+int64_t proxy_since(struct proxy *proxy);
 /* Its services and clients, with their endpoints. */
 struct live *proxy_live(struct proxy *proxy);
 /* The rings of a worker (observe/record.h, span.h); rings may be read on any thread. recents, spans: NULL unless configured. */
 struct ring *proxy_records(struct proxy *proxy, unsigned worker);
+struct ring *proxy_notes(struct proxy *proxy, unsigned worker);
 struct ring *proxy_recents(struct proxy *proxy, unsigned worker);
 struct ring *proxy_spans(struct proxy *proxy, unsigned worker); /* control thread */
 /* A channel into the control loop, for other threads' questions. */

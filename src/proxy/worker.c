@@ -13,6 +13,8 @@
 enum {
 	INBOX = 4096, /* messages from the control thread that may wait */
 	MAX_EXCHANGES = 200000,
+	RECORDS = 4096, /* of the last requests; 72 bytes each */
+	NOTES = 1024,   /* to them; 256 bytes each, which are touched as they are written */
 	MAX_BLOCKS = 65536,
 	BLOCK_BYTES = 16384,
 	SMALL_BLOCK_BYTES = 1024, /* what most exchanges that need more than they have need */
@@ -215,7 +217,8 @@ int worker_init(struct worker *worker, struct proxy *proxy, unsigned index, stru
 	worker->hash_key = random_u64(loop_random(loop));
 	map_init(&worker->upstreams_by_client, 0);
 	map_init(&worker->peers_by_target, 0);
-	worker->records = ring_new(sizeof(struct record), 4096);
+	worker->records = ring_new(sizeof(struct record), RECORDS);
+	worker->notes = ring_new(sizeof(struct note), NOTES);
 	timer_init(&worker->sweep, sweep, worker);
 	timer_set(loop, &worker->sweep, loop_now(loop) + SWEEP);
 	return 0;
@@ -249,6 +252,7 @@ void worker_fini(struct worker *worker)
 	map_fini(&worker->peers_by_target);
 	memory_free(worker->routers);
 	ring_free(worker->records);
+	ring_free(worker->notes);
 	pool_fini(&worker->exchanges);
 	pool_fini(&worker->blocks);
 	pool_fini(&worker->small_blocks);

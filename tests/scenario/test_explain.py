@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """weft explain: it says what the proxy then does, for requests and configurations that are drawn, and where that is written."""
 
+import base64
 import json
 import random
+import struct
 import subprocess
 
 import pytest
@@ -177,3 +179,76 @@ def test_what_does_not_go_anywhere(path, arguments, code, words):
 def test_nobody_there():
     code, out, error = explain("--admin", "127.0.0.1:1", "http://web/")
     assert code == 2 and not out and "refused" in error
+
+
+# ---- of a request that was sent ----
+
+def past(weft, id_):
+    return weft.admin(f"/explain.json?id={id_}")
+
+
+def reqid(origin):
+    return origin.requests[-1].header("l5d-reqid")
+
+
+def test_what_became_of_one(mesh, path):
+    weft = mesh.weft(path.read_text() + "admin: {port: 0}\n")
+    origin = mesh.origin()
+    mesh.service("other", origin)
+    with mesh.client(weft) as client:
+        assert client.get("other", headers={"l5d-dtab": "/svc/none => /srv"}).status == 200
+    code, out, error = explain("--admin", "%s:%d" % weft.admin_address, "--id", reqid(origin))
+    assert (code, error) == (0, "")
+    assert f"{weft.path}:11" in out and "by the endpoint" in out and "status 200" in out and "own dtab    /svc/none=>/srv" in out
+    assert f"{origin.address[0]}:{origin.address[1]}  weight 1  alive  <- chosen" in out
+    [story] = past(weft, reqid(origin)).json()
+    assert story["ended_by"] == "endpoint" and not story["reloaded_since"] and len(story["tries"]) == 1
+    assert story["now"]["identify"] == {"tried": [{"identifier": "header token", "header": "host", "name": "/svc/other"}], "name": "/svc/other"}
+    weft.reload(path.read_text().replace("/srv;", "/nowhere;") + "admin: {port: 0}\n")
+    [story] = past(weft, reqid(origin)).json()
+    assert story["reloaded_since"]
+
+
+def test_each_attempt_is_told(mesh):
+    def failing(call):
+        call.answer(503)
+
+    origins = [mesh.origin(failing), mesh.origin()]
+    mesh.service("web", *origins)
+    weft = mesh.weft(service={"responseClassifier": {"kind": "io.l5d.http.retryableRead5XX"}}, client={
+        "failureAccrual": {"kind": "none"}, "loadBalancer": {"kind": "roundRobin"}})
+    with mesh.client(weft) as client:
+        for _ in range(2):
+            assert client.get("web").status == 200
+    id_ = reqid(origins[0])
+    assert id_ in [request.header("l5d-reqid") for request in origins[1].requests]
+    [story] = past(weft, id_).json()
+    first, last = story["tries"]
+    assert (first["outcome"], first["status"]) == ("answered", 503) and first["endpoint"].endswith(f":{origins[0].address[1]}")
+    assert first["began_us"] >= 0 and first["took_us"] > 0 and first["again_after_us"] >= 0
+    assert (last["outcome"], last["status"]) == ("answered", 200) and last["endpoint"].endswith(f":{origins[1].address[1]}")
+    endpoints = {endpoint["address"].split(":")[1]: endpoint for endpoint in story["now"]["destinations"][0]["endpoints"]}
+    assert endpoints[str(origins[0].address[1])]["why"] == "attempt 1: answered"
+    assert endpoints[str(origins[1].address[1])]["chosen"] is True
+
+
+def test_what_weft_answered_itself(mesh):
+    mesh.service("web", mesh.origin())
+    weft = mesh.weft()
+    trace = base64.b64encode(struct.pack(">QQQQ", 1, 2, 0xabc, 0)).decode()
+    with mesh.client(weft) as client:
+        assert client.get("none", headers={"l5d-ctx-trace": trace}).status == 502
+        assert client.get("web", headers={"l5d-ctx-trace": trace, "l5d-dtab": "/x"}).status == 400
+    stories = past(weft, "0" * 13 + "abc").json()
+    assert [story["ended_by"] for story in stories] == ["weft"] * len(stories)
+    [unbound] = [story for story in stories if story["status"] == 502]
+    assert "Unable to route" in unbound["why"] and unbound["tries"] == [] and unbound["now"]["verdict"]["status"] == 502
+
+
+@pytest.mark.parametrize("id_, status", [("x", 400), ("", 400), ("1" * 33, 400), ("0123456789abcdef", 404)])
+def test_ids_that_are_none(mesh, id_, status):
+    assert past(mesh.weft(), id_).status == status
+
+
+def test_an_id_is_asked_for_at_a_proxy(path):
+    assert explain(path, "--id", "1")[0] == 2
