@@ -411,7 +411,7 @@ static double number_at(const struct document_node *map, const char *key)
 
 static void show_tries(struct page *page, const struct document_node *tries)
 {
-	char label[16];
+	char label[24];
 
 	for (uint32_t i = 0; tries && i < tries->count; i++) {
 		const struct document_node *try = tries->items[i];

@@ -55,12 +55,16 @@ enum step_result answer_forbidden(struct exchange *exchange, struct slice who)
 	return STEP_END;
 }
 
-enum step_result answer_too_deep(struct exchange *exchange, unsigned limit)
+enum step_result answer_not_admitted(struct exchange *exchange, enum admission admission)
 {
 	struct text text = { 0 };
 
-	text_format(&text, "Maximum number of calls (%u) has been exceeded. Please check for proxy loops.", limit);
-	exchange_answer(exchange, 400, text_slice(&text), false);
+	if (admission == ADMISSION_TOO_DEEP)
+		text_format(&text, "Maximum number of calls (%u) has been exceeded. Please check for proxy loops.",
+			exchange->listener->policy->max_call_depth);
+	else
+		text_append(&text, admission_text(admission));
+	exchange_answer(exchange, admission_status(admission), text_slice(&text), false);
 	text_free(&text);
 	return STEP_END;
 }
@@ -172,25 +176,4 @@ enum step_result answer_failed(struct exchange *exchange, enum outcome outcome, 
 		outcome == OUTCOME_CONNECT || outcome == OUTCOME_REFUSED || outcome == OUTCOME_OVERLOAD);
 	text_free(&text);
 	return STEP_END;
-}
-
-enum step_result answer_max_forwards(struct exchange *exchange)
-{
-	struct head *request = exchange->request;
-	struct field *field = head_find(request, FIELD_MAX_FORWARDS);
-	uint64_t left;
-
-	if (request->method != METHOD_TRACE && request->method != METHOD_OPTIONS)
-		return STEP_NEXT;
-	if (slice_to_u64(field_value(field), UINT32_MAX, &left))
-		return answer_error(exchange, 400, SLICE("Max-Forwards is not a number"));
-	if (left == 0) {
-		exchange_answer(exchange, 200, (struct slice){ 0 }, false);
-		return STEP_END;
-	}
-	struct slice fewer = arena_format(&exchange->arena, "%llu", (unsigned long long)left - 1);
-	head_drop_all(request, FIELD_MAX_FORWARDS);
-	if (!fewer.at || head_add(request, &exchange->arena, FIELD_MAX_FORWARDS, SLICE("Max-Forwards"), fewer))
-		return answer_error(exchange, 431, SLICE("too many header fields"));
-	return STEP_NEXT;
 }

@@ -5,6 +5,7 @@
 #ifndef PROXY_ANSWER_H
 #define PROXY_ANSWER_H
 
+#include "proxy/admission.h"
 #include "proxy/steps.h"
 
 /* Text and l5d-err as given. */
@@ -14,7 +15,8 @@ enum step_result answer_no_room(struct exchange *exchange, int error);
 enum step_result answer_unidentified(struct exchange *exchange, struct slice why);
 /* `who` calls, who may not; empty: whose certificate says no SPIFFE ID. */
 enum step_result answer_forbidden(struct exchange *exchange, struct slice who);
-enum step_result answer_too_deep(struct exchange *exchange, unsigned limit);
+/* What admission_judge does not let in. */
+enum step_result answer_not_admitted(struct exchange *exchange, enum admission admission);
 /* Nothing is bound to the name, or what is bound has no endpoints; `why`: a namer's message, or empty. */
 enum step_result answer_unbound(struct exchange *exchange, struct slice why);
 /* The namer io.buoyant.http.status. */
@@ -22,7 +24,5 @@ enum step_result answer_status(struct exchange *exchange, unsigned status);
 enum step_result answer_timeout(struct exchange *exchange, int64_t limit_ns, const char *what);
 /* After the last attempt has failed without a response. */
 enum step_result answer_failed(struct exchange *exchange, enum outcome outcome, int error);
-/* Max-Forwards for TRACE and OPTIONS (RFC 9110 section 7.6.2): answers at 0, else counts down and goes on (STEP_NEXT). */
-enum step_result answer_max_forwards(struct exchange *exchange);
 
 #endif

@@ -7,6 +7,7 @@
 #include "io/loop.h"
 #include "model/dtab.h"
 #include "model/matcher.h"
+#include "proxy/admission.h"
 #include "proxy/delegate.h"
 #include "proxy/evaluation.h"
 #include "proxy/identify.h"
@@ -204,12 +205,10 @@ static bool put_name(struct explanation *x)
 		put_verdict(x, 400, why);
 		return false;
 	}
-	if (listener && l5d_call_depth(&x->head) > listener->max_call_depth) {
-		put_verdict(x, 400, SLICE("it has been through more proxies than maxCallDepth allows"));
-		return false;
-	}
-	if (x->head.method == METHOD_CONNECT) {
-		put_verdict(x, 501, SLICE("CONNECT is not supported by this router"));
+	enum admission admission = listener ? admission_judge(&x->head, listener) : ADMISSION_YES;
+	if (admission_status(admission)) {
+		why = admission_text(admission);
+		put_verdict(x, admission_status(admission), why.length ? why : SLICE("Max-Forwards is used up"));
 		return false;
 	}
 	if (path_parse(name, &x->arena, &x->path, &why) || dtab_concat(&x->arena, x->router->dtab, &local, &x->dtab)) {

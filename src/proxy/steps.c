@@ -77,26 +77,35 @@ static bool may_call(const struct exchange *exchange, struct slice *who)
 	return false;
 }
 
+/* Max-Forwards: one fewer for who comes next. */
+static enum step_result count_forward(struct exchange *exchange)
+{
+	struct head *request = exchange->request;
+	struct slice fewer = arena_format(&exchange->arena, "%llu", (unsigned long long)admission_forwards(request) - 1);
+
+	head_drop_all(request, FIELD_MAX_FORWARDS);
+	if (!fewer.at || head_add(request, &exchange->arena, FIELD_MAX_FORWARDS, SLICE("Max-Forwards"), fewer))
+		return answer_error(exchange, 431, SLICE("too many header fields"));
+	return STEP_NEXT;
+}
+
 static enum step_result admit(struct exchange *exchange)
 {
-	const struct listener_policy *policy = exchange->listener->policy;
+	enum admission admission;
 	struct slice who = SLICE("");
 
 	if (!may_call(exchange, &who)) {
 		counter_add(&exchange->stats->forbidden, 1);
 		return answer_forbidden(exchange, who);
 	}
-	if (head_has(exchange->request, FIELD_VIA) && l5d_call_depth(exchange->request) > policy->max_call_depth)
-		return answer_too_deep(exchange, policy->max_call_depth);
+	admission = admission_judge(exchange->request, exchange->listener->policy);
+	if (admission != ADMISSION_YES && admission != ADMISSION_FEWER)
+		return answer_not_admitted(exchange, admission);
 	if (!take_place(exchange)) {
 		exchange->flags |= FLAG_OVERLOAD;
 		return answer_error(exchange, 503, SLICE("too many concurrent requests"));
 	}
-	if (exchange->request->method == METHOD_CONNECT)
-		return answer_error(exchange, 501, SLICE("CONNECT is not supported by this router"));
-	if (head_has(exchange->request, FIELD_MAX_FORWARDS))
-		return answer_max_forwards(exchange);
-	return STEP_NEXT;
+	return admission == ADMISSION_FEWER ? count_forward(exchange) : STEP_NEXT;
 }
 
 /* ---- route: what that name is bound to ---- */

@@ -4,6 +4,7 @@
 import base64
 import json
 import random
+import socket
 import struct
 import subprocess
 
@@ -174,6 +175,28 @@ def test_of_a_running_proxy(mesh, path):
 def test_what_does_not_go_anywhere(path, arguments, code, words):
     found, out, error = explain(path, *arguments)
     assert found == code and words in out + error and (out + error)
+
+
+@pytest.mark.parametrize("method, fields, admitted", [
+    ("GET", ["Max-Forwards: 0"], True),
+    ("TRACE", ["Max-Forwards: 0"], False),
+    ("TRACE", ["Max-Forwards: 2"], True),
+    ("OPTIONS", ["Max-Forwards: x"], False),
+    ("CONNECT", [], False),
+    ("GET", ["Via: 1.1 a, 1.1 b", "Via: 1.1 c"], False),
+    ("GET", ["Via: 1.1 a, 1.1 b"], True),
+])
+def test_who_is_let_in(mesh, method, fields, admitted):
+    """By the same function as a request that is sent."""
+    mesh.service("web", mesh.origin())
+    weft = mesh.weft(server={"maxCallDepth": 2})
+    target = "web:80" if method == "CONNECT" else "/"
+    said = weft.admin("/explain.json", "POST", f"{method} {target} HTTP/1.1\r\nHost: web\r\n" + "".join(f"{f}\r\n" for f in fields) + "\r\n").json()
+    with socket.create_connection(weft.address(), timeout=PATIENCE) as connection:
+        connection.sendall(f"{method} {target} HTTP/1.1\r\nHost: web\r\n".encode() + "".join(f"{f}\r\n" for f in fields).encode() + b"Connection: close\r\n\r\n")
+        status = int(connection.makefile("rb").readline().split()[1])
+    assert said["verdict"] == {"endpoints": 1} if admitted else said["verdict"]["status"] == status
+    assert (status == 200) if admitted else status in (200, 400, 501)
 
 
 def test_nobody_there():
