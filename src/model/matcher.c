@@ -250,6 +250,26 @@ int matcher_substitute(struct arena *arena, struct slice text, const struct matc
 	return made.at ? 0 : ERROR_NO_MEMORY;
 }
 
+void matcher_each_example(const struct matcher *matcher, void (*visit)(void *owner, struct slice segment), void *owner)
+{
+	struct text example = { 0 };
+
+	for (uint32_t i = 0; matcher && i < matcher->segment_count; i++) {
+		const struct pattern_segment *segment = &matcher->segments[i];
+
+		if (segment->any)
+			continue;
+		text_clear(&example);
+		for (uint32_t j = 0; j < segment->count; j++) {
+			const struct part *part = &matcher->parts[segment->first + j];
+
+			text_append(&example, part->capture ? SLICE("x") : part->text);
+		}
+		visit(owner, text_slice(&example));
+	}
+	text_free(&example);
+}
+
 bool matcher_captures(const struct matcher *matcher, struct slice name)
 {
 	for (uint32_t i = 0; i < matcher->part_count; i++) {

@@ -39,6 +39,8 @@ MUST_CHECK int matcher_new(struct slice pattern, struct matcher **matcher, struc
 void matcher_free(struct matcher *matcher);
 /* `vars` may be NULL. Of captures with one name the last stays. */
 bool matcher_match(const struct matcher *matcher, struct path path, struct matcher_vars *vars);
+/* For each of its segments one that it matches, without those that are `*` alone; valid during the call. NULL is allowed. */
+void matcher_each_example(const struct matcher *matcher, void (*visit)(void *owner, struct slice segment), void *owner);
 /* Whether the pattern captures that name. */
 bool matcher_captures(const struct matcher *matcher, struct slice name);
 /* `text` with each {name} replaced. ERROR_NOT_FOUND: a name that `vars` doesn't have; ERROR_NO_MEMORY. */

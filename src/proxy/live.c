@@ -209,7 +209,7 @@ static bool same_budget(const struct budget_policy *a, const struct budget_polic
 		a->ttl_ns == b->ttl_ns;
 }
 
-static bool same_service_policy(const struct service_policy *a, const struct service_policy *b)
+bool live_same_service_policy(const struct service_policy *a, const struct service_policy *b)
 {
 	return a->total_timeout_ns == b->total_timeout_ns && a->classifier == b->classifier && same_budget(&a->budget, &b->budget) &&
 		same_backoff(&a->backoff, &b->backoff) && a->success_statuses == b->success_statuses &&
@@ -244,7 +244,7 @@ static bool same_check_policy(const struct check_policy *a, const struct check_p
 		a->unhealthy_threshold == b->unhealthy_threshold && a->healthy_threshold == b->healthy_threshold;
 }
 
-static bool same_client_policy(const struct client_policy *a, const struct client_policy *b)
+bool live_same_client_policy(const struct client_policy *a, const struct client_policy *b)
 {
 	return a->balancer.kind == b->balancer.kind && a->balancer.max_effort == b->balancer.max_effort &&
 		a->balancer.decay_ns == b->balancer.decay_ns && a->balancer.probation == b->balancer.probation &&
@@ -304,7 +304,7 @@ struct service *live_service(struct live *live, struct slice label, struct slice
 	if (found) {
 		struct service *service = service_at(found);
 
-		if (same_service_policy(&service->policy, policy) && has_place(live, label, service, bound) &&
+		if (live_same_service_policy(&service->policy, policy) && has_place(live, label, service, bound) &&
 			ref_unless_dead(&service->object)) {
 			free_text(key);
 			return service;
@@ -362,7 +362,7 @@ struct client *live_client(struct live *live, struct slice label, struct slice i
 	if (found) {
 		struct client *client = client_at(found);
 
-		if (same_client_policy(&client->policy, policy) && ref_unless_dead(&client->object)) {
+		if (live_same_client_policy(&client->policy, policy) && ref_unless_dead(&client->object)) {
 			client->generation = generation;
 			free_text(key);
 			return client;

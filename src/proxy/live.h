@@ -157,6 +157,9 @@ struct service *live_service(struct live *live, struct slice label, struct slice
 struct client *live_client(struct live *live, struct slice label, struct slice id, uint64_t generation, const struct client_policy *policy);
 /* Without having resolved its policy: NULL unless the rules of that snapshot have made the client already. */
 struct client *live_client_find(struct live *live, struct slice label, struct slice id, uint64_t generation);
+/* Whether calls are made in the same way. Any thread. */
+bool live_same_service_policy(const struct service_policy *a, const struct service_policy *b);
+bool live_same_client_policy(const struct client_policy *a, const struct client_policy *b);
 /* Replaces the client's targets; those whose address was there before keep their health, and with the policy's probation those stay
  * that are healthy. Returns false when nothing has changed, also when `endpoints` says only that asking failed: the last good ones
  * stay. */

@@ -1,0 +1,143 @@
+# SPDX-License-Identifier: Apache-2.0
+"""weft diff: what it says of two configurations, compared with what weft explain says of requests that are drawn."""
+
+import json
+import random
+import re
+import subprocess
+
+import pytest
+
+from mesh import PATIENCE, ROOT, WEFT
+from test_explain import draw_dtab
+
+HOSTS = ("a", "b", "c", "x", "y", "empty", "other")
+
+
+def run(*arguments):
+    done = subprocess.run([WEFT, *map(str, arguments)], capture_output=True, text=True, timeout=PATIENCE, cwd=ROOT, check=False)
+    return done.returncode, done.stdout, done.stderr
+
+
+def diff(*arguments):
+    return run("diff", *arguments)
+
+
+@pytest.fixture(name="write")
+def make_write(mesh, tmp_path):
+    for name in "abc":
+        mesh.service(name, mesh.origin())
+
+    def write(name, dtab="/svc => /#/io.l5d.fs", disco=mesh.disco, port=4140, client="", service="", server="", namer=""):
+        path = tmp_path / name
+        path.write_text(f"namers:\n- kind: io.l5d.fs\n  rootDir: {disco}\n{namer}routers:\n- protocol: http\n  label: out\n  servers:\n"
+                        f"  - port: {port}\n{server}  dtab: {json.dumps(dtab)}\n{client}{service}")
+        return path
+
+    return write
+
+
+def ends(path, host):
+    """Where a request goes: the part of the explanation that people mean by it."""
+    code, out, error = run("explain", path, "-o", "json", f"http://{host}/")
+    assert code != 2, f"{error} of {path.read_text()}"
+    said = json.loads(out)
+    if "destinations" not in said:
+        return said["verdict"]
+    return sorted((end["kind"], round(end["share"], 6), end.get("client"), end.get("residual"), end.get("status")) for end in said["destinations"])
+
+
+def both_ways(write, seed, pairs, requests):
+    """Soundness: whatever differs is said. And what is said to differ has a destination of another name."""
+    rng = random.Random(seed)
+    differing = 0
+    for _ in range(pairs):
+        old = draw_dtab(rng, 5)
+        entries = old.split(";") if old else []
+        new = entries[:]
+        if rng.random() < 0.7 and new:
+            new[rng.randrange(len(new))] = draw_dtab(rng, 1) or "/svc => /srv"
+        else:
+            new.insert(rng.randrange(len(new) + 1), draw_dtab(rng, 1) or "/srv => /#/io.l5d.fs")
+        first, second = write("old.yaml", "/svc => /srv; /srv => /#/io.l5d.fs;" + old), write("new.yaml", "/svc => /srv; /srv => /#/io.l5d.fs;" + ";".join(new))
+        code, out, error = diff(first, second)
+        assert code in (0, 1) and not error, (old, new, error)
+        assert bool(out) == (code == 1)
+        for host in rng.sample(HOSTS, requests):
+            if ends(first, host) != ends(second, host):
+                differing += 1
+                assert code == 1, f"{host} differs, and nothing is said: {old} / {';'.join(new)}"
+                assert "destination" in out or "answer" in out
+    assert differing > pairs / 8
+
+
+def test_whatever_differs_is_said(write):
+    both_ways(write, "quick", 12, 3)
+
+
+@pytest.mark.full
+def test_whatever_differs_is_said_of_many(write):
+    both_ways(write, "full", 400, 7)
+
+
+@pytest.mark.parametrize("old, new", [
+    ("/svc => /srv; /srv => /#/io.l5d.fs", "/host => /#/io.l5d.fs; /svc => /host"),
+    ("/svc => /a | /b; /a => /#/io.l5d.fs; /b => /#/io.l5d.fs/b", "/b => /#/io.l5d.fs/b; /a => /#/io.l5d.fs; /svc => /b; /svc => /a"),
+    ("/svc => 1 * /#/io.l5d.fs/a & 3 * /#/io.l5d.fs/b", "/svc => 0.75 * /#/io.l5d.fs/b & 0.25 * /#/io.l5d.fs/a"),
+    ("/svc => ! ; /svc/a => /#/io.l5d.fs/a", "/svc => ! | /#/io.l5d.fs; /svc/a => /#/io.l5d.fs/a | /x"),
+    ("/svc => ~ | /#/io.l5d.fs", "/svc => /#/io.l5d.fs | /nowhere | ~"),
+    ("/svc => /$/io.buoyant.hostportPfx/p; /p => /#/io.l5d.fs", "/q => /#/io.l5d.fs; /svc => /$/io.buoyant.hostportPfx/q"),
+])
+def test_the_same_in_other_words(write, old, new):
+    assert diff(write("old.yaml", old), write("new.yaml", new)) == (0, "", "")
+
+
+def one(write, old, new):
+    first, second = write("old.yaml", **old), write("new.yaml", **new)
+    code, out, error = diff("-o", "json", first, second)
+    assert (code, error) == (1, "")
+    found = json.loads(out)
+    text = diff(first, second)[1]
+    assert all(difference["witness"] in text for difference in found)
+    return found
+
+
+SVC = "/svc => /#/io.l5d.fs"
+
+
+@pytest.mark.parametrize("old, new, differs, witness, told", [
+    ({"dtab": SVC}, {"dtab": SVC + "; /svc/web => /#/io.l5d.fs/web-v2"}, "destination", "'Host: web'", "web-v2"),
+    ({"dtab": SVC}, {"dtab": SVC + "; /svc/* => /$/nil"}, "destination", "Host:", "$"),
+    ({"dtab": SVC + "; /svc/web => /$/io.buoyant.http.status/418"}, {"dtab": SVC + "; /svc/web => /$/io.buoyant.http.status/420"},
+     "destination", "'Host: web'", "status 420"),
+    ({"dtab": "/svc => 9 * /#/io.l5d.fs/a & /#/io.l5d.fs/b"}, {"dtab": "/svc => 8 * /#/io.l5d.fs/a & 2 * /#/io.l5d.fs/b"}, "destination", "Host", "80 %"),
+    ({"disco": "/tmp/here"}, {"disco": "/tmp/there"}, "destination", "Host", "in /tmp/there"),
+    ({"port": 4140}, {"port": 4142}, "listener", "127.0.0.1:4140", "nobody listens there"),
+    ({}, {"client": "  client:\n    requestAttemptTimeoutMs: 100\n"}, "client settings", "Host", "goes to"),
+    ({}, {"service": "  service:\n    kind: io.l5d.static\n    configs:\n    - prefix: /svc/slow\n      totalTimeoutMs: 100\n"},
+     "service settings", "'Host: slow'", "/svc/slow"),
+    ({}, {"server": "    maxCallDepth: 3\n"}, "answer", "via", "weft answers 400"),
+    ({}, {"server": "    clearContext: true\n"}, "destination", "l5d-dtab", "io.l5d.fs"),
+    ({"service": "  identifier: {kind: io.l5d.path, segments: 2}\n", "dtab": SVC},
+     {"service": "  identifier: {kind: io.l5d.path, segments: 2}\n", "dtab": SVC + "; /svc/x/y => /#/io.l5d.fs/z"}, "destination", "/x/y", "/z"),
+    ({"service": "  identifier: {kind: io.l5d.methodAndHost}\n", "dtab": SVC},
+     {"service": "  identifier: {kind: io.l5d.methodAndHost}\n", "dtab": SVC + "; /svc/1.1/DELETE/a => !"}, "destination", "-X DELETE", "!"),
+    ({"service": "  identifier: {kind: io.l5d.header}\n", "dtab": SVC},
+     {"service": "  identifier: {kind: io.l5d.header}\n", "dtab": SVC + "; /svc/p => !"}, "destination", "l5d-name: /p", "!"),
+])
+def test_what_differs(write, old, new, differs, witness, told):
+    found = one(write, old, new)
+    fitting = [difference for difference in found if difference["differs"] == differs and witness in difference["witness"]]
+    assert fitting, found
+    assert any(told in difference["old"] + difference["new"] for difference in fitting), found
+
+
+def test_lines_stand_on_both_sides(write):
+    [difference] = one(write, {"dtab": SVC}, {"dtab": SVC + "; /svc/web => /#/io.l5d.fs/web-v2"})
+    assert re.search(r"old\.yaml:5 :9", difference["old"]) and re.search(r"new\.yaml:5 :9", difference["new"]) and difference["more"] == 0
+
+
+def test_trouble(write, tmp_path):
+    good, bad = write("good.yaml"), tmp_path / "bad.yaml"
+    bad.write_text("routers: 1\n")
+    assert diff(good, bad)[0] == 2 and diff(good)[0] == 2 and diff(good, tmp_path / "none.yaml")[0] == 2
