@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* weft diff: which requests two configurations treat differently. Requests are made of what either configuration names
- * (cli/witness.h), each is forecast by both (proxy/forecast.h), and of those that differ in the same way, by the same lines, the first is shown. */
+ * (cli/witness.h), each is forecast by both (proxy/forecast.h), and of those that differ in the same way, by the same lines, the first
+ * is shown. */
 #include <stdio.h>
 
 #include "base/memory.h"
@@ -22,7 +23,8 @@ struct side_of_diff {
 };
 
 /* Requests that differ in the same way. */
-struct class {
+struct class
+{
 	struct class *next;
 	uint64_t key;
 	struct text witness, old, new;
@@ -336,6 +338,7 @@ int cli_diff(int count, char **arguments)
 	else
 		print_text(&diff);
 	if (diff.cut)
-		cli_complain("weft diff: these configurations name too much: only the first %u requests of a listener were tried", WITNESS_MOST);
+		cli_complain(
+			"weft diff: these configurations name too much: only the first %u requests of a listener were tried", WITNESS_MOST);
 	return finish(&diff);
 }

@@ -478,12 +478,14 @@ static int print(const struct asking *asking, bool as_json)
 {
 	struct document *document;
 	struct page page = { .file = { 0 } };
+	/* A dtab that goes in circles is written down level after level. */
+	const struct document_limits limits = { .max_depth = 2 * JSON_WRITE_DEPTH };
 	struct problems problems;
 	struct slice error;
 	int result = 0;
 
 	problem_init(&problems);
-	if (document_parse(text_slice(&asking->json), SLICE("the answer"), NULL, &problems, &document)) {
+	if (document_parse(text_slice(&asking->json), SLICE("the answer"), &limits, &problems, &document)) {
 		problem_fini(&problems);
 		cli_complain("weft explain: the answer (status %u) is not what this weft understands", asking->status);
 		return 2;

@@ -42,7 +42,8 @@ static bool fits_a_host(struct slice word)
 	for (size_t i = 0; i < word.length; i++) {
 		char c = word.at[i];
 
-		if (!((c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || c == '.' || c == '-' || c == '_' || c == ':'))
+		if (!((c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || c == '.' || c == '-' || c == '_' ||
+			    c == ':'))
 			return false;
 	}
 	return word.length > 0;
@@ -115,7 +116,8 @@ static void make_hosts(struct space *space)
 			add(space, space->hosts, arena_format(&space->arena, "%s.%.*s", unnamed, SLICE_ARGS(word)));
 		for (unsigned j = 0; j < words->count && (domains || (ports && is_number(word))); j++)
 			add(space, space->hosts,
-				arena_format(&space->arena, domains ? "%.*s.%.*s" : "%.*s:%.*s", SLICE_ARGS(words->at[j]), SLICE_ARGS(word)));
+				arena_format(
+					&space->arena, domains ? "%.*s.%.*s" : "%.*s:%.*s", SLICE_ARGS(words->at[j]), SLICE_ARGS(word)));
 	}
 }
 
@@ -189,10 +191,13 @@ static void visit_plain(struct space *space)
 	for (unsigned m = 0; m < space->methods->count; m++)
 		for (unsigned t = 0; t < space->targets->count; t++)
 			for (unsigned h = 0; h < space->hosts->count && !space->cut; h++)
-				visit(space, &(struct witness){ .method = space->methods->at[m], .target = space->targets->at[t],
-						      .host = space->hosts->at[h] });
+				visit(space,
+					&(struct witness){ .method = space->methods->at[m],
+						.target = space->targets->at[t],
+						.host = space->hosts->at[h] });
 	visit(space, &(struct witness){ .method = SLICE("GET"), .target = SLICE("/") });
-	visit(space, &(struct witness){ .method = SLICE("CONNECT"), .target = SLICE("weft-unnamed:443"), .host = SLICE("weft-unnamed:443") });
+	visit(space,
+		&(struct witness){ .method = SLICE("CONNECT"), .target = SLICE("weft-unnamed:443"), .host = SLICE("weft-unnamed:443") });
 }
 
 /* Where an identifier looks into a field of its own: each value that it could have, with and without a host. */
@@ -236,7 +241,8 @@ static void visit_listener(struct space *space, const struct router *router)
 	text_free(&via);
 }
 
-bool witness_each(const struct router *old, const struct router *new, void (*visit_one)(void *owner, const struct witness *witness), void *owner)
+bool witness_each(
+	const struct router *old, const struct router *new, void (*visit_one)(void *owner, const struct witness *witness), void *owner)
 {
 	struct space space = { .routers = { old, new }, .visit = visit_one, .owner = owner };
 	struct words *lists = memory_array(4, sizeof *lists);

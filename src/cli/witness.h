@@ -18,6 +18,7 @@ struct witness {
 };
 
 /* For routers that have the same listener. False: there would have been more than WITNESS_MOST. */
-bool witness_each(const struct router *old, const struct router *new, void (*visit)(void *owner, const struct witness *witness), void *owner);
+bool witness_each(
+	const struct router *old, const struct router *new, void (*visit)(void *owner, const struct witness *witness), void *owner);
 
 #endif

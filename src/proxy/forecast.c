@@ -184,7 +184,8 @@ static struct node *ask_configured(struct looking *l, struct slice shown)
 
 		if (is_below(shown, policy->prefix))
 			add_alternative(l, &list,
-				leaf_new(l, show_transformers(l, policy->transformers, policy->transformer_count, shown), policy->root_dir));
+				leaf_new(
+					l, show_transformers(l, policy->transformers, policy->transformer_count, shown), policy->root_dir));
 	}
 	return node_of(l, KIND_ALT, &list);
 }

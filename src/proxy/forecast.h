@@ -4,7 +4,8 @@
  *
  * The functions are those by which the proxy names, lets in and looks up requests that are sent. Where the dtab ends, in a
  * namer's name, the forecast ends too; so two requests with equal forecasts have the same destination whatever namers answer.
- * The forecast is in a normal form: alternatives that can't be reached are left out, lists of them are flat, unions are sorted. Pure; any thread.
+ * The forecast is in a normal form: alternatives that can't be reached are left out, lists of them are flat, unions are sorted.
+ * Pure; any thread.
  *
  *	forecast_make(&arena, &config, router, head, &forecast);
  *	text_append(&out, forecast.destination);             // "/#/io.l5d.fs/web in disco | /$/inet/backup/80"
@@ -19,11 +20,11 @@
 enum { FORECAST_LINES = 64, FORECAST_LEAVES = 32 };
 
 struct forecast {
-	unsigned status;          /* weft answers this; 0: it goes to a destination */
-	struct slice why;         /* with a status */
-	struct slice name;        /* "/svc/web"; empty with a status */
-	struct path path;         /* the same */
-	struct slice destination; /* what it may be bound to; empty with a status */
+	unsigned status;           /* weft answers this; 0: it goes to a destination */
+	struct slice why;          /* with a status */
+	struct slice name;         /* "/svc/web"; empty with a status */
+	struct path path;          /* the same */
+	struct slice destination;  /* what it may be bound to; empty with a status */
 	int lines[FORECAST_LINES]; /* of the file: the identifier that named it (0: the default one), then the entries of the dtab */
 	unsigned line_count;
 	struct path leaves[FORECAST_LEAVES]; /* names for namers, with the transformers' prefixes: for the rules of clients */
