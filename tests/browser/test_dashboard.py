@@ -111,6 +111,27 @@ def test_requests_tell_their_story(mesh, open_page, screenshot):
     screenshot(page, "requests")
 
 
+def test_a_request_s_whole_story(mesh, open_page, screenshot):
+    failing, good = mesh.origin(lambda call: call.answer(503)), mesh.origin()
+    mesh.service("web", failing, good)
+    weft = mesh.weft(service={"responseClassifier": {"kind": "io.l5d.http.retryableRead5XX"}},
+                     client={"failureAccrual": {"kind": "none"}, "loadBalancer": {"kind": "roundRobin"}})
+    client = mesh.client(weft)
+    for _ in range(2):
+        assert client.get("web").status == 200
+    page = open_page(weft, "/recent")
+    page.get_by_role("link", name=failing.requests[0].header("l5d-reqid")).click()
+    story = page.locator("section.card")
+    expect(story).to_contain_text("Ended by the endpoint")
+    expect(story.get_by_text(re.compile("^Attempt 1"))).to_contain_text("answered 503")
+    expect(story.get_by_text(re.compile("^Attempt 2"))).to_contain_text("answered 200")
+    expect(story).to_contain_text("not chosen: attempt 1: answered")
+    screenshot(page, "story")
+    page.set_viewport_size({"width": 390, "height": 844})
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    screenshot(page, "story-phone")
+
+
 def test_many_services_cost_few_rows(mesh, open_page):
     mesh.service("web", mesh.origin())
     weft = mesh.weft(dtab="/any/* => /#/io.l5d.fs/web; /svc => /any")

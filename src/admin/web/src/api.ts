@@ -6,7 +6,7 @@ export type Metrics = Record<string, number>;
 export interface Endpoint {
 	address: string;
 	weight: number;
-	state: "alive" | "out" | "probing" | "leaving";
+	state: "alive" | "out" | "probing" | "leaving" | "failing";
 	failures?: number;
 	times_out?: number;
 	again_in_ms?: number;
@@ -33,6 +33,29 @@ export interface Told {
 	trace: string;
 	worker: number;
 	flags: string[];
+}
+
+export interface Try {
+	endpoint?: string;
+	began_us?: number;
+	took_us: number;
+	outcome: string;
+	status?: number;
+	again_after_us?: number;
+}
+
+// A request that was sent, and what its name is delegated to now.
+export interface Story extends Told {
+	ended_by: string;
+	why?: string;
+	tries: Try[];
+	reloaded_since: boolean;
+	now?: {
+		identify?: { tried: { identifier: string; header?: string; line?: number; name?: string }[] };
+		delegation?: Delegation;
+		destinations?: { kind: string; client?: string; share: number; chosen?: boolean; why?: string;
+			endpoints?: { address: string; state: string; chosen?: boolean; why?: string }[] }[];
+	};
 }
 
 export interface Process {

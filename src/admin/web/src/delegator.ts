@@ -13,7 +13,7 @@ function leaf(node: Delegation): HTMLElement[] {
 		: [el("span", { class: "addresses" }, addr.type)];
 }
 
-function branch(node: Delegation, weight = ""): HTMLElement {
+export function branch(node: Delegation, weight = ""): HTMLElement {
 	const children: HTMLElement[] = [
 		...(node.delegate ? [branch(node.delegate)] : []), ...(node.tree ? [branch(node.tree)] : []),
 		...(node.alt ?? []).map((n) => branch(n)), ...(node.union ?? []).map((u) => branch(u.tree, `${u.weight} × `))];

@@ -45,6 +45,8 @@ export function why(endpoint: Endpoint, allowed: number | undefined): string {
 			((endpoint.times_out ?? 1) > 1 ? `; probes that failed: ${(endpoint.times_out ?? 1) - 1}` : "");
 	case "probing":
 		return `Out for ${since}; one request is trying it now`;
+	case "failing":
+		return "Its health checks fail; it comes back when they pass";
 	case "leaving":
 		return "Discovery has taken it away; it stays while it is healthy";
 	default:
@@ -270,7 +272,7 @@ export function overview(): View {
 	const update = (store: Store, clients: Client[]): void => {
 		last = [store, clients];
 		const servers = store.of(null, "server"), success = totalSuccess(servers);
-		const out = clients.flatMap((c) => c.endpoints).filter((e) => e.state === "out" || e.state === "probing").length;
+		const out = clients.flatMap((c) => c.endpoints).filter((e) => e.state === "out" || e.state === "probing" || e.state === "failing").length;
 		totals.rate.set(rate(totalRate(servers)));
 		totals.success.set(percent(success), "", judged(success));
 		totals.pending.set(count(store.sum(servers, "pending")));

@@ -5,6 +5,7 @@ import { get, Process, Told } from "./api";
 import { Spark } from "./charts";
 import { bytes, count, duration, el, millis, rate, setText } from "./dom";
 import { View } from "./overview";
+import { showStory } from "./story";
 
 function mood(told: Told): string {
 	return told.status >= 500 || told.status === 0 ? "bad" : told.status >= 400 ? "warn" : "fine";
@@ -35,11 +36,13 @@ export function recentPage(): View {
 			el("td", { class: "mono" }, new Date(r.at_ms).toISOString().slice(11, 23)), el("td", {}, r.router ?? ""),
 			el("th", { scope: "row" }, (r.service ?? "–").replace(/^\/svc\//, "")), el("td", { class: "number" }, el("span", { class: `badge ${mood(r)}` }, String(r.status || "none"))),
 			el("td", { class: "number" }, millis(r.duration_us / 1000)), el("td", { class: "number" }, String(r.attempts)),
-			el("td", { class: "why" }, story(r)), el("td", { class: "mono soft" }, r.trace))));
+			el("td", { class: "why" }, story(r)), el("td", { class: "mono" }, el("a", { href: `/recent?id=${r.trace}`, title: "its story" }, r.trace)))));
 	};
 	filter.addEventListener("input", draw);
 	failed.addEventListener("change", draw);
-	const node = el("div", {}, el("h1", {}, "Recent requests"), el("div", { class: "list-head" }, filter,
+	const told = el("div", { "aria-live": "polite" }), id = new URLSearchParams(location.search).get("id");
+	if (id) showStory(told, id);
+	const node = el("div", {}, el("h1", {}, "Recent requests"), told, el("div", { class: "list-head" }, filter,
 		el("label", { class: "check" }, failed, "only 4xx, 5xx and none"), pause),
 	el("section", { class: "list" }, el("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": "Recent requests" }, el("table", {}, el("thead", {}, el("tr", {},
 		...["time, UTC", "router", "service", "status", "took", "attempts", "story", "trace"].map((t, i) => el("th", { scope: "col", class: i > 2 && i < 6 ? "number" : "" }, t)))), body))));
