@@ -47,7 +47,7 @@ struct record {
 	uint16_t response_kib;
 	uint8_t method;
 	uint8_t identifier; /* which of the router's named it, its index + 1; 0: none did */
-	uint32_t number;    /* of its worker's exchanges, modulo 2^32: its notes have the same */
+	uint32_t number;    /* its notes have the same */
 };
 
 _Static_assert(sizeof(struct record) == 64, "a decision record is one cache line");

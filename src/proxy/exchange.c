@@ -68,7 +68,6 @@ void exchange_open(struct worker_listener *listener, struct side *down)
 	exchange->magic = EXCHANGE_MAGIC;
 	exchange->worker = worker;
 	exchange->listener = listener;
-	exchange->number = worker->exchange_count++;
 	exchange->stats = listener->stats;
 	listener->exchanges++;
 	exchange->down = down;
@@ -329,7 +328,7 @@ static void record(struct exchange *exchange, int64_t now)
 		.response_kib = kib(exchange->response_bytes),
 		.method = exchange->method,
 		.identifier = exchange->path.at ? (uint8_t)(exchange->identified.by + 1) : 0,
-		.number = exchange->number,
+		.number = notes_number(exchange),
 	};
 
 	memcpy(record.endpoint_ip,

@@ -95,7 +95,6 @@ struct exchange {
 	struct candidate *tried[EXCHANGE_TRIED];
 	unsigned tried_count;
 	uint32_t flags;          /* enum response_flag */
-	uint32_t number;         /* of its worker's, for the record */
 	uint16_t status;         /* of the response sent downstream; 0: none */
 	uint16_t attempt_status; /* of the attempt's response; 0: none yet */
 	uint16_t base_fields;    /* the request's head before an attempt added its own fields */

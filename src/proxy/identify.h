@@ -20,8 +20,8 @@
 struct identified {
 	struct slice token;  /* one segment, as it is; or several as they are shown, "/a/b" */
 	bool is_path;        /* the latter */
-	struct slice target; /* of the head that is sent on */
 	uint8_t by;          /* the identifier's index */
+	struct slice target; /* of the head that is sent on */
 };
 
 /* The first identifier that has an answer gives it. False: none has; *why is the last one's reason (in the arena, or static). */

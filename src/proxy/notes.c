@@ -5,7 +5,7 @@
 
 static void write_text(struct exchange *exchange, enum note_kind kind, struct slice text)
 {
-	struct note note = { .number = exchange->number, .kind = (uint8_t)kind };
+	struct note note = { .number = notes_number(exchange), .kind = (uint8_t)kind };
 
 	note.length = (uint8_t)(text.length < NOTE_TEXT ? text.length : NOTE_TEXT);
 	memcpy(note.text, text.at, note.length);
@@ -30,7 +30,7 @@ static uint32_t microseconds(int64_t ns)
 
 void notes_attempt(struct exchange *exchange, unsigned status, int64_t wait_ns)
 {
-	struct note note = { .number = exchange->number, .kind = NOTE_ATTEMPT, .status = (uint16_t)status };
+	struct note note = { .number = notes_number(exchange), .kind = NOTE_ATTEMPT, .status = (uint16_t)status };
 
 	note.attempt.client = exchange->leaf->client->hash;
 	note.attempt.endpoint = exchange->last_address;

@@ -11,6 +11,12 @@
 
 #include "proxy/exchange.h"
 
+/* What its record and its notes have in common: when it began, in nanoseconds modulo 2^32. Of a worker's requests at one time no two
+ * have the same, of those that it remembers hardly any. */
+static inline uint32_t notes_number(const struct exchange *exchange)
+{
+	return (uint32_t)exchange->began;
+}
 /* exchange->local_dtab, and the flag that says so. */
 void notes_dtab(struct exchange *exchange);
 /* The attempt that has just ended. `status`: of a response that is not passed on; 0: none came. */

@@ -130,10 +130,9 @@ struct worker {
 	int64_t access_json_second; /* the same for access_json.c */
 	char access_json_date[sizeof "2026-11-26T18:22:19."];
 	uint64_t hash_key;
-	uint32_t exchange_count; /* begun so far, modulo 2^32 */
-	struct ring *records;    /* struct record */
-	struct ring *notes;      /* struct note */
-	struct ring *recents;    /* struct recent, not owned; or NULL */
+	struct ring *records; /* struct record */
+	struct ring *notes;   /* struct note */
+	struct ring *recents; /* struct recent, not owned; or NULL */
 	double recent_rate;
 	struct ring *spans;         /* struct span, not owned; or NULL */
 	double span_rate;           /* of the requests for which their callers haven't decided it */
