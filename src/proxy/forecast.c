@@ -174,6 +174,27 @@ static bool is_below(struct slice shown, struct slice prefix)
 	return slice_starts(rest, prefix) && (rest.length == prefix.length || rest.at[prefix.length] == '/');
 }
 
+static struct slice with_setting(struct looking *l, struct slice before, const char *key, struct slice value)
+{
+	return value.length ? arena_format(l->arena, "%.*s, %s %.*s", SLICE_ARGS(before), key, SLICE_ARGS(value)) : before;
+}
+
+/* What its answers come from: namers of one prefix that have it alike say the same. */
+static struct slice source_of(struct looking *l, const struct namer_policy *policy)
+{
+	const struct k8s_policy *k8s = &policy->k8s;
+	struct slice source = SLICE("Kubernetes");
+
+	if (policy->kind == NAMER_FS)
+		return policy->root_dir;
+	source = with_setting(l, source, "host", k8s->host);
+	source = with_setting(l, source, "port", k8s->port ? arena_format(l->arena, "%u", k8s->port) : SLICE(""));
+	source = with_setting(l, source, "caFile", k8s->ca_file);
+	source = with_setting(l, source, "tokenFile", k8s->token_file);
+	source = with_setting(l, source, "labelSelector", k8s->label);
+	return policy->kind == NAMER_K8S_NS ? with_setting(l, source, "envVar", k8s->variable) : source;
+}
+
 /* Each of the configuration's that has the prefix, in the order in which they are asked. */
 static struct node *ask_configured(struct looking *l, struct slice shown)
 {
@@ -184,8 +205,8 @@ static struct node *ask_configured(struct looking *l, struct slice shown)
 
 		if (is_below(shown, policy->prefix))
 			add_alternative(l, &list,
-				leaf_new(
-					l, show_transformers(l, policy->transformers, policy->transformer_count, shown), policy->root_dir));
+				leaf_new(l, show_transformers(l, policy->transformers, policy->transformer_count, shown),
+					source_of(l, policy)));
 	}
 	return node_of(l, KIND_ALT, &list);
 }

@@ -103,6 +103,7 @@ def one(write, old, new):
 
 
 SVC = "/svc => /#/io.l5d.fs"
+K8S = "/svc => /#/io.l5d.k8s/default/http"
 
 
 @pytest.mark.parametrize("old, new, differs, witness, told", [
@@ -112,6 +113,9 @@ SVC = "/svc => /#/io.l5d.fs"
      "destination", "'Host: web'", "status 420"),
     ({"dtab": "/svc => 9 * /#/io.l5d.fs/a & /#/io.l5d.fs/b"}, {"dtab": "/svc => 8 * /#/io.l5d.fs/a & 2 * /#/io.l5d.fs/b"}, "destination", "Host", "80 %"),
     ({"disco": "/tmp/here"}, {"disco": "/tmp/there"}, "destination", "Host", "in /tmp/there"),
+    ({"dtab": K8S, "namer": "- kind: io.l5d.k8s\n"}, {"dtab": K8S, "namer": "- kind: io.l5d.k8s\n  port: 8002\n"}, "destination", "Host", "port 8002"),
+    ({"dtab": K8S, "namer": "- kind: io.l5d.k8s\n"}, {"dtab": K8S, "namer": "- kind: io.l5d.k8s\n  labelSelector: version\n"},
+     "destination", "Host", "labelSelector version"),
     ({"port": 4140}, {"port": 4142}, "listener", "127.0.0.1:4140", "nobody listens there"),
     ({}, {"client": "  client:\n    requestAttemptTimeoutMs: 100\n"}, "client settings", "Host", "goes to"),
     ({}, {"service": "  service:\n    kind: io.l5d.static\n    configs:\n    - prefix: /svc/slow\n      totalTimeoutMs: 100\n"},
