@@ -136,6 +136,14 @@ static const struct command commands[] = {
 		"\n"
 		"Exit code 0 when there are endpoints to go to, 1 when the proxy would answer by itself, 2 when it can't be told.",
 		cli_explain, NULL },
+	{ "diff", "OLD.yaml NEW.yaml [-o text|json]", "Says which requests two configurations treat differently",
+		"One request is shown for each class of them that differs in the same way, by the same lines, as what curl would\n"
+		"send it; then what OLD does with it and what NEW does, with the lines that decide. Requests are made of every\n"
+		"name that either configuration has, and one that none has, and are named and looked up by the proxy's own\n"
+		"functions; nothing is sent, and nobody is asked where endpoints are.\n"
+		"\n"
+		"Exit code 0 and no output when nothing differs, 1 when something does, 2 when it can't be told.",
+		cli_diff, NULL },
 	{ "install", "viz [--dir DIR] [--discover file|kubernetes] [--admin ADDRESS[,ADDRESS...]] ...",
 		"Writes what Prometheus and Grafana need to show weft: scraping, rules, alerts, dashboards",
 		"Without --dir it prints ConfigMaps for Kubernetes: `weft install viz | kubectl apply -f -`.\n"
@@ -151,14 +159,6 @@ static const struct command commands[] = {
 		"\n"
 		"Exit code 0, 1 when a file can't be written, 2 for wrong usage. See docs/viz.md.",
 		cli_install, installed },
-	{ "diff", "OLD.yaml NEW.yaml [-o text|json]", "Says which requests two configurations treat differently",
-		"One request is shown for each class of them that differs in the same way, by the same lines, as what curl would\n"
-		"send it; then what OLD does with it and what NEW does, with the lines that decide. Requests are made of every\n"
-		"name that either configuration has, and one that none has, and are named and looked up by the proxy's own\n"
-		"functions; nothing is sent, and nobody is asked where endpoints are.\n"
-		"\n"
-		"Exit code 0 and no output when nothing differs, 1 when something does, 2 when it can't be told.",
-		cli_diff, NULL },
 	{ "completion", "bash | zsh | fish", "Prints what completes weft's commands and options in a shell",
 		"  bash   source <(weft completion bash), in ~/.bashrc\n"
 		"  zsh    source <(weft completion zsh), in ~/.zshrc behind compinit\n"

@@ -16,7 +16,7 @@
 #include "proxy/explain.h"
 #include "proxy/proxy.h"
 
-enum { MOST_WORDS = 3, ADMIN_PORT = 9990, INDENT = 2 };
+enum { MOST_WORDS = 3, ADMIN_PORT = 9990, INDENT = 2, MOST_ANSWER = 32 * 1024 * 1024 };
 
 struct asking {
 	const char *file, *admin, *router, *id;
@@ -478,8 +478,12 @@ static int print(const struct asking *asking, bool as_json)
 {
 	struct document *document;
 	struct page page = { .file = { 0 } };
-	/* A dtab that goes in circles is written down level after level. */
-	const struct document_limits limits = { .max_depth = 2 * JSON_WRITE_DEPTH };
+	/* A dtab that goes in circles is written down level after level, until that is cut off. */
+	const struct document_limits limits = {
+		.max_depth = 2 * JSON_WRITE_DEPTH,
+		.max_bytes = MOST_ANSWER,
+		.max_nodes = MOST_ANSWER / 8,
+	};
 	struct problems problems;
 	struct slice error;
 	int result = 0;
