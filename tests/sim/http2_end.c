@@ -63,6 +63,13 @@ static void gone(struct http2_end *end)
 	end->events->gone(end->owner);
 }
 
+/* What has closed waits for nothing: it may be freed at any time. */
+static void set(struct http2_end *end, struct timer *timer, int64_t when)
+{
+	if (end->stream)
+		timer_set(end->loop, timer, when);
+}
+
 /* The other end breaks the protocol. */
 static void wrong(struct http2_end *end, uint32_t stream, const char *problem)
 {
@@ -99,7 +106,7 @@ static void forget_if_over(struct http2_stream_end *stream)
 static void schedule(struct http2_end *end, int64_t after)
 {
 	if (!timer_is_set(&end->pace))
-		timer_set(end->loop, &end->pace, loop_now(end->loop) + after);
+		set(end, &end->pace, loop_now(end->loop) + after);
 }
 
 static void send(struct http2_end *end, const char *bytes, size_t length)
@@ -109,7 +116,7 @@ static void send(struct http2_end *end, const char *bytes, size_t length)
 	struct buffer *buffer = buffer_get(loop_buffers(end->loop));
 	if (!buffer) {
 		end->broken = true;
-		timer_set(end->loop, &end->pace, loop_now(end->loop));
+		set(end, &end->pace, loop_now(end->loop));
 		return;
 	}
 	CHECK(length <= buffer_room(buffer));
@@ -145,7 +152,7 @@ static struct http2_end_owed *owe(struct http2_end *end)
 {
 	struct http2_end_owed *owed = &end->owed[end->owed_count++];
 	*owed = (struct http2_end_owed){ .number = ++end->owed_number };
-	timer_set(end->loop, &end->overdue, loop_now(end->loop) + OVERDUE);
+	set(end, &end->overdue, loop_now(end->loop) + OVERDUE);
 	return owed;
 }
 
@@ -391,7 +398,7 @@ static bool count_data(struct http2_end *end, struct http2_stream_end *stream, u
 	}
 	if (!timer_is_set(&end->giving)) {
 		bool late = chance(end, end->manners.pause_chance);
-		timer_set(end->loop, &end->giving, loop_now(end->loop) + (late ? draw_below(&end->random, 20 * CLOCK_MS) : 0));
+		set(end, &end->giving, loop_now(end->loop) + (late ? draw_below(&end->random, 20 * CLOCK_MS) : 0));
 	}
 	return true;
 }
@@ -803,7 +810,7 @@ static uint32_t draw_streams(struct http2_end *end)
 
 static void plan_whim(struct http2_end *end)
 {
-	timer_set(end->loop, &end->whim, loop_now(end->loop) + draw_skewed(&end->random, 500 * CLOCK_MS, 8));
+	set(end, &end->whim, loop_now(end->loop) + draw_skewed(&end->random, 500 * CLOCK_MS, 8));
 }
 
 static void on_whim(void *owner)
