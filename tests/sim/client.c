@@ -140,7 +140,8 @@ static bool connect(struct client *client)
 static void set_limit(struct client *client)
 {
 	bool leaves = !client->must_succeed && chance(client, client->manners.leave_chance);
-	int64_t limit = client->manners.patience_ns;
+	/* What is pipelined is answered one after the other, and each may take a proxy all the time that it has. */
+	int64_t limit = client->manners.patience_ns * client->asked;
 	client->limit_means = leaves ? OUTCOME_LEFT : OUTCOME_IMPATIENT;
 	if (leaves)
 		limit = draw_skewed(&client->random, 50 * CLOCK_MS, 6);

@@ -18,7 +18,7 @@ enum { PIPELINE = 4 };
 /* Chances in parts per million, drawn for each request or connection. */
 struct client_manners {
 	int64_t think_ns;     /* between answers and next request, at most */
-	int64_t patience_ns;  /* then it leaves */
+	int64_t patience_ns;  /* for each request that it waits for; then it leaves */
 	uint32_t body_chance; /* POST with a body; else GET (now and then HEAD) */
 	uint64_t body_most, reply_most;
 	uint32_t chunked_chance, expect_chance;
