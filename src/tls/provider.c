@@ -76,11 +76,13 @@ static void making_end(void *at)
 static int leave_to_theirs(struct making *making)
 {
 	char name[32];
-	OSSL_PARAM group[] = { OSSL_PARAM_construct_utf8_string(OSSL_PKEY_PARAM_GROUP_NAME, name, 0), OSSL_PARAM_construct_end() };
+	OSSL_PARAM group[2];
 
 	if (!making->group)
 		return 1;
 	snprintf(name, sizeof name, "%s", OBJ_nid2sn(EC_GROUP_get_curve_name(making->group)));
+	group[0] = OSSL_PARAM_construct_utf8_string(OSSL_PKEY_PARAM_GROUP_NAME, name, 0); /* reads it for its length */
+	group[1] = OSSL_PARAM_construct_end();
 	making->group = NULL;
 	return self.gen_set_params(making->theirs, group);
 }

@@ -20,6 +20,7 @@
 enum { OUT_MOST = 512, SECRET_MOST = 200 };
 
 static OSSL_LIB_CTX *theirs;
+static OSSL_PROVIDER *its_provider;
 
 /* --- the key schedule --- */
 
@@ -320,12 +321,14 @@ static int start(void **state)
 	(void)state;
 	library_start();
 	theirs = OSSL_LIB_CTX_new();
-	return theirs && OSSL_PROVIDER_load(theirs, "default") ? 0 : -1;
+	its_provider = theirs ? OSSL_PROVIDER_load(theirs, "default") : NULL;
+	return its_provider ? 0 : -1;
 }
 
 static int stop(void **state)
 {
 	(void)state;
+	OSSL_PROVIDER_unload(its_provider);
 	OSSL_LIB_CTX_free(theirs);
 	return 0;
 }
