@@ -8,18 +8,6 @@
 #include "proxy/live.h"
 #include "proxy/proxy.h"
 
-static void write_text(struct json_writer *json, const char *key, struct slice value)
-{
-	json_write_key(json, slice_of(key));
-	json_write_text(json, value);
-}
-
-static void write_int(struct json_writer *json, const char *key, int64_t value)
-{
-	json_write_key(json, slice_of(key));
-	json_write_int(json, value);
-}
-
 /* ---- /endpoints.json ---- */
 
 /* Discovery has taken it away, and it stays while it is healthy. */
@@ -33,28 +21,28 @@ static void write_endpoint(struct json_writer *json, const struct targets *targe
 	const struct health_story story = health_tell(&targets->at[i].target->health);
 
 	json_write_object(json);
-	write_text(json, "address", slice_of(targets->at[i].target->text));
+	json_write_member_text(json, "address", slice_of(targets->at[i].target->text));
 	json_write_key(json, SLICE("weight"));
 	json_write_number(json, targets->at[i].weight);
-	write_text(json, "state", slice_of(state_name(&story, targets->at[i].probation)));
+	json_write_member_text(json, "state", slice_of(state_name(&story, targets->at[i].probation)));
 	if (story.state == HEALTH_ALIVE) {
-		write_int(json, "failures", story.failures);
+		json_write_member_int(json, "failures", story.failures);
 	} else {
-		write_int(json, "times_out", story.times_out);
-		write_int(json, "again_in_ms", story.again_at > now ? (story.again_at - now) / CLOCK_MS : 0);
+		json_write_member_int(json, "times_out", story.times_out);
+		json_write_member_int(json, "again_in_ms", story.again_at > now ? (story.again_at - now) / CLOCK_MS : 0);
 	}
 	if (story.removed_at)
-		write_int(json, "taken_out_ms_ago", (now - story.removed_at) / CLOCK_MS);
+		json_write_member_int(json, "taken_out_ms_ago", (now - story.removed_at) / CLOCK_MS);
 	json_write_end(json);
 }
 
 static void write_client(struct json_writer *json, const struct client *client, int64_t now)
 {
 	json_write_object(json);
-	write_text(json, "router", client->label);
-	write_text(json, "client", client->id);
+	json_write_member_text(json, "router", client->label);
+	json_write_member_text(json, "client", client->id);
 	if (client->policy.accrual.kind != ACCRUAL_NONE)
-		write_int(json, "failures_allowed", client->policy.accrual.failures);
+		json_write_member_int(json, "failures_allowed", client->policy.accrual.failures);
 	json_write_key(json, SLICE("endpoints"));
 	json_write_array(json);
 	for (unsigned i = 0; i < client->targets->count; i++)
@@ -92,7 +80,7 @@ void page_process(struct request *request)
 
 	json_write_start(&json, &out, false);
 	json_write_object(&json);
-	write_text(&json, "version", slice_of(WEFT_VERSION));
+	json_write_member_text(&json, "version", slice_of(WEFT_VERSION));
 	json_write_key(&json, SLICE("workers"));
 	json_write_array(&json);
 	for (unsigned i = 0; i < admin->options.worker_count; i++) {

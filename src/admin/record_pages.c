@@ -16,18 +16,6 @@
 
 enum { SHOWN = 200 };
 
-static void write_text(struct json_writer *json, const char *key, struct slice value)
-{
-	json_write_key(json, slice_of(key));
-	json_write_text(json, value);
-}
-
-static void write_int(struct json_writer *json, const char *key, int64_t value)
-{
-	json_write_key(json, slice_of(key));
-	json_write_int(json, value);
-}
-
 /* ---- what records tell ---- */
 
 struct told {
@@ -115,9 +103,9 @@ static void write_names(struct json_writer *json, struct live *live, const struc
 	struct slice service = service_name(live, record->service), client = client_id(live, record->client);
 
 	if (service.at)
-		write_text(json, "service", service);
+		json_write_member_text(json, "service", service);
 	if (client.at)
-		write_text(json, "client", client);
+		json_write_member_text(json, "client", client);
 }
 
 static void write_last_endpoint(struct json_writer *json, const struct record *record)
@@ -128,7 +116,7 @@ static void write_last_endpoint(struct json_writer *json, const struct record *r
 	if (!record->endpoint_port)
 		return;
 	snprintf(text, sizeof text, "%u.%u.%u.%u:%u", ip[0], ip[1], ip[2], ip[3], record->endpoint_port);
-	write_text(json, "endpoint", slice_of(text));
+	json_write_member_text(json, "endpoint", slice_of(text));
 }
 
 /* Into an object that is open. */
@@ -140,16 +128,16 @@ static void write_record(struct json_writer *json, struct live *live, const stru
 	json_write_key(json, SLICE("at_ms"));
 	json_write_int(json, record->wall_ns / CLOCK_MS);
 	if (record->router < snapshot->router_count)
-		write_text(json, "router", snapshot->routers[record->router].label);
+		json_write_member_text(json, "router", snapshot->routers[record->router].label);
 	write_names(json, live, record);
-	write_int(json, "status", record->status);
-	write_int(json, "duration_us", record->duration_us);
-	write_int(json, "upstream_us", record->upstream_us);
-	write_int(json, "attempts", record->attempts);
+	json_write_member_int(json, "status", record->status);
+	json_write_member_int(json, "duration_us", record->duration_us);
+	json_write_member_int(json, "upstream_us", record->upstream_us);
+	json_write_member_int(json, "attempts", record->attempts);
 	write_last_endpoint(json, record);
 	snprintf(text, sizeof text, "%016llx", (unsigned long long)record->trace_id);
-	write_text(json, "trace", slice_of(text));
-	write_int(json, "worker", told->worker);
+	json_write_member_text(json, "trace", slice_of(text));
+	json_write_member_int(json, "worker", told->worker);
 	write_flags(json, record->flags);
 }
 
@@ -283,15 +271,15 @@ static void write_earlier(struct json_writer *json, struct live *live, const str
 
 	address_format(&note->attempt.endpoint, address);
 	json_write_object(json);
-	write_text(json, "endpoint", slice_of(address));
+	json_write_member_text(json, "endpoint", slice_of(address));
 	if (client.at)
-		write_text(json, "client", client);
-	write_int(json, "began_us", note->attempt.began_us);
-	write_int(json, "took_us", note->attempt.took_us);
-	write_text(json, "outcome", slice_of(outcome_words((enum outcome)note->attempt.outcome)));
+		json_write_member_text(json, "client", client);
+	json_write_member_int(json, "began_us", note->attempt.began_us);
+	json_write_member_int(json, "took_us", note->attempt.took_us);
+	json_write_member_text(json, "outcome", slice_of(outcome_words((enum outcome)note->attempt.outcome)));
 	if (note->status)
-		write_int(json, "status", note->status);
-	write_int(json, "again_after_us", note->attempt.wait_us);
+		json_write_member_int(json, "status", note->status);
+	json_write_member_int(json, "again_after_us", note->attempt.wait_us);
 	json_write_end(json);
 }
 
@@ -311,15 +299,15 @@ static void write_attempts(struct json_writer *json, struct live *live, const st
 	if (record->attempts > earlier) {
 		json_write_object(json);
 		write_last_endpoint(json, record);
-		write_int(json, "took_us", record->upstream_us);
-		write_text(json, "outcome", slice_of(last_outcome(record)));
+		json_write_member_int(json, "took_us", record->upstream_us);
+		json_write_member_text(json, "outcome", slice_of(last_outcome(record)));
 		if (!(record->flags & FLAG_LOCAL_REPLY) && record->status)
-			write_int(json, "status", record->status);
+			json_write_member_int(json, "status", record->status);
 		json_write_end(json);
 	}
 	json_write_end(json);
 	if (record->attempts > earlier + 1)
-		write_int(json, "forgotten", (int64_t)record->attempts - earlier - 1);
+		json_write_member_int(json, "forgotten", (int64_t)record->attempts - earlier - 1);
 }
 
 static void tell_next(struct stories *stories);
@@ -370,10 +358,10 @@ static bool tell(struct stories *stories)
 	ring_read(proxy_notes(proxy, told->worker), gather_note, &notes);
 	json_write_object(json);
 	write_record(json, proxy_live(proxy), snapshot, told);
-	write_text(json, "ended_by", slice_of(who_ended(&told->record)));
+	json_write_member_text(json, "ended_by", slice_of(who_ended(&told->record)));
 	answer = text_of(&notes, NOTE_ANSWER);
 	if (answer.length)
-		write_text(json, "why", answer);
+		json_write_member_text(json, "why", answer);
 	write_attempts(json, proxy_live(proxy), &told->record, &notes);
 	json_write_key(json, SLICE("reloaded_since"));
 	json_write_bool(json, told->record.wall_ns < proxy_since(proxy));

@@ -72,27 +72,6 @@ bool request_parameter(const struct request *request, const char *name, struct t
 
 /* ---- answers ---- */
 
-/* False: not all could be sent. */
-static bool send_bytes(struct request *request, struct slice body, bool end)
-{
-	struct pool *buffers = loop_buffers(request->side->session->loop);
-
-	while (body.length) {
-		struct buffer *buffer = buffer_get(buffers);
-		size_t now;
-
-		if (!buffer)
-			return false;
-		now = body.length < buffer->capacity ? body.length : buffer->capacity;
-		memcpy(buffer->bytes, body.at, now);
-		buffer->filled = (uint32_t)now;
-		body = slice_from(body, now);
-		if (!side_send_body(request->side, (struct piece){ buffer, buffer->bytes, now }, end && body.length == 0))
-			request->stalled = true;
-	}
-	return true;
-}
-
 static const struct request_header never_stored = { "Cache-Control", "no-store" };
 
 /* False: there is no memory for it. */
@@ -127,7 +106,7 @@ void request_answer_with(struct request *request, unsigned status, const char *c
 	head->body = BODY_LENGTH;
 	head->body_length = body.length;
 	if (request->side && send_head(request, head, content_type, headers, header_count, bodiless))
-		sent = bodiless || send_bytes(request, body, true);
+		sent = bodiless || side_send_copy(request->side, body, true, &request->stalled);
 	if (request->side)
 		side_release(request->side, sent ? RESET_NONE : RESET_OVERLOAD);
 	memory_free(head);
@@ -161,7 +140,7 @@ void request_answer_rpc(struct request *request, enum grpc_status status, struct
 	bool sent;
 
 	request_stream_begin(request, "application/grpc");
-	sent = request->side && send_bytes(request, body, false) && send_status(request, status);
+	sent = request->side && side_send_copy(request->side, body, false, &request->stalled) && send_status(request, status);
 	if (request->side)
 		side_release(request->side, sent ? RESET_NONE : RESET_OVERLOAD);
 	request_free(request);
@@ -189,7 +168,7 @@ void request_stream(struct request *request, struct slice bytes)
 {
 	CHECK_MAGIC(request, REQUEST_MAGIC);
 	/* A line that is sent in part would be worse than none. */
-	if (request->side && !send_bytes(request, bytes, false)) {
+	if (request->side && !side_send_copy(request->side, bytes, false, &request->stalled)) {
 		side_release(request->side, RESET_OVERLOAD);
 		request->side = NULL;
 	}

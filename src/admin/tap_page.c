@@ -29,12 +29,6 @@ struct tapping {
 
 /* ---- a line ---- */
 
-static void member(struct json_writer *json, const char *key, struct slice text)
-{
-	json_write_key(json, slice_of(key));
-	json_write_text(json, text);
-}
-
 /* Whole numbers alone: the shortest form of a fraction costs more than all the rest of a line. */
 static void member_count(struct json_writer *json, const char *key, uint64_t count)
 {
@@ -48,7 +42,7 @@ static void member_address(struct json_writer *json, const char *key, const stru
 
 	if (address->family != ADDRESS_NONE)
 		address_format(address, text);
-	member(json, key, slice_of(text));
+	json_write_member_text(json, key, slice_of(text));
 }
 
 /* "2026-11-26T18:22:19.123Z"; all but the milliseconds is made once a second. */
@@ -69,7 +63,7 @@ static void member_time(struct tapping *tapping, struct json_writer *json, int64
 	text[SECOND + 2] = (char)('0' + ms / 10 % 10);
 	text[SECOND + 3] = (char)('0' + ms % 10);
 	text[SECOND + 4] = 'Z';
-	member(json, "time", slice_make(text, sizeof text));
+	json_write_member_text(json, "time", slice_make(text, sizeof text));
 }
 
 static void write_line(void *owner, const void *entry)
@@ -82,12 +76,12 @@ static void write_line(void *owner, const void *entry)
 	json_write_start(&json, &tapping->out, false);
 	json_write_object(&json);
 	member_time(tapping, &json, record->wall_ns);
-	member(&json, "router", slice_of(tapped->router));
-	member(&json, "method", slice_of(tapped->method));
-	member(&json, "authority", slice_of(tapped->authority));
-	member(&json, "path", slice_of(tapped->path));
-	member(&json, "service", slice_of(tapped->service));
-	member(&json, "client", slice_of(tapped->client));
+	json_write_member_text(&json, "router", slice_of(tapped->router));
+	json_write_member_text(&json, "method", slice_of(tapped->method));
+	json_write_member_text(&json, "authority", slice_of(tapped->authority));
+	json_write_member_text(&json, "path", slice_of(tapped->path));
+	json_write_member_text(&json, "service", slice_of(tapped->service));
+	json_write_member_text(&json, "client", slice_of(tapped->client));
 	member_address(&json, "source", &tapped->source);
 	member_address(&json, "destination", &tapped->destination);
 	member_count(&json, "status", record->status);

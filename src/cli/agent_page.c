@@ -59,24 +59,7 @@ static double read_generation(void *owner)
 
 /* ---- requests ---- */
 
-static bool send_bytes(struct agent_page *page, struct side *side, struct slice bytes)
-{
-	while (bytes.length) {
-		struct buffer *buffer = buffer_get(loop_buffers(page->loop));
-		size_t now;
-
-		if (!buffer)
-			return false;
-		now = bytes.length < buffer->capacity ? bytes.length : buffer->capacity;
-		memcpy(buffer->bytes, bytes.at, now);
-		buffer->filled = (uint32_t)now;
-		bytes = slice_from(bytes, now);
-		side_send_body(side, (struct piece){ buffer, buffer->bytes, now }, bytes.length == 0);
-	}
-	return true;
-}
-
-static void answer(struct agent_page *page, struct side *side, unsigned status, const char *type, struct slice bytes)
+static void answer(struct side *side, unsigned status, const char *type, struct slice bytes)
 {
 	struct head *head = memory_new(sizeof *head);
 	bool bodiless = side->head->method == METHOD_HEAD, sent;
@@ -91,7 +74,7 @@ static void answer(struct agent_page *page, struct side *side, unsigned status, 
 	sent = head_add(head, &arena, FIELD_CONTENT_TYPE, SLICE("Content-Type"), slice_of(type)) == 0;
 	if (sent) {
 		side_send_head(side, head, bodiless);
-		sent = bodiless || send_bytes(page, side, bytes);
+		sent = bodiless || side_send_copy(side, bytes, true, NULL);
 	}
 	side_release(side, sent ? RESET_NONE : RESET_OVERLOAD);
 	arena_reset(&arena);
@@ -102,7 +85,7 @@ static void answer_ready(struct agent_page *page, struct side *side)
 {
 	bool ready = seconds_left(page) > 0;
 
-	answer(page, side, ready ? 200 : 503, "text/plain", ready ? SLICE("ready\n") : SLICE("no valid certificate\n"));
+	answer(side, ready ? 200 : 503, "text/plain", ready ? SLICE("ready\n") : SLICE("no valid certificate\n"));
 }
 
 static void answer_metrics(struct agent_page *page, struct side *side)
@@ -110,7 +93,7 @@ static void answer_metrics(struct agent_page *page, struct side *side)
 	struct text text = { 0 };
 
 	prometheus_text(page->metrics, SLICE(""), &text);
-	answer(page, side, 200, PROMETHEUS_TYPE, text_slice(&text));
+	answer(side, 200, PROMETHEUS_TYPE, text_slice(&text));
 	text_free(&text);
 }
 
@@ -124,13 +107,13 @@ static void opened(void *owner, struct session *session, struct side *side)
 	(void)session;
 	side_own(side, &nothing, page);
 	if (side->head->method != METHOD_GET && side->head->method != METHOD_HEAD)
-		answer(page, side, 405, "text/plain", SLICE("GET only\n"));
+		answer(side, 405, "text/plain", SLICE("GET only\n"));
 	else if (slice_equal(target, SLICE("/ready")))
 		answer_ready(page, side);
 	else if (slice_equal(target, SLICE("/metrics")))
 		answer_metrics(page, side);
 	else
-		answer(page, side, 404, "text/plain", SLICE("there are /metrics and /ready\n"));
+		answer(side, 404, "text/plain", SLICE("there are /metrics and /ready\n"));
 }
 
 static void closed(void *owner, struct session *session, int error)

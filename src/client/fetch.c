@@ -144,23 +144,6 @@ static const struct session_events session_events = {
 	.closed = closed,
 };
 
-static bool send_body(struct fetch *fetch, struct slice body)
-{
-	while (body.length) {
-		struct buffer *buffer = buffer_get(loop_buffers(fetch->loop));
-		size_t now;
-
-		if (!buffer)
-			return false;
-		now = body.length < buffer->capacity ? body.length : buffer->capacity;
-		memcpy(buffer->bytes, body.at, now);
-		buffer->filled = (uint32_t)now;
-		body = slice_from(body, now);
-		side_send_body(fetch->side, (struct piece){ buffer, buffer->bytes, now }, body.length == 0);
-	}
-	return true;
-}
-
 static int add_fields(struct head *head, struct arena *arena, const struct fetch_request *request)
 {
 	for (unsigned i = 0; i < request->field_count; i++) {
@@ -194,7 +177,7 @@ static int send_request(struct fetch *fetch, const struct fetch_to *to, const st
 	e = add_fields(head, &arena, request);
 	if (!e) {
 		side_send_head(fetch->side, head, request->body.length == 0);
-		if (!send_body(fetch, request->body))
+		if (!side_send_copy(fetch->side, request->body, true, NULL))
 			e = ERROR_NO_MEMORY;
 	}
 	arena_reset(&arena);

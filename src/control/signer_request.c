@@ -39,23 +39,6 @@ static void request_free(struct signer_request *request)
 	memory_free(request);
 }
 
-static bool send_bytes(struct side *side, struct pool *buffers, struct slice body)
-{
-	while (body.length) {
-		struct buffer *buffer = buffer_get(buffers);
-		size_t now;
-
-		if (!buffer)
-			return false;
-		now = body.length < buffer->capacity ? body.length : buffer->capacity;
-		memcpy(buffer->bytes, body.at, now);
-		buffer->filled = (uint32_t)now;
-		body = slice_from(body, now);
-		side_send_body(side, (struct piece){ buffer, buffer->bytes, now }, body.length == 0);
-	}
-	return true;
-}
-
 /* And ends the request. */
 static void answer_as(struct signer_request *request, unsigned status, struct slice type, struct text *body)
 {
@@ -73,8 +56,7 @@ static void answer_as(struct signer_request *request, unsigned status, struct sl
 	if (head_add(head, &arena, FIELD_CONTENT_TYPE, SLICE("Content-Type"), type) == 0 &&
 		head_add(head, &arena, FIELD_OTHER, SLICE("Cache-Control"), SLICE("no-store")) == 0) {
 		side_send_head(request->side, head, request->method == METHOD_HEAD);
-		sent = request->method == METHOD_HEAD ||
-			send_bytes(request->side, loop_buffers(request->signer->options.loop), text_slice(body));
+		sent = request->method == METHOD_HEAD || side_send_copy(request->side, text_slice(body), true, NULL);
 	}
 	side_release(request->side, sent ? RESET_NONE : RESET_OVERLOAD);
 	arena_reset(&arena);

@@ -58,6 +58,18 @@ static void begin_value(struct json_writer *writer)
 	}
 }
 
+void json_write_member_text(struct json_writer *writer, const char *key, struct slice text)
+{
+	json_write_key(writer, slice_of(key));
+	json_write_text(writer, text);
+}
+
+void json_write_member_int(struct json_writer *writer, const char *key, int64_t value)
+{
+	json_write_key(writer, slice_of(key));
+	json_write_int(writer, value);
+}
+
 void json_write_json(struct json_writer *writer, struct slice json)
 {
 	begin_value(writer);

@@ -45,6 +45,9 @@ void json_write_u64(struct json_writer *writer, uint64_t value);
 void json_write_number(struct json_writer *writer, double value);
 void json_write_bool(struct json_writer *writer, bool value);
 void json_write_null(struct json_writer *writer);
+/* A key with its value. */
+void json_write_member_text(struct json_writer *writer, const char *key, struct slice text);
+void json_write_member_int(struct json_writer *writer, const char *key, int64_t value);
 /* What is JSON already: one whole value. */
 void json_write_json(struct json_writer *writer, struct slice json);
 /* A document's tree. Plain scalars that are null, booleans or numbers are written as such, all others as strings. */

@@ -18,12 +18,6 @@ static void write_id(struct json_writer *json, const char *key, uint64_t high, u
 	json_write_text(json, slice_make(text, (size_t)length));
 }
 
-static void write_text(struct json_writer *json, const char *key, struct slice text)
-{
-	json_write_key(json, slice_of(key));
-	json_write_text(json, text);
-}
-
 /* The endpoint's is the service that it is of: so the graph of dependencies has it, whether or not it traces. */
 static void write_remote(struct json_writer *json, const struct span *span)
 {
@@ -35,8 +29,8 @@ static void write_remote(struct json_writer *json, const struct span *span)
 	json_write_key(json, SLICE("remoteEndpoint"));
 	json_write_object(json);
 	if (span->kind == SPAN_CLIENT && span->service[0])
-		write_text(json, "serviceName", slice_of(span->service));
-	write_text(json, span->peer.family == ADDRESS_IP4 ? "ipv4" : "ipv6", slice_of(ip));
+		json_write_member_text(json, "serviceName", slice_of(span->service));
+	json_write_member_text(json, span->peer.family == ADDRESS_IP4 ? "ipv4" : "ipv6", slice_of(ip));
 	json_write_key(json, SLICE("port"));
 	json_write_int(json, span->peer.port);
 	json_write_end(json);
@@ -49,10 +43,11 @@ static void write_tag(void *owner, const struct attribute *attribute)
 	char number[24];
 
 	if (attribute->text.at) {
-		write_text(json, attribute->key, attribute->text);
+		json_write_member_text(json, attribute->key, attribute->text);
 		return;
 	}
-	write_text(json, attribute->key, slice_make(number, (size_t)snprintf(number, sizeof number, "%" PRId64, attribute->number)));
+	json_write_member_text(
+		json, attribute->key, slice_make(number, (size_t)snprintf(number, sizeof number, "%" PRId64, attribute->number)));
 }
 
 static void write_span(struct json_writer *json, const struct span *span, struct slice service)
@@ -65,22 +60,22 @@ static void write_span(struct json_writer *json, const struct span *span, struct
 	write_id(json, "id", 0, span->id);
 	if (span->parent)
 		write_id(json, "parentId", 0, span->parent);
-	write_text(json, "kind", span->kind == SPAN_SERVER ? SLICE("SERVER") : SLICE("CLIENT"));
-	write_text(json, "name", span_name(span));
+	json_write_member_text(json, "kind", span->kind == SPAN_SERVER ? SLICE("SERVER") : SLICE("CLIENT"));
+	json_write_member_text(json, "name", span_name(span));
 	json_write_key(json, SLICE("timestamp"));
 	json_write_int(json, span->began / CLOCK_US);
 	json_write_key(json, SLICE("duration"));
 	json_write_int(json, span->lasted < CLOCK_US ? 1 : span->lasted / CLOCK_US);
 	json_write_key(json, SLICE("localEndpoint"));
 	json_write_object(json);
-	write_text(json, "serviceName", service.length ? service : slice_of(span->router));
+	json_write_member_text(json, "serviceName", service.length ? service : slice_of(span->router));
 	json_write_end(json);
 	write_remote(json, span);
 	json_write_key(json, SLICE("tags"));
 	json_write_object(json);
 	attributes_each(span, write_tag, json);
 	if (type.length)
-		write_text(json, "error", type);
+		json_write_member_text(json, "error", type);
 	json_write_end(json);
 	json_write_end(json);
 }

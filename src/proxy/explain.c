@@ -39,23 +39,11 @@ struct explanation {
 
 /* ---- small parts ---- */
 
-static void put_text(struct json_writer *json, const char *key, struct slice value)
-{
-	json_write_key(json, slice_of(key));
-	json_write_text(json, value);
-}
-
-static void put_int(struct json_writer *json, const char *key, int64_t value)
-{
-	json_write_key(json, slice_of(key));
-	json_write_int(json, value);
-}
-
 /* Of the configuration's file; nothing for what stands in no line. */
 static void put_line(struct json_writer *json, int line)
 {
 	if (line > 0)
-		put_int(json, "line", line);
+		json_write_member_int(json, "line", line);
 }
 
 static void open_object(struct json_writer *json, const char *key)
@@ -89,7 +77,7 @@ static void finish_error(struct explanation *x, unsigned status, const char *why
 	text_clear(&x->out);
 	json_write_start(&x->json, &x->out, false);
 	json_write_object(&x->json);
-	put_text(&x->json, "error", slice_of(why));
+	json_write_member_text(&x->json, "error", slice_of(why));
 	json_write_end(&x->json);
 	finish(x, status);
 }
@@ -98,8 +86,8 @@ static void finish_error(struct explanation *x, unsigned status, const char *why
 static void put_verdict(struct explanation *x, unsigned status, struct slice why)
 {
 	open_object(&x->json, "verdict");
-	put_int(&x->json, "status", status);
-	put_text(&x->json, "why", why);
+	json_write_member_int(&x->json, "status", status);
+	json_write_member_text(&x->json, "why", why);
 	json_write_end(&x->json);
 }
 
@@ -108,17 +96,17 @@ static void put_verdict(struct explanation *x, unsigned status, struct slice why
 static void put_request(struct explanation *x)
 {
 	open_object(&x->json, "request");
-	put_text(&x->json, "method", x->head.method_text);
-	put_text(&x->json, "target", x->head.target);
-	put_text(&x->json, "authority", x->head.authority);
+	json_write_member_text(&x->json, "method", x->head.method_text);
+	json_write_member_text(&x->json, "target", x->head.target);
+	json_write_member_text(&x->json, "authority", x->head.authority);
 	json_write_end(&x->json);
 }
 
 static void put_router(struct explanation *x)
 {
 	open_object(&x->json, "router");
-	put_text(&x->json, "label", x->router->label);
-	put_text(&x->json, "file", binder_snapshot(x->binder)->source);
+	json_write_member_text(&x->json, "label", x->router->label);
+	json_write_member_text(&x->json, "file", binder_snapshot(x->binder)->source);
 	put_line(&x->json, x->router->line);
 	json_write_end(&x->json);
 }
@@ -144,9 +132,9 @@ static const char *identifier_text(enum identifier_kind kind)
 
 static void put_identifier(struct explanation *x, const struct identifier *identifier)
 {
-	put_text(&x->json, "identifier", slice_of(identifier_text(identifier->kind)));
+	json_write_member_text(&x->json, "identifier", slice_of(identifier_text(identifier->kind)));
 	if (identifier->header.length)
-		put_text(&x->json, "header", identifier->header);
+		json_write_member_text(&x->json, "header", identifier->header);
 	put_line(&x->json, identifier->line);
 }
 
@@ -171,9 +159,9 @@ static void put_identifiers(struct explanation *x, struct slice *name, struct sl
 
 			*name = shown.at ? shown : *name;
 			*why = SLICE("the request's name is too long");
-			put_text(&x->json, "name", *name);
+			json_write_member_text(&x->json, "name", *name);
 		} else {
-			put_text(&x->json, "why", *why);
+			json_write_member_text(&x->json, "why", *why);
 		}
 		json_write_end(&x->json);
 	}
@@ -199,7 +187,7 @@ static bool put_name(struct explanation *x)
 	open_object(&x->json, "identify");
 	put_identifiers(x, &name, &why);
 	if (name.length)
-		put_text(&x->json, "name", name);
+		json_write_member_text(&x->json, "name", name);
 	json_write_end(&x->json);
 	if (!name.length) {
 		put_verdict(x, 400, why);
@@ -216,7 +204,7 @@ static bool put_name(struct explanation *x)
 		return false;
 	}
 	if (local.count)
-		put_text(&x->json, "dtab", dtab_show(&x->arena, &local));
+		json_write_member_text(&x->json, "dtab", dtab_show(&x->arena, &local));
 	return true;
 }
 
@@ -232,10 +220,10 @@ static bool put_past_name(struct explanation *x)
 	json_write_object(&x->json);
 	if (x->past.identifier < x->router->identifier_count)
 		put_identifier(x, &x->router->identifiers[x->past.identifier]);
-	put_text(&x->json, "name", x->past.name);
+	json_write_member_text(&x->json, "name", x->past.name);
 	json_write_end(&x->json);
 	json_write_end(&x->json);
-	put_text(&x->json, "name", x->past.name);
+	json_write_member_text(&x->json, "name", x->past.name);
 	json_write_end(&x->json);
 	if (path_parse(x->past.name, &x->arena, &x->path, &why) || dtab_parse(x->past.dtab, &x->arena, &local, &why, NULL) ||
 		dtab_concat(&x->arena, x->router->dtab, &local, &x->dtab)) {
@@ -243,7 +231,7 @@ static bool put_past_name(struct explanation *x)
 		return false;
 	}
 	if (local.count)
-		put_text(&x->json, "dtab", dtab_show(&x->arena, &local));
+		json_write_member_text(&x->json, "dtab", dtab_show(&x->arena, &local));
 	return true;
 }
 
@@ -289,7 +277,7 @@ static void put_service(struct explanation *x)
 
 	path_show_text(&shown, x->path);
 	open_object(&x->json, "service");
-	put_text(&x->json, "name", text_slice(&shown));
+	json_write_member_text(&x->json, "name", text_slice(&shown));
 	open_array(&x->json, "rules");
 	for (unsigned i = 0; i < x->router->service_rule_count; i++) {
 		const struct service_rule *rule = &x->router->service_rules[i];
@@ -381,7 +369,7 @@ static void put_chosen_endpoint(struct explanation *x, const struct address *add
 		text_format(&why, "%s preferred another", balancer);
 	else if (!why.length)
 		text_format(&why, "no endpoint was asked");
-	put_text(&x->json, "why", text_slice(&why));
+	json_write_member_text(&x->json, "why", text_slice(&why));
 	text_free(&why);
 }
 
@@ -392,7 +380,7 @@ static unsigned put_endpoints(struct explanation *x, const struct bound_node *le
 	const struct endpoints *endpoints = leaf->endpoints;
 	unsigned count = endpoints->state == ENDPOINTS_BOUND ? endpoints->count : 0;
 
-	put_text(&x->json, "state", slice_of(endpoints_state_text(endpoints->state)));
+	json_write_member_text(&x->json, "state", slice_of(endpoints_state_text(endpoints->state)));
 	open_array(&x->json, "endpoints");
 	for (unsigned i = 0; i < count; i++) {
 		const struct target *target = find_target(client, &endpoints->list[i].address);
@@ -400,10 +388,10 @@ static unsigned put_endpoints(struct explanation *x, const struct bound_node *le
 
 		address_format(&endpoints->list[i].address, address);
 		json_write_object(&x->json);
-		put_text(&x->json, "address", slice_of(address));
+		json_write_member_text(&x->json, "address", slice_of(address));
 		json_write_key(&x->json, SLICE("weight"));
 		json_write_number(&x->json, endpoints->list[i].weight);
-		put_text(&x->json, "state", state_of(target));
+		json_write_member_text(&x->json, "state", state_of(target));
 		if (chosen)
 			put_chosen_endpoint(x, &endpoints->list[i].address, target, balancer);
 		json_write_end(&x->json);
@@ -420,23 +408,24 @@ static unsigned put_leaf(struct explanation *x, const struct bound_node *leaf)
 	bool chosen;
 
 	if (leaf->status) {
-		put_text(&x->json, "kind", SLICE("status"));
-		put_int(&x->json, "status", leaf->status);
+		json_write_member_text(&x->json, "kind", SLICE("status"));
+		json_write_member_int(&x->json, "status", leaf->status);
 		return 0;
 	}
 	client_policy_resolve(x->router->client_rules, x->router->client_rule_count, &leaf->id, &policy);
-	put_text(&x->json, "kind", SLICE("leaf"));
-	put_text(&x->json, "client", leaf->id_text);
+	json_write_member_text(&x->json, "kind", SLICE("leaf"));
+	json_write_member_text(&x->json, "client", leaf->id_text);
 	if (leaf->residual_text.length > 1)
-		put_text(&x->json, "residual", leaf->residual_text);
+		json_write_member_text(&x->json, "residual", leaf->residual_text);
 	put_client_rules(x, leaf->id);
-	put_text(&x->json, "balancer", slice_of(balancer_text(policy.balancer.kind)));
+	json_write_member_text(&x->json, "balancer", slice_of(balancer_text(policy.balancer.kind)));
 	chosen = x->is_past && x->past.client == slice_hash(leaf->id_text, 0);
 	if (chosen) {
 		json_write_key(&x->json, SLICE("chosen"));
 		json_write_bool(&x->json, true);
 	} else if (x->is_past) {
-		put_text(&x->json, "why", x->past.client ? SLICE("chance took another, by the weights") : SLICE("it was answered before"));
+		json_write_member_text(
+			&x->json, "why", x->past.client ? SLICE("chance took another, by the weights") : SLICE("it was answered before"));
 	}
 	return put_endpoints(x, leaf, balancer_text(policy.balancer.kind), chosen);
 }
@@ -460,17 +449,17 @@ static unsigned put_destinations(struct explanation *x, const struct bound_node 
 		endpoints = put_leaf(x, node);
 		break;
 	case BOUND_ERROR:
-		put_text(&x->json, "kind", SLICE("error"));
-		put_text(&x->json, "why", node->message);
+		json_write_member_text(&x->json, "kind", SLICE("error"));
+		json_write_member_text(&x->json, "why", node->message);
 		break;
 	case BOUND_FAIL:
-		put_text(&x->json, "kind", SLICE("fail"));
+		json_write_member_text(&x->json, "kind", SLICE("fail"));
 		break;
 	case BOUND_EMPTY:
-		put_text(&x->json, "kind", SLICE("empty"));
+		json_write_member_text(&x->json, "kind", SLICE("empty"));
 		break;
 	default:
-		put_text(&x->json, "kind", SLICE("neg"));
+		json_write_member_text(&x->json, "kind", SLICE("neg"));
 		break;
 	}
 	json_write_end(&x->json);
@@ -483,7 +472,7 @@ static void put_end(struct explanation *x, const struct bound_node *from, unsign
 
 	if (endpoints) {
 		open_object(&x->json, "verdict");
-		put_int(&x->json, "endpoints", endpoints);
+		json_write_member_int(&x->json, "endpoints", endpoints);
 		json_write_end(&x->json);
 	} else if (node->kind == BOUND_LEAF && node->status) {
 		put_verdict(x, node->status, SLICE("the dtab says so"));

@@ -46,6 +46,7 @@
 #include <stdbool.h>
 
 #include "base/buffer.h"
+#include "base/error.h"
 #include "wire/head.h"
 
 struct session;
@@ -121,6 +122,10 @@ static inline bool side_send_body(struct side *side, struct piece piece, bool en
 {
 	return side->ops->send_body(side, piece, end);
 }
+
+/* Copies `bytes` into buffers of the session's loop and sends those: for bodies that are at hand whole. `stalled` is set when the codec
+ * takes no more (side_send_body), and may be NULL. False: there were no buffers, and not all was sent. Nothing is sent for no bytes. */
+MUST_CHECK bool side_send_copy(struct side *side, struct slice bytes, bool end, bool *stalled);
 
 static inline void side_send_trailers(struct side *side, const struct fields *trailers)
 {
