@@ -18,7 +18,7 @@
 struct side_of_diff {
 	const char *file;
 	struct snapshot *snapshot;
-	const struct router *router; /* of the door that is compared; NULL: nobody listens there */
+	struct door door; /* that is compared */
 	struct forecast forecast;
 };
 
@@ -46,10 +46,10 @@ static struct slice part(struct diff *diff, const struct side_of_diff *side)
 {
 	const struct forecast *f = &side->forecast;
 
-	if (!side->router)
+	if (!side->door.router)
 		return SLICE("nobody listens there");
 	if (!f->status && !f->name.length)
-		return arena_format(&diff->arena, "router %.*s", SLICE_ARGS(side->router->label));
+		return arena_format(&diff->arena, "router %.*s", SLICE_ARGS(side->door.router->label));
 	if (f->status)
 		return arena_format(&diff->arena, "weft answers %u: %.*s", f->status, SLICE_ARGS(f->why));
 	return arena_format(&diff->arena, "%.*s goes to %.*s", SLICE_ARGS(f->name), SLICE_ARGS(f->destination));
@@ -60,9 +60,9 @@ static void tell(struct diff *diff, const struct side_of_diff *side, struct text
 	const struct forecast *f = &side->forecast;
 
 	text_append(out, part(diff, side));
-	if (!side->router)
+	if (!side->door.router)
 		return;
-	text_format(out, "  %s:%d", side->file, side->router->line);
+	text_format(out, "  %s:%d", side->file, side->door.router->line);
 	for (unsigned i = 0; i < f->line_count; i++)
 		if (f->lines[i])
 			text_format(out, " :%d", f->lines[i]);
@@ -123,19 +123,19 @@ static void forecast_side(struct diff *diff, struct side_of_diff *side, struct s
 	char *bytes = arena_text(&diff->arena, head_text);
 	size_t consumed;
 
-	http1_parser_init(&parser, &(struct http1_limits){ side->router->max_line_bytes, side->router->max_head_bytes, 0 });
+	http1_parser_init(&parser, &(struct http1_limits){ side->door.router->max_line_bytes, side->door.router->max_head_bytes, 0 });
 	if (http1_parse_request(&parser, bytes, head_text.length, head, &consumed))
 		side->forecast = (struct forecast){ .status = 400, .why = SLICE("the request is malformed or too long") };
 	else
-		forecast_make(&diff->arena, side->snapshot, side->router, head, &side->forecast);
+		forecast_make(&diff->arena, side->snapshot, side->door.router, side->door.listener, head, &side->forecast);
 }
 
 static bool same_service(const struct side_of_diff *a, const struct side_of_diff *b)
 {
 	struct service_policy x, y;
 
-	service_policy_resolve(a->router->service_rules, a->router->service_rule_count, &a->forecast.path, &x);
-	service_policy_resolve(b->router->service_rules, b->router->service_rule_count, &b->forecast.path, &y);
+	service_policy_resolve(a->door.router->service_rules, a->door.router->service_rule_count, &a->forecast.path, &x);
+	service_policy_resolve(b->door.router->service_rules, b->door.router->service_rule_count, &b->forecast.path, &y);
 	return live_same_service_policy(&x, &y);
 }
 
@@ -145,8 +145,8 @@ static bool same_clients(const struct side_of_diff *a, const struct side_of_diff
 	for (unsigned i = 0; i < a->forecast.leaf_count && i < b->forecast.leaf_count; i++) {
 		struct client_policy x, y;
 
-		client_policy_resolve(a->router->client_rules, a->router->client_rule_count, &a->forecast.leaves[i], &x);
-		client_policy_resolve(b->router->client_rules, b->router->client_rule_count, &b->forecast.leaves[i], &y);
+		client_policy_resolve(a->door.router->client_rules, a->door.router->client_rule_count, &a->forecast.leaves[i], &x);
+		client_policy_resolve(b->door.router->client_rules, b->door.router->client_rule_count, &b->forecast.leaves[i], &y);
 		if (!live_same_client_policy(&x, &y))
 			return false;
 	}
@@ -180,7 +180,7 @@ static void compare(void *owner, const struct witness *witness)
 
 /* ---- doors: where requests come in ---- */
 
-static const struct router *find_listener(const struct snapshot *snapshot, const struct router *like, unsigned index)
+static struct door find_door(const struct snapshot *snapshot, const struct router *like, unsigned index)
 {
 	const struct address *address = &like->listeners[index].address;
 
@@ -190,12 +190,12 @@ static const struct router *find_listener(const struct snapshot *snapshot, const
 		/* Any port: by the label. */
 		if (address->port == 0 && slice_equal(router->label, like->label) && index < router->listener_count &&
 			router->listeners[index].address.port == 0)
-			return router;
+			return (struct door){ router, &router->listeners[index] };
 		for (unsigned j = 0; address->port && j < router->listener_count; j++)
 			if (address_equal(&router->listeners[j].address, address))
-				return router;
+				return (struct door){ router, &router->listeners[j] };
 	}
-	return NULL;
+	return (struct door){ NULL, NULL };
 }
 
 /* Whatever is sent there. */
@@ -215,14 +215,14 @@ static void compare_doors(struct diff *diff, unsigned from)
 		const struct router *router = &mine->routers[i];
 
 		for (unsigned j = 0; j < router->listener_count; j++) {
-			diff->sides[from].router = router;
-			diff->sides[!from].router = find_listener(theirs, router, j);
-			if (from == 1 && diff->sides[0].router)
+			diff->sides[from].door = (struct door){ router, &router->listeners[j] };
+			diff->sides[!from].door = find_door(theirs, router, j);
+			if (from == 1 && diff->sides[0].door.router)
 				continue;
 			address_format(&router->listeners[j].address, diff->door);
-			if (!diff->sides[!from].router)
+			if (!diff->sides[!from].door.router)
 				one_listens(diff);
-			else if (!witness_each(diff->sides[0].router, diff->sides[1].router, compare, diff))
+			else if (!witness_each(&diff->sides[0].door, &diff->sides[1].door, compare, diff))
 				diff->cut = true;
 		}
 	}
@@ -245,12 +245,6 @@ static void print_text(const struct diff *diff)
 	text_free(&out);
 }
 
-static void put(struct json_writer *json, const char *key, struct slice value)
-{
-	json_write_key(json, slice_of(key));
-	json_write_text(json, value);
-}
-
 static void print_json(const struct diff *diff)
 {
 	struct text out = { 0 };
@@ -260,10 +254,10 @@ static void print_json(const struct diff *diff)
 	json_write_array(&json);
 	for (const struct class *class = diff->classes; class; class = class->next) {
 		json_write_object(&json);
-		put(&json, "witness", text_slice(&class->witness));
-		put(&json, "differs", class->what);
-		put(&json, "old", text_slice(&class->old));
-		put(&json, "new", text_slice(&class->new));
+		json_write_member_text(&json, "witness", text_slice(&class->witness));
+		json_write_member_text(&json, "differs", class->what);
+		json_write_member_text(&json, "old", text_slice(&class->old));
+		json_write_member_text(&json, "new", text_slice(&class->new));
 		json_write_key(&json, SLICE("more"));
 		json_write_int(&json, class->more);
 		json_write_end(&json);

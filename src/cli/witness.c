@@ -17,7 +17,6 @@ struct words {
 };
 
 struct space {
-	const struct router *routers[2];
 	struct arena arena;
 	struct words *words, *hosts, *targets, *methods;
 	void (*visit)(void *owner, const struct witness *witness);
@@ -225,15 +224,15 @@ static bool has_own_field(const struct identifier *identifier)
 }
 
 /* What a listener's own settings decide: whether callers are trusted, and how many proxies they may have come through. */
-static void visit_listener(struct space *space, const struct router *router)
+static void visit_door(struct space *space, const struct door *door)
 {
 	struct witness witness = { SLICE("GET"), SLICE("/"), space->hosts->at[0], SLICE("l5d-dtab"), { 0 } };
 	struct text via = { 0 };
 
 	witness.value = arena_format(
-		&space->arena, "%.*s => /$/io.buoyant.http.status/418", SLICE_ARGS(path_show(&space->arena, *router->dst_prefix)));
+		&space->arena, "%.*s => /$/io.buoyant.http.status/418", SLICE_ARGS(path_show(&space->arena, *door->router->dst_prefix)));
 	visit(space, &witness);
-	for (unsigned i = 0; i <= router->listeners[0].max_call_depth && via.length < router->max_line_bytes / 2; i++)
+	for (unsigned i = 0; i <= door->listener->max_call_depth && via.length < door->router->max_line_bytes / 2; i++)
 		text_append(&via, i ? SLICE(",1 p") : SLICE("1 p"));
 	witness.header = SLICE("via");
 	witness.value = text_slice(&via);
@@ -242,9 +241,10 @@ static void visit_listener(struct space *space, const struct router *router)
 }
 
 bool witness_each(
-	const struct router *old, const struct router *new, void (*visit_one)(void *owner, const struct witness *witness), void *owner)
+	const struct door *old, const struct door *new, void (*visit_one)(void *owner, const struct witness *witness), void *owner)
 {
-	struct space space = { .routers = { old, new }, .visit = visit_one, .owner = owner };
+	const struct door *const doors[] = { old, new };
+	struct space space = { .visit = visit_one, .owner = owner };
 	struct words *lists = memory_array(4, sizeof *lists);
 	unsigned depth = 0;
 	bool methods = false;
@@ -255,8 +255,8 @@ bool witness_each(
 	space.targets = &lists[2];
 	space.methods = &lists[3];
 	for (unsigned i = 0; i < 2; i++) {
-		add_router(&space, space.routers[i]);
-		look_at_identifiers(space.routers[i], &depth, &methods);
+		add_router(&space, doors[i]->router);
+		look_at_identifiers(doors[i]->router, &depth, &methods);
 	}
 	add(&space, space.words, slice_of(unnamed));
 	make_hosts(&space);
@@ -267,12 +267,12 @@ bool witness_each(
 		add(&space, space.methods, SLICE("GET"));
 	visit_plain(&space);
 	for (unsigned i = 0; i < 2; i++) {
-		const struct router *router = space.routers[i];
+		const struct router *router = doors[i]->router;
 
 		for (unsigned j = 0; j < router->identifier_count; j++)
 			if (has_own_field(&router->identifiers[j]))
 				visit_header(&space, &router->identifiers[j]);
-		visit_listener(&space, router);
+		visit_door(&space, doors[i]);
 	}
 	arena_reset(&space.arena);
 	memory_free(lists);

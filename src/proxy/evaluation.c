@@ -1,11 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "proxy/evaluation.h"
 
-enum {
-	MAX_DEPTH = 100,     /* delegations on the way of one name, as in Finagle */
-	MAX_LOOKUPS = 10000, /* for one name: a dtab can double them at each step */
-};
-
 static struct bound_node *bind_tree(struct evaluation *evaluation, const struct name_tree *tree, struct arena *arena, unsigned depth);
 
 static struct bound_node *bind_leaf(const struct evaluation *evaluation, const struct found *found)
@@ -58,9 +53,9 @@ static struct bound_node *bind_path(struct evaluation *evaluation, struct path p
 {
 	const struct name_tree *tree;
 
-	if (depth > MAX_DEPTH)
+	if (depth > EVALUATION_DEPTH)
 		return bound_error(evaluation->bound, SLICE("more than 100 delegations: the dtab goes in circles"));
-	if (++evaluation->lookups > MAX_LOOKUPS)
+	if (++evaluation->lookups > EVALUATION_LOOKUPS)
 		return bound_error(evaluation->bound, SLICE("more than 10000 lookups for one name"));
 	if (dtab_lookup(evaluation->dtab, path, arena, &tree))
 		return bound_error(evaluation->bound, SLICE("out of memory"));

@@ -12,6 +12,12 @@
 #include "model/dtab.h"
 #include "proxy/watches.h"
 
+/* A name that needs more is an error: its dtab goes in circles. */
+enum {
+	EVALUATION_DEPTH = 100,     /* delegations on the way of one name, as in Finagle */
+	EVALUATION_LOOKUPS = 10000, /* for one name: a dtab can double them at each step */
+};
+
 struct evaluation {
 	struct watches *watches;
 	unsigned router_index;

@@ -3,16 +3,16 @@
 
 #include <stdlib.h>
 
+#include "base/check.h"
 #include "discover/system.h"
 #include "model/dtab.h"
 #include "proxy/admission.h"
+#include "proxy/evaluation.h"
 #include "proxy/identify.h"
 #include "proxy/l5d.h"
 
 enum {
-	MAX_DEPTH = 100,     /* as in evaluation.c */
-	MAX_LOOKUPS = 10000, /* the same */
-	MAX_BRANCHES = 256,  /* of one union or one list of alternatives, nested ones counted in */
+	MAX_BRANCHES = 256, /* of one union or one list of alternatives, nested ones counted in */
 };
 
 enum kind {
@@ -50,9 +50,18 @@ struct looking {
 static struct node *look_up(struct looking *l, struct path path, unsigned depth);
 static struct slice show(struct looking *l, const struct node *node);
 
+static void *space(struct looking *l, size_t size)
+{
+	void *memory = arena_get(l->arena, size);
+
+	if (!memory)
+		check_out_of_memory("a forecast");
+	return memory;
+}
+
 static struct node *node_new(struct looking *l, enum kind kind, struct slice text)
 {
-	struct node *node = arena_get(l->arena, sizeof *node);
+	struct node *node = space(l, sizeof *node);
 
 	*node = (struct node){ .kind = kind, .text = text };
 	return node;
@@ -76,7 +85,7 @@ static struct node *node_of(struct looking *l, enum kind kind, const struct bran
 		return list->at[0].node;
 	node = node_new(l, kind, SLICE(""));
 	node->count = list->count;
-	node->branches = arena_get(l->arena, list->count * sizeof *node->branches);
+	node->branches = space(l, list->count * sizeof *node->branches);
 	memcpy(node->branches, list->at, list->count * sizeof *node->branches);
 	return node;
 }
@@ -275,7 +284,7 @@ static struct node *follow(struct looking *l, const struct name_tree *tree, unsi
 	default:
 		break;
 	}
-	list = arena_get(l->arena, sizeof *list);
+	list = space(l, sizeof *list);
 	list->count = 0;
 	list->closed = false;
 	for (uint32_t i = 0; i < tree->count; i++) {
@@ -304,7 +313,7 @@ static struct node *look_up(struct looking *l, struct path path, unsigned depth)
 	const struct name_tree *tree;
 	struct slice shown;
 
-	if (depth > MAX_DEPTH || ++l->lookups > MAX_LOOKUPS)
+	if (depth > EVALUATION_DEPTH || ++l->lookups > EVALUATION_LOOKUPS)
 		return node_new(l, KIND_FAIL, SLICE("! (the dtab goes in circles)"));
 	if (dtab_lookup(l->dtab, path, l->arena, &tree))
 		return node_new(l, KIND_FAIL, SLICE("! (out of memory)"));
@@ -327,22 +336,21 @@ static void answer(struct forecast *forecast, unsigned status, struct slice why)
 }
 
 /* Up to its name and the dtab; false: it is answered. */
-static bool name(struct looking *l, struct head *head, struct dtab *dtab)
+static bool name(struct looking *l, const struct listener_policy *listener, struct head *head, struct dtab *dtab)
 {
-	const struct listener_policy *listener = l->router->listener_count ? &l->router->listeners[0] : NULL;
 	struct forecast *forecast = l->forecast;
 	struct identified found;
 	struct dtab local;
 	enum admission admission;
 
-	if (listener && listener->clear_context)
+	if (listener->clear_context)
 		l5d_drop(head);
 	if (identify_dtab(head, l->arena, &local, &forecast->why) || !identify_request(l->router, head, l->arena, &found, &forecast->why)) {
 		forecast->status = 400;
 		return false;
 	}
 	note_line(forecast, l->router->identifiers[found.by].line);
-	admission = listener ? admission_judge(head, listener) : ADMISSION_YES;
+	admission = admission_judge(head, listener);
 	if (admission_status(admission)) {
 		answer(forecast, admission_status(admission), admission_text(admission));
 		return false;
@@ -356,8 +364,8 @@ static bool name(struct looking *l, struct head *head, struct dtab *dtab)
 	return true;
 }
 
-void forecast_make(
-	struct arena *arena, const struct snapshot *snapshot, const struct router *router, struct head *head, struct forecast *forecast)
+void forecast_make(struct arena *arena, const struct snapshot *snapshot, const struct router *router,
+	const struct listener_policy *listener, struct head *head, struct forecast *forecast)
 {
 	const struct discover nobody = { 0 };
 	struct dtab dtab;
@@ -365,7 +373,7 @@ void forecast_make(
 	const struct node *node;
 
 	*forecast = (struct forecast){ .status = 0 };
-	if (!name(&l, head, &dtab))
+	if (!name(&l, listener, head, &dtab))
 		return;
 	l.system = system_new(&nobody);
 	node = look_up(&l, forecast->path, 0);

@@ -7,7 +7,7 @@
  * The forecast is in a normal form: alternatives that can't be reached are left out, lists of them are flat, unions are sorted.
  * Pure; any thread.
  *
- *	forecast_make(&arena, &config, router, head, &forecast);
+ *	forecast_make(&arena, &config, router, &router->listeners[0], head, &forecast);
  *	text_append(&out, forecast.destination);             // "/#/io.l5d.fs/web in disco | /$/inet/backup/80"
  */
 #ifndef PROXY_FORECAST_H
@@ -31,8 +31,8 @@ struct forecast {
 	unsigned leaf_count;
 };
 
-/* What it points at is in the arena, the head and the configuration. The head's fields are changed as the proxy changes them. */
-void forecast_make(
-	struct arena *arena, const struct snapshot *snapshot, const struct router *router, struct head *head, struct forecast *forecast);
+/* Of a request that comes in at that listener, one of the router's. What it points at is in the arena, the head and the configuration. The head's fields are changed as the proxy changes them. */
+void forecast_make(struct arena *arena, const struct snapshot *snapshot, const struct router *router,
+	const struct listener_policy *listener, struct head *head, struct forecast *forecast);
 
 #endif

@@ -121,6 +121,7 @@ K8S = "/svc => /#/io.l5d.k8s/default/http"
     ({}, {"service": "  service:\n    kind: io.l5d.static\n    configs:\n    - prefix: /svc/slow\n      totalTimeoutMs: 100\n"},
      "service settings", "'Host: slow'", "/svc/slow"),
     ({}, {"server": "    maxCallDepth: 3\n"}, "answer", "via", "weft answers 400"),
+    ({"server": "  - port: 4150\n"}, {"server": "  - port: 4150\n    maxCallDepth: 3\n"}, "answer", "127.0.0.1:4150", "weft answers 400"),
     ({}, {"server": "    clearContext: true\n"}, "destination", "l5d-dtab", "io.l5d.fs"),
     ({"service": "  identifier: {kind: io.l5d.path, segments: 2}\n", "dtab": SVC},
      {"service": "  identifier: {kind: io.l5d.path, segments: 2}\n", "dtab": SVC + "; /svc/x/y => /#/io.l5d.fs/z"}, "destination", "/x/y", "/z"),
