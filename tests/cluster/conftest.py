@@ -10,7 +10,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).parent))
 sys.path.insert(0, str(pathlib.Path(__file__).parents[1] / "scenario"))
 
 from api_server import ApiServer  # noqa: E402
-from mesh import Mesh  # noqa: E402
+from fixtures import make_mesh, pytest_runtest_makereport  # noqa: E402, F401
 
 
 def pytest_addoption(parser):
@@ -27,23 +27,3 @@ def make_api(request):
     finally:
         api.stop()
         shutil.rmtree(folder, ignore_errors=True)
-
-
-@pytest.hookimpl(hookwrapper=True)
-def pytest_runtest_makereport(item, call):
-    outcome = yield
-    if call.when == "call":
-        item.call_failed = outcome.get_result().failed
-
-
-@pytest.fixture(name="mesh")
-def make_mesh(tmp_path, request):
-    mesh = Mesh(tmp_path)
-    try:
-        yield mesh
-        if not getattr(request.node, "call_failed", True):
-            mesh.close()
-    finally:
-        mesh.stop()
-        for weft in mesh.wefts:
-            print(f"--- {weft.folder.name} on stderr:\n{weft.stderr[-4000:]}")

@@ -111,29 +111,6 @@ static void timer_sets_task(void *owner)
 	task_set(chain->loop, &chain->first);
 }
 
-static void tasks_run_behind_the_callback_that_set_them(void **state)
-{
-	(void)state;
-	struct world world;
-	world_new(&world, 2);
-	struct chain chain = { .loop = world.loop };
-	struct timer one, two;
-	task_init(&chain.first, run_first, &chain);
-	task_init(&chain.second, run_second, &chain);
-	timer_init(&one, timer_sets_task, &chain);
-	timer_init(&two, say, "other");
-	timer_set(world.loop, &one, loop_now(world.loop) + 1);
-	timer_set(world.loop, &two, loop_now(world.loop) + 1);
-	sim_run_for(world.sim, CLOCK_SECOND);
-	assert_story("timer first second other ");
-	task_set(world.loop, &chain.first);
-	task_set(world.loop, &chain.second);
-	task_cancel(world.loop, &chain.first);
-	sim_run_for(world.sim, CLOCK_SECOND);
-	assert_story("second ");
-	world_free(&world);
-}
-
 static void timer_sets_late_task(void *owner)
 {
 	struct chain *chain = owner;
@@ -142,27 +119,39 @@ static void timer_sets_late_task(void *owner)
 	task_set(chain->loop, &chain->second);
 }
 
-static void late_tasks_run_behind_all_callbacks(void **state)
+/* Two timers of one turn, the first of which sets tasks; then tasks that are set outside, one of them cancelled. */
+static void tell_story(void (*timer)(void *owner), void (*set)(struct loop *loop, struct task *task), const char *expected)
 {
-	(void)state;
 	struct world world;
 	world_new(&world, 2);
 	struct chain chain = { .loop = world.loop };
 	struct timer one, two;
 	task_init(&chain.first, run_first, &chain);
 	task_init(&chain.second, run_second, &chain);
-	timer_init(&one, timer_sets_late_task, &chain);
+	timer_init(&one, timer, &chain);
 	timer_init(&two, say, "other");
 	timer_set(world.loop, &one, loop_now(world.loop) + 1);
 	timer_set(world.loop, &two, loop_now(world.loop) + 1);
 	sim_run_for(world.sim, CLOCK_SECOND);
-	assert_story("timer second other first second ");
-	task_set_late(world.loop, &chain.first);
-	task_set_late(world.loop, &chain.second);
+	assert_story(expected);
+	set(world.loop, &chain.first);
+	set(world.loop, &chain.second);
 	task_cancel(world.loop, &chain.first);
 	sim_run_for(world.sim, CLOCK_SECOND);
 	assert_story("second ");
 	world_free(&world);
+}
+
+static void tasks_run_behind_the_callback_that_set_them(void **state)
+{
+	(void)state;
+	tell_story(timer_sets_task, task_set, "timer first second other ");
+}
+
+static void late_tasks_run_behind_all_callbacks(void **state)
+{
+	(void)state;
+	tell_story(timer_sets_late_task, task_set_late, "timer second other first second ");
 }
 
 static void stop_loop(void *owner)

@@ -4,6 +4,7 @@
 #include "base/check.h"
 #include "io/loop.h"
 #include "io/network.h"
+#include "io/sim/sim.h"
 #include "support/secure.h"
 
 static void heard(void *owner, struct buffer *buffer)
@@ -99,4 +100,30 @@ void scripted_reset(struct scripted_call *call)
 	if (call->stream)
 		stream_reset(call->stream);
 	call->stream = NULL;
+}
+
+void scripted_world_new(struct scripted_world *world, uint64_t seed)
+{
+	*world = (struct scripted_world){ .sim = sim_new(seed, NULL) };
+	world->server_host = sim_host_new(world->sim, "10.0.0.1");
+	CHECK(loop_new(&(struct loop_options){ .name = "server" }, &world->server_loop) == 0);
+	scripted_start(&world->server, world->server_host, world->server_loop, 8001, NULL);
+	world->host = sim_host_new(world->sim, "10.0.0.2");
+	CHECK(loop_new(&(struct loop_options){ .name = "control" }, &world->loop) == 0);
+}
+
+void scripted_world_free(struct scripted_world *world)
+{
+	struct sim_open open;
+
+	sim_run_for(world->sim, CLOCK_SECOND);
+	sim_host_enter(world->server_host);
+	scripted_fini(&world->server);
+	sim_run_for(world->sim, CLOCK_MINUTE);
+	sim_host_enter(world->host);
+	sim_process_open(sim_process_current(world->sim), &open);
+	CHECK(open.streams + open.timers + open.buffers == 0);
+	loop_free(world->loop);
+	loop_free(world->server_loop);
+	sim_free(world->sim);
 }

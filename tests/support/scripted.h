@@ -19,6 +19,7 @@
 #include "base/text.h"
 
 struct loop;
+struct sim;
 struct network;
 struct secure;
 struct stream;
@@ -43,6 +44,19 @@ struct scripted {
 	unsigned count;
 	struct scripted_call calls[SCRIPTED_MOST];
 };
+
+/* A client's host and loop, and a scripted server on 10.0.0.1:8001. */
+struct scripted_world {
+	struct sim *sim;
+	struct network *server_host, *host;
+	struct loop *server_loop, *loop;
+	struct scripted server;
+};
+
+/* Afterwards the client's host is the current one. */
+void scripted_world_new(struct scripted_world *world, uint64_t seed);
+/* What the client had must be gone: it holds no streams, timers or buffers any more. */
+void scripted_world_free(struct scripted_world *world);
 
 void scripted_start(struct scripted *server, struct network *host, struct loop *loop, uint16_t port, struct secure *secure);
 /* Listens again after scripted_stop; calls go on being counted. */

@@ -17,10 +17,7 @@
 #include "support/scripted.h"
 
 struct rig {
-	struct sim *sim;
-	struct network *server_host, *host;
-	struct loop *server_loop, *loop;
-	struct scripted server;
+	struct scripted_world world;
 	struct k8s_clusters *clusters;
 	struct namer *namer;
 	struct arena arena;
@@ -62,34 +59,18 @@ static struct rig *rig_new(const char *namespace, const char *label)
 {
 	struct rig *rig = memory_new(sizeof *rig);
 
-	rig->sim = sim_new(17, NULL);
-	rig->server_host = sim_host_new(rig->sim, "10.0.0.1");
-	assert_int_equal(loop_new(&(struct loop_options){ .name = "server" }, &rig->server_loop), 0);
-	scripted_start(&rig->server, rig->server_host, rig->server_loop, 8001, NULL);
-	rig->host = sim_host_new(rig->sim, "10.0.0.2");
-	assert_int_equal(loop_new(&(struct loop_options){ .name = "control" }, &rig->loop), 0);
+	scripted_world_new(&rig->world, 17);
 	arena_init(&rig->arena, NULL, 0);
-	rig->clusters = k8s_clusters_new(rig->loop, rig->host, NULL);
+	rig->clusters = k8s_clusters_new(rig->world.loop, rig->world.host, NULL);
 	rig->namer = make(rig, namespace, label);
 	return rig;
 }
 
 static void rig_free(struct rig *rig)
 {
-	struct sim_open open;
-
 	namer_free(rig->namer);
 	k8s_clusters_free(rig->clusters);
-	sim_run_for(rig->sim, CLOCK_SECOND);
-	sim_host_enter(rig->server_host);
-	scripted_fini(&rig->server);
-	sim_run_for(rig->sim, CLOCK_MINUTE);
-	sim_host_enter(rig->host);
-	sim_process_open(sim_process_current(rig->sim), &open);
-	assert_int_equal(open.streams + open.timers + open.buffers, 0);
-	loop_free(rig->loop);
-	loop_free(rig->server_loop);
-	sim_free(rig->sim);
+	scripted_world_free(&rig->world);
 	arena_reset(&rig->arena);
 	text_free(&rig->said);
 	memory_free(rig);
@@ -147,15 +128,15 @@ static void expect_answer(struct rig *rig, const struct asked *asked, const char
 static bool not_asked(void *owner)
 {
 	struct rig *rig = owner;
-	struct scripted_call *call = &rig->server.calls[rig->seen];
+	struct scripted_call *call = &rig->world.server.calls[rig->seen];
 
-	return rig->server.count <= rig->seen || !call->heard.bytes || !strstr(call->heard.bytes, "\r\n\r\n");
+	return rig->world.server.count <= rig->seen || !call->heard.bytes || !strstr(call->heard.bytes, "\r\n\r\n");
 }
 
 static struct scripted_call *request(struct rig *rig)
 {
-	assert_true(sim_run_while(rig->sim, not_asked, rig, CLOCK_MINUTE));
-	return &rig->server.calls[rig->seen++];
+	assert_true(sim_run_while(rig->world.sim, not_asked, rig, CLOCK_MINUTE));
+	return &rig->world.server.calls[rig->seen++];
 }
 
 #define SLICES "/apis/discovery.k8s.io/v1/endpointslices?"
@@ -199,7 +180,7 @@ static void serve(struct rig *rig, const char *slices, const char *services)
 		*(is_slices ? &rig->slices : &rig->services) = call;
 		begun++;
 	}
-	sim_run_for(rig->sim, CLOCK_SECOND / 10);
+	sim_run_for(rig->world.sim, CLOCK_SECOND / 10);
 }
 
 static void tell(struct rig *rig, struct scripted_call *call, const char *type, const char *object)
@@ -209,7 +190,7 @@ static void tell(struct rig *rig, struct scripted_call *call, const char *type, 
 	text_format(&event, "{\"type\":\"%s\",\"object\":%s}\n", type, object);
 	text_format(&chunk, "%zx\r\n%s\r\n", event.length, event.bytes);
 	scripted_send(call, chunk.bytes);
-	sim_run_for(rig->sim, CLOCK_SECOND / 10);
+	sim_run_for(rig->world.sim, CLOCK_SECOND / 10);
 	text_free(&event);
 	text_free(&chunk);
 }
@@ -239,7 +220,7 @@ static void endpoints_of_a_named_port(void **state)
 	expect_answer(rig, &absent, "neg");
 	expect_answer(rig, &elsewhere, "neg");
 	assert_int_equal(hello.changes, 1);
-	assert_int_equal(rig->server.count, 2); /* one list and one watch for all names */
+	assert_int_equal(rig->world.server.count, 2); /* one list and one watch for all names */
 	namer_cancel(hello.watch);
 	namer_cancel(other.watch);
 	namer_cancel(absent.watch);
@@ -379,19 +360,19 @@ static void an_outage_changes_nothing(void **state)
 		SLICE_OF("default", "a", "hello", "IPv4", HTTP, POD("10.1.0.1", READY, "n")) "," SLICE_OF(
 			"default", "b", "world", "IPv4", HTTP, POD("10.1.0.2", READY, "n")),
 		NULL);
-	sim_host_enter(rig->server_host);
-	scripted_stop(&rig->server);
-	sim_host_enter(rig->host);
-	sim_run_for(rig->sim, 5 * CLOCK_MINUTE);
+	sim_host_enter(rig->world.server_host);
+	scripted_stop(&rig->world.server);
+	sim_host_enter(rig->world.host);
+	sim_run_for(rig->world.sim, 5 * CLOCK_MINUTE);
 	look_up(rig, &world, "/default/http/world");
 	expect_answer(rig, &world, "/#/io.l5d.k8s/default/http/world[/]: 10.1.0.2:7777@n");
 	expect_answer(rig, &hello, "/#/io.l5d.k8s/default/http/hello[/]: 10.1.0.1:7777@n");
 	assert_int_equal(hello.changes, 1);
 
-	rig->seen = rig->server.count;
-	sim_host_enter(rig->server_host);
-	scripted_listen(&rig->server);
-	sim_host_enter(rig->host);
+	rig->seen = rig->world.server.count;
+	sim_host_enter(rig->world.server_host);
+	scripted_listen(&rig->world.server);
+	sim_host_enter(rig->world.host);
 	scripted_send(request(rig), "HTTP/1.1 410 Gone\r\nContent-Length: 2\r\n\r\n{}");
 	serve(rig, SLICE_OF("default", "b", "world", "IPv4", HTTP, POD("10.1.0.3", READY, "n")), NULL);
 	expect_answer(rig, &hello, "neg");
@@ -409,7 +390,7 @@ static void before_the_first_list_names_fail_and_say_why(void **state)
 	(void)state;
 	look_up(rig, &hello, "/default/http/hello");
 	scripted_send(request(rig), "HTTP/1.1 403 Forbidden\r\nContent-Length: 20\r\n\r\n{\"message\":\"no way\"}");
-	sim_run_for(rig->sim, CLOCK_SECOND / 10);
+	sim_run_for(rig->world.sim, CLOCK_SECOND / 10);
 	expect_answer(rig, &hello, "failed: Kubernetes' API, /apis/discovery.k8s.io/v1/endpointslices: it answers 403: no way");
 	serve(rig, SLICE_OF("default", "a", "hello", "IPv4", HTTP, POD("10.1.0.1", READY, "n")), NULL);
 	expect_answer(rig, &hello, "/#/io.l5d.k8s/default/http/hello[/]: 10.1.0.1:7777@n");
@@ -434,7 +415,7 @@ static void namers_of_one_server_share_what_is_known(void **state)
 	namer_free(before);
 	tell(rig, rig->slices, "MODIFIED", SLICE_OF("default", "a", "hello", "IPv4", HTTP, POD("10.1.0.2", READY, "n")));
 	expect_answer(rig, &again, "/#/io.l5d.k8s/default/http/hello[/]: 10.1.0.2:7777@n");
-	assert_int_equal(rig->server.count, 2);
+	assert_int_equal(rig->world.server.count, 2);
 	namer_cancel(again.watch);
 	rig_free(rig);
 }
@@ -476,9 +457,9 @@ static void a_host_by_name_is_let_go_at_once(void **state)
 	(void)state;
 	namer_free(rig->namer);
 	k8s_clusters_free(rig->clusters);
-	sim_file_put(rig->host, "/etc/hosts", SLICE("10.0.0.1 api.example\n"));
-	assert_int_equal(resolver_new(rig->loop, rig->host, &(struct resolver_options){ 0 }, &resolver), 0);
-	rig->clusters = options.clusters = k8s_clusters_new(rig->loop, rig->host, resolver);
+	sim_file_put(rig->world.host, "/etc/hosts", SLICE("10.0.0.1 api.example\n"));
+	assert_int_equal(resolver_new(rig->world.loop, rig->world.host, &(struct resolver_options){ 0 }, &resolver), 0);
+	rig->clusters = options.clusters = k8s_clusters_new(rig->world.loop, rig->world.host, resolver);
 	assert_int_equal(k8s_new(&options, &rig->namer, &rig->said), 0);
 	look_up(rig, &hello, "/default/http/hello");
 	serve(rig, SLICE_OF("default", "a", "hello", "IPv4", HTTP, POD("10.1.0.1", READY, "n")), NULL);
@@ -488,7 +469,7 @@ static void a_host_by_name_is_let_go_at_once(void **state)
 	namer_free(rig->namer);
 	resolver_free(resolver);
 	k8s_clusters_free(rig->clusters);
-	rig->clusters = k8s_clusters_new(rig->loop, rig->host, NULL);
+	rig->clusters = k8s_clusters_new(rig->world.loop, rig->world.host, NULL);
 	rig->namer = make(rig, "", "");
 	rig_free(rig);
 }

@@ -18,10 +18,7 @@
 #define SLICES "/apis/discovery.k8s.io/v1/endpointslices"
 
 struct rig {
-	struct sim *sim;
-	struct network *server_host, *host;
-	struct loop *server_loop, *loop;
-	struct scripted server;
+	struct scripted_world world;
 	struct k8s_api *api;
 	struct k8s_reflector *reflector;
 	struct text told; /* "listing +a@1 -b listed " */
@@ -66,15 +63,10 @@ static struct rig *rig_new(const char *selector)
 	struct rig *rig = memory_new(sizeof *rig);
 	struct k8s_api_options options = { .host = SLICE("10.0.0.1"), .port = 8001, .token_file = SLICE("/run/token") };
 
-	rig->sim = sim_new(11, NULL);
-	rig->server_host = sim_host_new(rig->sim, "10.0.0.1");
-	assert_int_equal(loop_new(&(struct loop_options){ .name = "server" }, &rig->server_loop), 0);
-	scripted_start(&rig->server, rig->server_host, rig->server_loop, 8001, NULL);
-	rig->host = sim_host_new(rig->sim, "10.0.0.2");
-	assert_int_equal(loop_new(&(struct loop_options){ .name = "control" }, &rig->loop), 0);
-	sim_file_put(rig->host, "/run/token", SLICE("first\n"));
-	options.loop = rig->loop;
-	options.network = rig->host;
+	scripted_world_new(&rig->world, 11);
+	sim_file_put(rig->world.host, "/run/token", SLICE("first\n"));
+	options.loop = rig->world.loop;
+	options.network = rig->world.host;
 	assert_int_equal(k8s_api_new(&options, &rig->api, &rig->why), 0);
 	rig->reflector = k8s_reflector_new(rig->api, SLICE(SLICES), slice_of(selector), &events, rig);
 	return rig;
@@ -82,20 +74,9 @@ static struct rig *rig_new(const char *selector)
 
 static void rig_free(struct rig *rig)
 {
-	struct sim_open open;
-
 	k8s_reflector_free(rig->reflector);
 	k8s_api_unref(rig->api);
-	sim_run_for(rig->sim, CLOCK_SECOND);
-	sim_host_enter(rig->server_host);
-	scripted_fini(&rig->server);
-	sim_run_for(rig->sim, CLOCK_MINUTE);
-	sim_host_enter(rig->host);
-	sim_process_open(sim_process_current(rig->sim), &open);
-	assert_int_equal(open.streams + open.timers + open.buffers, 0);
-	loop_free(rig->loop);
-	loop_free(rig->server_loop);
-	sim_free(rig->sim);
+	scripted_world_free(&rig->world);
 	text_free(&rig->told);
 	text_free(&rig->why);
 	memory_free(rig);
@@ -104,9 +85,9 @@ static void rig_free(struct rig *rig)
 static bool not_asked(void *owner)
 {
 	struct rig *rig = owner;
-	struct scripted_call *call = &rig->server.calls[rig->answered];
+	struct scripted_call *call = &rig->world.server.calls[rig->answered];
 
-	return rig->server.count <= rig->answered || !call->heard.bytes || !strstr(call->heard.bytes, "\r\n\r\n");
+	return rig->world.server.count <= rig->answered || !call->heard.bytes || !strstr(call->heard.bytes, "\r\n\r\n");
 }
 
 /* The next request, which must be made within `within`, and begin so. */
@@ -114,8 +95,8 @@ static struct scripted_call *asked_within(struct rig *rig, const char *start, in
 {
 	struct scripted_call *call;
 
-	assert_true(sim_run_while(rig->sim, not_asked, rig, within));
-	call = &rig->server.calls[rig->answered++];
+	assert_true(sim_run_while(rig->world.sim, not_asked, rig, within));
+	call = &rig->world.server.calls[rig->answered++];
 	if (!slice_starts(text_slice(&call->heard), slice_of(start)))
 		fail_msg("asked `%s` instead of `%s`", call->heard.bytes, start);
 	return call;
@@ -151,7 +132,7 @@ static void tell(struct scripted_call *call, const char *event)
 
 static void expect_told(struct rig *rig, const char *told)
 {
-	sim_run_for(rig->sim, CLOCK_SECOND / 10);
+	sim_run_for(rig->world.sim, CLOCK_SECOND / 10);
 	assert_string_equal(rig->told.bytes ? rig->told.bytes : "", told);
 	text_clear(&rig->told);
 }
@@ -268,7 +249,7 @@ static void a_version_that_is_too_old_is_listed_anew(void **state)
 	assert_int_equal(counter_read(&k8s_reflector_counts(rig->reflector)->expired), 1);
 
 	/* Some servers say so by the status of the answer. */
-	scripted_reset(&rig->server.calls[rig->answered - 1]);
+	scripted_reset(&rig->world.server.calls[rig->answered - 1]);
 	answer(asked(rig, WATCH), 410, "{\"kind\":\"Status\",\"code\":410,\"message\":\"too old\"}");
 	expect_told(rig, "failed failed ");
 	watched(rig);
@@ -283,19 +264,19 @@ static void an_outage_takes_nothing_away(void **state)
 
 	(void)state;
 	watched(rig);
-	sim_host_enter(rig->server_host);
-	scripted_stop(&rig->server);
-	sim_host_enter(rig->host);
-	sim_run_for(rig->sim, 10 * CLOCK_MINUTE);
+	sim_host_enter(rig->world.server_host);
+	scripted_stop(&rig->world.server);
+	sim_host_enter(rig->world.host);
+	sim_run_for(rig->world.sim, 10 * CLOCK_MINUTE);
 	failures = counter_read(&k8s_reflector_counts(rig->reflector)->failures);
 	assert_in_range(failures, 20, 60);
 	assert_null(strchr(rig->told.bytes, '-'));
 	assert_null(strchr(rig->told.bytes, '+'));
 	assert_null(strstr(rig->told.bytes, "list"));
 	text_clear(&rig->told);
-	sim_host_enter(rig->server_host);
-	scripted_listen(&rig->server);
-	sim_host_enter(rig->host);
+	sim_host_enter(rig->world.server_host);
+	scripted_listen(&rig->world.server);
+	sim_host_enter(rig->world.host);
 	expect_version(asked_within(rig, WATCH, 31 * CLOCK_SECOND), "100");
 	expect_told(rig, "");
 	rig_free(rig);
@@ -307,8 +288,8 @@ static void a_watch_that_is_silent_is_dead(void **state)
 
 	(void)state;
 	watched(rig);
-	sim_run_for(rig->sim, 140 * CLOCK_SECOND);
-	assert_int_equal(rig->server.count, rig->answered);
+	sim_run_for(rig->world.sim, 140 * CLOCK_SECOND);
+	assert_int_equal(rig->world.server.count, rig->answered);
 	expect_version(asked_within(rig, WATCH, 20 * CLOCK_SECOND), "100");
 	rig_free(rig);
 }
@@ -322,9 +303,9 @@ static void who_may_not_is_told_why_and_asks_again(void **state)
 		"{\"kind\":\"Status\",\"status\":\"Failure\",\"message\":\"endpointslices is forbidden: User \\\"x\\\"\",\"code\":403}");
 	expect_told(rig, "listing failed ");
 	assert_string_equal(rig->why.bytes, "Kubernetes' API, " SLICES ": it answers 403: endpointslices is forbidden: User \"x\"");
-	sim_file_put(rig->host, "/run/token", SLICE("second"));
+	sim_file_put(rig->world.host, "/run/token", SLICE("second"));
 	assert_non_null(strstr(asked(rig, LIST)->heard.bytes, "\r\nAuthorization: Bearer second\r\n"));
-	answer(&rig->server.calls[rig->answered - 1], 503, "no JSON");
+	answer(&rig->world.server.calls[rig->answered - 1], 503, "no JSON");
 	expect_told(rig, "listing failed ");
 	assert_string_equal(rig->why.bytes, "Kubernetes' API, " SLICES ": it answers 503");
 	watched(rig);
@@ -354,7 +335,7 @@ static void answers_that_are_none_are_asked_for_again(void **state)
 	(void)state;
 	for (unsigned i = 0; i < sizeof wrong / sizeof *wrong; i++) {
 		answer(asked(rig, LIST), 200, wrong[i]);
-		sim_run_for(rig->sim, CLOCK_SECOND / 10);
+		sim_run_for(rig->world.sim, CLOCK_SECOND / 10);
 		assert_non_null(strstr(rig->told.bytes, "failed"));
 		assert_null(strstr(rig->told.bytes, "listed"));
 		text_clear(&rig->told);

@@ -34,20 +34,9 @@ int say_variant(void **state)
 	return 0;
 }
 
-bool is_over(enum call_event event)
-{
-	return event == CALL_END || event == CALL_TRAILERS;
-}
-
-void release_when_over(struct call *call, enum call_event event)
-{
-	if (is_over(event))
-		call_release(call, RESET_NONE);
-}
-
 void answer_hello(struct call *call, enum call_event event)
 {
-	if (!is_over(event))
+	if (!call_event_ends(event))
 		return;
 	call_send_head(call, OK_HELLO, false);
 	call_send(call, "hello", true);
@@ -82,7 +71,7 @@ void expect_hello(struct chain *chain, struct caller *caller)
 	struct call *call;
 
 	serve(chain, answer_hello);
-	call = begin(chain, &caller, GET, true, release_when_over);
+	call = begin(chain, &caller, GET, true, call_release_when_over);
 	assert_true(chain_run_until_over(chain, call));
 	check_hello(call);
 }
@@ -127,7 +116,7 @@ void upload(struct call *call, enum call_event event)
 {
 	if (event == CALL_WRITABLE)
 		send_more(call);
-	release_when_over(call, event);
+	call_release_when_over(call, event);
 }
 
 struct call *begin_upload(struct chain *chain, struct caller **caller, const char *head, size_t length)

@@ -21,7 +21,7 @@
 
 static void answer_call(struct call *call, enum call_event event)
 {
-	if (!is_over(event))
+	if (!call_event_ends(event))
 		return;
 	call_send_head(call,
 		"HTTP/1.1 200 OK\r\nContent-Type: application/grpc\r\nAccess-Control-Allow-Origin: https://theirs\r\n"
@@ -34,7 +34,7 @@ static void answer_call(struct call *call, enum call_event event)
 /* An endpoint that knows better what its other methods may be called from. */
 static void answer_options(struct call *call, enum call_event event)
 {
-	if (!is_over(event))
+	if (!call_event_ends(event))
 		return;
 	call_send_head(call, "HTTP/1.1 200 OK\r\nAccess-Control-Allow-Origin: https://theirs\r\nContent-Length: 0\r\n\r\n", true);
 	call_release(call, RESET_NONE);

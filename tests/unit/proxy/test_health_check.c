@@ -102,7 +102,7 @@ static void answer(struct call *call, enum call_event event)
 		note_check(call, origin);
 	if (event == CALL_RESET)
 		call_release(call, RESET_NONE);
-	if (!is_over(event))
+	if (!call_event_ends(event))
 		return;
 	if (answers[origin] == SILENT) {
 		assert_true(waiting_count < 64);
@@ -149,7 +149,7 @@ static void request(struct chain *chain, unsigned count)
 	memset(requests, 0, sizeof requests);
 	for (unsigned i = 0; i < count; i++) {
 		struct caller *caller = chain_connect(chain);
-		struct call *call = begin(chain, &caller, GET, true, release_when_over);
+		struct call *call = begin(chain, &caller, GET, true, call_release_when_over);
 
 		assert_true(chain_run_until_over(chain, call));
 		check_hello(call);
@@ -233,7 +233,7 @@ static void another_takes_over(struct chain_options options)
 
 	request(chain, 10);
 	for (unsigned i = 0; i < 40; i++) {
-		struct call *call = begin(chain, &caller, GET, true, release_when_over);
+		struct call *call = begin(chain, &caller, GET, true, call_release_when_over);
 
 		assert_true(chain_run_until_over(chain, call));
 		run_for(chain, CLOCK_SECOND);

@@ -57,7 +57,7 @@ static void requests_are_called_as_the_router_says(struct chain_options options)
 		options.policy = policy;
 		options.serve = keep_target;
 		chain = chain_new(&options);
-		call = begin(chain, &caller, table[i].head, true, release_when_over);
+		call = begin(chain, &caller, table[i].head, true, call_release_when_over);
 		assert_true(chain_run_until_over(chain, call));
 		assert_int_equal(table[i].status, call->status);
 		if (call->status == 200) {

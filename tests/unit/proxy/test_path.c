@@ -40,14 +40,14 @@ static void check_get(struct call *call, enum call_event event)
 	assert_true(slice_equal(SLICE("1"), field_value(head_find_name(head, SLICE("x-test")))));
 	assert_true(slice_equal(SLICE("/svc/web"), field_value(head_find(head, FIELD_L5D_DST_SERVICE))));
 	call_send_head(call, "HTTP/1.1 204 No Content\r\nX-Answer: yes\r\n\r\n", true);
-	call->script = release_when_over;
+	call->script = call_release_when_over;
 }
 
 static void check_no_content(struct call *call, enum call_event event)
 {
 	if (event == CALL_HEAD)
 		assert_true(slice_equal(SLICE("yes"), field_value(head_find_name(&call->head, SLICE("x-answer")))));
-	release_when_over(call, event);
+	call_release_when_over(call, event);
 }
 
 static void heads_arrive_with_what_the_proxy_adds(struct chain_options options)
@@ -92,7 +92,7 @@ static void pause_at_head(struct call *call, enum call_event event)
 {
 	if (event == CALL_HEAD)
 		side_pause(call->side);
-	release_when_over(call, event);
+	call_release_when_over(call, event);
 }
 
 static void download(struct call *call, enum call_event event)
@@ -120,7 +120,7 @@ static void answer_early(struct call *call, enum call_event event)
 		call_send_head(call, OK_CHUNKED, false);
 	if (event == CALL_END)
 		side_send_body(call->side, (struct piece){ 0 }, true);
-	if (is_over(event))
+	if (call_event_ends(event))
 		call_release(call, RESET_NONE);
 }
 
@@ -134,7 +134,7 @@ static void heads_are_forgotten_when_they_are_passed_on(struct chain_options opt
 	options.serve = answer_early;
 	options.calm = true;
 	chain = chain_new(&options);
-	call = begin(chain, &caller, POST_CHUNKED, false, release_when_over);
+	call = begin(chain, &caller, POST_CHUNKED, false, call_release_when_over);
 	sim_run_for(chain->sim, CLOCK_SECOND / 2);
 	assert_int_equal(200, call->status);
 	assert_int_equal(0, buffers_held(chain));
@@ -174,7 +174,7 @@ static void a_slow_reader_stops_the_origin(struct chain_options options)
 	assert_true(buffers_held(chain) < 80);
 	struct call *served = chain->origins[0]->served;
 	serve(chain, answer_hello);
-	quick = begin(chain, &caller, GET, true, release_when_over);
+	quick = begin(chain, &caller, GET, true, call_release_when_over);
 	assert_true(chain_run_until_over(chain, quick));
 	check_hello(quick);
 	side_resume(slow->side);
@@ -228,7 +228,7 @@ static void a_trickle_that_nobody_reads(struct chain_options options)
 		*sim_link(chain->proxy_host, chain->origins[0]->host) = SIM_LINK_CALM;
 		sim_link(chain->proxy_host, chain->origins[0]->host)->window_most = 512;
 		sim_link(chain->proxy_host, chain->origins[0]->host)->window_least = 512;
-		call = begin(chain, &caller, heads[i], false, release_when_over);
+		call = begin(chain, &caller, heads[i], false, call_release_when_over);
 		for (unsigned n = 1; n <= BYTES; n++) {
 			call_send_pattern(call, 1, n == BYTES);
 			sim_run_for(chain->sim, CLOCK_MS);
@@ -252,7 +252,7 @@ static void trailers_both_ways(struct chain_options options)
 	options.serve = echo;
 	chain = chain_new(&options);
 	for (unsigned i = 0; i < 2; i++) {
-		call = begin(chain, &caller, POST_CHUNKED, false, release_when_over);
+		call = begin(chain, &caller, POST_CHUNKED, false, call_release_when_over);
 		if (i == 0)
 			call_send_pattern(call, 10, false);
 		call_send_trailers(call, "X-Sum", "42");
@@ -282,7 +282,7 @@ static void informational_heads_come_first(struct chain_options options)
 
 	options.serve = send_informationals;
 	chain = chain_new(&options);
-	call = begin(chain, &caller, GET, true, release_when_over);
+	call = begin(chain, &caller, GET, true, call_release_when_over);
 	assert_true(chain_run_until_over(chain, call));
 	assert_int_equal(2, call->informational);
 	assert_int_equal(102, call->last_informational);
@@ -315,7 +315,7 @@ static void a_response_that_ends_before_its_request(struct chain_options options
 	check_hello(call);
 	assert_false(call->was_reset);
 	if (options.codec->calls_share) { /* the connection is still good, and this exchange is nothing to it */
-		other = caller_begin(caller, GET, true, release_when_over);
+		other = caller_begin(caller, GET, true, call_release_when_over);
 		call_send_pattern(call, 10, true);
 	}
 	call_release(call, RESET_NONE);

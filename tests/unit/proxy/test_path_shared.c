@@ -12,7 +12,7 @@
 
 static void answer_503(struct call *call, enum call_event event)
 {
-	if (!is_over(event))
+	if (!call_event_ends(event))
 		return;
 	call_send_head(call, UNAVAILABLE, true);
 	call_release(call, RESET_NONE);
@@ -38,7 +38,7 @@ static void failures_are_retried(struct chain_options options)
 	options.origins = 3;
 	options.serve = answer_503_twice;
 	chain = chain_new(&options);
-	call = begin(chain, &caller, GET, true, release_when_over);
+	call = begin(chain, &caller, GET, true, call_release_when_over);
 	assert_true(chain_run_until_over(chain, call));
 	check_hello(call);
 	assert_int_equal(3, chain_opened(chain));
@@ -57,7 +57,7 @@ static void the_budget_ends(struct chain_options options)
 		RETRYABLE "    retries:\n      budget:\n        minRetriesPerSec: 1\n        percentCanRetry: 0\n        ttlSecs: 5\n";
 	options.serve = answer_503;
 	chain = chain_new(&options);
-	call = begin(chain, &caller, GET, true, release_when_over);
+	call = begin(chain, &caller, GET, true, call_release_when_over);
 	assert_true(chain_run_until_over(chain, call));
 	assert_int_equal(503, call->status);
 	assert_int_equal(6, chain_opened(chain));
@@ -77,7 +77,7 @@ static void one_call_does_not_take_the_whole_budget(struct chain_options options
 	options.serve = answer_503;
 	chain = chain_new(&options);
 	for (unsigned i = 1; i <= 3; i++) {
-		struct call *call = begin(chain, &caller, GET, true, release_when_over);
+		struct call *call = begin(chain, &caller, GET, true, call_release_when_over);
 
 		assert_true(chain_run_until_over(chain, call));
 		assert_int_equal(503, call->status);
@@ -96,7 +96,7 @@ static void refuse_first(struct call *call, enum call_event event)
 
 	if (chain_opened(origin->chain) == origin->chain->options.origins) {
 		echo(call, event);
-	} else if (is_over(event)) {
+	} else if (call_event_ends(event)) {
 		call_release(call, RESET_REFUSED);
 	}
 }
@@ -121,7 +121,7 @@ static void what_is_refused_goes_elsewhere(struct chain_options options)
 		serve(chain, refuse_first);
 		for (unsigned i = 0; i < 2; i++)
 			chain->origins[i]->opened = 0;
-		call = begin(chain, &caller, POST_FIVE, false, release_when_over);
+		call = begin(chain, &caller, POST_FIVE, false, call_release_when_over);
 		call_send_pattern(call, 5, false);
 		call_send_trailers(call, "X-Sum", "42");
 		assert_true(chain_run_until_over(chain, call));
@@ -150,7 +150,7 @@ static void bodies_without_a_length_go_elsewhere(struct chain_options options)
 	chain = chain_new(&options);
 	sim_link(chain->proxy_host, chain->origins[0]->host)->refuse_chance = 1000000;
 	for (unsigned i = 0; i < 20; i++) {
-		struct call *call = begin(chain, &caller, POST_CHUNKED, false, release_when_over);
+		struct call *call = begin(chain, &caller, POST_CHUNKED, false, call_release_when_over);
 		size_t length = lengths[i % 2];
 
 		call_send_pattern(call, length, false);
@@ -182,10 +182,10 @@ static void a_late_binding_parks_its_own_request_only(struct chain_options optio
 	options.serve = answer_hello;
 	chain = chain_new(&options);
 	began = sim_now(chain->sim);
-	late = begin(chain, &late_caller, GET_LATE, true, release_when_over);
+	late = begin(chain, &late_caller, GET_LATE, true, call_release_when_over);
 	caller = late_caller; /* the others share its connection, if the codec can do that */
 	for (unsigned i = 0; i < 10; i++) {
-		call = begin(chain, &caller, GET, true, release_when_over);
+		call = begin(chain, &caller, GET, true, call_release_when_over);
 		assert_true(chain_run_until_over(chain, call));
 		check_hello(call);
 	}
@@ -208,16 +208,16 @@ static void a_binding_that_takes_too_long(struct chain_options options)
 	options.policy = "  bindingTimeoutMs: 500\n";
 	options.serve = answer_hello;
 	chain = chain_new(&options);
-	late = begin(chain, &late_caller, GET_LATE, true, release_when_over);
+	late = begin(chain, &late_caller, GET_LATE, true, call_release_when_over);
 	caller = late_caller;
-	call = begin(chain, &caller, GET, true, release_when_over);
+	call = begin(chain, &caller, GET, true, call_release_when_over);
 	assert_true(chain_run_until_over(chain, call));
 	check_hello(call);
 	assert_true(chain_run_until_over(chain, late));
 	assert_int_equal(503, late->status);
 	assert_int_equal(1, chain_opened(chain));
 	sim_run_for(chain->sim, 3 * CLOCK_SECOND);
-	late = begin(chain, &late_caller, GET_LATE, true, release_when_over); /* by now it is known */
+	late = begin(chain, &late_caller, GET_LATE, true, call_release_when_over); /* by now it is known */
 	assert_true(chain_run_until_over(chain, late));
 	check_hello(late);
 	chain_free(chain);
@@ -236,7 +236,7 @@ static void many_calls_wait_for_one_connection(struct chain_options options)
 	options.serve = answer_hello;
 	chain = chain_new(&options);
 	for (unsigned i = 0; i < CALLS; i++)
-		(void)begin(chain, &caller, GET, true, release_when_over);
+		(void)begin(chain, &caller, GET, true, call_release_when_over);
 	assert_true(chain_run_until_all_over(chain));
 	for (const struct call *call = chain->calls; call; call = call->next)
 		check_hello(call);
@@ -264,7 +264,7 @@ static uint64_t timers_of(struct chain *chain)
 static void call_from_many(struct chain *chain, unsigned callers)
 {
 	for (unsigned i = 0; i < callers; i++)
-		(void)caller_begin(chain_connect(chain), GET, true, release_when_over);
+		(void)caller_begin(chain_connect(chain), GET, true, call_release_when_over);
 }
 
 /* Nobody looks again and again while requests wait, nor while connections are idle; and when one becomes free, who waits has it at
@@ -317,7 +317,7 @@ static void idle_connections_are_given_to_who_waits(struct chain_options options
 	expect_hello(chain, callers[0]); /* what is asked for the first time is bound first */
 	began = sim_now(chain->sim);
 	for (unsigned i = 0; i < 80; i++) {
-		struct call *call = begin(chain, &callers[i % 8], GET, true, release_when_over);
+		struct call *call = begin(chain, &callers[i % 8], GET, true, call_release_when_over);
 
 		assert_true(chain_run_until_over(chain, call));
 		check_hello(call);
@@ -370,7 +370,7 @@ static void connections_are_shared(struct chain_options options)
 	options.serve = hold;
 	chain = chain_new(&options);
 	for (unsigned i = 0; i < 150; i++)
-		(void)begin(chain, &caller, GET, true, release_when_over);
+		(void)begin(chain, &caller, GET, true, call_release_when_over);
 	assert_true(chain_run_until(chain, all_have_come));
 	if (!options.codec->origins_share)
 		assert_int_equal(150, chain_connections(chain));
@@ -417,11 +417,11 @@ static void a_long_exchange_keeps_its_connection(struct chain_options options)
 	options.policy = CONNECTIONS "      idleTimeMs: 1500\n";
 	options.serve = hold;
 	chain = chain_new(&options);
-	first = begin(chain, &caller, GET, true, release_when_over);
+	first = begin(chain, &caller, GET, true, call_release_when_over);
 	sim_run_for(chain->sim, 5 * CLOCK_SECOND);
 	struct call *served = chain->origins[0]->served;
 	serve(chain, answer_hello);
-	second = begin(chain, &other, GET, true, release_when_over);
+	second = begin(chain, &other, GET, true, call_release_when_over);
 	assert_true(chain_run_until_over(chain, second));
 	check_hello(second);
 	assert_int_equal(options.codec->origins_share ? 1 : 2, chain_connections(chain));
@@ -466,7 +466,7 @@ static void a_connection_that_says_goodbye(struct chain_options options)
 	options.serve = hold;
 	chain = chain_new(&options);
 	caller = chain_connect(chain);
-	first = begin(chain, &caller, GET, true, release_when_over);
+	first = begin(chain, &caller, GET, true, call_release_when_over);
 	sim_run_for(chain->sim, 100 * CLOCK_MS);
 	struct call *served = chain->origins[0]->served;
 	assert_non_null(served);
@@ -496,8 +496,8 @@ static void who_leaves_while_connecting(struct chain_options options)
 	options.serve = answer_hello;
 	chain = chain_new(&options);
 	sim_link(chain->proxy_host, chain->origins[0]->host)->blackhole_chance = 1000000;
-	one = begin(chain, &caller, GET, true, release_when_over);
-	two = begin(chain, &caller, GET, true, release_when_over);
+	one = begin(chain, &caller, GET, true, call_release_when_over);
+	two = begin(chain, &caller, GET, true, call_release_when_over);
 	sim_run_for(chain->sim, 100 * CLOCK_MS);
 	call_release(one, RESET_CANCEL);
 	sim_run_for(chain->sim, 100 * CLOCK_MS);
@@ -526,7 +526,7 @@ static void draining_while_connecting(struct chain_options options)
 	chain = chain_new(&options);
 	link_takes(chain, 400 * CLOCK_MS);
 	sim_run_for(chain->sim, 800 * CLOCK_MS);
-	call = begin(chain, &caller, GET, true, release_when_over);
+	call = begin(chain, &caller, GET, true, call_release_when_over);
 	sim_run_for(chain->sim, 100 * CLOCK_MS);
 	chain_drain(chain);
 	sim_run_for(chain->sim, 2 * CLOCK_SECOND);

@@ -32,7 +32,7 @@ static void upload_with_trailers(struct call *call, enum call_event event)
 		if (call->sent == call->to_send)
 			call_send_trailers(call, "X-Sum", "42");
 	}
-	release_when_over(call, event);
+	call_release_when_over(call, event);
 }
 
 static struct chain_options options_of(const struct chain_options *options)
@@ -60,10 +60,10 @@ static void begin_scene(struct scene *scene, const struct chain_options *options
 	scene->calls[0] = begin(scene->chain, &caller, POST_CHUNKED, false, upload_with_trailers);
 	scene->calls[0]->to_send = UPLOAD;
 	upload_with_trailers(scene->calls[0], CALL_WRITABLE);
-	scene->calls[1] = begin(scene->chain, &caller, "GET / HTTP/1.1\r\nHost: late.name\r\n\r\n", true, release_when_over);
+	scene->calls[1] = begin(scene->chain, &caller, "GET / HTTP/1.1\r\nHost: late.name\r\n\r\n", true, call_release_when_over);
 	caller = scene->callers[1] = options->codec->calls_share ? chain_connect(scene->chain) : caller;
-	scene->calls[2] = begin(scene->chain, &caller, GET, true, release_when_over);
-	scene->calls[3] = begin(scene->chain, &caller, POST_FIVE, false, release_when_over);
+	scene->calls[2] = begin(scene->chain, &caller, GET, true, call_release_when_over);
+	scene->calls[3] = begin(scene->chain, &caller, POST_FIVE, false, call_release_when_over);
 	call_send_pattern(scene->calls[3], 5, true);
 }
 
@@ -110,7 +110,7 @@ static void expect_service(struct scene *scene)
 	struct call *call;
 
 	serve(scene->chain, answer_hello);
-	call = begin(scene->chain, &caller, GET, true, release_when_over);
+	call = begin(scene->chain, &caller, GET, true, call_release_when_over);
 	assert_true(chain_run_until_over(scene->chain, call));
 	check_hello(call);
 }

@@ -36,7 +36,7 @@ static void answer_next(struct call *call, enum call_event event)
 		note_timeout(call);
 		call->step = answered++;
 	}
-	if (!is_over(event))
+	if (!call_event_ends(event))
 		return;
 	if (lengths[call->step]) {
 		call_send_head(call, ANSWER, false);
@@ -206,7 +206,7 @@ static void stall(struct call *call, enum call_event event)
 		note_timeout(call);
 		answered++;
 	}
-	if (!is_over(event))
+	if (!call_event_ends(event))
 		return;
 	call_send_head(call, ANSWER, false);
 	call_send_pattern(call, 30, false);
@@ -384,7 +384,7 @@ static void break_off_behind_body(struct call *call, enum call_event event)
 {
 	if (event == CALL_OPENED)
 		answered++;
-	if (!is_over(event))
+	if (!call_event_ends(event))
 		return;
 	call_send_head(call, ANSWER, false);
 	call_send_pattern(call, 30, false);
@@ -417,7 +417,7 @@ static void fail_by_http(struct call *call, enum call_event event)
 {
 	if (event == CALL_OPENED)
 		answered++;
-	if (!is_over(event))
+	if (!call_event_ends(event))
 		return;
 	call_send_head(call, answered == 1 ? "HTTP/1.1 503 no\r\nContent-Length: 2\r\n\r\n" : TRAILERS_ONLY("0"), answered != 1);
 	if (answered == 1)

@@ -1,52 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <string.h>
-
-#include <cmocka.h>
-
 #include "proxy/w3c.h"
+
+#include "one_head.h"
 
 #define TRACE "463ac35c9f6413ad48485a3953bb6124"
 #define SPAN "a2fb4a1d1a96d312"
-
-static struct head head;
-static struct arena arena;
-
-static int set_up(void **state)
-{
-	(void)state;
-	memset(&head, 0, sizeof head);
-	arena_init(&arena, NULL, 0);
-	return 0;
-}
-
-static int tear_down(void **state)
-{
-	(void)state;
-	arena_reset(&arena);
-	return 0;
-}
-
-static void add(const char *name, const char *value)
-{
-	assert_int_equal(0, head_add(&head, &arena, FIELD_OTHER, slice_of(name), slice_of(value)));
-}
-
-static void assert_value(const char *name, const char *value)
-{
-	struct field *field = head_find_name(&head, slice_of(name));
-
-	if (!value) {
-		assert_null(field);
-		return;
-	}
-	assert_non_null(field);
-	assert_int_equal(strlen(value), field_value(field).length);
-	assert_memory_equal(value, field_value(field).at, strlen(value));
-}
 
 static void test_read(void **state)
 {

@@ -25,7 +25,7 @@ static void send_back(struct call *call, enum call_event event)
 {
 	if (event == CALL_OPENED)
 		see_type(call);
-	if (!is_over(event))
+	if (!call_event_ends(event))
 		return;
 	call_send_head(call, ANSWER, false);
 	call_send_pattern(call, call->to_send ? call->to_send : 7, false);
