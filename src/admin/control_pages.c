@@ -96,7 +96,7 @@ static void ask_delegator(struct question *question)
 	delegate_start(binder, router, question->has_dtab ? &dtab : NULL, text_slice(&question->path), answered, question);
 }
 
-/* {"namespace": …, "dtab": …, "path": …} */
+/* {"namespace": …, "dtab": …, "path": …}; "request" is a request's head, for /explain.json. */
 static int read_posted(struct question *question, const struct request *request)
 {
 	struct problems problems;
@@ -120,9 +120,28 @@ static int read_posted(struct question *question, const struct request *request)
 	}
 	if (document_read_text(document_get(root, "path"), &text, &problems))
 		text_append(&question->path, text);
+	if (document_read_text(document_get(root, "request"), &text, &problems))
+		text_append(&question->head, text);
 	document_free(document);
 	problem_fini(&problems);
 	return 0;
+}
+
+static bool is_json(const struct request *request)
+{
+	return slice_starts(text_slice(&request->content_type), SLICE("application/json"));
+}
+
+static void send_posted(struct question *question)
+{
+	struct request *request = question->request;
+
+	if (read_posted(question, request)) {
+		question_free(question);
+		request_answer_error(request, 400, "the body is no JSON object with namespace, dtab and path");
+		return;
+	}
+	question_send(question);
 }
 
 void page_delegator(struct request *request)
@@ -130,21 +149,17 @@ void page_delegator(struct request *request)
 	struct question *question = question_new(request, ask_delegator);
 
 	if (request->method == METHOD_POST) {
-		if (!slice_starts(text_slice(&request->content_type), SLICE("application/json"))) {
-			question_free(question);
-			request_answer_error(request, 415, "application/json is wanted");
+		if (is_json(request)) {
+			send_posted(question);
 			return;
 		}
-		if (read_posted(question, request)) {
-			question_free(question);
-			request_answer_error(request, 400, "the body is no JSON object with namespace, dtab and path");
-			return;
-		}
-	} else {
-		request_parameter(request, "namespace", &question->router);
-		request_parameter(request, "path", &question->path);
-		question->has_dtab = request_parameter(request, "dtab", &question->dtab);
+		question_free(question);
+		request_answer_error(request, 415, "application/json is wanted");
+		return;
 	}
+	request_parameter(request, "namespace", &question->router);
+	request_parameter(request, "path", &question->path);
+	question->has_dtab = request_parameter(request, "dtab", &question->dtab);
 	question_send(question);
 }
 
@@ -153,19 +168,29 @@ void page_delegator(struct request *request)
 static void ask_explain(struct question *question)
 {
 	struct binder *binder = proxy_binder(question->admin->options.proxy);
+	struct slice dtab = text_slice(&question->dtab);
 	unsigned router;
 
 	if (!find_router(binder_snapshot(binder), text_slice(&question->router), &router)) {
 		answered(question, 404, SLICE("{\"error\":\"no router has that label\"}"));
 		return;
 	}
-	explain_start(binder, router, text_slice(&question->head), answered, question);
+	if (question->path.length)
+		explain_name(binder, router, text_slice(&question->path), question->has_dtab ? &dtab : NULL, answered, question);
+	else
+		explain_start(binder, router, text_slice(&question->head), question->has_dtab ? &dtab : NULL, answered, question);
 }
 
-/* The head of the request that is asked about is the body, or the parameter `request`; or it was sent, and `id` is its trace's. */
+/* What is asked about is a name, as /delegator.json has it; or a request, whose head is the body, or the parameter `request`; or it was sent, and
+ * `id` is its trace's. With `dtab`, what would happen if that were the router's. */
 void page_explain(struct request *request)
 {
 	struct question *question = question_new(request, ask_explain);
+
+	if (request->method == METHOD_POST && is_json(request)) {
+		send_posted(question);
+		return;
+	}
 
 	if (request_parameter(request, "id", &question->path)) {
 		question->ask = ask_past;
@@ -173,6 +198,8 @@ void page_explain(struct request *request)
 		return;
 	}
 	request_parameter(request, "router", &question->router);
+	request_parameter(request, "path", &question->path);
+	question->has_dtab = request_parameter(request, "dtab", &question->dtab);
 	if (request->method == METHOD_POST)
 		text_append(&question->head, text_slice(&request->body));
 	else

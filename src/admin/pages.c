@@ -217,7 +217,10 @@ const struct page pages[] = {
 	{ "/config.json", CATEGORY_UI, "GET", "the configuration that runs", page_config },
 	{ "/bound-names.json", CATEGORY_DIAGNOSTICS, "GET", "the names that are bound now", page_bound_names },
 	{ "/explain.json", CATEGORY_UI, "GET POST",
-		"where a request would go and why: router (label), request (its head); or did: id (of its trace)", page_explain },
+		"where a request would go and why: router (label), request (its head), path (a name), dtab (for the router's); or did: id "
+		"(of its trace)",
+		page_explain },
+	{ "/dtabs.json", CATEGORY_UI, "GET", "each router's dtab, with the lines of its entries", page_dtabs },
 	{ "/delegator.json", CATEGORY_UI, "GET POST", "how a name is delegated: namespace (router), path, dtab", page_delegator },
 	{ "/requests", CATEGORY_DIAGNOSTICS, "GET", "recent requests, sampled", page_requests },
 	{ "/endpoints.json", CATEGORY_DIAGNOSTICS, "GET", "clients, their endpoints, and the health of each with its reason",

@@ -122,7 +122,7 @@ static int ask_binder(struct asking *asking, struct text *why)
 			       .gone = forget },
 		snapshot, &asking->binder, why);
 	if (!e && find_router(snapshot, asking->router, &router)) {
-		explain_start(asking->binder, router, text_slice(&asking->head), answered, asking);
+		explain_start(asking->binder, router, text_slice(&asking->head), NULL, answered, asking);
 		if (!asking->status)
 			loop_run(asking->loop);
 	} else if (!e) {

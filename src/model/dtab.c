@@ -4,6 +4,8 @@
 #include "model/name_parser.h"
 #include "model/name_show.h"
 
+enum { MOST_PAIRS = 1000000 }; /* of entries that are compared */
+
 int dtab_parse(struct slice text, struct arena *arena, struct dtab *dtab, struct slice *why, uint32_t *why_offset)
 {
 	struct name_parser parser = { .text = text, .arena = arena };
@@ -48,15 +50,50 @@ void dentry_show_tree(struct text *text, const struct dentry *dentry)
 	name_show_tree(&out, dentry->tree);
 }
 
+static bool dentry_equal(const struct dentry *a, const struct dentry *b)
+{
+	return path_equal(a->prefix, b->prefix) && name_tree_equal(a->tree, b->tree);
+}
+
 bool dtab_equal(const struct dtab *a, const struct dtab *b)
 {
 	if (a->count != b->count)
 		return false;
 	for (uint32_t i = 0; i < a->count; i++) {
-		if (!path_equal(a->entries[i].prefix, b->entries[i].prefix) || !name_tree_equal(a->entries[i].tree, b->entries[i].tree))
+		if (!dentry_equal(&a->entries[i], &b->entries[i]))
 			return false;
 	}
 	return true;
+}
+
+int dtab_parse_edited(struct slice text, const struct dtab *base, struct arena *arena, struct dtab *dtab, struct slice *why)
+{
+	uint32_t next = 0, left = MOST_PAIRS;
+	struct dentry *entries;
+	int e = dtab_parse(text, arena, dtab, why, NULL);
+
+	if (e || dtab->count == 0)
+		return e;
+	entries = arena_get(arena, dtab->count * sizeof *entries);
+	if (!entries) {
+		*why = SLICE("out of memory");
+		return ERROR_NO_MEMORY;
+	}
+	memcpy(entries, dtab->entries, dtab->count * sizeof *entries);
+	dtab->entries = entries;
+	/* Most are where they were: each is looked for from behind the one before it on, and round. */
+	for (uint32_t i = 0; i < dtab->count; i++) {
+		for (uint32_t j = 0; j < base->count && left; j++, left--) {
+			uint32_t at = (next + j) % base->count;
+
+			if (!dentry_equal(&entries[i], &base->entries[at]))
+				continue;
+			entries[i].line = base->entries[at].line;
+			next = at + 1;
+			break;
+		}
+	}
+	return 0;
 }
 
 int dtab_concat(struct arena *arena, const struct dtab *first, const struct dtab *second, struct dtab *both)

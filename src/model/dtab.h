@@ -36,6 +36,9 @@ struct dtab {
 /* ERROR_SYNTAX with *why, and *why_offset (may be NULL) is the byte that was not understood; ERROR_LIMIT: a tree
  * nested deeper than 100. Segments point into `text`, which must live as long as the dtab. */
 MUST_CHECK int dtab_parse(struct slice text, struct arena *arena, struct dtab *dtab, struct slice *why, uint32_t *why_offset);
+/* The same of what somebody made of `base` by editing it: entries that base has too get base's lines. Looks for at most a million pairs:
+ * of two large dtabs that have little in common, not all lines are found. */
+MUST_CHECK int dtab_parse_edited(struct slice text, const struct dtab *base, struct arena *arena, struct dtab *dtab, struct slice *why);
 /* "/a=>/b;/c=>/d": the form of the l5d-ctx-dtab header. Empty for no entries. {NULL, 0}: no room. */
 struct slice dtab_show(struct arena *arena, const struct dtab *dtab);
 void dtab_show_text(struct text *out, const struct dtab *dtab);

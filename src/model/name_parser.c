@@ -292,6 +292,7 @@ int name_parser_tree(struct name_parser *parser, const struct name_tree **tree)
 static int parse_dentry(struct name_parser *parser, struct dentry *dentry)
 {
 	dentry->offset = (uint32_t)parser->at;
+	dentry->line = 0;
 	int e = parse_segments(parser, true, &dentry->prefix);
 	if (e)
 		return e;

@@ -382,7 +382,8 @@ void delegate_start(struct binder *binder, unsigned router_index, const struct s
 	delegation->dtab = *binder_snapshot(binder)->routers[router_index].dtab;
 	if (dtab) {
 		dtab_text = arena_copy(&delegation->arena, *dtab);
-		if (dtab_parse(dtab_text, &delegation->arena, &delegation->dtab, &why, NULL)) {
+		if (dtab_parse_edited(
+			    dtab_text, binder_snapshot(binder)->routers[router_index].dtab, &delegation->arena, &delegation->dtab, &why)) {
 			finish_error(delegation, 400, "Invalid dtab: ", why);
 			return;
 		}

@@ -16,6 +16,13 @@
 
 enum { EXPLANATION_MAGIC = 0x6578706c };
 
+/* What is asked about. */
+enum about {
+	ABOUT_REQUEST, /* one that nobody has sent: its head is known */
+	ABOUT_PAST,    /* one that was sent: its name is known, and what became of it */
+	ABOUT_NAME,
+};
+
 struct explanation {
 	uint32_t magic;
 	struct binder *binder; /* held */
@@ -24,10 +31,12 @@ struct explanation {
 	struct loop *loop;
 	struct arena arena;
 	struct head head; /* in the arena */
+	enum about about;
+	const struct dtab *base; /* the router's, or what stands for it */
+	struct dtab edited;
 	struct path path;
-	struct dtab dtab;
+	struct dtab dtab; /* base with the request's own */
 	struct explain_past past;
-	bool is_past;
 	struct watches delegated, evaluated;
 	struct task again;
 	struct timer limit;
@@ -199,7 +208,7 @@ static bool put_name(struct explanation *x)
 		put_verdict(x, admission_status(admission), why.length ? why : SLICE("Max-Forwards is used up"));
 		return false;
 	}
-	if (path_parse(name, &x->arena, &x->path, &why) || dtab_concat(&x->arena, x->router->dtab, &local, &x->dtab)) {
+	if (path_parse(name, &x->arena, &x->path, &why) || dtab_concat(&x->arena, x->base, &local, &x->dtab)) {
 		put_verdict(x, 503, SLICE("out of memory"));
 		return false;
 	}
@@ -226,13 +235,34 @@ static bool put_past_name(struct explanation *x)
 	json_write_member_text(&x->json, "name", x->past.name);
 	json_write_end(&x->json);
 	if (path_parse(x->past.name, &x->arena, &x->path, &why) || dtab_parse(x->past.dtab, &x->arena, &local, &why, NULL) ||
-		dtab_concat(&x->arena, x->router->dtab, &local, &x->dtab)) {
+		dtab_concat(&x->arena, x->base, &local, &x->dtab)) {
 		put_verdict(x, 503, SLICE("its name and dtab are not known any more"));
 		return false;
 	}
 	if (local.count)
 		json_write_member_text(&x->json, "dtab", dtab_show(&x->arena, &local));
 	return true;
+}
+
+/* A name alone: its path is known already. */
+static bool put_plain_name(struct explanation *x)
+{
+	put_router(x);
+	x->dtab = *x->base;
+	return true;
+}
+
+static bool put_what_is_asked(struct explanation *x)
+{
+	switch (x->about) {
+	case ABOUT_PAST:
+		return put_past_name(x);
+	case ABOUT_NAME:
+		return put_plain_name(x);
+	case ABOUT_REQUEST:
+		break;
+	}
+	return put_name(x);
 }
 
 /* ---- rules: which lines say how calls are made ---- */
@@ -419,11 +449,11 @@ static unsigned put_leaf(struct explanation *x, const struct bound_node *leaf)
 		json_write_member_text(&x->json, "residual", leaf->residual_text);
 	put_client_rules(x, leaf->id);
 	json_write_member_text(&x->json, "balancer", slice_of(balancer_text(policy.balancer.kind)));
-	chosen = x->is_past && x->past.client == slice_hash(leaf->id_text, 0);
+	chosen = x->about == ABOUT_PAST && x->past.client == slice_hash(leaf->id_text, 0);
 	if (chosen) {
 		json_write_key(&x->json, SLICE("chosen"));
 		json_write_bool(&x->json, true);
-	} else if (x->is_past) {
+	} else if (x->about == ABOUT_PAST) {
 		json_write_member_text(
 			&x->json, "why", x->past.client ? SLICE("chance took another, by the weights") : SLICE("it was answered before"));
 	}
@@ -510,7 +540,7 @@ static void evaluate(void *owner)
 	text_clear(&x->out);
 	json_write_start(&x->json, &x->out, false);
 	json_write_object(&x->json);
-	if (!(x->is_past ? put_past_name(x) : put_name(x))) {
+	if (!put_what_is_asked(x)) {
 		json_write_end(&x->json);
 		finish(x, 200);
 		return;
@@ -553,6 +583,7 @@ static struct explanation *begin(
 	x->binder = binder;
 	x->router = &binder_snapshot(binder)->routers[router_index];
 	x->router_index = router_index;
+	x->base = x->router->dtab;
 	x->loop = binder_loop(binder);
 	x->answered = answered;
 	x->owner = owner;
@@ -566,7 +597,26 @@ static struct explanation *begin(
 	return x;
 }
 
-void explain_start(struct binder *binder, unsigned router_index, struct slice head,
+/* False: the dtab that is to stand for the router's is none, and the explanation has ended. */
+static bool replace_dtab(struct explanation *x, const struct slice *dtab)
+{
+	struct slice why, text;
+	struct text message = { 0 };
+
+	if (!dtab)
+		return true;
+	text = arena_copy(&x->arena, *dtab);
+	if (dtab_parse_edited(text, x->router->dtab, &x->arena, &x->edited, &why) == 0) {
+		x->base = &x->edited;
+		return true;
+	}
+	text_format(&message, "Invalid dtab: %.*s", SLICE_ARGS(why));
+	finish_error(x, 400, message.bytes);
+	text_free(&message);
+	return false;
+}
+
+void explain_start(struct binder *binder, unsigned router_index, struct slice head, const struct slice *dtab,
 	void (*answered)(void *owner, unsigned status, struct slice json), void *owner)
 {
 	struct explanation *x = begin(binder, router_index, answered, owner);
@@ -585,7 +635,8 @@ void explain_start(struct binder *binder, unsigned router_index, struct slice he
 		finish_error(x, 400, e == ERROR_SYNTAX ? parser.reason : "the request's head is not whole");
 		return;
 	}
-	evaluate(x);
+	if (replace_dtab(x, dtab))
+		evaluate(x);
 }
 
 void explain_named(struct binder *binder, unsigned router_index, const struct explain_past *past,
@@ -593,9 +644,27 @@ void explain_named(struct binder *binder, unsigned router_index, const struct ex
 {
 	struct explanation *x = begin(binder, router_index, answered, owner);
 
-	x->is_past = true;
+	x->about = ABOUT_PAST;
 	x->past = *past;
 	x->past.name = arena_copy(&x->arena, past->name);
 	x->past.dtab = arena_copy(&x->arena, past->dtab);
 	evaluate(x);
+}
+
+void explain_name(struct binder *binder, unsigned router_index, struct slice name, const struct slice *dtab,
+	void (*answered)(void *owner, unsigned status, struct slice json), void *owner)
+{
+	struct explanation *x = begin(binder, router_index, answered, owner);
+	struct text message = { 0 };
+	struct slice why;
+
+	x->about = ABOUT_NAME;
+	if (path_parse(arena_copy(&x->arena, name), &x->arena, &x->path, &why) == 0) {
+		if (replace_dtab(x, dtab))
+			evaluate(x);
+		return;
+	}
+	text_format(&message, "Invalid path: %.*s", SLICE_ARGS(why));
+	finish_error(x, 400, message.bytes);
+	text_free(&message);
 }

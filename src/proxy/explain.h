@@ -17,16 +17,24 @@
  * Of a request that was sent (explain_named) there is no "request", and what it might have gone to says whether it did, or why not:
  * "chosen": true or "why" stands with destinations and endpoints.
  *
- *	explain_start(binder, router, SLICE("GET /x HTTP/1.1\r\nHost: hello\r\n\r\n"), answered, owner);
+ * What would happen if the router had another dtab is asked by giving that one; nothing of it is kept, and traffic never sees it. Entries
+ * that the router's own has too are told with their lines.
+ *
+ *	explain_start(binder, router, SLICE("GET /x HTTP/1.1\r\nHost: hello\r\n\r\n"), NULL, answered, owner);
  */
 #ifndef PROXY_EXPLAIN_H
 #define PROXY_EXPLAIN_H
 
 #include "proxy/binder.h"
 
-/* `head`: a request's head as HTTP/1 writes it, copied. `answered` is called once, perhaps before this returns: 200; 400 with
- * {"error": …} for a head that no server would take; 503 when a name could not be known within DELEGATE_WAIT. */
-void explain_start(struct binder *binder, unsigned router_index, struct slice head,
+/* `head`: a request's head as HTTP/1 writes it, copied. `dtab` (NULL: the router's own) stands for the router's, copied. `answered` is called
+ * once, perhaps before this returns: 200; 400 with {"error": …} for a head that no server would take, or no dtab; 503 when a name
+ * could not be known within DELEGATE_WAIT. */
+void explain_start(struct binder *binder, unsigned router_index, struct slice head, const struct slice *dtab,
+	void (*answered)(void *owner, unsigned status, struct slice json), void *owner);
+
+/* The same of a name, such as /svc/hello: there is neither "request" nor "identify". 400 also for what is no path. */
+void explain_name(struct binder *binder, unsigned router_index, struct slice name, const struct slice *dtab,
 	void (*answered)(void *owner, unsigned status, struct slice json), void *owner);
 
 enum { EXPLAIN_TRIED = 32 };

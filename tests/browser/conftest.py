@@ -14,7 +14,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).parents[1] / "scenario"))
 
 from mesh import Mesh  # noqa: E402
 
-SCREENSHOTS = pathlib.Path(os.environ.get("SCREENSHOTS") or pathlib.Path(__file__).parents[2] / "build-results")
+SCREENSHOTS = pathlib.Path(os.environ.get("SCREENSHOTS") or pathlib.Path(__file__).parents[2] / "build-results" / "screens")
 
 
 @pytest.fixture(name="browser", scope="session")
@@ -66,7 +66,7 @@ def make_traffic():
 
     yield start
     for traffic in running:
-        traffic.stopped.set()
+        traffic.stop()
 
 
 @pytest.fixture(name="open_page")
@@ -74,10 +74,15 @@ def make_page(browser):
     """open_page(weft, "/path", **context): a page; at the end of the test, whatever its console or the policy complained of fails."""
     pages, complaints = [], []
 
+    def heard(message):
+        # Violations of the content security policy are told as errors; so are questions that the proxy refuses, which is no fault of the page.
+        refused = "status of 400" in message.text and "/explain.json" in message.location.get("url", "")
+        if message.type in ("error", "warning") and not refused:
+            complaints.append(message.text)
+
     def open_page(weft, path="/", **context):
         page = browser.new_context(**{"viewport": {"width": 1440, "height": 900}, **context}).new_page()
-        # Violations of the content security policy are told on the console as errors.
-        page.on("console", lambda message: complaints.append(message.text) if message.type in ("error", "warning") else None)
+        page.on("console", heard)
         page.on("pageerror", lambda error: complaints.append(str(error)))
         page.goto("http://%s:%d%s" % (*weft.admin_address, path))
         pages.append(page)
@@ -92,7 +97,7 @@ def make_page(browser):
 @pytest.fixture(name="screenshot")
 def take_screenshot():
     def take(page, name):
-        SCREENSHOTS.mkdir(exist_ok=True)
-        page.screenshot(path=SCREENSHOTS / f"dashboard-{name}.png")
+        SCREENSHOTS.mkdir(parents=True, exist_ok=True)
+        page.screenshot(path=SCREENSHOTS / f"{name}.png")
 
     return take

@@ -79,20 +79,85 @@ def test_the_graph_has_an_edge_for_each_pair(mesh, traffic, open_page, screensho
     screenshot(page, "graph")
 
 
+def ask(page, path):
+    page.get_by_label("Path").fill(path)
+    page.get_by_role("button", name="Delegate").click()
+
+
+def side(page, name):
+    return page.get_by_role("region", name=name, exact=True)
+
+
+CANARY = "/host => /#/io.l5d.fs ; /svc => /host"
+
+
 def test_the_playground_answers(mesh, open_page, screenshot):
     origin = mesh.origin()
     mesh.service("web", origin)
-    weft = mesh.weft()
-    page = open_page(weft, "/delegator")
-    expect(page.get_by_label("Dtab; later")).to_have_value("/svc => /#/io.l5d.fs")
-    page.get_by_label("Path").fill("/svc/web")
-    page.get_by_role("button", name="Delegate").click()
+    page = open_page(mesh.weft(), "/delegator")
+    expect(page.get_by_role("textbox", name="Entry of line")).to_have_value("/svc => /#/io.l5d.fs")
+    ask(page, "/svc/web")
     expect(page.locator(".step.leaf")).to_contain_text(f"127.0.0.1:{origin.port}")
     expect(page.locator(".step.leaf")).to_contain_text("/svc => /#/io.l5d.fs")
-    screenshot(page, "delegator")
-    page.get_by_label("Dtab; later").fill("/svc => /nowhere")
-    page.get_by_role("button", name="Delegate").click()
-    expect(page.locator(".tree")).to_contain_text("neg")
+    expect(page.locator(".step.leaf")).to_contain_text(re.compile(r"line \d+"))
+    expect(page.get_by_text("Goes to /#/io.l5d.fs/web, 1 endpoint.")).to_be_visible()
+    screenshot(page, "playground")
+    ask(page, "/svc/nobody")
+    expect(side(page, "Now")).to_contain_text("bound to nothing")
+    ask(page, "svc")
+    expect(side(page, "Now")).to_contain_text("Invalid path")
+
+
+def test_what_if_one_entry_changed(mesh, open_page, screenshot):
+    old, new = mesh.origin(), mesh.origin()
+    mesh.service("web", old)
+    mesh.service("web-v2", new)
+    weft = mesh.weft(dtab=CANARY)
+    page = open_page(weft, "/delegator?router=out&path=/svc/web")
+    then = side(page, "With the change")
+    expect(side(page, "Now")).to_contain_text("takes all")
+    expect(then).to_be_hidden()
+    # From the tree to its entry, which is changed.
+    side(page, "Now").get_by_role("button", name="/host => /#/io.l5d.fs").click()
+    entry = page.get_by_role("textbox", name="Entry of line").first
+    expect(entry).to_be_focused()
+    entry.fill("/host/web => 9 * /#/io.l5d.fs/web & 1 * /#/io.l5d.fs/web-v2")
+    expect(then.locator(".step.leaf.new")).to_contain_text(f"127.0.0.1:{new.port}")
+    expect(then).to_contain_text("takes 90%")
+    expect(then.locator(".step.leaf.new")).to_contain_text("takes 10%")
+    expect(then.locator(".step", has_text="/svc => /host").locator(".line")).to_have_text(re.compile(r"line \d+"))
+    expect(page.locator(".verdict")).to_have_text(
+        "With the change it goes to 90% /#/io.l5d.fs/web, 1 endpoint and 10% /#/io.l5d.fs/web-v2, 1 endpoint instead of /#/io.l5d.fs/web, 1 endpoint.")
+    screenshot(page, "what-if")
+    page.get_by_role("button", name="Undo all").click()
+    expect(then).to_be_hidden()
+    # Left out, and put back.
+    page.get_by_role("button", name="Leave out /svc => /host").click()
+    expect(then).to_contain_text("bound to nothing")
+    expect(side(page, "Now").locator(".step.gone").first).to_be_visible()
+    page.get_by_role("button", name="Put back /svc => /host").click()
+    expect(then).to_be_hidden()
+    # Added: later entries come first.
+    page.get_by_role("button", name="Add an entry").click()
+    page.keyboard.type("/#/io.l5d.fs/web-v2")
+    expect(page.get_by_role("textbox", name="Entry, new")).to_be_focused()
+    page.get_by_role("textbox", name="Entry, new").fill("/svc/web => /#/io.l5d.fs/web-v2")
+    expect(then.locator(".step.new", has_text="web-v2")).to_contain_text("takes all")
+    # As text, with a mistake.
+    page.get_by_role("button", name="As text").click()
+    page.get_by_role("textbox", name="The dtab as text").fill("/svc =>")
+    expect(then).to_contain_text("Invalid dtab")
+    # Traffic sees nothing of it.
+    assert mesh.client(weft).get("web").status == 200 and old.requests and not new.requests
+
+
+def test_where_a_request_goes(mesh, open_page):
+    mesh.service("web", mesh.origin())
+    page = open_page(mesh.weft(), "/delegator")
+    page.get_by_label("Where goes").select_option("a request")
+    page.get_by_label("Request:").fill("POST http://web/x\nl5d-dtab: /svc => /$/io.buoyant.http.status/418")
+    expect(side(page, "Now")).to_contain_text("Named /svc/web by header token")
+    expect(side(page, "Now")).to_contain_text("answered 418 by weft")
 
 
 def test_requests_tell_their_story(mesh, open_page, screenshot):

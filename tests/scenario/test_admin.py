@@ -67,6 +67,15 @@ def test_config_is_the_one_that_runs(mesh):
     wait_until(lambda: weft.admin("/config.json").json() == config, "the new configuration")
 
 
+def test_dtabs_with_their_lines(mesh):
+    weft = mesh.weft(mesh.config(mesh.router("one", dtab="/srv => /#/io.l5d.fs ;\n/svc => 2 * /srv & /host | ~"), mesh.router("two", dtab="")))
+    one, two = weft.admin("/dtabs.json").json()
+    assert (one["router"], one["file"]) == ("one", str(weft.path))
+    assert [(entry["prefix"], entry["dst"]) for entry in one["entries"]] == [("/srv", "/#/io.l5d.fs"), ("/svc", "2 * /srv & /host | ~")]
+    assert all(entry["line"] > 1 for entry in one["entries"])
+    assert (two["router"], two["entries"]) == ("two", [])
+
+
 def test_bound_names(mesh):
     weft = start(mesh)
     assert weft.admin("/bound-names.json").json() == []

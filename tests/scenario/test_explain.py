@@ -7,6 +7,7 @@ import random
 import socket
 import struct
 import subprocess
+import urllib.parse
 
 import pytest
 
@@ -103,6 +104,70 @@ def test_trees_that_are_nested_too_deep(mesh, open_, operator):
     assert "too deep" in weft.delegate("/svc/a", dtab).text
     assert "too deep" in weft.admin("/explain.json", "POST", f"GET / HTTP/1.1\r\nHost: a\r\nl5d-dtab: {dtab}\r\n\r\n").text
     assert weft.admin("/admin/ping").status == 200
+
+
+# ---- what would happen if the dtab were another ----
+
+def test_a_name_with_another_dtab(mesh):
+    """It stands for the router's, entries that are the same keep their lines, and it is what the proxy does when it is loaded."""
+    mesh.service("web", "127.0.0.1 1001")
+    mesh.service("web-v2", "127.0.0.1 1002")
+    weft = mesh.weft(dtab="/host => /#/io.l5d.fs ; /svc => /host")
+    edited = "/host => /#/io.l5d.fs ; /svc/web => /host/web-v2"
+
+    def asked(**more):
+        return weft.admin("/explain.json", "POST", json.dumps({"namespace": "out", "path": "/svc/web", **more}), {"Content-Type": "application/json"})
+
+    now, then = asked().json(), asked(dtab=edited).json()
+    assert dict(ends_of(now)) == {"/#/io.l5d.fs/web": {"127.0.0.1:1001"}}
+    assert dict(ends_of(then)) == {"/#/io.l5d.fs/web-v2": {"127.0.0.1:1002"}}
+    changed, kept = then["delegation"]["delegate"], then["delegation"]["delegate"]["delegate"]
+    assert (changed["dentry"]["prefix"], "line" in changed["dentry"]) == ("/svc/web", False)
+    assert kept["dentry"] == now["delegation"]["delegate"]["delegate"]["dentry"] and kept["dentry"]["line"]
+    query = urllib.parse.urlencode({"path": "/svc/web", "dtab": edited})
+    assert weft.admin("/explain.json?" + query).json() == then
+    assert weft.delegate("/svc/web", edited).json() == then["delegation"]
+    # A request, too; its own dtab comes behind.
+    head = "GET / HTTP/1.1\r\nHost: web\r\nl5d-dtab: /host/web-v2 => /#/io.l5d.fs/web\r\n\r\n"
+    body = json.dumps({"request": head, "dtab": edited})
+    assert dict(ends_of(weft.admin("/explain.json", "POST", body, {"Content-Type": "application/json"}).json())) == dict(ends_of(now))
+    weft.reload(mesh.config(mesh.router(dtab=edited)))
+    assert ends_of_name(asked()) == ends_of_name(asked(dtab=edited)) == dict(ends_of(then))
+
+
+def ends_of_name(answer):
+    return dict(ends_of(answer.json()))
+
+
+@pytest.mark.parametrize("more, text", [
+    ({"path": "svc"}, "Invalid path: "), ({"dtab": "/svc =>"}, "Invalid dtab: "), ({"path": "", "request": "GET"}, "the request's head is not whole"),
+])
+def test_questions_that_are_none(mesh, more, text):
+    weft = mesh.weft()
+    body = json.dumps({"path": "/svc/web", **more})
+    answer = weft.admin("/explain.json", "POST", body, {"Content-Type": "application/json"})
+    assert (answer.status, answer.json()["error"][:len(text)]) == (400, text)
+
+
+def test_a_dtab_in_circles_is_bounded(mesh):
+    weft = mesh.weft()
+    dtab = "/svc => /svc | /svc ; /svc => /svc & /svc"
+    assert "goes in circles" in weft.admin("/explain.json?" + urllib.parse.urlencode({"path": "/svc/web", "dtab": dtab})).text
+
+
+def test_large_dtabs_keep_their_lines(mesh):
+    """5,000 entries of which one is changed, and 5,000 that are all others: both are answered."""
+    def dtab(first, changed=None):
+        return ";".join(f"/svc/s{first + i} => /#/io.l5d.fs/{'other' if i == changed else 'web'}" for i in range(5000))
+
+    mesh.service("web", "127.0.0.1 1001")
+    weft = mesh.weft(dtab=dtab(0))
+    for edited, line in (dtab(0, changed=17), True), (dtab(5000), None):
+        body = json.dumps({"path": "/svc/s4999", "dtab": edited})
+        answer = weft.admin("/delegator.json", "POST", body, {"Content-Type": "application/json"})
+        assert answer.status == 200
+        assert bool(answer.json().get("delegate", {}).get("dentry", {}).get("line")) == bool(line)
+    assert len(weft.admin("/dtabs.json").json()[0]["entries"]) == 5000
 
 
 # ---- the command ----

@@ -149,6 +149,35 @@ static void dtabs_are_shown_as_they_parse(void **state)
 	assert_false(dtab_equal(&star, &literal));
 }
 
+static void edited_entries_keep_their_lines(void **state)
+{
+	struct dtab base = dtab_of("/a => /1; /b => /2; /b => /2; /c => /3"), edited;
+	struct dentry placed[4];
+	struct slice why;
+	static const struct {
+		const char *text;
+		uint32_t lines[5];
+	} cases[] = {
+		{ "/a => /1; /b => /2; /b => /2; /c => /3", { 10, 11, 12, 13 } },
+		{ "/a=>/1;/b=>/2;/b=>/4;/c=>/3", { 10, 11, 0, 13 } },
+		{ "/c => /3; /x => /y; /a => /1", { 13, 0, 10 } },
+		{ "/new => /1; /a => /1", { 0, 10 } },
+		{ "", { 0 } },
+	};
+
+	(void)state;
+	memcpy(placed, base.entries, sizeof placed);
+	for (uint32_t i = 0; i < COUNT(placed); i++)
+		placed[i].line = 10 + i;
+	base.entries = placed;
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		assert_int_equal(dtab_parse_edited(slice_of(cases[i].text), &base, &arena, &edited, &why), 0);
+		for (uint32_t j = 0; j < edited.count; j++)
+			assert_int_equal(edited.entries[j].line, cases[i].lines[j]);
+	}
+	assert_int_equal(dtab_parse_edited(SLICE("/a"), &base, &arena, &edited, &why), ERROR_SYNTAX);
+}
+
 static void dtabs_explain_what_they_refuse(void **state)
 {
 	static const struct {
@@ -326,6 +355,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(trees_explain_what_they_refuse, names_setup, names_teardown),
 		cmocka_unit_test_setup_teardown(nesting_has_an_end, names_setup, names_teardown),
 		cmocka_unit_test_setup_teardown(dtabs_are_shown_as_they_parse, names_setup, names_teardown),
+		cmocka_unit_test_setup_teardown(edited_entries_keep_their_lines, names_setup, names_teardown),
 		cmocka_unit_test_setup_teardown(dtabs_explain_what_they_refuse, names_setup, names_teardown),
 		cmocka_unit_test_setup_teardown(looks_up, names_setup, names_teardown),
 		cmocka_unit_test_setup_teardown(lookups_name_their_entries, names_setup, names_teardown),

@@ -50,12 +50,33 @@ export interface Story extends Told {
 	why?: string;
 	tries: Try[];
 	reloaded_since: boolean;
-	now?: {
-		identify?: { tried: { identifier: string; header?: string; line?: number; name?: string }[] };
-		delegation?: Delegation;
-		destinations?: { kind: string; client?: string; share: number; chosen?: boolean; why?: string;
-			endpoints?: { address: string; state: string; chosen?: boolean; why?: string }[] }[];
-	};
+	now?: Explanation;
+}
+
+export interface Rule {
+	line?: number;
+	sets: string[];
+}
+
+export interface Destination {
+	kind: string;
+	share: number;
+	client?: string;
+	status?: number;
+	balancer?: string;
+	rules?: Rule[];
+	chosen?: boolean;
+	why?: string;
+	endpoints?: { address: string; state: string; chosen?: boolean; why?: string }[];
+}
+
+// Where a request or a name goes, and why.
+export interface Explanation {
+	identify?: { tried: { identifier: string; header?: string; line?: number; name?: string; why?: string }[]; name?: string };
+	delegation?: Delegation;
+	service?: { name: string; rules: Rule[] };
+	destinations?: Destination[];
+	verdict?: { status?: number; why?: string; endpoints?: number };
 }
 
 export interface Process {
@@ -63,14 +84,22 @@ export interface Process {
 	workers: { requests: number }[];
 }
 
-export interface Config {
-	routers: { protocol: string; label?: string; dtab?: string }[];
+export interface Dentry {
+	prefix: string;
+	dst: string;
+	line?: number;
+}
+
+export interface Dtab {
+	router: string;
+	file: string;
+	entries: Dentry[];
 }
 
 export interface Delegation {
 	type: string;
 	path?: string;
-	dentry?: { prefix: string; dst: string; line?: number } | null;
+	dentry?: Dentry | null;
 	delegate?: Delegation;
 	alt?: Delegation[];
 	union?: { weight: number; tree: Delegation }[];
@@ -78,7 +107,6 @@ export interface Delegation {
 	name?: string;
 	message?: string;
 	bound?: { id?: string; path?: string; addr?: { type: string; addrs?: { ip: string; port: number }[] } };
-	error?: string;
 }
 
 export async function get<T>(path: string): Promise<T> {
@@ -87,11 +115,19 @@ export async function get<T>(path: string): Promise<T> {
 	return await response.json() as T;
 }
 
-export async function delegate(namespace: string, path: string, dtab: string): Promise<Delegation> {
-	const response = await fetch("/delegator.json", {
-		method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify({ namespace, path, dtab }),
+// What /explain.json is asked: of a name (path) or of a request (its head). With `dtab`, as if that were the router's.
+export interface Question {
+	namespace: string;
+	path?: string;
+	request?: string;
+	dtab?: string;
+}
+
+export async function explain(question: Question): Promise<Explanation> {
+	const response = await fetch("/explain.json", {
+		method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(question),
 	});
 	const text = await response.text();
-	if (!response.ok) throw new Error(text.trim());
-	return JSON.parse(text) as Delegation;
+	if (response.ok) return JSON.parse(text) as Explanation;
+	throw new Error(text.startsWith("{") ? (JSON.parse(text) as { error: string }).error : text.trim());
 }

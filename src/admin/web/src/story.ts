@@ -2,8 +2,9 @@
 // The story of one request: its attempts, who ended it, and what was not chosen.
 
 import { get, Story, Try } from "./api";
-import { branch } from "./delegator";
 import { el, millis } from "./dom";
+import { destinations, naming } from "./explanation";
+import { branch } from "./tree";
 
 const ms = (us: number): string => millis(us / 1000);
 
@@ -14,16 +15,8 @@ function attempt(tried: Try, i: number): HTMLElement {
 		` ${when}took ${ms(tried.took_us)}: ${tried.outcome}${tried.status ? ` ${tried.status}` : ""}${again}`);
 }
 
-function destinations(story: Story): HTMLElement[] {
-	return (story.now?.destinations ?? []).flatMap((to) => [
-		el("p", {}, el("span", { class: "mono" }, to.client ?? to.kind), to.share < 1 ? ` for ${Math.round(to.share * 100)}%` : "",
-			to.chosen ? ": chosen" : to.why ? `: not chosen, ${to.why}` : ""),
-		el("ul", {}, ...(to.endpoints ?? []).map((e) => el("li", {}, el("span", { class: "mono" }, e.address), " ",
-			el("span", { class: `state ${e.state}` }, e.state), e.chosen ? " chosen" : e.why ? ` not chosen: ${e.why}` : "")))]);
-}
-
 function tell(story: Story): HTMLElement {
-	const named = story.now?.identify?.tried[0];
+	const now = story.now ?? {};
 	return el("section", { class: "card tree" },
 		el("h2", {}, `${story.service ?? "A request"}, ${new Date(story.at_ms).toISOString().slice(11, 23)}`),
 		el("p", {}, `Ended by the ${story.ended_by} after ${ms(story.duration_us)}, status ${story.status || "none"}`,
@@ -31,8 +24,7 @@ function tell(story: Story): HTMLElement {
 		...(story.why ? [el("p", { class: "addresses" }, story.why.split("\n")[0]!)] : []),
 		el("ul", {}, ...story.tries.map(attempt)),
 		...(story.reloaded_since ? [el("p", { class: "soft" }, "The configuration was loaded anew since; what follows is by the present one.")] : []),
-		...(named ? [el("p", {}, `Named by ${named.identifier}${named.header ? ` ${named.header}` : ""}${named.line ? `, line ${named.line}` : ""}`)] : []),
-		...(story.now?.delegation ? [el("ul", { class: "root" }, branch(story.now.delegation))] : []), ...destinations(story));
+		...naming(now), ...(now.delegation ? [el("ul", { class: "root" }, branch(now.delegation))] : []), ...destinations(now));
 }
 
 // Those of one trace, into `place`.
