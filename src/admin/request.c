@@ -70,6 +70,25 @@ bool request_parameter(const struct request *request, const char *name, struct t
 			find_parameter(text_slice(&request->body), name, value));
 }
 
+bool request_is_ours(const struct request *request)
+{
+	struct head *head = request->side ? request->side->head : NULL;
+	struct field *site = head ? head_find_name(head, SLICE("Sec-Fetch-Site")) : NULL;
+	struct field *origin = head ? head_find_name(head, SLICE("Origin")) : NULL;
+	struct slice value;
+
+	if (site)
+		return slice_equal(field_value(site), SLICE("same-origin")) || slice_equal(field_value(site), SLICE("none"));
+	if (!origin)
+		return true;
+	value = field_value(origin);
+	if (slice_starts(value, SLICE("https://")))
+		value = slice_from(value, 8);
+	else if (slice_starts(value, SLICE("http://")))
+		value = slice_from(value, 7);
+	return slice_equal_nocase(value, head->authority);
+}
+
 /* ---- answers ---- */
 
 static const struct request_header never_stored = { "Cache-Control", "no-store" };

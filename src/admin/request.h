@@ -51,6 +51,9 @@ void request_stream_begin(struct request *request, const char *content_type);
 void request_stream(struct request *request, struct slice bytes);
 /* A parameter of the query string, or of a form's body; decoded onto `value`. False when it is absent. */
 bool request_parameter(const struct request *request, const char *name, struct text *value);
+/* False: a browser says that a page of another site has made it (Sec-Fetch-Site; where that is absent, Origin against Host). Who asks without a
+ * browser sends neither. To be asked before `show` returns, while the head is there. */
+bool request_is_ours(const struct request *request);
 /* Ends it, when the server ends. */
 void request_abandon(struct request *request);
 

@@ -74,12 +74,15 @@ void server_dispatch(struct request *request)
 	const struct page *page = page_for_path(admin, path);
 
 	CHECK_MAGIC(admin, ADMIN_MAGIC);
+	LOG(LOG_DEBUG, "admin", "%s %.*s", request->method == METHOD_POST ? "POST" : "GET", SLICE_ARGS(path));
 	if (!access_allowed(&admin->snapshot->admin, page ? page->category : CATEGORY_DIAGNOSTICS, path))
 		request_answer_error(request, 404, "this page is switched off by admin.security");
 	else if (!page)
 		request_answer_error(request, 404, "no such page; /admin lists those that there are");
 	else if (!allows(page, request))
 		request_answer_error(request, 405, "this page doesn't take that method");
+	else if (page->category == CATEGORY_CONTROL && request->method == METHOD_POST && !request_is_ours(request))
+		request_answer_error(request, 403, "this comes from a page of another site");
 	else
 		page->show(request);
 }

@@ -83,6 +83,9 @@ void page_requests_json(struct request *request);
 /* dtab_page.c */
 void page_dtabs(struct request *request);
 
+/* logging_page.c */
+void page_logging(struct request *request);
+
 /* live_pages.c: what the live sets hold, for the dashboard. */
 void page_endpoints(struct request *request);
 void page_process(struct request *request);

@@ -5,9 +5,9 @@
 #include <stdatomic.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "base/clock.h"
-#include "base/slice.h"
 
 enum { LINE_MAX_BYTES = 2048, SITES = 64, LINES_PER_SECOND = 20 };
 
@@ -19,6 +19,15 @@ struct site {
 	_Atomic uint32_t lines;
 };
 
+/* Rooms that log. One that is missing here has the level that was set last for all. */
+static const char *const rooms[] = { "admin", "cli", "client", "control", "discover", "export", "io", "observe", "proxy", "tls" };
+static const char *const level_names[] = { "DEBUG", "INFO", "WARN", "ERROR" };
+
+enum { ROOMS = sizeof rooms / sizeof rooms[0], LEVELS = sizeof level_names / sizeof level_names[0] };
+
+static _Atomic int levels[ROOMS];
+static _Atomic int other_level = LOG_INFO;
+/* The least of all: what is below it nobody has to look at twice. */
 static _Atomic int least_level = LOG_INFO;
 static log_writer *_Atomic the_writer;
 static log_clock *_Atomic the_clock;
@@ -26,8 +35,50 @@ static struct site sites[SITES];
 
 void log_set(enum log_level least, log_writer *writer)
 {
+	for (unsigned i = 0; i < ROOMS; i++)
+		atomic_store_explicit(&levels[i], (int)least, memory_order_relaxed);
+	atomic_store_explicit(&other_level, (int)least, memory_order_relaxed);
 	atomic_store_explicit(&least_level, (int)least, memory_order_relaxed);
 	atomic_store_explicit(&the_writer, writer, memory_order_release);
+}
+
+const char *log_room(unsigned i)
+{
+	return i < ROOMS ? rooms[i] : NULL;
+}
+
+enum log_level log_room_level(unsigned i)
+{
+	return (enum log_level)atomic_load_explicit(&levels[i], memory_order_relaxed);
+}
+
+void log_room_set(unsigned i, enum log_level level)
+{
+	int least = atomic_load_explicit(&other_level, memory_order_relaxed);
+
+	atomic_store_explicit(&levels[i], (int)level, memory_order_relaxed);
+	for (unsigned j = 0; j < ROOMS; j++)
+		if ((int)log_room_level(j) < least)
+			least = (int)log_room_level(j);
+	atomic_store_explicit(&least_level, least, memory_order_relaxed);
+}
+
+const char *log_level_text(enum log_level level)
+{
+	return level_names[level];
+}
+
+bool log_level_read(struct slice text, enum log_level *level)
+{
+	if (slice_equal_nocase(text, SLICE("WARNING")))
+		text = SLICE("WARN");
+	for (unsigned i = 0; i < LEVELS; i++) {
+		if (!slice_equal_nocase(text, slice_of(level_names[i])))
+			continue;
+		*level = (enum log_level)i;
+		return true;
+	}
+	return false;
 }
 
 void log_set_clock(log_clock *clock)
@@ -35,9 +86,14 @@ void log_set_clock(log_clock *clock)
 	atomic_store_explicit(&the_clock, clock, memory_order_release);
 }
 
-bool log_wanted(enum log_level level)
+bool log_wanted(enum log_level level, const char *room)
 {
-	return (int)level >= atomic_load_explicit(&least_level, memory_order_relaxed);
+	if ((int)level < atomic_load_explicit(&least_level, memory_order_relaxed))
+		return false;
+	for (unsigned i = 0; i < ROOMS; i++)
+		if (strcmp(rooms[i], room) == 0)
+			return level >= log_room_level(i);
+	return (int)level >= atomic_load_explicit(&other_level, memory_order_relaxed);
 }
 
 /* False when the site has had its lines of this second. *left_out: how many were dropped in its last second. */
@@ -77,13 +133,12 @@ static __attribute__((format(printf, 3, 4))) size_t append_format(char *line, si
 
 void log_line(enum log_level level, const char *room, const char *format, ...)
 {
-	static const char *const names[] = { "DEBUG", "INFO", "WARN", "ERROR" };
 	char line[LINE_MAX_BYTES];
 	uint32_t left_out;
 	log_writer *writer = atomic_load_explicit(&the_writer, memory_order_acquire);
 	if (!writer || !allowed(format, &left_out))
 		return;
-	size_t length = append_format(line, 0, "%s %s: ", names[level], room);
+	size_t length = append_format(line, 0, "%s %s: ", level_names[level], room);
 	size_t start = length;
 	va_list values;
 	va_start(values, format);

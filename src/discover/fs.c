@@ -119,6 +119,7 @@ static void set_endpoints(struct node *node, struct endpoints *endpoints)
 	}
 	endpoints_unref(node->endpoints);
 	node->endpoints = endpoints;
+	LOG(LOG_DEBUG, "discover", "%s is %s, with %u endpoints", node->path, endpoints_state_text(endpoints->state), endpoints->count);
 	node_told(node);
 }
 

@@ -2,6 +2,7 @@
 #include "proxy/binder.h"
 
 #include "base/check.h"
+#include "base/log.h"
 #include "base/memory.h"
 #include "io/loop.h"
 #include "proxy/evaluation.h"
@@ -299,6 +300,8 @@ static void evaluate(struct name *name)
 	update_clients(name, bound);
 	bound_unref(name->bound);
 	name->bound = bound;
+	LOG(LOG_DEBUG, "proxy", "%.*s of router %.*s is bound anew, to %u clients", SLICE_ARGS(name->binding->service->name),
+		SLICE_ARGS(name->router->label), name->binding->leaf_count);
 	LIST_EACH(&name->interests, link)
 		publish(name, LIST_OF(link, struct interest, link));
 	if (old)

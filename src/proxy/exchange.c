@@ -3,6 +3,7 @@
 #include "proxy/exchange.h"
 
 #include "base/check.h"
+#include "base/log.h"
 #include "proxy/answer.h"
 #include "proxy/cors.h"
 #include "proxy/l5d.h"
@@ -261,6 +262,7 @@ void exchange_answer(struct exchange *exchange, unsigned status, struct slice te
 		text.length = BUFFER_CAPACITY;
 	if (text.length)
 		notes_answer(exchange, text);
+	LOG(LOG_DEBUG, "proxy", "answered %u: %.*s", status, SLICE_ARGS(text));
 	/* Names, addresses and dtabs are for nobody outside. */
 	if (status >= 400 && exchange->listener->policy->clear_context)
 		text.length = 0;

@@ -2,6 +2,7 @@
 #include "proxy/upstream.h"
 
 #include "base/check.h"
+#include "base/log.h"
 #include "proxy/edges.h"
 #include "proxy/health_check.h"
 #include "proxy/limits.h"
@@ -281,6 +282,13 @@ static void uncount(const struct connection *connection, int error)
 		histogram_coarse_record(&stats->failed_connect_latency, (uint64_t)(loop_now(session->loop) - connection->began) / 1000);
 }
 
+static void count_connect_failure(struct peer *peer, int error)
+{
+	counter_add(&peer->upstream->stats->connect_failures, 1);
+	LOG(LOG_DEBUG, "proxy", "cannot connect to %s of %.*s: %s", peer->target->text, SLICE_ARGS(peer->upstream->client->id),
+		error_text(error));
+}
+
 static void closed(void *owner, struct session *session, int error)
 {
 	struct connection *connection = owner;
@@ -288,7 +296,7 @@ static void closed(void *owner, struct session *session, int error)
 
 	CHECK_MAGIC(connection, CONNECTION_MAGIC);
 	if (!session->connected && error)
-		counter_add(&peer->upstream->stats->connect_failures, 1);
+		count_connect_failure(peer, error);
 	timer_cancel(session->loop, &connection->connecting);
 	list_remove(&session->link);
 	peer->connections--;
@@ -499,10 +507,14 @@ void peer_done(struct peer *peer, int64_t now, int64_t latency_ns, bool judged, 
 		switch (health_report(&peer->target->health, policy, success, now, random_unit(loop_random(upstream->worker->loop)), &ns)) {
 		case HEALTH_REMOVED:
 			counter_add(&upstream->stats->removals, 1);
+			LOG(LOG_DEBUG, "proxy", "%s of %.*s is taken out: %u failures in a row", peer->target->text,
+				SLICE_ARGS(upstream->client->id), policy->failures);
 			break;
 		case HEALTH_REVIVED:
 			counter_add(&upstream->stats->revivals, 1);
 			histogram_record(&upstream->stats->removed_for, (uint64_t)ns / 1000);
+			LOG(LOG_DEBUG, "proxy", "%s of %.*s is back after %lld ms", peer->target->text, SLICE_ARGS(upstream->client->id),
+				(long long)(ns / CLOCK_MS));
 			break;
 		case HEALTH_AGAIN:
 		case HEALTH_SAME:

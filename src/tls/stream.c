@@ -97,7 +97,7 @@ static void count_failure(struct tls_stream *s, enum tls_failure failure, const 
 
 	if (s->counters)
 		counter_add(&s->counters->failures[failure], 1);
-	if (!log_wanted(LOG_INFO))
+	if (!log_wanted(LOG_INFO, "tls"))
 		return;
 	stream_addresses(s->below, &local, &remote);
 	address_format(&remote, text);

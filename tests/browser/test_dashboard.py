@@ -160,6 +160,24 @@ def test_where_a_request_goes(mesh, open_page):
     expect(side(page, "Now")).to_contain_text("answered 418 by weft")
 
 
+def test_levels_are_changed_while_it_runs(mesh, open_page, screenshot):
+    weft = mesh.weft()
+    client = mesh.client(weft)
+    page = open_page(weft, "/logging")
+    proxy = page.get_by_role("group", name="Level of proxy")
+    expect(proxy.get_by_role("radio", name="INFO")).to_be_checked()
+    assert client.get("nobody").status == 502 and "DEBUG" not in weft.stderr
+    proxy.get_by_role("radio", name="DEBUG").check()
+    expect(page.get_by_text("proxy now logs DEBUG and above.")).to_be_visible()
+    assert client.get("nobody").status == 502
+    wait_until(lambda: "DEBUG proxy: answered 502" in weft.stderr, "the debug line")
+    screenshot(page, "logging")
+    page.get_by_role("group", name="Level of all parts").get_by_role("radio", name="ERROR").check()
+    expect(proxy.get_by_role("radio", name="ERROR")).to_be_checked()
+    page.reload()
+    expect(proxy.get_by_role("radio", name="ERROR")).to_be_checked()
+
+
 def test_requests_tell_their_story(mesh, open_page, screenshot):
     origin = mesh.origin()
     mesh.service("web", origin)
@@ -215,9 +233,9 @@ def test_a_phone_scrolls_in_one_direction(mesh, traffic, open_page, screenshot):
     mesh.service("web", mesh.origin())
     weft = mesh.weft()
     traffic(mesh, weft, "web")
-    for path in ("/", "/graph", "/delegator", "/recent", "/process", "/help"):
+    for path in ("/", "/graph", "/delegator", "/logging", "/recent", "/process", "/help"):
         page = open_page(weft, path, viewport={"width": 390, "height": 844})
-        expect(page.get_by_role("status")).to_have_text("live")
+        expect(page.locator("#live")).to_have_text("live")
         assert page.evaluate("document.documentElement.scrollWidth") <= 390, path
         if path == "/":
             screenshot(page, "phone")

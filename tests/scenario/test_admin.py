@@ -416,6 +416,69 @@ def test_security(mesh, security, allowed, refused):
     weft.wait_end()
 
 
+# ---- logging ----
+
+FORM = {"Content-Type": "application/x-www-form-urlencoded"}
+
+
+def level_of(weft, logger):
+    return {entry["logger"]: entry["level"] for entry in weft.admin("/logging.json").json()}[logger]
+
+
+def test_levels_change_what_is_logged(mesh):
+    weft = start(mesh)
+    client = mesh.client(weft)
+    assert client.get("nobody").status == 502
+    assert level_of(weft, "proxy") == "INFO" and "DEBUG" not in weft.stderr
+    answer = weft.admin("/logging.json", "POST", "logger=proxy&level=debug", FORM)
+    assert answer.status == 200 and {"logger": "proxy", "level": "DEBUG"} in answer.json()
+    assert client.get("nobody").status == 502
+    wait_until(lambda: "DEBUG proxy: answered 502: " in weft.stderr, "the debug line")
+    assert "INFO admin: the level of proxy is now DEBUG" in weft.stderr
+    assert "DEBUG discover" not in weft.stderr
+    assert level_of(weft, "discover") == "INFO"
+    # All of them; then discovery tells what it sees.
+    assert weft.admin("/logging.json?logger=root&level=DEBUG", "POST").status == 200
+    mesh.service("web", ("127.0.0.1", 1), ("127.0.0.1", 2))
+    client.get("web")
+    wait_until(lambda: "web is bound, with 2 endpoints" in weft.stderr, "discovery's debug line")
+    assert weft.admin("/logging.json?logger=root&level=ERROR", "POST").status == 200
+    lines = weft.stderr.count("DEBUG")
+    assert client.get("nobody").status == 502
+    assert weft.stderr.count("DEBUG") == lines
+
+
+@pytest.mark.parametrize("query", ["logger=proxy", "level=DEBUG", "logger=proxy&level=LOUD", "logger=nobody&level=DEBUG", ""])
+def test_levels_that_are_none(mesh, query):
+    weft = start(mesh)
+    before = weft.admin("/logging.json").json()
+    assert weft.admin("/logging.json", "POST", query, FORM).status == 400
+    assert weft.admin("/logging.json").json() == before
+
+
+@pytest.mark.parametrize("headers, allowed", [
+    ({}, True), ({"Sec-Fetch-Site": "same-origin"}, True), ({"Sec-Fetch-Site": "none"}, True), ({"Origin": "HERE"}, True),
+    ({"Sec-Fetch-Site": "cross-site"}, False), ({"Sec-Fetch-Site": "same-site"}, False), ({"Origin": "http://evil.example"}, False),
+    ({"Origin": "null"}, False), ({"Origin": "HERE", "Sec-Fetch-Site": "cross-site"}, False), ({"Origin": "http://"}, False),
+])
+def test_pages_of_other_sites_change_nothing(mesh, headers, allowed):
+    """What a browser says of who asks; the shutdown is asked for in the same way."""
+    weft = start(mesh)
+    headers = {name: value.replace("HERE", "http://%s:%d" % weft.admin_address) for name, value in headers.items()}
+    answer = weft.admin("/logging.json", "POST", "logger=proxy&level=DEBUG", {**FORM, **headers})
+    assert answer.status == (200 if allowed else 403)
+    assert level_of(weft, "proxy") == ("DEBUG" if allowed else "INFO")
+    if not allowed:
+        assert weft.admin("/admin/shutdown", "POST", headers=headers).status == 403
+        assert weft.admin("/admin/ping").text == "pong"
+
+
+def test_logging_may_be_switched_off(mesh):
+    weft = start(mesh, admin={"security": {"controlEnabled": False}})
+    assert weft.admin("/logging.json").status == 404
+    assert weft.admin("/logging.json", "POST", "logger=proxy&level=DEBUG", FORM).status == 404
+
+
 def test_shutdown_may_be_switched_off(mesh):
     weft = start(mesh, admin={"security": {"controlEnabled": False}})
     assert weft.admin("/admin/shutdown", "POST").status == 404

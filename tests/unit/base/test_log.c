@@ -3,6 +3,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 #include <cmocka.h>
 
 #include "base/clock.h"
@@ -89,12 +90,55 @@ static void a_call_site_has_a_limit_each_second(void **state)
 	assert_string_equal(written.bytes, "INFO io: again 0 (and 80 more like this before)\nINFO io: again 1\n");
 }
 
+static unsigned room_of(const char *name)
+{
+	unsigned i = 0;
+
+	while (log_room(i) && strcmp(log_room(i), name) != 0)
+		i++;
+	assert_non_null(log_room(i));
+	return i;
+}
+
+static void rooms_have_levels_of_their_own(void **state)
+{
+	(void)state;
+	log_room_set(room_of("proxy"), LOG_DEBUG);
+	LOG(LOG_DEBUG, "proxy", "said");
+	LOG(LOG_DEBUG, "discover", "not wanted");
+	LOG(LOG_DEBUG, "of no room", "nor this");
+	log_room_set(room_of("proxy"), LOG_ERROR);
+	LOG(LOG_WARN, "proxy", "not wanted any more");
+	LOG(LOG_WARN, "discover", "still said");
+	LOG(LOG_INFO, "of no room", "as before");
+	assert_string_equal(written.bytes, "DEBUG proxy: said\nWARN discover: still said\nINFO of no room: as before\n");
+	assert_int_equal(log_room_level(room_of("proxy")), LOG_ERROR);
+	assert_false(log_wanted(LOG_DEBUG, "proxy"));
+}
+
+static void levels_are_read_as_they_are_written(void **state)
+{
+	enum log_level level;
+
+	(void)state;
+	for (int i = LOG_DEBUG; i <= LOG_ERROR; i++) {
+		assert_true(log_level_read(slice_of(log_level_text((enum log_level)i)), &level));
+		assert_int_equal(level, i);
+	}
+	assert_true(log_level_read(SLICE("warning"), &level));
+	assert_int_equal(level, LOG_WARN);
+	assert_false(log_level_read(SLICE("DEBUGGING"), &level));
+	assert_false(log_level_read(SLICE(""), &level));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(writes_level_and_room, start, stop),
 		cmocka_unit_test_setup_teardown(one_event_is_one_line, start, stop),
 		cmocka_unit_test_setup_teardown(long_lines_are_cut, start, stop),
+		cmocka_unit_test_setup_teardown(rooms_have_levels_of_their_own, start, stop),
+		cmocka_unit_test_setup_teardown(levels_are_read_as_they_are_written, start, stop),
 		cmocka_unit_test_setup_teardown(a_call_site_has_a_limit_each_second, start, stop),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

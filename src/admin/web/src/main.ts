@@ -5,6 +5,7 @@ import { Client, get, Metrics } from "./api";
 import { delegatorPage } from "./delegator";
 import { setText } from "./dom";
 import { graphPage } from "./graph";
+import { loggingPage } from "./logging";
 import { overview, View } from "./overview";
 import { helpPage, processPage, recentPage } from "./pages";
 import { Store } from "./store";
@@ -14,6 +15,7 @@ const pages: Record<string, { title: string; make: () => View }> = {
 	"/": { title: "overview", make: overview },
 	"/graph": { title: "graph", make: graphPage },
 	"/delegator": { title: "dtab", make: delegatorPage },
+	"/logging": { title: "logging", make: loggingPage },
 	"/recent": { title: "requests", make: recentPage },
 	"/process": { title: "process", make: processPage },
 	"/help": { title: "help", make: helpPage },
