@@ -2,19 +2,27 @@
 #include "discover/transformer.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 
+#include "base/check.h"
 #include "base/memory.h"
+
+enum { NET_IP4 = 24 / 8, NET_IP6 = 64 / 8 }; /* bytes */
 
 enum kind {
 	PORT,
 	SPECIFIC_HOST,
 	LOCALHOST,
+	LOCAL_NODE,
+	DAEMONSET,
 };
 
 static const char *const kinds[] = {
 	[PORT] = "io.l5d.port",
 	[SPECIFIC_HOST] = "io.l5d.specificHost",
 	[LOCALHOST] = "io.l5d.localhost",
+	[LOCAL_NODE] = "io.l5d.k8s.localnode",
+	[DAEMONSET] = "io.l5d.k8s.daemonset",
 };
 
 struct transformer {
@@ -23,19 +31,24 @@ struct transformer {
 	uint16_t port;
 	struct address *kept; /* heap: addresses whose endpoints stay */
 	unsigned kept_count;
+	bool by_node;        /* LOCAL_NODE, DAEMONSET: not by net */
+	struct slice node;   /* LOCAL_NODE, by node; heap */
+	struct address here; /* LOCAL_NODE, by net */
 };
 
-/* "/%" and what is configured, or else the kind and `argument` (NULL: none). */
-static struct transformer *new_transformer(enum kind kind, struct path configured, const char *argument)
+/* "/%", what is configured or else the kind, and `last` unless it is empty. */
+static struct transformer *new_transformer(enum kind kind, struct path configured, struct slice last)
 {
 	struct transformer *transformer = memory_new(sizeof *transformer);
-	struct slice own[] = { slice_of(kinds[kind]), argument ? slice_of(argument) : (struct slice){ 0 } };
-	struct path rest = configured.count ? configured : (struct path){ own, argument ? 2 : 1 };
-	struct slice *segments = memory_array(rest.count + 1, sizeof *segments);
+	struct slice own = slice_of(kinds[kind]);
+	struct path rest = configured.count ? configured : (struct path){ &own, 1 };
+	struct slice *segments = memory_array(rest.count + 2, sizeof *segments);
+
 	segments[0] = SLICE("%");
 	memcpy(segments + 1, rest.segments, rest.count * sizeof *segments);
+	segments[rest.count + 1] = last;
 	transformer->kind = kind;
-	transformer->prefix = path_new((struct path){ segments, rest.count + 1 });
+	transformer->prefix = path_new((struct path){ segments, rest.count + 1 + (last.length > 0) });
 	memory_free(segments);
 	return transformer;
 }
@@ -43,8 +56,10 @@ static struct transformer *new_transformer(enum kind kind, struct path configure
 struct transformer *transformer_new_port(uint16_t port, struct path prefix)
 {
 	char text[8];
+	struct transformer *transformer;
+
 	snprintf(text, sizeof text, "%u", port);
-	struct transformer *transformer = new_transformer(PORT, prefix, text);
+	transformer = new_transformer(PORT, prefix, prefix.count ? SLICE("") : slice_of(text));
 	transformer->port = port;
 	return transformer;
 }
@@ -59,15 +74,45 @@ static void keep(struct transformer *transformer, const struct address *list, un
 
 struct transformer *transformer_new_specific_host(const struct address *host, struct path prefix)
 {
-	struct transformer *transformer = new_transformer(SPECIFIC_HOST, prefix, NULL);
+	struct transformer *transformer = new_transformer(SPECIFIC_HOST, prefix, SLICE(""));
 	keep(transformer, host, 1);
 	return transformer;
 }
 
 struct transformer *transformer_new_localhost(const struct address *local, unsigned count, struct path prefix)
 {
-	struct transformer *transformer = new_transformer(LOCALHOST, prefix, NULL);
+	struct transformer *transformer = new_transformer(LOCALHOST, prefix, SLICE(""));
 	keep(transformer, local, count);
+	return transformer;
+}
+
+struct transformer *transformer_new_local_net(const struct address *own, struct path prefix)
+{
+	char text[ADDRESS_TEXT];
+	struct transformer *transformer;
+
+	address_format_ip(own, text);
+	transformer = new_transformer(LOCAL_NODE, prefix, slice_of(text));
+	transformer->here = *own;
+	return transformer;
+}
+
+struct transformer *transformer_new_local_node(struct slice node, struct path prefix)
+{
+	struct transformer *transformer = new_transformer(LOCAL_NODE, prefix, node);
+
+	transformer->by_node = true;
+	transformer->node = slice_make(memory_text(node), node.length);
+	return transformer;
+}
+
+struct transformer *transformer_new_daemonset(bool by_node, struct path prefix)
+{
+	struct transformer *transformer;
+
+	CHECK(prefix.count > 0);
+	transformer = new_transformer(DAEMONSET, prefix, SLICE(""));
+	transformer->by_node = by_node;
 	return transformer;
 }
 
@@ -77,6 +122,7 @@ void transformer_free(struct transformer *transformer)
 		return;
 	path_free(&transformer->prefix);
 	memory_free(transformer->kept);
+	memory_free((void *)(uintptr_t)transformer->node.at);
 	memory_free(transformer);
 }
 
@@ -90,32 +136,107 @@ struct path transformer_prefix(const struct transformer *transformer)
 	return transformer->prefix;
 }
 
-static bool keeps(const struct transformer *transformer, const struct address *address)
+/* ---- nodes ---- */
+
+/* What endpoints of one node have alike. Empty: it isn't known on which node this one is. */
+static struct slice net_of(const struct address *address)
 {
+	return slice_make((const char *)address->ip, address->family == ADDRESS_IP4 ? NET_IP4 : NET_IP6);
+}
+
+static struct slice place_of(const struct transformer *transformer, const struct endpoint *endpoint)
+{
+	return transformer->by_node ? endpoint_label(endpoint, SLICE("nodeName")) : net_of(&endpoint->address);
+}
+
+static int compare_places(const void *a, const void *b)
+{
+	return slice_compare(*(const struct slice *)a, *(const struct slice *)b);
+}
+
+/* The places of these endpoints, sorted; the array is the heap's. */
+static struct slice *places_of(const struct transformer *transformer, const struct endpoints *endpoints, uint32_t *count)
+{
+	struct slice *places = memory_array(endpoints->count + 1, sizeof *places);
+
+	*count = 0;
+	for (uint32_t i = 0; i < endpoints->count; i++) {
+		struct slice place = place_of(transformer, &endpoints->list[i]);
+
+		if (place.length)
+			places[(*count)++] = place;
+	}
+	qsort(places, *count, sizeof *places, compare_places);
+	return places;
+}
+
+/* Those of the DaemonSet that are where the endpoints are: one for each node, however many endpoints are on it. */
+static uint32_t choose_gateways(
+	const struct transformer *transformer, const struct endpoints *endpoints, const struct endpoints *gateways, struct endpoint *list)
+{
+	uint32_t places_count, count = 0;
+	struct slice *places = places_of(transformer, endpoints, &places_count);
+
+	for (uint32_t i = 0; i < gateways->count; i++) {
+		struct slice place = place_of(transformer, &gateways->list[i]);
+
+		if (bsearch(&place, places, places_count, sizeof *places, compare_places))
+			list[count++] = gateways->list[i];
+	}
+	memory_free(places);
+	return count;
+}
+
+/* ---- endpoints ---- */
+
+static bool keeps(const struct transformer *transformer, const struct endpoint *endpoint)
+{
+	if (transformer->kind == LOCAL_NODE)
+		return slice_equal(place_of(transformer, endpoint), transformer->by_node ? transformer->node : net_of(&transformer->here));
 	for (unsigned i = 0; i < transformer->kept_count; i++) {
-		if (address_same_ip(&transformer->kept[i], address))
+		if (address_same_ip(&transformer->kept[i], &endpoint->address))
 			return true;
 	}
 	return false;
 }
 
-struct endpoints *transformer_apply(const struct transformer *transformer, struct endpoints *endpoints)
+static uint32_t keep_or_change(const struct transformer *transformer, const struct endpoints *endpoints, struct endpoint *list)
 {
-	if (endpoints->state != ENDPOINTS_BOUND)
-		return endpoints_ref(endpoints);
-	struct endpoint *list = memory_array(endpoints->count ? endpoints->count : 1, sizeof *list);
 	uint32_t count = 0;
+
 	for (uint32_t i = 0; i < endpoints->count; i++) {
-		if (transformer->kind != PORT && !keeps(transformer, &endpoints->list[i].address))
+		if (transformer->kind != PORT && !keeps(transformer, &endpoints->list[i]))
 			continue;
 		list[count] = endpoints->list[i];
 		if (transformer->kind == PORT)
 			list[count].address.port = transformer->port;
 		count++;
 	}
+	return count;
+}
+
+struct endpoints *transformer_apply(const struct transformer *transformer, struct endpoints *endpoints, const struct endpoints *gateways)
+{
+	uint64_t version = endpoints->version;
+	struct endpoints *made;
+	struct endpoint *list;
+	uint32_t count;
+
+	if (endpoints->state != ENDPOINTS_BOUND)
+		return endpoints_ref(endpoints);
+	if (transformer->kind == DAEMONSET) {
+		version += gateways->version;
+		if (gateways->state != ENDPOINTS_BOUND)
+			return endpoints_new_state(gateways->state, gateways->message, version);
+		list = memory_array(gateways->count + 1, sizeof *list);
+		count = choose_gateways(transformer, endpoints, gateways, list);
+	} else {
+		list = memory_array(endpoints->count + 1, sizeof *list);
+		count = keep_or_change(transformer, endpoints, list);
+	}
 	/* An empty set stays one; only what a filter has emptied becomes neg. */
-	struct endpoints *made = count == 0 && endpoints->count ? endpoints_new_state(ENDPOINTS_NEG, SLICE(""), endpoints->version)
-								: endpoints_new(list, count, endpoints->version);
+	made = count == 0 && endpoints->count ? endpoints_new_state(ENDPOINTS_NEG, SLICE(""), version)
+					      : endpoints_new(list, count, version);
 	memory_free(list);
 	return made;
 }

@@ -106,17 +106,30 @@ struct listener_policy {
 	struct tls_server *tls_server;        /* made of it (proxy/certificates.h); the snapshot's reference; NULL until then */
 };
 
+/* Where Kubernetes' API is. Slices end in NUL. */
+struct k8s_place {
+	struct slice host;       /* empty: the pod's own cluster, or localhost when this is no pod */
+	uint16_t port;           /* 0: 8001, where `kubectl proxy` listens */
+	struct slice ca_file;    /* PEM; empty: plain text */
+	struct slice token_file; /* empty: none */
+};
+
 enum transformer_kind {
 	TRANSFORMER_PORT,
 	TRANSFORMER_SPECIFIC_HOST,
 	TRANSFORMER_LOCALHOST,
+	TRANSFORMER_LOCAL_NODE,
+	TRANSFORMER_DAEMONSET,
 };
 
 struct transformer_policy {
 	enum transformer_kind kind;
-	struct slice prefix; /* of ids, behind "/%/": "io.l5d.port/4141" */
+	struct slice prefix; /* of ids, behind "/%/": "io.l5d.port/4141"; of LOCAL_NODE without what the process is told of its node */
 	uint16_t port;
 	struct address host;
+	bool host_network, by_node;                 /* LOCAL_NODE, DAEMONSET: either: nodes are told apart by name, not by net */
+	struct k8s_place k8s;                       /* DAEMONSET */
+	struct slice namespace, service, port_name; /* DAEMONSET: of its Service; the port by name or number */
 };
 
 /* Which headers carry a request's trace. */

@@ -26,14 +26,11 @@ enum namer_kind {
 	NAMER_K8S_NS,
 };
 
-/* Where Kubernetes' API is, and what of it is meant. Slices end in NUL. */
+/* What of Kubernetes is meant. Slices end in NUL. */
 struct k8s_policy {
-	struct slice host;       /* empty: the pod's own cluster, or localhost when this is no pod */
-	uint16_t port;           /* 0: 8001, where `kubectl proxy` listens */
-	struct slice ca_file;    /* PEM; empty: plain text */
-	struct slice token_file; /* empty: none */
-	struct slice label;      /* labelSelector: a key; empty: none */
-	struct slice variable;   /* of the environment, that has the namespace (NAMER_K8S_NS) */
+	struct k8s_place place;
+	struct slice label;    /* labelSelector: a key; empty: none */
+	struct slice variable; /* of the environment, that has the namespace (NAMER_K8S_NS) */
 };
 
 struct namer_policy {

@@ -159,8 +159,13 @@ static struct slice show(struct looking *l, const struct node *node)
 
 static struct slice show_transformers(struct looking *l, const struct transformer_policy *list, unsigned count, struct slice before)
 {
-	for (unsigned i = 0; i < count; i++)
-		before = arena_format(l->arena, "/%%/%.*s%.*s", SLICE_ARGS(list[i].prefix), SLICE_ARGS(before));
+	for (unsigned i = 0; i < count; i++) {
+		/* Where it will run isn't known here: the variable stands for what it will have. */
+		const char *here = list[i].host_network || list[i].by_node ? "/NODE_NAME" : "/POD_IP";
+
+		before = arena_format(l->arena, "/%%/%.*s%s%.*s", SLICE_ARGS(list[i].prefix),
+			list[i].kind == TRANSFORMER_LOCAL_NODE ? here : "", SLICE_ARGS(before));
+	}
 	return before;
 }
 
@@ -196,10 +201,10 @@ static struct slice source_of(struct looking *l, const struct namer_policy *poli
 
 	if (policy->kind == NAMER_FS)
 		return policy->root_dir;
-	source = with_setting(l, source, "host", k8s->host);
-	source = with_setting(l, source, "port", k8s->port ? arena_format(l->arena, "%u", k8s->port) : SLICE(""));
-	source = with_setting(l, source, "caFile", k8s->ca_file);
-	source = with_setting(l, source, "tokenFile", k8s->token_file);
+	source = with_setting(l, source, "host", k8s->place.host);
+	source = with_setting(l, source, "port", k8s->place.port ? arena_format(l->arena, "%u", k8s->place.port) : SLICE(""));
+	source = with_setting(l, source, "caFile", k8s->place.ca_file);
+	source = with_setting(l, source, "tokenFile", k8s->place.token_file);
 	source = with_setting(l, source, "labelSelector", k8s->label);
 	return policy->kind == NAMER_K8S_NS ? with_setting(l, source, "envVar", k8s->variable) : source;
 }

@@ -8,87 +8,125 @@
 #include "discover/system.h"
 #include "discover/transformer.h"
 #include "io/network.h"
-#include "io/process.h"
+#include "proxy/kubernetes.h"
 
 enum { MAX_LOCAL_ADDRESSES = 64 };
 
-struct transformers {
-	struct transformer **list;
-	unsigned count;
-};
-
 struct sources {
 	struct namers namers;
-	struct transformers *by_namer; /* parallel to namers.list */
-	struct transformers *by_router;
+	struct source_transformers *by_namer; /* parallel to namers.list */
+	struct source_transformers *by_router;
 	unsigned router_count;
+	uint32_t next_asked; /* the next transformer's asked_as */
 };
 
-/* ---- making them ---- */
+/* ---- transformers ---- */
 
-static struct transformer *transformer_make(
-	const struct source_options *options, const struct transformer_policy *policy, struct arena *arena)
+static int make_local_node(const struct transformer_policy *policy, struct path prefix, struct transformer **transformer, struct text *why)
 {
-	struct path prefix = PATH_EMPTY;
-	struct slice why;
+	struct address address;
+	struct slice value;
+	int e;
 
-	/* The dialect has seen to it that a configured prefix parses. */
-	if (policy->prefix.length)
-		CHECK(path_parse(arena_join(arena, SLICE("/"), policy->prefix), arena, &prefix, &why) == 0);
+	if (policy->host_network || policy->by_node) {
+		e = kubernetes_variable("NODE_NAME", "this node's name", &value, why);
+		if (!e)
+			*transformer = transformer_new_local_node(value, prefix);
+		return e;
+	}
+	e = kubernetes_variable("POD_IP", "this pod's address", &value, why);
+	if (e)
+		return e;
+	e = address_parse(value, 0, &address);
+	if (e)
+		text_format(why, "POD_IP is `%.*s`, which is no IP address", SLICE_ARGS(value));
+	else
+		*transformer = transformer_new_local_net(&address, prefix);
+	return e;
+}
+
+/* With a namer of its own: whoever asks for endpoints behind it asks that one for the DaemonSet's. */
+static int make_daemonset(const struct source_options *options, const struct transformer_policy *policy, struct path prefix,
+	struct source_transformer *made, struct text *why)
+{
+	const struct slice name[] = { policy->namespace, policy->port_name, policy->service };
+	struct slice kind = SLICE("io.l5d.k8s");
+	struct k8s_options k8s = { .clusters = options->clusters, .prefix = { &kind, 1 } };
+	int e;
+
+	kubernetes_find(&policy->k8s, &k8s.cluster);
+	e = k8s_new(&k8s, &made->namer, why);
+	if (e)
+		return e;
+	made->below = path_new((struct path){ name, sizeof name / sizeof *name });
+	made->transformer = transformer_new_daemonset(policy->host_network || policy->by_node, prefix);
+	return 0;
+}
+
+static int make_transformer(const struct source_options *options, const struct transformer_policy *policy, struct path prefix,
+	struct source_transformer *made, struct text *why)
+{
+	struct address local[MAX_LOCAL_ADDRESSES];
+
 	switch (policy->kind) {
 	case TRANSFORMER_PORT:
-		return transformer_new_port(policy->port, prefix);
+		made->transformer = transformer_new_port(policy->port, prefix);
+		return 0;
 	case TRANSFORMER_SPECIFIC_HOST:
-		return transformer_new_specific_host(&policy->host, prefix);
-	case TRANSFORMER_LOCALHOST: {
-		struct address local[MAX_LOCAL_ADDRESSES];
-		unsigned count = network_local_addresses(options->network, local, MAX_LOCAL_ADDRESSES);
-
-		return transformer_new_localhost(local, count, prefix);
-	}
+		made->transformer = transformer_new_specific_host(&policy->host, prefix);
+		return 0;
+	case TRANSFORMER_LOCALHOST:
+		made->transformer =
+			transformer_new_localhost(local, network_local_addresses(options->network, local, MAX_LOCAL_ADDRESSES), prefix);
+		return 0;
+	case TRANSFORMER_LOCAL_NODE:
+		return make_local_node(policy, prefix, &made->transformer, why);
+	case TRANSFORMER_DAEMONSET:
+		return make_daemonset(options, policy, prefix, made, why);
 	}
 	check_failed("a transformer's kind", __FILE__, __LINE__);
 }
 
-static struct transformers transformers_make(
-	const struct source_options *options, const struct transformer_policy *policies, unsigned count)
+static int transformers_make(struct sources *sources, const struct source_options *options, const struct transformer_policy *policies,
+	unsigned count, struct source_transformers *all, struct text *why)
 {
-	struct transformers all = { memory_array(count ? count : 1, sizeof(struct transformer *)), count };
+	struct slice reason;
 	struct arena arena;
+	int e = 0;
 
+	all->list = memory_array(count ? count : 1, sizeof *all->list);
 	arena_init(&arena, NULL, 0);
-	for (unsigned i = 0; i < count; i++)
-		all.list[i] = transformer_make(options, &policies[i], &arena);
+	for (unsigned i = 0; i < count && !e; i++) {
+		const struct transformer_policy *policy = &policies[i];
+		struct path prefix = PATH_EMPTY;
+		struct text what = { 0 };
+
+		/* The dialect has seen to it that a configured prefix parses. */
+		if (policy->prefix.length)
+			CHECK(path_parse(arena_join(&arena, SLICE("/"), policy->prefix), &arena, &prefix, &reason) == 0);
+		all->list[i].asked_as = sources->next_asked++;
+		e = make_transformer(options, policy, prefix, &all->list[i], &what);
+		if (e)
+			text_format(why, "transformer %.*s: %s", SLICE_ARGS(policy->prefix), what.length ? what.bytes : error_text(e));
+		else
+			all->count++;
+		text_free(&what);
+	}
 	arena_reset(&arena);
-	return all;
+	return e;
 }
 
-static void transformers_free(struct transformers *all)
+static void transformers_free(struct source_transformers *all)
 {
-	for (unsigned i = 0; i < all->count; i++)
-		transformer_free(all->list[i]);
+	for (unsigned i = 0; i < all->count; i++) {
+		transformer_free(all->list[i].transformer);
+		path_free(&all->list[i].below);
+		namer_free(all->list[i].namer);
+	}
 	memory_free(all->list);
 }
 
-/* What a pod is given (Kubernetes' documentation, "Accessing the Kubernetes API from a Pod"). */
-#define SERVICE_ACCOUNT "/var/run/secrets/kubernetes.io/serviceaccount/"
-
-/* Of a pod: its own cluster. False: this is none, or the configuration says where the API is. */
-static bool own_cluster(const struct k8s_policy *policy, struct k8s_cluster_options *cluster)
-{
-	const char *host = process_environment("KUBERNETES_SERVICE_HOST"), *port = process_environment("KUBERNETES_SERVICE_PORT");
-	uint64_t number;
-
-	if (policy->host.length || policy->port || !host || !host[0] || !port || slice_to_u64(slice_of(port), UINT16_MAX, &number))
-		return false;
-	*cluster = (struct k8s_cluster_options){
-		.host = slice_of(host),
-		.port = (uint16_t)number,
-		.ca_file = policy->ca_file.length ? policy->ca_file : SLICE(SERVICE_ACCOUNT "ca.crt"),
-		.token_file = policy->token_file.length ? policy->token_file : SLICE(SERVICE_ACCOUNT "token"),
-	};
-	return true;
-}
+/* ---- namers ---- */
 
 static int make_k8s(
 	const struct source_options *options, const struct namer_policy *policy, struct path prefix, struct namer **namer, struct text *why)
@@ -96,21 +134,12 @@ static int make_k8s(
 	struct k8s_options k8s = { .clusters = options->clusters, .prefix = prefix, .label = policy->k8s.label };
 
 	if (policy->kind == NAMER_K8S_NS) {
-		const char *namespace = process_environment(policy->k8s.variable.at);
+		int e = kubernetes_variable(policy->k8s.variable.at, "the namespace", &k8s.namespace, why);
 
-		if (!namespace || !namespace[0]) {
-			text_format(why, "the environment has no %s, which is to say the namespace", policy->k8s.variable.at);
-			return ERROR_INVALID;
-		}
-		k8s.namespace = slice_of(namespace);
+		if (e)
+			return e;
 	}
-	if (!own_cluster(&policy->k8s, &k8s.cluster))
-		k8s.cluster = (struct k8s_cluster_options){
-			.host = policy->k8s.host.length ? policy->k8s.host : SLICE("localhost"),
-			.port = policy->k8s.port ? policy->k8s.port : 8001,
-			.ca_file = policy->k8s.ca_file,
-			.token_file = policy->k8s.token_file,
-		};
+	kubernetes_find(&policy->k8s.place, &k8s.cluster);
 	return k8s_new(&k8s, namer, why);
 }
 
@@ -162,6 +191,7 @@ static int namers_make(struct sources *sources, const struct source_options *opt
 {
 	struct discover discover = { options->loop, options->resolver };
 
+	sources->next_asked = snapshot->namer_count + 1; /* behind the namers' cursors */
 	sources->by_namer = memory_array(snapshot->namer_count + 1, sizeof *sources->by_namer);
 	namers_add(&sources->namers, system_new(&discover));
 	for (unsigned i = snapshot->namer_count; i-- > 0;) {
@@ -171,10 +201,27 @@ static int namers_make(struct sources *sources, const struct source_options *opt
 
 		if (e)
 			return e;
-		sources->by_namer[sources->namers.count] = transformers_make(options, policy->transformers, policy->transformer_count);
 		namers_add(&sources->namers, namer);
+		e = transformers_make(sources, options, policy->transformers, policy->transformer_count,
+			&sources->by_namer[sources->namers.count - 1], why);
+		if (e)
+			return e;
 	}
 	return 0;
+}
+
+static int routers_make(struct sources *sources, const struct source_options *options, const struct snapshot *snapshot, struct text *why)
+{
+	int e = 0;
+
+	sources->by_router = memory_array(snapshot->router_count ? snapshot->router_count : 1, sizeof *sources->by_router);
+	while (sources->router_count < snapshot->router_count && !e) {
+		const struct router *router = &snapshot->routers[sources->router_count];
+
+		e = transformers_make(sources, options, router->transformers, router->transformer_count,
+			&sources->by_router[sources->router_count++], why);
+	}
+	return e;
 }
 
 int sources_new(const struct source_options *options, const struct snapshot *snapshot, struct sources **out, struct text *why)
@@ -182,15 +229,11 @@ int sources_new(const struct source_options *options, const struct snapshot *sna
 	struct sources *sources = memory_new(sizeof *sources);
 	int e = namers_make(sources, options, snapshot, why);
 
+	if (!e)
+		e = routers_make(sources, options, snapshot, why);
 	if (e) {
 		sources_free(sources);
 		return e;
-	}
-	sources->by_router = memory_array(snapshot->router_count ? snapshot->router_count : 1, sizeof *sources->by_router);
-	for (; sources->router_count < snapshot->router_count; sources->router_count++) {
-		const struct router *router = &snapshot->routers[sources->router_count];
-
-		sources->by_router[sources->router_count] = transformers_make(options, router->transformers, router->transformer_count);
 	}
 	*out = sources;
 	return 0;
@@ -215,30 +258,14 @@ struct namer *sources_next(const struct sources *sources, struct path path, uint
 	return namers_next(&sources->namers, path, cursor);
 }
 
-static int transform(const struct transformers *all, struct arena *arena, struct path *id, struct endpoints **endpoints)
+const struct source_transformers *sources_of_namer(const struct sources *sources, uint32_t cursor)
 {
-	for (unsigned i = 0; i < all->count; i++) {
-		struct endpoints *seen = transformer_apply(all->list[i], *endpoints);
-		int e = transformer_id(all->list[i], *id, arena, id);
-
-		endpoints_unref(*endpoints);
-		*endpoints = seen;
-		if (e)
-			return e;
-	}
-	return 0;
+	return &sources->by_namer[cursor];
 }
 
-int sources_transform_found(
-	const struct sources *sources, uint32_t index, struct arena *arena, struct path *id, struct endpoints **endpoints)
+const struct source_transformers *sources_of_router(const struct sources *sources, unsigned router_index)
 {
-	return transform(&sources->by_namer[index], arena, id, endpoints);
-}
-
-int sources_transform_routed(
-	const struct sources *sources, unsigned router_index, struct arena *arena, struct path *id, struct endpoints **endpoints)
-{
-	return transform(&sources->by_router[router_index], arena, id, endpoints);
+	return &sources->by_router[router_index];
 }
 
 uint32_t sources_begin(const struct sources *sources)

@@ -4,7 +4,7 @@
  *
  *	e = sources_new(&options, snapshot, &sources, &why);
  *	for (uint32_t cursor = sources_begin(sources); (namer = sources_next(sources, path, &cursor));)
- *		... namer_lookup(namer, ...) ... sources_transform_found(sources, cursor, &arena, &id, &endpoints);
+ *		... namer_lookup(namer, ...) ... sources_of_namer(sources, cursor) ...
  *	sources_free(sources);                  // every lookup was cancelled
  */
 #ifndef PROXY_SOURCES_H
@@ -36,11 +36,21 @@ void sources_free(struct sources *sources);
 uint32_t sources_begin(const struct sources *sources);
 struct namer *sources_next(const struct sources *sources, struct path path, uint32_t *cursor);
 
-/* The transformers of the namer at `cursor`, and those of a router: *id gets longer (in the arena), *endpoints, a reference, is replaced.
- * ERROR_NO_MEMORY. */
-MUST_CHECK int sources_transform_found(
-	const struct sources *sources, uint32_t cursor, struct arena *arena, struct path *id, struct endpoints **endpoints);
-MUST_CHECK int sources_transform_routed(
-	const struct sources *sources, unsigned router_index, struct arena *arena, struct path *id, struct endpoints **endpoints);
+/* One that takes part, and what it has to know besides. */
+struct source_transformer {
+	struct transformer *transformer;
+	struct namer *namer; /* which says what `gateways` of transformer_apply are; NULL: it needs none */
+	struct path below;   /* what that one is asked for */
+	uint32_t asked_as;   /* a number like a cursor, that no namer has */
+};
+
+struct source_transformers {
+	struct source_transformer *list; /* applied in this order */
+	unsigned count;
+};
+
+/* Those of the namer at `cursor`, and those of a router. */
+const struct source_transformers *sources_of_namer(const struct sources *sources, uint32_t cursor);
+const struct source_transformers *sources_of_router(const struct sources *sources, unsigned router_index);
 
 #endif

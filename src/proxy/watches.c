@@ -2,6 +2,7 @@
 #include "proxy/watches.h"
 
 #include "base/memory.h"
+#include "discover/transformer.h"
 
 struct name_watch {
 	struct map_entry entry; /* watches->map, by "NAMER PATH"; the key is on the heap */
@@ -50,14 +51,15 @@ void watches_end(struct watches *watches)
 			watch_drop(watches, watch_at(entry));
 }
 
-static const struct namer_answer *watch_for(struct watches *watches, struct namer *namer, uint32_t cursor, struct path path)
+/* `below` the namer's prefix; two names of one namer, which has the number `cursor` alone, differ in it. */
+static const struct namer_answer *watch_for(struct watches *watches, struct namer *namer, uint32_t cursor, struct path below)
 {
 	struct text key = { 0 };
 	struct map_entry *entry;
 	struct name_watch *watch;
 
 	text_format(&key, "%u ", cursor);
-	path_show_text(&key, path);
+	path_show_text(&key, below);
 	entry = map_find(&watches->map, text_slice(&key));
 	if (entry) {
 		watch = watch_at(entry);
@@ -65,21 +67,57 @@ static const struct namer_answer *watch_for(struct watches *watches, struct name
 	} else {
 		watch = memory_new(sizeof *watch);
 		map_insert(&watches->map, &watch->entry, text_slice(&key));
-		watch->watch = namer_lookup(namer, path_from(path, namer->prefix.count), watches->changed, watches->owner);
+		watch->watch = namer_lookup(namer, below, watches->changed, watches->owner);
 	}
 	watch->used = true;
 	return namer_answer(watch->watch);
 }
 
-static int transform(const struct sources *sources, uint32_t cursor, unsigned router_index, struct arena *arena, struct found *found)
+/* What is known of a DaemonSet's Service; a reference. */
+static struct endpoints *gateways_of(const struct namer_answer *answer)
 {
-	int e = sources_transform_found(sources, cursor, arena, &found->id, &found->endpoints);
+	switch (answer->state) {
+	case NAMER_LEAF:
+		return endpoints_ref(answer->endpoints);
+	case NAMER_PENDING:
+		return endpoints_new_state(ENDPOINTS_PENDING, SLICE(""), 0);
+	case NAMER_FAILED:
+		return endpoints_new_state(ENDPOINTS_FAILED, answer->message, 0);
+	default:
+		return endpoints_new_state(ENDPOINTS_NEG, SLICE(""), 0);
+	}
+}
+
+static int transform(
+	struct watches *watches, const struct source_transformers *all, struct arena *arena, struct path *id, struct endpoints **endpoints)
+{
+	int e = 0;
+
+	for (unsigned i = 0; i < all->count && !e; i++) {
+		const struct source_transformer *at = &all->list[i];
+		struct endpoints *gateways = NULL, *seen;
+
+		if (at->namer)
+			gateways = gateways_of(watch_for(watches, at->namer, at->asked_as, at->below));
+		seen = transformer_apply(at->transformer, *endpoints, gateways);
+		endpoints_unref(gateways);
+		endpoints_unref(*endpoints);
+		*endpoints = seen;
+		e = transformer_id(at->transformer, *id, arena, id);
+	}
+	return e;
+}
+
+static int transform_found(struct watches *watches, uint32_t cursor, unsigned router_index, struct arena *arena, struct found *found)
+{
+	const struct sources *sources = watches->sources;
+	int e = transform(watches, sources_of_namer(sources, cursor), arena, &found->id, &found->endpoints);
 
 	if (e)
 		return e;
 	found->before = found->id;
 	found->found = endpoints_ref(found->endpoints);
-	return sources_transform_routed(sources, router_index, arena, &found->id, &found->endpoints);
+	return transform(watches, sources_of_router(sources, router_index), arena, &found->id, &found->endpoints);
 }
 
 int watches_ask(struct watches *watches, unsigned router_index, struct path path, struct arena *arena, struct found *found)
@@ -90,7 +128,7 @@ int watches_ask(struct watches *watches, unsigned router_index, struct path path
 
 	*found = (struct found){ 0 };
 	while ((namer = sources_next(watches->sources, path, &cursor)) != NULL) {
-		const struct namer_answer *answer = watch_for(watches, namer, cursor, path);
+		const struct namer_answer *answer = watch_for(watches, namer, cursor, path_from(path, namer->prefix.count));
 
 		if (answer->state == NAMER_NEG)
 			continue;
@@ -99,7 +137,7 @@ int watches_ask(struct watches *watches, unsigned router_index, struct path path
 			return 0;
 		found->id = answer->id;
 		found->endpoints = endpoints_ref(answer->endpoints);
-		e = transform(watches->sources, cursor, router_index, arena, found);
+		e = transform_found(watches, cursor, router_index, arena, found);
 		if (e)
 			found_fini(found);
 		return e;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* proxy/watches.h: questions to the namers that stay asked: for one name, all that its evaluation has asked for. Control thread.
+/* proxy/watches.h: questions to the namers that stay asked: for one name, all that its evaluation has asked for, what transformers have to
+ * know included. Control thread.
  *
  * Names are watched together, and let go together. The `changed` of a set comes from the loop when any answer has changed;
  * its owner then asks anew, and what it asks no more is let go.

@@ -25,14 +25,14 @@ def service_object(name, port=80, port_name="http"):
             "spec": {"ports": [{"name": port_name, "port": port, "targetPort": 7777}]}}
 
 
-def slice_object(name, origins, suffix="a", conditions=None, port_name="http"):
+def slice_object(name, origins, suffix="a", conditions=None, port_name="http", node="node1"):
     """One EndpointSlice with the addresses of these origins, which have the same port."""
     ports = {origin.address[1] for origin in origins}
     assert len(ports) == 1
     return {"apiVersion": "discovery.k8s.io/v1", "kind": "EndpointSlice", "addressType": "IPv4",
             "metadata": {"name": f"{name}-{suffix}", "namespace": "default", "labels": {"kubernetes.io/service-name": name}},
             "ports": [{"name": port_name, "port": ports.pop(), "protocol": "TCP"}],
-            "endpoints": [{"addresses": [origin.address[0]], "nodeName": "node1",
+            "endpoints": [{"addresses": [origin.address[0]], "nodeName": node,
                            "conditions": conditions or {"ready": True, "serving": True, "terminating": False}} for origin in origins]}
 
 
@@ -48,8 +48,8 @@ def namer(api, token=None, **keys):
             "tokenFile": str(token or api.account("weft")), **keys}
 
 
-def start(mesh, *namers, dtab="/svc => /#/io.l5d.k8s/default/http", env=None):
-    return mesh.weft(mesh.config(mesh.router(dtab=dtab), namers=list(namers)), env=env)
+def start(mesh, *namers, dtab="/svc => /#/io.l5d.k8s/default/http", env=None, **router):
+    return mesh.weft(mesh.config(mesh.router(dtab=dtab, **router), namers=list(namers)), env=env)
 
 
 def answers(client, service):
@@ -208,3 +208,33 @@ def test_one_namespace(api, mesh, service):
     api.apply(service_object(service), slice_object(service, [one]))
     weft = start(mesh, namer(api, kind="io.l5d.k8s.ns"), dtab="/svc => /#/io.l5d.k8s.ns/http", env={"POD_NAMESPACE": "default"})
     assert answered_by(mesh.client(weft), service) == {"pod 1"}
+
+
+def test_from_node_to_node(api, mesh, service):
+    """Three nodes' proxies of a DaemonSet; which of them a call goes through follows its endpoints, and follows the DaemonSet."""
+    proxies = origins(mesh, 3)
+    l5d = service + "-l5d"
+    for number, proxy in enumerate(proxies, 1):
+        api.apply(slice_object(l5d, [proxy], str(number), port_name="incoming", node=f"node{number}"))
+    api.apply(service_object(l5d, port=4141, port_name="incoming"), service_object(service), slice_object(service, proxies[:1], node="node2"))
+    known = namer(api)
+    through = {"kind": "io.l5d.k8s.daemonset", "namespace": "default", "service": l5d, "port": 4141, "byNode": True, "k8sHost": known["host"],
+               "k8sPort": known["port"], "caFile": known["caFile"], "tokenFile": known["tokenFile"]}
+    weft = start(mesh, known, interpreter={"kind": "default", "transformers": [through]})
+    client = mesh.client(weft)
+    assert answered_by(client, service) == {"pod 2"}
+    api.apply(slice_object(service, proxies[1:2], "b", node="node3"))
+    wait_answered(client, service, {"pod 2", "pod 3"})
+    api.delete("endpointslice", f"{l5d}-2")
+    wait_answered(client, service, {"pod 3"})
+    with outage(api):
+        assert answered_by(client, service, 100) == {"pod 3"}
+    assert weft.metric("failures") == 0
+
+
+def test_this_nodes_endpoints(api, mesh, service):
+    one, two = origins(mesh, 2)
+    api.apply(service_object(service), slice_object(service, [one]), slice_object(service, [two], "b", node="node2"))
+    here = {"kind": "io.l5d.k8s.localnode", "hostNetwork": True}
+    weft = start(mesh, namer(api), env={"NODE_NAME": "node2"}, interpreter={"kind": "default", "transformers": [here]})
+    assert answered_by(mesh.client(weft), service) == {"pod 2"}

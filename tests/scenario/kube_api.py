@@ -25,12 +25,12 @@ def service(name, port=80, port_name="http"):
             "spec": {"ports": [{"name": port_name, "port": port, "protocol": "TCP", "targetPort": 7777}]}}
 
 
-def endpoint_slice(service_name, addresses, suffix="a", port_name="http", **conditions):
-    """Of (ip, port), all with one port."""
+def endpoint_slice(service_name, addresses, suffix="a", port_name="http", node="node1", **conditions):
+    """Of (ip, port), all with one port and on one node."""
     return {"kind": "EndpointSlice", "addressType": "IPv4",
             "metadata": {"name": f"{service_name}-{suffix}", "namespace": "default", "labels": {"kubernetes.io/service-name": service_name}},
             "ports": [{"name": port_name, "port": addresses[0][1], "protocol": "TCP"}],
-            "endpoints": [{"addresses": [ip], "conditions": conditions or {"ready": True}, "nodeName": "node1"} for ip, _ in addresses]}
+            "endpoints": [{"addresses": [ip], "conditions": conditions or {"ready": True}, "nodeName": node} for ip, _ in addresses]}
 
 
 class KubeApi:

@@ -31,8 +31,8 @@ def namer(api, **keys):
     return {"kind": "io.l5d.k8s", "port": api.port, **keys}  # the host is localhost
 
 
-def config(mesh, *namers, dtab="/svc => /#/io.l5d.k8s/default/http"):
-    return mesh.config(mesh.router(dtab=dtab), namers=list(namers))
+def config(mesh, *namers, dtab="/svc => /#/io.l5d.k8s/default/http", **router):
+    return mesh.config(mesh.router(dtab=dtab, **router), namers=list(namers))
 
 
 def answered_by(client, name, calls=12):
@@ -172,3 +172,130 @@ def test_the_delegator_knows_the_endpoints(mesh, api):
     weft = mesh.weft(config(mesh, namer(api)))
     assert answered_by(mesh.client(weft), "hello") == {"pod 1"}
     assert "/#/io.l5d.k8s/default/http/hello" in weft.admin("/bound-names.json").json()
+
+
+# ---- transformers ----
+
+def daemonset(api, **keys):
+    return {"kind": "io.l5d.k8s.daemonset", "namespace": "default", "service": "l5d", "port": "incoming", "k8sPort": api.port, **keys}
+
+
+def nodes(mesh, count, net="127.0.{}.99"):
+    """Origins that stand for the proxies of nodes, whose pods are in 127.0.N.0/24."""
+    made = []
+    for number in range(1, count + 1):
+        made.append(mesh.origin(ip=net.format(number), port=made[0].address[1] if made else 0, body=f"node {number}".encode()))
+    return made
+
+
+def put_nodes(api, *proxies):
+    for number, proxy in enumerate(proxies, 1):
+        api.put(endpoint_slice("l5d", addresses(proxy), str(number), "incoming", node=f"node{number}"))
+
+
+def test_calls_go_through_the_nodes_of_their_endpoints(mesh, api):
+    first, second, third = nodes(mesh, 3)
+    api.put(endpoint_slice("hello", [("127.0.1.1", 1), ("127.0.1.2", 1), ("127.0.2.1", 1)]))
+    api.put(endpoint_slice("world", [("127.0.3.1", 1)]))
+    weft = mesh.weft(config(mesh, namer(api), interpreter={"kind": "default", "transformers": [daemonset(api)]}))
+    client = mesh.client(weft)
+    wait_until(lambda: client.get("hello").status == 502, "no DaemonSet")
+    put_nodes(api, first, second, third)
+    wait_answered(client, "hello", {"node 1", "node 2"})
+    assert answered_by(client, "world") == {"node 3"}
+    # Its endpoints come and go, and every name that goes through them follows.
+    api.delete(endpoint_slice("l5d", addresses(second), "2", "incoming"))
+    wait_answered(client, "hello", {"node 1"})
+    api.delete(endpoint_slice("l5d", addresses(third), "3", "incoming"))
+    wait_until(lambda: client.get("world").status == 502, "no node")
+    put_nodes(api, first, second, third)
+    wait_answered(client, "hello", {"node 1", "node 2"})
+    wait_answered(client, "world", {"node 3"})
+    assert len([path for path in api.requests if "watch=1" in path]) == 1, "the namer and the transformer share a watch"
+    metrics = weft.metrics()
+    assert any("/client/%/io.l5d.k8s.daemonset/default/incoming/l5d/#/io.l5d.k8s/default/http/hello/requests" in key for key in metrics)
+
+
+def test_nodes_by_name_on_any_network(mesh, api):
+    first, second = nodes(mesh, 2, "127.1.1.{}")
+    put_nodes(api, first, second)
+    api.put(endpoint_slice("hello", [("127.0.1.1", 1)], "a", node="node1"))
+    api.put(endpoint_slice("hello", [("127.0.1.2", 1)], "b", node="node2"))
+    through = daemonset(api, hostNetwork=True)
+    weft = mesh.weft(config(mesh, {**namer(api), "transformers": [through]}))   # as a namer's, too
+    client = mesh.client(weft)
+    wait_answered(client, "hello", {"node 1", "node 2"})
+    api.put(endpoint_slice("hello", [("127.0.1.2", 1)], "b", node="node9"))
+    wait_answered(client, "hello", {"node 1"})
+
+
+def test_a_change_of_the_daemonset_drops_no_connection(mesh, api):
+    first, second = nodes(mesh, 2)
+    put_nodes(api, first, second)
+    api.put(endpoint_slice("hello", [("127.0.1.1", 1)]))
+    weft = mesh.weft(config(mesh, namer(api), interpreter={"kind": "default", "transformers": [daemonset(api)]}))
+    client = mesh.client(weft)
+    wait_answered(client, "hello", {"node 1"})
+    before = len(first.peers)
+    for _ in range(5):
+        api.delete(endpoint_slice("l5d", addresses(second), "2", "incoming"))
+        put_nodes(api, first, second)
+        assert answered_by(client, "hello", 20) == {"node 1"}
+    assert len(first.peers) == before
+
+
+def test_an_outage_before_the_daemonset_is_known_says_why(mesh, api):
+    one, = pods(mesh, 1)
+    mesh.service("hello", one)
+    weft = mesh.weft(mesh.config(
+        mesh.router(dtab="/svc => /#/io.l5d.fs", interpreter={"kind": "default", "transformers": [daemonset(api)]})))
+    client = mesh.client(weft)
+    api.stop()
+    try:
+        assert "Kubernetes' API" in refusal(client, "hello")
+    finally:
+        api.start()
+    node, = nodes(mesh, 1)
+    put_nodes(api, node)
+    wait_answered(client, "hello", {"node 1"})
+
+
+def test_only_this_nodes_endpoints(mesh, api):
+    one, two = pods(mesh, 2)
+    other = mesh.origin(ip="127.0.2.1", port=one.address[1], body=b"elsewhere")
+    api.put(endpoint_slice("hello", addresses(one), "a", node="node1"))
+    api.put(endpoint_slice("hello", addresses(two), "b", node="node2"))
+    api.put(endpoint_slice("hello", addresses(other), "c", node="node1"))
+    by_net = mesh.weft(config(mesh, namer(api), interpreter={"kind": "default", "transformers": [{"kind": "io.l5d.k8s.localnode"}]}),
+                       env={"POD_IP": "127.0.1.9"})
+    wait_answered(mesh.client(by_net), "hello", {"pod 1", "pod 2"})
+    assert any("/client/%/io.l5d.k8s.localnode/127.0.1.9/#/io.l5d.k8s/" in key for key in by_net.metrics())
+    by_name = mesh.weft(
+        config(mesh, namer(api), interpreter={"kind": "default", "transformers": [{"kind": "io.l5d.k8s.localnode", "hostNetwork": True}]}),
+        env={"NODE_NAME": "node1"})
+    client = mesh.client(by_name)
+    wait_answered(client, "hello", {"pod 1", "elsewhere"})
+    api.put(endpoint_slice("hello", addresses(one), "a", node="node2"))
+    wait_answered(client, "hello", {"elsewhere"})
+
+
+def test_the_delegator_shows_what_goes_through_a_daemonset(mesh, api):
+    first, = nodes(mesh, 1)
+    put_nodes(api, first)
+    api.put(endpoint_slice("hello", [("127.0.1.1", 7777)]))
+    weft = mesh.weft(config(mesh, namer(api), interpreter={"kind": "default", "transformers": [daemonset(api)]}))
+    wait_answered(mesh.client(weft), "hello", {"node 1"})
+    tree = weft.admin("/delegator.json?router=http&path=/svc/hello").json()
+    while "delegate" in tree:
+        tree = tree["delegate"]
+    assert tree["type"] == "transformation" and tree["name"] == "io.l5d.k8s.daemonset", tree
+    assert [address["ip"] for address in tree["bound"]["addr"]["addrs"]] == ["127.0.1.1"]
+    assert tree["tree"]["bound"]["id"] == "/%/io.l5d.k8s.daemonset/default/incoming/l5d/#/io.l5d.k8s/default/http/hello"
+    assert [address["ip"] for address in tree["tree"]["bound"]["addr"]["addrs"]] == ["127.0.1.99"]
+
+
+@pytest.mark.parametrize("keys, missing", [({}, "POD_IP"), ({"byNode": True}, "NODE_NAME")])
+def test_a_node_that_does_not_say_who_it_is(mesh, api, keys, missing):
+    transformers = [{"kind": "io.l5d.k8s.localnode", **keys}]
+    with pytest.raises(AssertionError, match=f"did not start.*the environment has no {missing}"):
+        mesh.weft(config(mesh, namer(api), interpreter={"kind": "default", "transformers": transformers}))

@@ -30,7 +30,8 @@ void linkerd_read_prefix(struct linkerd_load *load, const struct document_node *
 static const struct linkerd_key common_keys[] = {
 	LINKERD_KEY_KIND,
 	{ "prefix", LINKERD_READ, AT(prefix), .read = linkerd_read_prefix,
-		.says = "what follows /% in ids; the kind, for io.l5d.port with the port" },
+		.says = "what follows /% in ids; the kind, for io.l5d.port with the port, for io.l5d.k8s.daemonset with "
+			"NAMESPACE/PORT/SERVICE" },
 	{ 0 },
 };
 static const struct linkerd_key port_keys[] = {
@@ -41,22 +42,58 @@ static const struct linkerd_key host_keys[] = {
 	{ "host", LINKERD_IP, AT(host), .required = true, .says = "the IP address that stays" },
 	{ 0 },
 };
+#define BY_NODE_SAYS "nodes are told apart by their name, which EndpointSlices have, not by net; false"
+static const struct linkerd_key local_node_keys[] = {
+	{ "hostNetwork", LINKERD_BOOL, AT(host_network), .says = "this proxy has its node's address: means byNode; false" },
+	{ "byNode", LINKERD_BOOL, AT(by_node), .says = BY_NODE_SAYS },
+	{ 0 },
+};
+static const struct linkerd_key daemonset_keys[] = {
+	{ "namespace", LINKERD_TEXT, AT(namespace), .required = true, .says = "of the DaemonSet's Service" },
+	{ "service", LINKERD_TEXT, AT(service), .required = true, .says = "its name" },
+	{ "port", LINKERD_TEXT, AT(port_name), .required = true, .says = "of it, by name or number" },
+	{ "hostNetwork", LINKERD_BOOL, AT(host_network), .says = "the DaemonSet's pods have their nodes' addresses: means byNode; false" },
+	{ "byNode", LINKERD_BOOL, AT(by_node), .says = BY_NODE_SAYS },
+	{ "k8sHost", LINKERD_TEXT, AT(k8s.host), .says = "of Kubernetes' API; in a pod its own cluster's, over TLS; elsewhere localhost" },
+	{ "k8sPort", LINKERD_PORT, AT(k8s.port), 1, .says = "of `kubectl proxy`; 8001" },
+	{ "caFile", LINKERD_TEXT, AT(k8s.ca_file), .says = "as for io.l5d.k8s; plain text" },
+	{ "tokenFile", LINKERD_TEXT, AT(k8s.token_file), .says = "as for io.l5d.k8s; none" },
+	{ 0 },
+};
 static const struct linkerd_block common_block = { .name = "io.l5d.localhost", .keys = common_keys };
 static const struct linkerd_block port_block = { .name = "io.l5d.port", .keys = port_keys, .also = &common_block };
 static const struct linkerd_block host_block = { .name = "io.l5d.specificHost", .keys = host_keys, .also = &common_block };
+static const struct linkerd_block local_node_block = { .name = "io.l5d.k8s.localnode", .keys = local_node_keys, .also = &common_block };
+static const struct linkerd_block daemonset_block = { .name = "io.l5d.k8s.daemonset", .keys = daemonset_keys, .also = &common_block };
 
 static const struct linkerd_kind transformer_kinds[] = {
 	{ "io.l5d.port", TRANSFORMER_PORT, &port_block, "every address gets this port" },
 	{ "io.l5d.specificHost", TRANSFORMER_SPECIFIC_HOST, &host_block, "only this IP address stays" },
 	{ "io.l5d.localhost", TRANSFORMER_LOCALHOST, &common_block, "only this machine's addresses stay" },
-	LINKERD_KIND_LATER("io.l5d.k8s.localnode"),
-	LINKERD_KIND_LATER("io.l5d.k8s.daemonset"),
+	{ "io.l5d.k8s.localnode", TRANSFORMER_LOCAL_NODE, &local_node_block, "only this node's addresses stay" },
+	{ "io.l5d.k8s.daemonset", TRANSFORMER_DAEMONSET, &daemonset_block, "each address is replaced by a DaemonSet's on its node" },
 	LINKERD_KIND_LATER("io.l5d.const"),
 	LINKERD_KIND_LATER("io.l5d.replace"),
 	{ 0 },
 };
 
 const struct linkerd_choice linkerd_transformer = { .name = "transformers[]", .kinds = transformer_kinds };
+
+/* What follows "/%/" when nothing is configured. */
+static struct slice usual_prefix(struct linkerd_load *load, const struct linkerd_kind *kind, const struct transformer_policy *transformer)
+{
+	const struct slice segments[] = { slice_of(kind->name), transformer->namespace, transformer->port_name, transformer->service };
+	struct arena *arena = &load->snapshot->arena;
+
+	switch (transformer->kind) {
+	case TRANSFORMER_PORT:
+		return arena_format(arena, "%s/%u", kind->name, transformer->port);
+	case TRANSFORMER_DAEMONSET:
+		return slice_from(path_show(arena, (struct path){ segments, sizeof segments / sizeof *segments }), 1);
+	default:
+		return segments[0];
+	}
+}
 
 static void read_transformer(struct linkerd_load *load, const struct document_node *node, void *out)
 {
@@ -67,10 +104,8 @@ static void read_transformer(struct linkerd_load *load, const struct document_no
 		return;
 	transformer->kind = (enum transformer_kind)kind->value;
 	linkerd_read_block(load, node, kind->block, transformer);
-	if (transformer->prefix.length)
-		return;
-	transformer->prefix = kind->value == TRANSFORMER_PORT ? arena_format(&load->snapshot->arena, "%s/%u", kind->name, transformer->port)
-							      : slice_of(kind->name);
+	if (!transformer->prefix.length)
+		transformer->prefix = usual_prefix(load, kind, transformer);
 }
 
 void linkerd_read_transformers(struct linkerd_load *load, const struct document_node *list, void *out)
@@ -108,11 +143,12 @@ static const struct linkerd_key fs_keys[] = {
 	{ 0 },
 };
 static const struct linkerd_key k8s_keys[] = {
-	{ "host", LINKERD_TEXT, AT(k8s.host), .says = "of Kubernetes' API; in a pod its own cluster's, over TLS; elsewhere localhost" },
-	{ "port", LINKERD_PORT, AT(k8s.port), 1, .says = "of `kubectl proxy`; 8001" },
-	{ "caFile", LINKERD_TEXT, AT(k8s.ca_file),
+	{ "host", LINKERD_TEXT, AT(k8s.place.host),
+		.says = "of Kubernetes' API; in a pod its own cluster's, over TLS; elsewhere localhost" },
+	{ "port", LINKERD_PORT, AT(k8s.place.port), 1, .says = "of `kubectl proxy`; 8001" },
+	{ "caFile", LINKERD_TEXT, AT(k8s.place.ca_file),
 		.says = "PEM: the API is asked over TLS, and this is who signed its certificate; plain text" },
-	{ "tokenFile", LINKERD_TEXT, AT(k8s.token_file), .says = "read for each request, and sent as a bearer token; none" },
+	{ "tokenFile", LINKERD_TEXT, AT(k8s.place.token_file), .says = "read for each request, and sent as a bearer token; none" },
 	{ "labelSelector", LINKERD_TEXT, AT(k8s.label),
 		.says = "a label's key: names go on with its value, and only such endpoints are meant; none" },
 	{ 0 },

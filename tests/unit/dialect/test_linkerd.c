@@ -171,12 +171,13 @@ static void kubernetes_namers(void **state)
 	assert_int_equal(s->namer_count, 4);
 	assert_int_equal(usual->kind, NAMER_K8S);
 	assert_slice(usual->prefix, "io.l5d.k8s");
-	assert_int_equal(usual->k8s.host.length + usual->k8s.port + usual->k8s.ca_file.length + usual->k8s.label.length, 0);
+	assert_int_equal(
+		usual->k8s.place.host.length + usual->k8s.place.port + usual->k8s.place.ca_file.length + usual->k8s.label.length, 0);
 	assert_slice(all->prefix, "other");
-	assert_slice(all->k8s.host, "api.example");
-	assert_int_equal(all->k8s.port, 6443);
-	assert_slice(all->k8s.ca_file, "ca.crt");
-	assert_slice(all->k8s.token_file, "token");
+	assert_slice(all->k8s.place.host, "api.example");
+	assert_int_equal(all->k8s.place.port, 6443);
+	assert_slice(all->k8s.place.ca_file, "ca.crt");
+	assert_slice(all->k8s.place.token_file, "token");
 	assert_slice(all->k8s.label, "version");
 	assert_int_equal(s->namers[1].kind, NAMER_K8S_NS);
 	assert_slice(s->namers[1].k8s.variable, "NS");
@@ -220,6 +221,8 @@ static void routers_are_read(void **state)
 		"    - {kind: io.l5d.port, port: 4141}\n"
 		"    - {kind: io.l5d.specificHost, host: 127.0.1.1, prefix: /mine}\n"
 		"    - {kind: io.l5d.localhost}\n"
+		"    - {kind: io.l5d.k8s.daemonset, namespace: default, service: l5d, port: 4141, hostNetwork: true, k8sPort: 8002}\n"
+		"    - {kind: io.l5d.k8s.localnode, byNode: true}\n"
 		"  servers:\n"
 		"  - {ip: '::1', port: 4140, label: six, maxConcurrentRequests: 9, timeoutMs: 100, clearContext: true, maxCallDepth: 3,\n"
 		"     timestampHeader: X-Start, serverSession: {idleTimeMs: 1000, lifeTimeMs: 2000},\n"
@@ -244,7 +247,7 @@ static void routers_are_read(void **state)
 	assert_int_equal(r->max_head_bytes, 60 * 1024);
 	assert_int_equal(r->max_line_bytes, 2 * 1024);
 
-	assert_int_equal(r->transformer_count, 3);
+	assert_int_equal(r->transformer_count, 5);
 	assert_int_equal(r->transformers[0].kind, TRANSFORMER_PORT);
 	assert_int_equal(r->transformers[0].port, 4141);
 	assert_slice(r->transformers[0].prefix, "io.l5d.port/4141");
@@ -253,6 +256,15 @@ static void routers_are_read(void **state)
 	assert_slice(r->transformers[1].prefix, "mine");
 	assert_int_equal(r->transformers[2].kind, TRANSFORMER_LOCALHOST);
 	assert_slice(r->transformers[2].prefix, "io.l5d.localhost");
+	assert_int_equal(r->transformers[3].kind, TRANSFORMER_DAEMONSET);
+	assert_slice(r->transformers[3].prefix, "io.l5d.k8s.daemonset/default/4141/l5d");
+	assert_slice(r->transformers[3].port_name, "4141");
+	assert_true(r->transformers[3].host_network);
+	assert_false(r->transformers[3].by_node);
+	assert_int_equal(r->transformers[3].k8s.port, 8002);
+	assert_int_equal(r->transformers[4].kind, TRANSFORMER_LOCAL_NODE);
+	assert_slice(r->transformers[4].prefix, "io.l5d.k8s.localnode");
+	assert_true(r->transformers[4].by_node);
 
 	assert_int_equal(r->listener_count, 2);
 	assert_address(&l[0].address, "[::1]:4140");

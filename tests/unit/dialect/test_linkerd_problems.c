@@ -212,8 +212,8 @@ static void kinds_are_known_not_yet_or_unknown(void **state)
 		{ HTTP "  service: {responseClassifier: {kind: io.l5d.h2.grpc.defalt}}\n",
 			"f:4:40: routers[0].service.responseClassifier.kind: unknown kind `io.l5d.h2.grpc.defalt`; did "
 			"you mean `io.l5d.h2.grpc.default`?\n" },
-		{ HTTP "  interpreter: {transformers: [{kind: io.l5d.k8s.daemonset}]}\n",
-			"f:4:39: routers[0].interpreter.transformers[0].kind: io.l5d.k8s.daemonset is not yet "
+		{ HTTP "  interpreter: {transformers: [{kind: io.l5d.const}]}\n",
+			"f:4:39: routers[0].interpreter.transformers[0].kind: io.l5d.const is not yet "
 			"supported by weft (known from Linkerd 1.x)\n" },
 		{ "routers: [{protocol: mux, servers: [{}], thriftProtocol: a}, {protocol: http, servers: [{}]}]\n",
 			"f:1:22: routers[0].protocol: mux is not yet supported by weft (known from Linkerd 1.x)\n" },
@@ -261,6 +261,11 @@ static void values_are_checked(void **state)
 		{ HTTP "  interpreter: {transformers: [{kind: io.l5d.port}, {kind: io.l5d.specificHost}]}\n",
 			"f:4:32: routers[0].interpreter.transformers[0]: the key `port` is missing\n"
 			"f:4:53: routers[0].interpreter.transformers[1]: the key `host` is missing\n" },
+		{ HTTP "  interpreter: {transformers: [{kind: io.l5d.k8s.daemonset, port: a}]}\n",
+			"f:4:32: routers[0].interpreter.transformers[0]: the key `namespace` is missing\n"
+			"f:4:32: routers[0].interpreter.transformers[0]: the key `service` is missing\n" },
+		{ HTTP "  interpreter: {transformers: [{kind: io.l5d.k8s.localnode, nodeName: a}]}\n",
+			"f:4:61: routers[0].interpreter.transformers[0].nodeName: unknown key\n" },
 		{ HTTP "  service: {totalTimeoutMs: 0.5}\n",
 			"f:4:29: `totalTimeoutMs` is `0.5`, but must be an integer from 1 to 2147483647\n" },
 		{ HTTP "  service: {retries: {budget: {percentCanRetry: 20, ttlSecs: 61}}}\n",

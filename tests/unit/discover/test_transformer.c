@@ -40,13 +40,21 @@ static struct address address_of(const char *text)
 	return address;
 }
 
-/* From "127.0.1.1:80 127.0.1.2:81". */
+/* From "127.0.1.1:80 127.0.1.2:81@node1". */
 static struct endpoints *set_of(const char *text)
 {
 	struct endpoint list[8] = { 0 };
+	struct label labels[8];
 	struct slice rest = slice_of(text), word;
 	uint32_t count = 0;
 	while (rest.length && slice_split(&rest, ' ', &word)) {
+		size_t at = slice_find(word, '@');
+		if (at < word.length) {
+			labels[count] = (struct label){ SLICE("nodeName"), slice_from(word, at + 1) };
+			list[count].labels = &labels[count];
+			list[count].label_count = 1;
+			word.length = at;
+		}
 		assert_int_equal(address_parse_with_port(word, &list[count].address), 0);
 		list[count].weight = (double)count + 1;
 		count++;
@@ -76,7 +84,7 @@ static void assert_id(const struct transformer *transformer, const char *id, con
 
 static void apply(const struct transformer *transformer, const char *from, const char *to)
 {
-	struct endpoints *set = set_of(from), *made = transformer_apply(transformer, set);
+	struct endpoints *set = set_of(from), *made = transformer_apply(transformer, set, NULL);
 	assert_set(made, to);
 	endpoints_unref(made);
 	endpoints_unref(set);
@@ -121,6 +129,84 @@ static void keeps_this_machine(void **state)
 	transformer_free(nobody);
 }
 
+static void keeps_this_node(void **state)
+{
+	struct address own = address_of("10.1.2.3:0"), own6 = address_of("[fd00:1:2:3::4]:0");
+	struct transformer *net = transformer_new_local_net(&own, PATH_EMPTY), *net6 = transformer_new_local_net(&own6, PATH_EMPTY);
+	struct transformer *node = transformer_new_local_node(SLICE("node1"), path_of("/mine"));
+	(void)state;
+	assert_string_equal(transformer_kind(net), "io.l5d.k8s.localnode");
+	assert_id(net, "/#/x", "/%/io.l5d.k8s.localnode/10.1.2.3/#/x");
+	assert_id(net6, "/#/x", "/%/io.l5d.k8s.localnode/fd00:1:2:3::4/#/x");
+	assert_id(node, "/#/x", "/%/mine/node1/#/x");
+	apply(net, "10.1.2.200:80 10.1.3.3:80@node1 11.1.2.3:80 [fd00:1:2:3::5]:80", "10.1.2.200:80");
+	apply(net6, "[fd00:1:2:3::5]:80 [fd00:1:2:4::5]:80 10.1.2.3:80", "[fd00:1:2:3::5]:80");
+	apply(node, "10.1.2.200:80@node2 10.1.3.3:80@node1 10.1.2.3:80", "10.1.3.3:80");
+	apply(node, "10.1.2.3:80", "neg");
+	transformer_free(net);
+	transformer_free(net6);
+	transformer_free(node);
+}
+
+static void apply_through(const struct transformer *transformer, const char *from, const char *gateways, const char *to)
+{
+	struct endpoints *set = set_of(from), *through = set_of(gateways), *made;
+	made = transformer_apply(transformer, set, through);
+	assert_int_equal(made->version, 84);
+	struct endpoints *same = transformer_apply(transformer, set, through);
+	assert_true(endpoints_equal(made, same));
+	endpoints_unref(same);
+	struct text text = { 0 };
+	text_format(&text, "%s", made->state == ENDPOINTS_BOUND ? "" : endpoints_state_text(made->state));
+	for (uint32_t i = 0; i < made->count; i++) {
+		struct slice node = endpoint_label(&made->list[i], SLICE("nodeName"));
+		text_format(&text, "%s%.*s%s%.*s", i ? " " : "", SLICE_ARGS(made->list[i].id), node.length ? "@" : "", SLICE_ARGS(node));
+	}
+	assert_string_equal(text.bytes, to);
+	text_free(&text);
+	endpoints_unref(made);
+	endpoints_unref(through);
+	endpoints_unref(set);
+}
+
+static void goes_through_a_daemonset(void **state)
+{
+	struct transformer *net = transformer_new_daemonset(false, path_of("/io.l5d.k8s.daemonset/default/incoming/l5d"));
+	struct transformer *node = transformer_new_daemonset(true, path_of("/d"));
+	(void)state;
+	assert_string_equal(transformer_kind(net), "io.l5d.k8s.daemonset");
+	assert_id(net, "/#/x", "/%/io.l5d.k8s.daemonset/default/incoming/l5d/#/x");
+	apply_through(net, "10.1.1.5:7777@node9 10.1.2.5:7777 10.1.1.6:7777", "10.1.1.2:4141@node1 10.1.2.2:4141@node2 10.1.3.2:4141@node3",
+		"10.1.1.2:4141@node1 10.1.2.2:4141@node2");
+	apply_through(node, "10.1.1.5:7777@node2 10.1.2.5:7777@node3", "10.9.1.2:4141@node1 10.9.2.2:4141@node2 10.9.3.2:4141@node3",
+		"10.9.2.2:4141@node2 10.9.3.2:4141@node3");
+	apply_through(node, "10.1.1.5:7777 10.1.1.6:7777@node4", "10.1.1.2:4141@node1 10.1.1.3:4141", "neg");
+	apply_through(net, "10.1.1.5:7777", "", "neg");
+	apply_through(net, "", "10.1.1.2:4141", "");
+	transformer_free(net);
+	transformer_free(node);
+}
+
+/* Without the DaemonSet's endpoints nothing is known of where to go. */
+static void a_daemonset_must_be_known(void **state)
+{
+	struct transformer *net = transformer_new_daemonset(false, path_of("/d"));
+	static const enum endpoints_state states[] = { ENDPOINTS_PENDING, ENDPOINTS_NEG, ENDPOINTS_FAILED };
+	struct endpoints *set = set_of("10.1.1.5:7777");
+	(void)state;
+	for (size_t i = 0; i < sizeof states / sizeof *states; i++) {
+		struct endpoints *gateways = endpoints_new_state(states[i], states[i] == ENDPOINTS_FAILED ? SLICE("why") : SLICE(""), 1),
+				 *made;
+		made = transformer_apply(net, set, gateways);
+		assert_int_equal(made->state, states[i]);
+		assert_string_equal(arena_text(&arena, made->message), states[i] == ENDPOINTS_FAILED ? "why" : "");
+		endpoints_unref(made);
+		endpoints_unref(gateways);
+	}
+	endpoints_unref(set);
+	transformer_free(net);
+}
+
 static void prefix_can_be_given(void **state)
 {
 	struct address host = address_of("127.0.1.2:0");
@@ -141,7 +227,7 @@ static void leaves_other_states_alone(void **state)
 	(void)state;
 	for (size_t i = 0; i < sizeof states / sizeof *states; i++) {
 		struct endpoints *set = endpoints_new_state(states[i], SLICE("why"), 1);
-		struct endpoints *made = transformer_apply(port, set);
+		struct endpoints *made = transformer_apply(port, set, NULL);
 		assert_ptr_equal(made, set);
 		endpoints_unref(made);
 		endpoints_unref(set);
@@ -155,6 +241,9 @@ int main(void)
 		cmocka_unit_test_setup_teardown(replaces_ports, setup, teardown),
 		cmocka_unit_test_setup_teardown(keeps_one_host, setup, teardown),
 		cmocka_unit_test_setup_teardown(keeps_this_machine, setup, teardown),
+		cmocka_unit_test_setup_teardown(keeps_this_node, setup, teardown),
+		cmocka_unit_test_setup_teardown(goes_through_a_daemonset, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_daemonset_must_be_known, setup, teardown),
 		cmocka_unit_test_setup_teardown(prefix_can_be_given, setup, teardown),
 		cmocka_unit_test_setup_teardown(leaves_other_states_alone, setup, teardown),
 	};
