@@ -5,7 +5,8 @@
 #include "cli/cli.h"
 
 static const char *const authority_verbs[] = { "init", "issue", "rotate", "show", "serve", "agent", NULL };
-static const char *const installed[] = { "viz", NULL };
+static const char *const installed[] = { "node", "ingress", "viz", NULL };
+static const char *const uninstalled[] = { "node", "ingress", NULL };
 static const char *const shells[] = { "bash", "zsh", "fish", NULL };
 
 #define SEE_OPTIONS \
@@ -144,9 +145,21 @@ static const struct command commands[] = {
 		"\n"
 		"Exit code 0 and no output when nothing differs, 1 when something does, 2 when it can't be told.",
 		cli_diff, NULL },
-	{ "install", "viz [--dir DIR] [--discover file|kubernetes] [--admin ADDRESS[,ADDRESS...]] ...",
-		"Writes what Prometheus and Grafana need to show weft: scraping, rules, alerts, dashboards",
-		"Without --dir it prints ConfigMaps for Kubernetes: `weft install viz | kubectl apply -f -`.\n"
+	{ "install", "node | ingress | viz | --helm DIR ...",
+		"Prints what a cluster of Kubernetes needs to run weft; or, for Prometheus and Grafana, to show it",
+		"  weft install node | kubectl apply -f -       a proxy on every node, l5d\n"
+		"  weft install ingress | kubectl apply -f -    an ingress, l5d-ingress, on port 80 of a load balancer\n"
+		"  weft install --helm DIR                      both as a Helm chart; options become its values\n"
+		"\n"
+		"  --namespace NAME     where they live: default. With Helm, the release's\n"
+		"  --image IMAGE        localhost/weft:" WEFT_VERSION ", as `./dev image` makes it\n"
+		"  --services NAME      the namespace of the Services that names lead to: default\n"
+		"  --dtab ENTRIES       more entries for the routers' dtabs; several times\n"
+		"  --mtls SECRET        calls between proxies are secured by mutual TLS; the Secret has svid.pem and bundle.pem\n"
+		"  --service-type TYPE  of the Service l5d: ClusterIP, NodePort or LoadBalancer; ClusterIP\n"
+		"  --trust-callers      the ingress believes its callers' l5d- headers, such as l5d-dtab\n"
+		"\n"
+		"See docs/kubernetes.md. And for Prometheus and Grafana, `weft install viz`: without --dir it prints ConfigMaps.\n"
 		"\n"
 		"  --dir DIR            files instead: prometheus.yml, weft-rules.yml, weft-alerts.yml, weft-targets.yml and\n"
 		"                       Grafana's weft-overview.json, weft-service.json and weft-instance.json. A weft-targets.yml\n"
@@ -159,6 +172,13 @@ static const struct command commands[] = {
 		"\n"
 		"Exit code 0, 1 when a file can't be written, 2 for wrong usage. See docs/viz.md.",
 		cli_install, installed },
+	{ "uninstall", "[node] [ingress] [--namespace NAME]", "Prints what `weft install` made, for kubectl to delete",
+		"  weft uninstall | kubectl delete --ignore-not-found -f -\n"
+		"\n"
+		"Of each object only its kind and name. Without words: all.\n"
+		"\n"
+		"  --namespace NAME     as it was for `weft install`: default",
+		cli_uninstall, uninstalled },
 	{ "completion", "bash | zsh | fish", "Prints what completes weft's commands and options in a shell",
 		"  bash   source <(weft completion bash), in ~/.bashrc\n"
 		"  zsh    source <(weft completion zsh), in ~/.zshrc behind compinit\n"

@@ -36,6 +36,7 @@ int cli_certs(int count, char **arguments);
 int cli_diff(int count, char **arguments);
 int cli_explain(int count, char **arguments);
 int cli_install(int count, char **arguments);
+int cli_uninstall(int count, char **arguments);
 int cli_validate(int count, char **arguments);
 int cli_stat(int count, char **arguments);
 int cli_routes(int count, char **arguments);

@@ -45,7 +45,10 @@ test_suites() {
 		conform_suite build
 		fuzz_suite "$([ "$WEFT_TEST" = all ] && echo 60 || echo 10)"
 	fi
-	if [ "$WEFT_TEST" = all ]; then
+	if [ "$WEFT_TEST" = test ]; then
+		nodes_suite build
+	elif [ "$WEFT_TEST" = all ]; then
+		cluster_suite build
 		for build in build-asan build-tsan; do
 			scenario_suite $build
 		done

@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Writes the files of `weft install viz` as a C file (cli/install/files.h): those of viz/ as they are, and Grafana's dashboards as JSON."""
+"""Writes what `weft install` embeds as a C file (cli/install/files.h): viz/ and kubernetes/ as they are, and Grafana's dashboards as JSON."""
 
 import json
 import pathlib
 import sys
 
-FILES = ["prometheus-file.yml", "prometheus-kubernetes.yml", "weft-targets.yml", "weft-rules.yml", "weft-alerts.yml"]
+VIZ = ["prometheus-file.yml", "prometheus-kubernetes.yml", "weft-targets.yml", "weft-rules.yml", "weft-alerts.yml"]
 
 
 def c_string(text):
@@ -14,17 +14,22 @@ def c_string(text):
     return "\n".join(f'\t\t"{line}"' for line in quoted)
 
 
+def table(name, texts):
+    rows = "".join(f'\t{{ "{file}",\n{c_string(text)} }},\n' for file, text in texts.items())
+    return f"\nconst struct install_file {name}[] = {{\n{rows}\t{{ 0 }},\n}};\n"
+
+
 def main():
-    viz, output = pathlib.Path(sys.argv[1]), pathlib.Path(sys.argv[2])
+    folder, output = pathlib.Path(sys.argv[1]), pathlib.Path(sys.argv[2])
+    viz, kubernetes = folder / "viz", folder / "kubernetes"
     sys.dont_write_bytecode = True
     sys.path.insert(0, str(viz))
     from dashboards import dashboards  # pylint: disable=import-outside-toplevel,import-error
 
-    texts = {name: (viz / name).read_text(encoding="utf-8") for name in FILES}
-    texts |= {name: json.dumps(made, indent=1) + "\n" for name, made in dashboards().items()}
-    rows = "".join(f'\t{{ "{name}",\n{c_string(text)} }},\n' for name, text in texts.items())
-    output.write_text(f'#include "cli/install/files.h"\n\nconst struct install_file install_files[] = {{\n{rows}\t{{ 0 }},\n}};\n',
-                      encoding="utf-8")
+    files = {name: (viz / name).read_text(encoding="utf-8") for name in VIZ}
+    files |= {name: json.dumps(made, indent=1) + "\n" for name, made in dashboards().items()}
+    objects = {path.name: path.read_text(encoding="utf-8") for path in sorted(kubernetes.iterdir())}
+    output.write_text('#include "cli/install/files.h"\n' + table("install_files", files) + table("install_templates", objects), encoding="utf-8")
 
 
 if __name__ == "__main__":

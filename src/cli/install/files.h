@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* cli/install/files.h: what `weft install viz` writes, as the build embeds it (embed.py), with @NAMES@ to be filled in. Constants.
+/* cli/install/files.h: what `weft install` writes, as the build embeds it (embed.py): templates (template.h). Constants.
  *
  *	for (const struct install_file *file = install_files; file->name; file++) ...
  */
@@ -11,6 +11,7 @@ struct install_file {
 	const char *text;
 };
 
-extern const struct install_file install_files[];
+extern const struct install_file install_files[];     /* viz/: for Prometheus and Grafana */
+extern const struct install_file install_templates[]; /* kubernetes/: objects of Kubernetes, and what makes a chart of them */
 
 #endif

@@ -1,0 +1,348 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* weft install node, ingress: objects of Kubernetes, a Helm chart of them, and weft uninstall. */
+#include <string.h>
+
+#include "base/arena.h"
+#include "cli/arguments.h"
+#include "cli/cli.h"
+#include "cli/install/files.h"
+#include "cli/install/install.h"
+#include "cli/install/template.h"
+#include "io/file.h"
+#include "io/terminal.h"
+#include "model/dtab.h"
+
+enum { MOST_COMPONENTS = 2, MOST_NAME = 63, FILE_MODE = 0644, DIRECTORY_MODE = 0755 };
+
+#define NAME_BYTES "abcdefghijklmnopqrstuvwxyz0123456789-"
+
+static const char *const components[] = { "node", "ingress", NULL };
+static const char *const service_types[] = { "ClusterIP", "NodePort", "LoadBalancer", NULL };
+
+struct objects {
+	const char *namespace, *image, *services, *service_type, *mtls, *clear_context;
+	struct argument_values dtabs;
+	struct arena arena;
+	struct dtab dtab;
+};
+
+/* ---- values ---- */
+
+/* Names in templates, options, and what a chart calls them. */
+static const struct setting {
+	const char *name, *in_chart;
+	size_t offset; /* of the text in struct objects */
+} settings[] = {
+	{ "NAMESPACE", ".Release.Namespace", offsetof(struct objects, namespace) },
+	{ "IMAGE", ".Values.image", offsetof(struct objects, image) },
+	{ "SERVICES", ".Values.services", offsetof(struct objects, services) },
+	{ "SERVICE_TYPE", ".Values.serviceType", offsetof(struct objects, service_type) },
+	{ "MTLS", ".Values.mtls", offsetof(struct objects, mtls) },
+	{ "CLEAR_CONTEXT", ".Values.clearContext", offsetof(struct objects, clear_context) },
+	{ "DTAB", ".Values.dtab", 0 },
+};
+
+static const struct setting *setting_of(struct slice name)
+{
+	for (unsigned i = 0; i < sizeof settings / sizeof *settings; i++)
+		if (slice_equal(name, slice_of(settings[i].name)))
+			return &settings[i];
+	return NULL;
+}
+
+static const char *text_of(const struct objects *objects, const struct setting *setting)
+{
+	return *(const char *const *)((const char *)objects + setting->offset);
+}
+
+static bool is_dtab(struct slice name)
+{
+	return slice_equal(name, SLICE("DTAB"));
+}
+
+static void append_entries(const struct objects *objects, const char *before, const char *after, const char *between, struct text *out)
+{
+	for (uint32_t i = 0; i < objects->dtab.count; i++) {
+		text_append(out, slice_of(i ? between : ""));
+		text_append(out, slice_of(before));
+		dentry_show_prefix(out, &objects->dtab.entries[i]);
+		text_append(out, SLICE(" => "));
+		dentry_show_tree(out, &objects->dtab.entries[i]);
+		text_append(out, slice_of(after));
+	}
+}
+
+static void append_option(const void *owner, struct slice name, struct text *out)
+{
+	const struct objects *objects = owner;
+
+	if (is_dtab(name))
+		append_entries(objects, "", ";", "\n", out);
+	else if (slice_equal(name, SLICE("VERSION")))
+		text_append(out, SLICE(WEFT_VERSION));
+	else
+		text_append(out, slice_of(text_of(objects, setting_of(name))));
+}
+
+static bool begin_option(const void *owner, struct slice name, struct text *out)
+{
+	const struct objects *objects = owner;
+
+	(void)out;
+	return is_dtab(name) ? objects->dtab.count > 0 : *text_of(objects, setting_of(name)) != '\0';
+}
+
+static const struct template_names option_names = { .value = append_option, .begin = begin_option };
+
+/* ---- a chart's templates and its values ---- */
+
+static void append_reference(const void *owner, struct slice name, struct text *out)
+{
+	(void)owner;
+	if (is_dtab(name))
+		text_append(out, SLICE("{{- range .Values.dtab }}\n{{ trimSuffix \";\" . }};\n{{- end }}"));
+	else
+		text_format(out, "{{ %s }}", setting_of(name)->in_chart);
+}
+
+static bool begin_reference(const void *owner, struct slice name, struct text *out)
+{
+	(void)owner;
+	text_format(out, "{{- if %s }}\n", setting_of(name)->in_chart);
+	return true;
+}
+
+static void end_reference(const void *owner, struct text *out)
+{
+	(void)owner;
+	text_append(out, SLICE("{{- end }}\n"));
+}
+
+static const struct template_names chart_names = { .value = append_reference, .begin = begin_reference, .end = end_reference };
+
+static void append_default(const void *owner, struct slice name, struct text *out)
+{
+	if (is_dtab(name)) {
+		text_append(out, SLICE("["));
+		append_entries(owner, "'", "'", ", ", out);
+		text_append(out, SLICE("]"));
+	} else {
+		append_option(owner, name, out);
+	}
+}
+
+static const struct template_names default_names = { .value = append_default };
+
+/* ---- what is written ---- */
+
+static const char *template_of(const char *name)
+{
+	for (const struct install_file *file = install_templates; file->name; file++)
+		if (strcmp(file->name, name) == 0)
+			return file->text;
+	return NULL;
+}
+
+static const char *component_template(const char *component)
+{
+	struct text name = { 0 };
+	const char *text;
+
+	text_format(&name, "%s.yaml", component);
+	text = template_of(name.bytes);
+	text_free(&name);
+	return text;
+}
+
+/* Of each object only what `kubectl delete` must know. */
+static void append_identities(struct slice objects, struct text *out)
+{
+	static const char *const wanted[] = { "---", "apiVersion: ", "kind: ", "metadata:", "  name: ", "  namespace: " };
+	bool in_metadata = false;
+	struct slice line;
+
+	while (objects.length > 0 && slice_split(&objects, '\n', &line)) {
+		if (line.length > 0 && line.at[0] != ' ')
+			in_metadata = slice_starts(line, SLICE("metadata:"));
+		for (unsigned i = 0; i < sizeof wanted / sizeof *wanted; i++)
+			if (slice_starts(line, slice_of(wanted[i])) && (line.at[0] != ' ' || in_metadata))
+				text_format(out, "%.*s\n", SLICE_ARGS(line));
+	}
+}
+
+static int print_objects(const struct objects *objects, const char *const *which, bool identities)
+{
+	struct text out = { 0 };
+
+	for (unsigned i = 0; i < MOST_COMPONENTS && which[i]; i++) {
+		struct text filled = { 0 };
+
+		template_fill(component_template(which[i]), "", &option_names, objects, &filled);
+		text_append(&out, SLICE("---\n"));
+		if (identities)
+			append_identities(text_slice(&filled), &out);
+		else
+			text_append(&out, text_slice(&filled));
+		text_free(&filled);
+	}
+	bool good = terminal_print(text_slice(&out));
+
+	text_free(&out);
+	return good ? 0 : 1;
+}
+
+static bool make_directory(const char *path)
+{
+	int e = file_make_directory(path, DIRECTORY_MODE);
+
+	if (!e || e == ERROR_EXISTS)
+		return true;
+	cli_complain("weft install: the directory %s cannot be made: %s", path, error_text(e));
+	return false;
+}
+
+static bool write_file(const char *directory, const char *name, const struct template_names *names, const struct objects *objects)
+{
+	struct text path = { 0 }, bytes = { 0 };
+	bool component = names == &chart_names;
+	int e;
+
+	text_format(&path, "%s/%s%s%s", directory, component ? "templates/" : "", name, component ? ".yaml" : "");
+	if (component && strcmp(name, "ingress") == 0)
+		text_append(&bytes, SLICE("{{- if .Values.ingress }}\n"));
+	template_fill(component ? component_template(name) : template_of(name), "", names, objects, &bytes);
+	if (component && strcmp(name, "ingress") == 0)
+		text_append(&bytes, SLICE("{{- end }}\n"));
+	e = file_write(path.bytes, text_slice(&bytes), FILE_MODE);
+	if (e)
+		cli_complain("weft install: %s cannot be written: %s", path.bytes, error_text(e));
+	else
+		cli_say("%s", path.bytes);
+	text_free(&path);
+	text_free(&bytes);
+	return e == 0;
+}
+
+static int write_chart(const char *directory, const struct objects *objects)
+{
+	struct text templates = { 0 };
+	bool good;
+
+	text_format(&templates, "%s/templates", directory);
+	good = make_directory(directory) && make_directory(templates.bytes) &&
+		write_file(directory, "Chart.yaml", &default_names, objects) &&
+		write_file(directory, "values.yaml", &default_names, objects);
+	for (unsigned i = 0; good && components[i]; i++)
+		good = write_file(directory, components[i], &chart_names, objects);
+	text_free(&templates);
+	return good ? 0 : 1;
+}
+
+/* ---- options ---- */
+
+/* A label of RFC 1123, as namespaces are called; in some names of Kubernetes points may stand, too. */
+static bool is_name(const char *command, const char *option, const char *name, bool points)
+{
+	size_t length = strlen(name);
+
+	if (length > 0 && length <= MOST_NAME && length == strspn(name, points ? NAME_BYTES "." : NAME_BYTES) && !strchr("-.", name[0]) &&
+		!strchr("-.", name[length - 1]))
+		return true;
+	cli_complain("weft %s: %s takes a name of lower-case letters, digits and `-`, not `%s`", command, option, name);
+	return false;
+}
+
+static bool is_image(const char *image)
+{
+	size_t length = strlen(image);
+
+	if (length > 0 && length == strspn(image, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._/:@"))
+		return true;
+	cli_complain("weft install: --image takes a name such as registry.example.org/weft:" WEFT_VERSION ", not `%s`", image);
+	return false;
+}
+
+static bool add_dtabs(struct objects *objects)
+{
+	struct dtab one, both;
+	struct slice why;
+
+	for (unsigned i = 0; i < objects->dtabs.count; i++) {
+		if (dtab_parse(slice_of(objects->dtabs.at[i]), &objects->arena, &one, &why, NULL)) {
+			cli_complain("weft install: --dtab %s: %.*s", objects->dtabs.at[i], SLICE_ARGS(why));
+			return false;
+		}
+		if (dtab_concat(&objects->arena, &objects->dtab, &one, &both))
+			return false;
+		objects->dtab = both;
+	}
+	return true;
+}
+
+static bool are_components(const char *const *which)
+{
+	for (unsigned i = 0; i < MOST_COMPONENTS && which[i]; i++)
+		if (strcmp(which[i], components[0]) != 0 && strcmp(which[i], components[1]) != 0) {
+			static const char *const known[] = { "node", "ingress", "viz", NULL };
+
+			cli_unknown("thing to install", which[i], known);
+			return false;
+		}
+	return true;
+}
+
+int install_objects(int count, char **arguments)
+{
+	struct objects objects = { .namespace = "default",
+		.image = "localhost/weft:" WEFT_VERSION,
+		.services = "default",
+		.service_type = "ClusterIP",
+		.mtls = "",
+		.clear_context = "true" };
+	bool trust_callers = false;
+	const char *helm = NULL, *which[MOST_COMPONENTS];
+	const struct argument table[] = {
+		{ "--namespace", .value = &objects.namespace },
+		{ "--image", .value = &objects.image },
+		{ "--services", .value = &objects.services },
+		{ "--dtab", .values = &objects.dtabs },
+		{ "--mtls", .value = &objects.mtls },
+		{ "--service-type", .value = &objects.service_type, .choices = service_types },
+		{ "--trust-callers", .flag = &trust_callers },
+		{ "--helm", .value = &helm },
+		{ .name = NULL },
+	};
+	int type, code = 2;
+
+	if (!arguments_read("install", count, arguments, table, which, 0, MOST_COMPONENTS))
+		return 2;
+	if (!which[0] == !helm) {
+		cli_complain("weft install: what? `weft install node`, `ingress`, `viz`, or `weft install --helm DIR`");
+		return 2;
+	}
+	if (trust_callers)
+		objects.clear_context = "false";
+	arena_init(&objects.arena, NULL, 0);
+	if (are_components(which) && is_name("install", "--namespace", objects.namespace, false) && is_image(objects.image) &&
+		is_name("install", "--services", objects.services, false) &&
+		(!*objects.mtls || is_name("install", "--mtls", objects.mtls, true)) &&
+		arguments_choice("install", "--service-type", objects.service_type, service_types, &type) && add_dtabs(&objects))
+		code = helm ? write_chart(helm, &objects) : print_objects(&objects, which, false);
+	arena_reset(&objects.arena);
+	return code;
+}
+
+int cli_uninstall(int count, char **arguments)
+{
+	/* Every option that objects may depend on, so that none is left out. */
+	struct objects objects = {
+		.namespace = "default", .image = "-", .services = "-", .service_type = "ClusterIP", .mtls = "", .clear_context = "true"
+	};
+	const char *which[MOST_COMPONENTS];
+	const struct argument table[] = { { "--namespace", .value = &objects.namespace }, { .name = NULL } };
+
+	if (!arguments_read("uninstall", count, arguments, table, which, 0, MOST_COMPONENTS) || !are_components(which) ||
+		!is_name("uninstall", "--namespace", objects.namespace, false))
+		return 2;
+	return print_objects(&objects, which[0] ? which : components, true);
+}

@@ -1,0 +1,106 @@
+# SPDX-License-Identifier: Apache-2.0
+"""weft install and uninstall for Kubernetes, as far as it can be told without one: tests/cluster/nodes installs it."""
+
+import os
+import subprocess
+
+import pytest
+import yaml
+
+WEFT = os.environ["WEFT"]
+PATIENCE = 30
+
+
+def run(*arguments, given=None):
+    done = subprocess.run([WEFT, *map(str, arguments)], input=given, capture_output=True, text=True, timeout=PATIENCE, check=False)
+    return done.returncode, done.stdout, done.stderr
+
+
+def objects(*arguments):
+    code, out, err = run(*arguments)
+    assert (code, err) == (0, "")
+    return [each for each in yaml.safe_load_all(out) if each]
+
+
+def identity(each):
+    return each["apiVersion"], each["kind"], each["metadata"]["name"], each["metadata"].get("namespace")
+
+
+def config(component, *arguments):
+    name = {"node": "l5d-config", "ingress": "l5d-ingress-config"}[component]
+    return next(each["data"]["config.yaml"] for each in objects("install", component, *arguments) if each["metadata"]["name"] == name)
+
+
+@pytest.mark.parametrize("component", ["node", "ingress"])
+@pytest.mark.parametrize("options", [[], ["--dtab", "/host/world => /srv/world-v1 | /srv/world-v2; /x => /y", "--dtab", "/z => /y"],
+                                     ["--services", "shop", "--trust-callers"]])
+def test_the_configuration_is_one(component, options):
+    code, out, err = run("validate", "-", given=config(component, *options))
+    assert (code, out, err) == (0, "-: OK\n", "")
+
+
+def test_options_are_in_the_objects():
+    made = objects("install", "node", "ingress", "--namespace", "mesh", "--image", "registry.example.org/weft@sha256:00", "--service-type", "NodePort",
+                   "--mtls", "keys", "--dtab", "/host/world=>/srv/world-v1;")
+    assert {each["metadata"].get("namespace") for each in made} == {"mesh", None}
+    pods = {each["metadata"]["name"]: each["spec"]["template"]["spec"] for each in made if each["kind"] in ("DaemonSet", "Deployment")}
+    for name in ("l5d", "l5d-ingress"):
+        assert pods[name]["containers"][0]["image"] == "registry.example.org/weft@sha256:00"
+        assert {"name": "identity", "secret": {"secretName": "keys", "defaultMode": 0o440}} in pods[name]["volumes"]
+    assert next(each for each in made if each["kind"] == "Service" and each["metadata"]["name"] == "l5d")["spec"]["type"] == "NodePort"
+    read = yaml.safe_load(config("node", "--mtls", "keys", "--dtab", "/host/world=>/srv/world-v1;"))
+    assert read["identity"] == {"directory": "/var/run/weft/identity"}
+    outgoing, incoming = read["routers"]
+    assert outgoing["client"]["mutualTls"] == incoming["servers"][0]["mutualTls"] == "strict"
+    for router in outgoing, incoming:
+        assert router["dtab"].splitlines()[-1] == "/host/world => /srv/world-v1;"
+
+
+def test_strangers_are_not_believed_unless_one_says_so():
+    def cleared(*options):
+        return yaml.safe_load(config("ingress", *options))["routers"][0]["servers"][0]["clearContext"]
+
+    assert cleared() is True and cleared("--trust-callers") is False
+
+
+def test_uninstall_names_what_install_makes():
+    made = objects("install", "node", "ingress", "--namespace", "mesh")
+    removed = objects("uninstall", "--namespace", "mesh")
+    assert [identity(each) for each in removed] == [identity(each) for each in made]
+    assert all(set(each) == {"apiVersion", "kind", "metadata"} and set(each["metadata"]) <= {"name", "namespace"} for each in removed)
+    assert [identity(each) for each in objects("uninstall", "ingress")] == [identity(each) for each in objects("install", "ingress")]
+
+
+def test_the_chart_has_the_options_as_values(tmp_path):
+    code, out, _ = run("install", "--helm", tmp_path / "chart", "--image", "example.org/weft:2", "--dtab", "/a => /b; /c => /d")
+    assert code == 0
+    written = {line.removeprefix(f"{tmp_path}/chart/") for line in out.splitlines()}
+    assert written == {"Chart.yaml", "values.yaml", "templates/node.yaml", "templates/ingress.yaml"}
+    values = yaml.safe_load((tmp_path / "chart/values.yaml").read_text())
+    assert values["image"] == "example.org/weft:2" and values["dtab"] == ["/a => /b", "/c => /d"] and values["mtls"] == ""
+    assert yaml.safe_load((tmp_path / "chart/Chart.yaml").read_text())["version"] == run("version")[1].split()[1]
+    for name in ("node", "ingress"):
+        assert "@" not in (tmp_path / f"chart/templates/{name}.yaml").read_text()
+
+
+@pytest.mark.parametrize("arguments, told", [
+    (["install"], "`weft install node`"),
+    (["install", "nod"], "did you mean `node`?"),
+    (["install", "node", "--helm", "x"], "weft install: what?"),
+    (["install", "node", "--namespace", "My_Own"], "--namespace takes a name"),
+    (["install", "node", "--image", "a b"], "--image takes a name"),
+    (["install", "node", "--image", ""], "--image takes a name"),
+    (["install", "node", "--dtab", "/a > /b"], "--dtab /a > /b: "),
+    (["install", "node", "--service-type", "Ingress"], "`LoadBalancer`"),
+    (["uninstall", "--namespace", "a b"], "--namespace takes a name"),
+    (["uninstall", "grafana"], "unknown thing to install `grafana`"),
+])
+def test_wrong_usage(arguments, told):
+    code, out, err = run(*arguments)
+    assert (code, out) == (2, "") and told in err
+    assert len(err.splitlines()) == 1
+
+
+def test_a_chart_that_cannot_be_written(tmp_path):
+    code, _, err = run("install", "--helm", tmp_path / "none" / "deep")
+    assert code == 1 and "cannot be made" in err
