@@ -20,6 +20,11 @@ static void put_number(const struct putting *to, const char *key, int64_t number
 	to->put(to->owner, &(struct attribute){ .key = key, .number = number });
 }
 
+static void put_truth(const struct putting *to, const char *key)
+{
+	to->put(to->owner, &(struct attribute){ .key = key, .is_truth = true });
+}
+
 static void put_method(const struct putting *to, struct slice method)
 {
 	bool known = method_identify(method) != METHOD_OTHER;
@@ -119,4 +124,6 @@ void attributes_each(const struct span *span, void (*put)(void *owner, const str
 	put_text(&to, "weft.router", slice_of(span->router));
 	put_text(&to, "weft.service", slice_of(span->service));
 	put_text(&to, "weft.client", slice_of(span->client));
+	if (span->inferred)
+		put_truth(&to, "weft.inferred");
 }

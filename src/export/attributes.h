@@ -12,8 +12,9 @@
 
 struct attribute {
 	const char *key;
-	struct slice text; /* at NULL: `number` */
+	struct slice text; /* at NULL: `number`, or true */
 	int64_t number;
+	bool is_truth; /* it is `true`, neither text nor number */
 };
 
 /* An attribute lives during the call. */

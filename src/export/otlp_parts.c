@@ -13,6 +13,7 @@ enum {
 	KEY_VALUE_KEY = 1,
 	KEY_VALUE_VALUE = 2,
 	ANY_VALUE_STRING = 1,
+	ANY_VALUE_BOOL = 2,
 	ANY_VALUE_INT = 3,
 };
 
@@ -59,6 +60,8 @@ static void write_value(struct text *out, const struct attribute *attribute)
 
 	if (attribute->text.at)
 		otlp_string(out, ANY_VALUE_STRING, attribute->text);
+	else if (attribute->is_truth)
+		protobuf_varint(out, ANY_VALUE_BOOL, 1);
 	else
 		protobuf_varint(out, ANY_VALUE_INT, (uint64_t)attribute->number);
 	protobuf_end(out, value);

@@ -46,6 +46,10 @@ static void write_tag(void *owner, const struct attribute *attribute)
 		json_write_member_text(json, attribute->key, attribute->text);
 		return;
 	}
+	if (attribute->is_truth) {
+		json_write_member_text(json, attribute->key, SLICE("true"));
+		return;
+	}
 	json_write_member_text(
 		json, attribute->key, slice_make(number, (size_t)snprintf(number, sizeof number, "%" PRId64, attribute->number)));
 }

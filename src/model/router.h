@@ -189,6 +189,10 @@ struct router {
 	bool originator;
 	struct access_log_policy access_log;
 	enum propagator propagator;
+	/* Calls that come without a trace belong to requests of the routers of these labels, where it can be known (proxy/joining.h). */
+	const struct slice *joins;
+	unsigned joins_count;
+	bool joined; /* some router's `joins` names this one */
 };
 
 #endif

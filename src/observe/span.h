@@ -60,7 +60,8 @@ struct span {
 	char rpc_method[SPAN_NAME]; /* "pkg.Greeter/Hello" */
 	char service[SPAN_NAME];    /* "/svc/hello" */
 	char client[SPAN_NAME];     /* a bound id */
-	char rest[4];
+	uint8_t inferred;           /* server: the parent was not told, it is the one request that the caller works on */
+	char rest[3];
 };
 
 _Static_assert(sizeof(struct span) % 8 == 0, "rings hold whole words");

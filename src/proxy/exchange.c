@@ -10,6 +10,7 @@
 #include "proxy/listener.h"
 #include "proxy/methods.h"
 #include "proxy/notes.h"
+#include "proxy/propagation.h"
 #include "proxy/rpc.h"
 #include "proxy/spans.h"
 
@@ -143,6 +144,12 @@ static bool judges_endpoint(enum outcome outcome)
 	return outcome != OUTCOME_CANCELED && outcome != OUTCOME_OVERLOAD && outcome != OUTCOME_REFUSED;
 }
 
+/* Whether the endpoint does nothing for it any more: its answer was whole, or it never had the request. */
+static bool is_settled(enum reset why, enum outcome outcome)
+{
+	return (outcome == OUTCOME_RESPONSE && why == RESET_NONE) || outcome == OUTCOME_CONNECT || outcome == OUTCOME_REFUSED;
+}
+
 /* Streams are counted as such, as Linkerd does for HTTP/2. */
 static void count_stream(struct exchange *exchange, struct stream_stats *stats, int64_t ns)
 {
@@ -184,6 +191,8 @@ void exchange_end_attempt(struct exchange *exchange, enum reset why, enum outcom
 	count_attempt(exchange, outcome);
 	if (exchange->traced)
 		spans_attempt(exchange, outcome, now);
+	if (exchange->awaited)
+		propagation_end(exchange, is_settled(why, outcome));
 	if (exchange->held)
 		replay_drop(&exchange->response);
 	exchange->held = false;

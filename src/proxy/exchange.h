@@ -111,6 +111,8 @@ struct exchange {
 	struct fields trailers; /* the request's, kept until they can be sent */
 	uint64_t request_bytes, response_bytes;
 	struct address last_address; /* of the last attempt's endpoint */
+	bool inferred;               /* its trace is that of the one request that its caller works on (joining.h) */
+	bool awaited;                /* the attempt is in the table of those that endpoints work on */
 	struct arena arena;          /* begins with `memory` */
 	char memory[EXCHANGE_MEMORY];
 };

@@ -2,6 +2,7 @@
 #include "proxy/propagation.h"
 
 #include "proxy/b3.h"
+#include "proxy/joining.h"
 #include "proxy/w3c.h"
 
 /* ---- reading ---- */
@@ -56,6 +57,33 @@ static bool read_any(struct exchange *exchange, uint64_t *decided)
 	return read;
 }
 
+/* Of a request without a trace: whether it is known what its caller works on. */
+static __attribute__((noinline)) bool infer(struct exchange *exchange)
+{
+	struct worker *worker = exchange->worker;
+	struct router_stats *stats = exchange->listener->router->stats;
+	struct trace parent;
+
+	switch (joining_find(worker->joining, &exchange->down->session->remote, loop_now(worker->loop), &parent)) {
+	case JOINING_NONE:
+		return false;
+	case JOINING_AMBIGUOUS:
+		counter_add(&stats->ambiguous, 1);
+		return false;
+	case JOINING_ONE:
+		break;
+	}
+	counter_add(&stats->inferred, 1);
+	exchange->trace = parent;
+	exchange->inferred = true;
+	return true;
+}
+
+static inline bool is_inferred(struct exchange *exchange)
+{
+	return __builtin_expect(exchange->listener->router->router->joins_count > 0, 0) && infer(exchange);
+}
+
 /* Apart from the usual kind, so that this costs that nothing. */
 static __attribute__((noinline)) void read_other(struct exchange *exchange, enum propagator propagator)
 {
@@ -69,7 +97,7 @@ static __attribute__((noinline)) void read_other(struct exchange *exchange, enum
 		read = read_any(exchange, &decided);
 	else
 		read = read_b3(exchange, &decided);
-	if (read)
+	if (read || is_inferred(exchange))
 		trace_child(&exchange->trace, random);
 	else if (propagator == PROPAGATOR_W3C || propagator == PROPAGATOR_ANY)
 		trace_begin_wide(&exchange->trace, random);
@@ -84,7 +112,7 @@ void propagation_read(struct exchange *exchange)
 
 	if (__builtin_expect(propagator != PROPAGATOR_L5D, 0))
 		read_other(exchange, propagator);
-	else if (read_l5d(exchange))
+	else if (read_l5d(exchange) || is_inferred(exchange))
 		trace_child(&exchange->trace, loop_random(exchange->worker->loop)); /* this proxy's server span */
 	else
 		trace_begin(&exchange->trace, loop_random(exchange->worker->loop));
@@ -160,13 +188,35 @@ static __attribute__((noinline)) int write_other(struct exchange *exchange, enum
 	return e;
 }
 
+/* ---- what endpoints work on ---- */
+
+static void await(struct exchange *exchange, const struct trace *span)
+{
+	joining_begin(exchange->worker->joining, &exchange->last_address, span);
+	exchange->awaited = true;
+}
+
+void propagation_end(struct exchange *exchange, bool settled)
+{
+	struct worker *worker = exchange->worker;
+	struct trace span = exchange->trace;
+
+	trace_attempt(&span, exchange->attempts);
+	joining_end(worker->joining, &exchange->last_address, &span,
+		settled ? JOINING_SETTLED : clock_after(loop_now(worker->loop), JOINING_DOUBT));
+	exchange->awaited = false;
+}
+
 int propagation_write(struct exchange *exchange)
 {
-	enum propagator propagator = exchange->listener->router->router->propagator;
+	const struct router *router = exchange->listener->router->router;
+	enum propagator propagator = router->propagator;
 	struct trace span = exchange->trace;
 	bool l5d = true;
 
 	trace_attempt(&span, exchange->attempts);
+	if (__builtin_expect(router->joined, 0))
+		await(exchange, &span);
 	if (__builtin_expect(propagator != PROPAGATOR_L5D, 0)) {
 		int e = write_other(exchange, propagator, &span, &l5d);
 

@@ -21,6 +21,8 @@ static inline void propagation_sample(struct exchange *exchange)
 	if (exchange->worker->spans)
 		propagation_draw(exchange);
 }
+/* The endpoint has nothing more to do for the attempt, or it was given up. */
+void propagation_end(struct exchange *exchange, bool settled);
 /* ERROR_LIMIT: the head has no room for more fields; ERROR_NO_MEMORY. */
 MUST_CHECK int propagation_write(struct exchange *exchange);
 

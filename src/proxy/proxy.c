@@ -9,6 +9,7 @@
 #include "observe/record.h"
 #include "observe/span.h"
 #include "proxy/binder.h"
+#include "proxy/joining.h"
 #include "proxy/live.h"
 #include "proxy/router.h"
 #include "proxy/stats.h"
@@ -33,6 +34,7 @@ struct proxy {
 	struct k8s_clusters *clusters; /* outlive configurations */
 	struct worker *workers;
 	struct ring **recents, **spans; /* per worker; NULL until a configuration wants them */
+	struct joining *joining;        /* NULL until a configuration wants it */
 	struct list *outboxes;          /* per worker: struct letter, when its inbox was full */
 	struct timer outbox_timer, house_timer, drain_timer;
 	struct snapshot *snapshot; /* counted; NULL before the first */
@@ -297,6 +299,15 @@ static struct ring *spans_for(struct proxy *proxy, unsigned worker, const struct
 	return proxy->spans[worker];
 }
 
+/* Once made it is kept: attempts that are in it end there, whatever the configuration is by then. */
+static struct joining *joining_for(struct proxy *proxy, const struct snapshot *snapshot)
+{
+	for (unsigned i = 0; i < snapshot->router_count && !proxy->joining; i++)
+		if (snapshot->routers[i].joins_count)
+			proxy->joining = joining_new(proxy->workers[0].hash_key);
+	return proxy->joining;
+}
+
 static bool writes_log(const struct proxy *proxy, const struct router *router)
 {
 	return proxy->options.access_logs && router->access_log.path.length > 0;
@@ -315,6 +326,7 @@ static struct worker_config *config_make(
 	config->recent_rate = snapshot->telemetry.recent_sample_rate;
 	config->spans = spans_for(proxy, worker->index, &snapshot->telemetry);
 	config->span_rate = telemetry_span_rate(&snapshot->telemetry);
+	config->joining = joining_for(proxy, snapshot);
 	for (unsigned i = 0; i < snapshot->router_count; i++) {
 		const struct router *router = &snapshot->routers[i];
 
@@ -621,6 +633,7 @@ void proxy_free(struct proxy *proxy)
 	memory_free(proxy->outboxes);
 	memory_free(proxy->recents);
 	memory_free(proxy->spans);
+	joining_free(proxy->joining);
 	memory_free(proxy);
 }
 

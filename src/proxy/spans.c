@@ -125,6 +125,7 @@ void spans_request(struct exchange *exchange, int64_t now)
 	/* A trace that begins here has its own id for a parent. */
 	if (exchange->trace.parent != exchange->trace.span)
 		span.parent = exchange->trace.parent;
+	span.inferred = exchange->inferred;
 	span.peer = exchange->down->session->remote;
 	span.status = exchange->status;
 	span.error = (uint8_t)(error ? error : error_of_status(&span));

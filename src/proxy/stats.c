@@ -168,6 +168,8 @@ static const struct metric router_metrics[] = {
 	ROUTER(unidentified, METRIC_COUNTER, "unidentified"),
 	ROUTER(access_lines, METRIC_SEEN, "access_log/lines"),
 	ROUTER(access_dropped, METRIC_SEEN, "access_log/dropped"),
+	ROUTER(inferred, METRIC_SEEN, "trace/inferred"),
+	ROUTER(ambiguous, METRIC_SEEN, "trace/ambiguous"),
 };
 
 /* It would take #label for a directive: clang-format is off here. */

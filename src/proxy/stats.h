@@ -112,6 +112,7 @@ struct router_stats {
 	struct cache_stats paths, trees; /* trees: of requests with a dtab of their own */
 	struct counter binding_timeouts, unbound, unidentified;
 	struct counter access_lines, access_dropped; /* of the access log; dropped: its ring was full */
+	struct counter inferred, ambiguous;          /* calls without a trace that were joined to a request, or could not be (joining.h) */
 };
 
 /* Scopes for names that are bound to nothing: anybody can make up such. */

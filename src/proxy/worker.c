@@ -131,6 +131,7 @@ void worker_configure(struct worker *worker, struct worker_config *config)
 	worker->recent_rate = config->recent_rate;
 	worker->spans = config->spans;
 	worker->span_rate = config->span_rate;
+	worker->joining = config->joining;
 	for (unsigned i = 0; i < config->entry_count; i++) {
 		struct worker_router *router = worker->routers[config->entries[i].router];
 		struct worker_listener *listener = listener_find(worker, config->entries[i].port);

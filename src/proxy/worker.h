@@ -91,6 +91,7 @@ struct worker_config {
 	double recent_rate;
 	struct ring *spans; /* not owned; NULL: nobody wants spans */
 	double span_rate;
+	struct joining *joining; /* not owned; NULL: no configuration has wanted it yet */
 	unsigned entry_count;
 	struct {
 		struct port *port;
@@ -136,6 +137,7 @@ struct worker {
 	double recent_rate;
 	struct ring *spans;         /* struct span, not owned; or NULL */
 	double span_rate;           /* of the requests for which their callers haven't decided it */
+	struct joining *joining;    /* once there is one, kept to the end; not owned */
 	struct tap *taps[TAP_MOST]; /* live requests that are asked for; not owned */
 	unsigned tap_count;
 	struct timer look; /* while draining: tells `left` */

@@ -111,12 +111,14 @@ def request_bytes(method="GET", target="/", host=None, headers=(), body=None, ve
 
 
 class Client:
-    def __init__(self, address, receive_buffer=None, patience=PATIENCE):
+    def __init__(self, address, receive_buffer=None, patience=PATIENCE, source=None):
         self.socket = socket.socket(socket.AF_INET6 if ":" in address[0] else socket.AF_INET, socket.SOCK_STREAM)
         if receive_buffer:
             self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
         self.socket.settimeout(patience)
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        if source:
+            self.socket.bind((source, 0))
         self.socket.connect(address)
         self.left = b""
 

@@ -9,6 +9,7 @@ import socket
 import struct
 import subprocess
 import sys
+import threading
 
 import pytest
 
@@ -135,6 +136,132 @@ def test_a_real_zipkin_server_has_all_hops(exercise, tmp_path):
         assert set(zipkin.ask("/api/v2/remoteServices?serviceName=incoming")) == {"/svc/hello", "/svc/world"}
     finally:
         zipkin.close()
+
+
+# ---- services that don't pass on what they are told ----
+
+class Sidecar:
+    """A proxy that brings requests to a service and takes its calls: `work` calls whoever waits in `calls` until it is told to answer."""
+
+    def __init__(self, mesh, collector, joins=True):
+        propagator = {"kind": "io.weft.w3c", **({"joins": "incoming"} if joins else {})}
+        self.weft = mesh.weft(mesh.config(
+            mesh.router("outgoing", tracePropagator=propagator), mesh.router("incoming"), telemetry=[otlp(collector)]), threads=2)
+        self.mesh, self.collector = mesh, collector
+        self.answer, self.working = threading.Event(), threading.Semaphore(0)
+        self.world = mesh.origin()
+        mesh.service("world", self.world)
+        mesh.service("hello", mesh.origin(self._work))
+
+    def _work(self, call):
+        self.working.release()
+        self.answer.wait(PATIENCE)
+        call.answer()
+
+    def ask(self, count=1):
+        """So many requests of which hello then works; their clients."""
+        clients = [self.mesh.client(self.weft.address("incoming")) for _ in range(count)]
+        for client in clients:
+            client.send_request("GET", host="hello")
+        for _ in clients:
+            assert self.working.acquire(timeout=PATIENCE)
+        return clients
+
+    def call(self, headers=None, source="127.0.0.1"):
+        """A call to world, as hello would make it: from its address. Its span."""
+        client = self.mesh.client(self.weft.address("outgoing"), source=source)
+        before = {span.id for span in self.collector.spans}
+        assert client.get("world", headers=headers or {}).status == 200
+        client.close()
+        return self.span_of("/svc/world", before)
+
+    def span_of(self, service, before=()):
+        def find():
+            return [span for span in self.collector.spans
+                    if span.attributes["weft.service"] == service and span.kind == "SERVER" and span.id not in before]
+        return wait_until(find, "the span")[0]
+
+    def attempt(self):
+        return wait_until(lambda: [span for span in self.collector.spans
+                                   if span.attributes["weft.service"] == "/svc/hello" and span.kind == "CLIENT"], "its span")[-1]
+
+    def finish(self, clients):
+        self.answer.set()
+        for client in clients:
+            assert client.response().status == 200
+            client.close()
+
+    def counted(self):
+        return tuple(self.weft.metric(f"rt/outgoing/trace/{name}") for name in ("inferred", "ambiguous"))
+
+
+def test_a_service_that_drops_headers_is_joined(mesh, collector):
+    """helloworld.py knows Linkerd's headers alone: traceparent ends there."""
+    weft = mesh.weft(mesh.config(
+        mesh.router("outgoing", tracePropagator={"kind": "io.weft.w3c", "joins": ["incoming"]}),
+        mesh.router("incoming", tracePropagator={"kind": "io.weft.w3c"}), telemetry=[otlp(collector)]), threads=2)
+    instances = [Instance("-text=world")]
+    try:
+        instances.append(Instance("-text=Hello", "-target=world", proxy=weft.address("outgoing")))
+        mesh.service("world", instances[0].address)
+        mesh.service("hello", instances[1].address)
+        greet(mesh.client(weft.address("incoming")))
+        spans = arrived(collector, 4)
+        chain = [next(span for span in spans if not span.parent)]
+        while len(chain) < 4:
+            chain.append(next(span for span in spans if span.parent == chain[-1].id))
+        assert [(span.service, span.kind) for span in chain] == HOPS[2:] + HOPS[:2]
+        assert len({span.trace for span in spans}) == 1
+        assert [span.attributes.get("weft.inferred") for span in chain] == [None, None, True, None]
+        assert weft.metric("rt/outgoing/trace/inferred") == 1
+    finally:
+        for instance in instances:
+            instance.end()
+
+
+def test_by_default_nothing_is_inferred(mesh, collector):
+    sidecar = Sidecar(mesh, collector, joins=False)
+    clients = sidecar.ask()
+    span = sidecar.call()
+    sidecar.finish(clients)
+    assert span.parent == "" and span.trace != sidecar.attempt().trace and "weft.inferred" not in span.attributes
+    assert sidecar.counted() == (0, 0)
+
+
+def test_the_one_request_is_the_parent(mesh, collector):
+    sidecar = Sidecar(mesh, collector)
+    clients = sidecar.ask()
+    span = sidecar.call()
+    assert sent_on(sidecar.world.last)["w3c"][0] == span.trace
+    told = sidecar.call(headers=CAME["w3c"])
+    other = sidecar.call(source="127.0.0.2")
+    sidecar.finish(clients)
+    attempt = sidecar.attempt()
+    assert (span.trace, span.parent, span.attributes["weft.inferred"]) == (attempt.trace, attempt.id, True)
+    assert (told.trace, told.parent) == (TRACE, SPAN) and "weft.inferred" not in told.attributes, "what is told is believed"
+    assert other.parent == "" and "weft.inferred" not in other.attributes, "somebody else, at another address"
+    after = sidecar.call()
+    assert after.parent == "" and after.trace != span.trace, "nothing is worked on any more"
+    assert sidecar.counted() == (1, 0)
+
+
+def test_of_two_requests_none_is_guessed(mesh, collector):
+    sidecar = Sidecar(mesh, collector)
+    clients = sidecar.ask(2)
+    span = sidecar.call()
+    sidecar.finish(clients)
+    assert span.parent == "" and "weft.inferred" not in span.attributes
+    assert sidecar.counted() == (0, 1)
+
+
+def test_a_request_that_was_given_up_may_still_be_worked_on(mesh, collector):
+    sidecar = Sidecar(mesh, collector)
+    sidecar.ask()[0].reset()
+    wait_until(lambda: sidecar.weft.metric("rt/incoming/service/svc/hello/pending") == 0, "the end of it")
+    clients = sidecar.ask()
+    span = sidecar.call()
+    sidecar.finish(clients)
+    assert span.parent == "" and sidecar.counted() == (0, 1)
 
 
 # ---- context ----

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What only the whole file shows: labels and addresses that are there twice. */
+/* What only the whole file shows: labels and addresses that are there twice, labels that are meant and not there. */
 #include "dialect/linkerd/linkerd_parts.h"
 
 /* An address that is listened on, and where the file says so. */
@@ -101,8 +101,44 @@ static void check_addresses(struct linkerd_load *load, const struct document_nod
 	}
 }
 
+/* ---- tracePropagator.joins ---- */
+
+static struct router *find_router(const struct snapshot *snapshot, struct slice label)
+{
+	for (unsigned i = 0; i < snapshot->router_count; i++)
+		if (slice_equal(snapshot->routers[i].label, label))
+			return &snapshot->routers[i];
+	return NULL;
+}
+
+static void check_join(struct linkerd_load *load, const struct router *router, struct slice label, const struct document_node *node)
+{
+	struct router *joined = find_router(load->snapshot, label);
+	char found[DOCUMENT_FOUND];
+
+	if (!joined)
+		linkerd_problem(load, node, "%s is the label of no router in this file", document_found(node, found));
+	else if (joined == router)
+		linkerd_problem(load, node, "%s is this router itself: it is to be one that brings requests to the services here",
+			document_found(node, found));
+	else
+		joined->joined = true;
+}
+
+static void check_joins(struct linkerd_load *load, const struct document_node *routers)
+{
+	for (unsigned i = 0; i < load->snapshot->router_count; i++) {
+		const struct router *router = &load->snapshot->routers[i];
+		const struct document_node *node = document_get(document_get(item(routers, i), "tracePropagator"), "joins");
+
+		for (unsigned k = 0; k < router->joins_count; k++)
+			check_join(load, router, router->joins[k], node->kind == DOCUMENT_SEQUENCE ? item(node, k) : node);
+	}
+}
+
 void linkerd_check(struct linkerd_load *load, const struct document_node *root)
 {
 	check_labels(load, document_get(root, "routers"));
 	check_addresses(load, root);
+	check_joins(load, document_get(root, "routers"));
 }

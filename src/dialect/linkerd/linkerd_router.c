@@ -251,7 +251,37 @@ static const struct linkerd_block cache_block = { .name = "bindingCache", .keys 
 
 /* ---- tracePropagator ---- */
 
-static const struct linkerd_key propagator_keys[] = { LINKERD_KEY_KIND, { 0 } };
+/* Which labels there are is known once all routers are read (linkerd_check.c). */
+static void read_label(struct linkerd_load *load, const struct document_node *node, void *out)
+{
+	struct slice text;
+
+	if (document_read_text(node, &text, load->problems))
+		*(struct slice *)out = linkerd_copy(load, text);
+}
+
+static void read_joins(struct linkerd_load *load, const struct document_node *node, void *out)
+{
+	struct router *router = out;
+	struct slice *one;
+
+	if (node->kind == DOCUMENT_SEQUENCE) {
+		router->joins = linkerd_read_list(load, node, sizeof *router->joins, read_label, &router->joins_count);
+		return;
+	}
+	one = linkerd_memory(load, sizeof *one);
+	read_label(load, node, one);
+	router->joins = one;
+	router->joins_count = 1;
+}
+
+static const struct linkerd_key propagator_keys[] = {
+	LINKERD_KEY_KIND,
+	{ "joins", LINKERD_READ, 0, .read = read_joins,
+		.says = "routers, by their labels: a call without a trace is part of the one request of theirs that its caller works on "
+			"(weft's own key); none" },
+	{ 0 },
+};
 static const struct linkerd_block propagator_block = { .name = "any", .keys = propagator_keys };
 
 static const struct linkerd_kind propagator_kinds[] = {
@@ -268,11 +298,12 @@ static const struct linkerd_choice propagator_choice = { .name = "tracePropagato
 static void read_propagator(struct linkerd_load *load, const struct document_node *node, void *out)
 {
 	const struct linkerd_kind *kind = linkerd_read_kind(load, node, &propagator_choice);
+	struct router *router = out;
 
 	if (!kind)
 		return;
-	*(enum propagator *)out = (enum propagator)kind->value;
-	linkerd_read_block(load, node, kind->block, NULL);
+	router->propagator = (enum propagator)kind->value;
+	linkerd_read_block(load, node, kind->block, router);
 }
 
 /* ---- the router ---- */
@@ -303,7 +334,7 @@ static const struct linkerd_key router_keys[] = {
 	{ "maxInitialLineKB", LINKERD_KB, AT(max_line_bytes), 1, MOST_LINE_KB, .says = "request and status line; 4, at most 15" },
 	{ "maxErrResponseKB", LINKERD_KB, LINKERD_NOWHERE, 1, MOST_ERROR_KB,
 		.says = "no effect: errors made here are at most 16 KB, and endpoints' are passed on as they come; 5120" },
-	{ "tracePropagator", LINKERD_READ, AT(propagator), .read = read_propagator, .choice = &propagator_choice,
+	{ "tracePropagator", LINKERD_READ, 0, .read = read_propagator, .choice = &propagator_choice,
 		.says = "which headers carry the trace" },
 	{ "originator", LINKERD_BOOL, AT(originator), .says = "adds the gauge rt/LABEL/originator; false" },
 	{ "experimental", LINKERD_BOOL, LINKERD_NOWHERE, .says = "no effect: nothing here is experimental; false" },

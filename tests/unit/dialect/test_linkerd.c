@@ -463,6 +463,14 @@ static void access_logs_are_read(void **state)
 	snapshot_unref(s);
 	s = load_with("  tracePropagator: {kind: io.l5d.zipkin}\n");
 	assert_int_equal(s->routers[0].propagator, PROPAGATOR_B3);
+	assert_false(s->routers[0].joined);
+	snapshot_unref(s);
+	s = load_with(
+		"  tracePropagator: {kind: io.weft.w3c, joins: incoming}\n- protocol: http\n  label: incoming\n  servers: [{port: 0}]\n");
+	assert_int_equal(s->routers[0].joins_count, 1);
+	assert_false(s->routers[0].joined);
+	assert_true(s->routers[1].joined);
+	assert_int_equal(s->routers[1].joins_count, 0);
 	snapshot_unref(s);
 }
 

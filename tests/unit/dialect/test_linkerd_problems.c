@@ -225,6 +225,19 @@ static void kinds_are_known_not_yet_or_unknown(void **state)
 	EXPECT_ALL(table);
 }
 
+static void joined_routers_are_others(void **state)
+{
+	(void)state;
+	static const struct bad table[] = {
+		{ HTTP "  tracePropagator: {kind: io.l5d.default, joins: incoming}\n",
+			"f:4:50: routers[0].tracePropagator.joins: `incoming` is the label of no router in this file\n" },
+		{ HTTP "  tracePropagator: {kind: io.l5d.default, joins: [http]}\n",
+			"f:4:51: routers[0].tracePropagator.joins[0]: `http` is this router itself: it is to be one that brings requests "
+			"to the services here\n" },
+	};
+	EXPECT_ALL(table);
+}
+
 static void values_are_checked(void **state)
 {
 	(void)state;
@@ -405,6 +418,7 @@ int main(void)
 		cmocka_unit_test(unknown_keys_are_refused_with_a_suggestion),
 		cmocka_unit_test(documented_keys_are_refused_by_name),
 		cmocka_unit_test(kinds_are_known_not_yet_or_unknown),
+		cmocka_unit_test(joined_routers_are_others),
 		cmocka_unit_test(values_are_checked),
 		cmocka_unit_test(names_are_checked_where_they_are_written),
 		cmocka_unit_test(labels_and_addresses_must_differ),

@@ -42,6 +42,8 @@ static void append(void *owner, const struct attribute *attribute)
 
 	if (attribute->text.at)
 		text_format(out, "%s=%.*s\n", attribute->key, SLICE_ARGS(attribute->text));
+	else if (attribute->is_truth)
+		text_format(out, "%s!\n", attribute->key);
 	else
 		text_format(out, "%s:%lld\n", attribute->key, (long long)attribute->number);
 }
@@ -64,6 +66,12 @@ static void test_attributes_of_http(void **state)
 		"http.request.method=GET\nurl.path=/a\nhttp.response.status_code:200\nnetwork.protocol.version=1.1\n"
 		"server.address=web\nserver.port:8080\nclient.address=10.0.0.1\nnetwork.peer.address=10.0.0.1\n"
 		"network.peer.port:80\nweft.router=out\nweft.service=/svc/web\nweft.client=/#/io.l5d.fs/web\n");
+	span = span_of(SPAN_SERVER);
+	span.method[0] = span.authority[0] = span.path[0] = span.service[0] = span.client[0] = 0;
+	span.status = 0;
+	span.peer.family = ADDRESS_NONE;
+	span.inferred = 1;
+	assert_attributes(&span, "http.request.method=_OTHER\nweft.router=out\nweft.inferred!\n");
 	span = span_of(SPAN_CLIENT);
 	span.resends = 2;
 	span.status = 0;
@@ -116,8 +124,11 @@ static void test_zipkin(void **state)
 	assert_non_null(strstr(out.bytes, "\"url.path\":\"/\xef\xbf\xbd\""));
 	assert_non_null(strstr(out.bytes, "\"error.type\":\"503\""));
 	assert_non_null(strstr(out.bytes, "\"error\":\"503\""));
+	assert_null(strstr(out.bytes, "inferred"));
 	text_free(&out);
+	spans[0].inferred = 1;
 	zipkin_spans(spans, 1, SLICE("edge"), &out);
+	assert_non_null(strstr(out.bytes, "\"weft.inferred\":\"true\""));
 	assert_non_null(strstr(out.bytes, "\"serviceName\":\"edge\""));
 	text_free(&out);
 }
