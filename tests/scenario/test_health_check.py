@@ -15,7 +15,8 @@ from mesh import wait_until
 
 SERVING, NOT_SERVING = health_pb2.HealthCheckResponse.SERVING, health_pb2.HealthCheckResponse.NOT_SERVING
 CLIENT = "rt/out/client/#/io.l5d.fs/"
-FAST = {"intervalMs": 400, "timeoutMs": 400, "unhealthyThreshold": 2, "healthyThreshold": 2}
+# Five in a row: on a busy machine an endpoint that is well can miss the time limit once or twice.
+FAST = {"intervalMs": 400, "timeoutMs": 400, "unhealthyThreshold": 5, "healthyThreshold": 2}
 
 
 class HealthyGrpc:
