@@ -12,6 +12,7 @@
 
 #include "base/slice.h"
 #include "io/address.h"
+#include "model/access_format.h"
 #include "model/policy.h"
 
 struct dtab;
@@ -153,11 +154,13 @@ enum roll {
 enum access_form {
 	ACCESS_LINKERD, /* a line as Linkerd 1.x writes it */
 	ACCESS_JSON,    /* an object a line, with OpenTelemetry's names */
+	ACCESS_FORMAT,  /* as `format` says */
 };
 
 struct access_log_policy {
 	struct slice path; /* ends in NUL; empty: there is no log */
 	enum access_form form;
+	struct access_format format;
 	enum roll roll;
 	unsigned weekday; /* 0: Sunday */
 	uint64_t roll_bytes;

@@ -5,6 +5,7 @@
 
 #include "proxy/access_json.h"
 #include "proxy/access_line.h"
+#include "proxy/access_text.h"
 
 enum { MOST_VALUE = 1024 }; /* bytes of one value */
 
@@ -85,13 +86,21 @@ static void add_linkerd(struct access_line *line, const struct exchange *exchang
 void access_write(struct exchange *exchange, struct head *response)
 {
 	struct worker_router *router = exchange->listener->router;
+	const struct access_log_policy *log = &router->router->access_log;
 	struct access_line line;
 
 	access_line_begin(&line);
-	if (router->router->access_log.form == ACCESS_JSON)
-		access_json(&line, exchange, response);
-	else
+	switch (log->form) {
+	case ACCESS_LINKERD:
 		add_linkerd(&line, exchange, response);
+		break;
+	case ACCESS_JSON:
+		access_json(&line, exchange, response);
+		break;
+	case ACCESS_FORMAT:
+		access_text(&line, &log->format, exchange, response);
+		break;
+	}
 	if (lines_put(router->access_lines, access_line_slice(&line)))
 		counter_add(&router->stats->access_lines, 1);
 	else

@@ -4,7 +4,7 @@
  *
  *	HOST REMOTE - - [26/11/2026:18:22:19 UTC] "GET /path HTTP/1.1" 200 5 "REFERER" "USER-AGENT"
  *
- * or, as the router's policy says, as JSON (access_json.h).
+ * or, as the router's policy says, as JSON (access_json.h) or by a format string (access_text.h).
  */
 #ifndef PROXY_ACCESS_H
 #define PROXY_ACCESS_H

@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "proxy/access_json.h"
 
-#include <stdio.h>
-
 #include "io/stream.h"
 
 /* Bytes of values; with the names they are less than LINES_MOST_LINE. */
@@ -29,26 +27,11 @@ static void add_address(struct access_line *line, struct slice before, const str
 	*line->at++ = '"';
 }
 
-/* Of the wall time, in milliseconds; all but these is made once a second. */
 static void add_time(struct access_line *line, struct worker *worker)
 {
-	int64_t ms = loop_wall(worker->loop) / CLOCK_MS, second = ms / 1000;
-	unsigned rest = (unsigned)(ms % 1000);
-
-	if (second != worker->access_json_second) {
-		struct clock_date date;
-
-		clock_split(second * CLOCK_SECOND, &date);
-		snprintf(worker->access_json_date, sizeof worker->access_json_date, "%04u-%02u-%02uT%02u:%02u:%02u.",
-			(unsigned)date.year % 10000, date.month, date.day, date.hour, date.minute, date.second);
-		worker->access_json_second = second;
-	}
 	access_line_add(line, SLICE("{\"timestamp\":\""));
-	access_line_add(line, slice_make(worker->access_json_date, sizeof worker->access_json_date - 1));
-	*line->at++ = (char)('0' + rest / 100);
-	*line->at++ = (char)('0' + rest / 10 % 10);
-	*line->at++ = (char)('0' + rest % 10);
-	access_line_add(line, SLICE("Z\""));
+	access_line_time(line, worker, loop_wall(worker->loop));
+	*line->at++ = '"';
 }
 
 static void add_hex(struct access_line *line, uint64_t id)

@@ -1,23 +1,26 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "proxy/access_line.h"
 
+#include <stdio.h>
+
 #include "doc/utf8.h"
 
 static const char digits[] = "0123456789abcdef";
 
 /* Whether all of eight bytes are printable and need no backslash: a bit is set in the byte of each that isn't (and perhaps in those above
  * it, which changes nothing). */
-static bool is_plain(uint64_t bytes)
+static inline bool is_plain(uint64_t bytes, char end)
 {
 	const uint64_t ones = UINT64_MAX / 255, high = ones << 7;
-	uint64_t quote = bytes ^ ones * '"', slash = bytes ^ ones * '\\', delete = bytes ^ ones * 0x7f;
+	uint64_t quote = bytes ^ ones * '"', slash = bytes ^ ones * '\\', delete = bytes ^ ones * 0x7f,
+		 last = bytes ^ ones * (unsigned char)end;
 
-	return !((bytes | (bytes - ones * ' ') | (quote - ones) | (slash - ones) | (delete - ones)) & high);
+	return !((bytes | (bytes - ones * ' ') | (quote - ones) | (slash - ones) | (delete - ones) | (last - ones)) & high);
 }
 
-static bool is_plain_byte(unsigned char c)
+static inline bool is_plain_byte(unsigned char c, char end)
 {
-	return c >= ' ' && c < 0x7f && c != '"' && c != '\\';
+	return c >= ' ' && c < 0x7f && c != '"' && c != '\\' && c != (unsigned char)end;
 }
 
 static char *escape_hex(char *at, unsigned char c)
@@ -59,7 +62,8 @@ static char *escape_json(char *at, struct slice value, size_t *length)
 }
 
 /* In steps of eight while these are plain: what is written too much by that is overwritten, and there is always room for it. */
-void access_line_value(struct access_line *line, struct slice value, unsigned most, enum access_escape escape)
+static inline __attribute__((always_inline)) void write_value(
+	struct access_line *line, struct slice value, unsigned most, enum access_escape escape, char end_byte)
 {
 	char *at = line->at, *end = at + most - sizeof(uint64_t);
 
@@ -74,12 +78,12 @@ void access_line_value(struct access_line *line, struct slice value, unsigned mo
 			length = value.length;
 			memcpy(&eight, value.at, length);
 		}
-		if (is_plain(eight)) {
+		if (is_plain(eight, end_byte)) {
 			memcpy(at, &eight, sizeof eight);
 			at += length;
 		} else {
 			length = 1;
-			if (is_plain_byte(c))
+			if (is_plain_byte(c, end_byte))
 				*at++ = (char)c;
 			else
 				at = escape == ACCESS_ESCAPE_JSON ? escape_json(at, value, &length) : escape_hex(at, c);
@@ -87,6 +91,38 @@ void access_line_value(struct access_line *line, struct slice value, unsigned mo
 		value = slice_from(value, length);
 	}
 	line->at = at;
+}
+
+/* A quote is never plain, so that this costs nothing more. */
+void access_line_value(struct access_line *line, struct slice value, unsigned most, enum access_escape escape)
+{
+	write_value(line, value, most, escape, '"');
+}
+
+void access_line_value_to(struct access_line *line, struct slice value, unsigned most, char end)
+{
+	write_value(line, value, most, ACCESS_ESCAPE_HEX, end);
+}
+
+/* All but the milliseconds is made once a second. */
+void access_line_time(struct access_line *line, struct worker *worker, int64_t wall)
+{
+	int64_t ms = wall / CLOCK_MS, second = ms / 1000;
+	unsigned rest = (unsigned)(ms % 1000);
+
+	if (second != worker->access_time_second) {
+		struct clock_date date;
+
+		clock_split(second * CLOCK_SECOND, &date);
+		snprintf(worker->access_time, sizeof worker->access_time, "%04u-%02u-%02uT%02u:%02u:%02u.", (unsigned)date.year % 10000,
+			date.month, date.day, date.hour, date.minute, date.second);
+		worker->access_time_second = second;
+	}
+	access_line_add(line, slice_make(worker->access_time, sizeof worker->access_time - 1));
+	*line->at++ = (char)('0' + rest / 100);
+	*line->at++ = (char)('0' + rest / 10 % 10);
+	*line->at++ = (char)('0' + rest % 10);
+	*line->at++ = 'Z';
 }
 
 void access_line_number(struct access_line *line, uint64_t number)

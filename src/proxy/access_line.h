@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* proxy/access_line.h: a line of an access log being made; private to access.c and access_json.c. The worker's thread.
+/* proxy/access_line.h: a line of an access log being made; private to access.c and access_*.c. The worker's thread.
  *
  * Whoever makes one gives each value a most, and all of them together fit.
  *
@@ -14,6 +14,7 @@
 
 #include "io/address.h"
 #include "observe/lines.h"
+#include "proxy/worker.h"
 
 struct access_line {
 	char *at;
@@ -44,7 +45,11 @@ static inline void access_line_add(struct access_line *line, struct slice text)
 
 /* Up to `most` bytes, which are at least eight. */
 void access_line_value(struct access_line *line, struct slice value, unsigned most, enum access_escape escape);
+/* The same as HEX, and without the byte `end`, by which whoever reads the line knows where the value ends; no letter, digit or backslash. */
+void access_line_value_to(struct access_line *line, struct slice value, unsigned most, char end);
 void access_line_number(struct access_line *line, uint64_t number);
+/* Nanoseconds since 1970 as "2026-11-26T18:22:19.123Z". */
+void access_line_time(struct access_line *line, struct worker *worker, int64_t wall);
 /* Without port and brackets. */
 void access_line_ip(struct access_line *line, const struct address *address);
 

@@ -128,8 +128,8 @@ struct worker {
 	struct timer sweep;         /* once a second: what is idle goes */
 	int64_t access_second;      /* what access_date says, seconds since 1970 (access.c) */
 	char access_date[sizeof "[26/11/2026:18:22:19 UTC]"];
-	int64_t access_json_second; /* the same for access_json.c */
-	char access_json_date[sizeof "2026-11-26T18:22:19."];
+	int64_t access_time_second; /* the same for access_line_time */
+	char access_time[sizeof "2026-11-26T18:22:19."];
 	uint64_t hash_key;
 	struct ring *records; /* struct record */
 	struct ring *notes;   /* struct note */

@@ -234,3 +234,53 @@ def test_wrong_formats_are_told(mesh, tmp_path, keys, told):
     config.write_text(json.dumps(mesh.config(mesh.router(**keys))))
     done = subprocess.run([WEFT, "validate", config], capture_output=True, text=True, timeout=20, check=False)
     assert done.returncode == 2 and told in done.stderr
+
+
+# ---- by a format string ----
+
+FORMAT = ('%START_TIME% %DOWNSTREAM_REMOTE_ADDRESS% "%REQ(:METHOD)% %REQ(:PATH)%" %PROTOCOL% %RESPONSE_CODE% %REQ(X-User?User-Agent)% [%RESP(Server)%]'
+          ' %ROUTER% %SERVICE% %UPSTREAM_CLUSTER% %UPSTREAM_HOST% %UPSTREAM_REQUEST_ATTEMPT_COUNT% %TRACE_ID% %REQ(:SCHEME)% 100%%')
+FORMATTED = re.compile(r'(?P<time>\S+Z) (?P<caller>127\.0\.0\.1:\d+) "(?P<request>(?:[^"\\]|\\.)*)" (?P<protocol>\S+) (?P<status>\d+) (?P<user>\S+)'
+                       r' \[(?P<server>[^\]]*)\] (?P<names>\S+ \S+ \S+) (?P<endpoint>\S+) (?P<attempt>\d+) (?P<trace>[0-9a-f]{32}) http 100%')
+
+
+def test_a_format_says_what_a_line_has(mesh, tmp_path):
+    path, answers = tmp_path / "access.log", iter([503, 200, 200])
+    origin = mesh.origin(lambda call: call.answer(next(answers), headers=[("Server", "one")]))
+    mesh.service("web", origin)
+    retry = {"responseClassifier": {"kind": "io.l5d.http.retryableRead5XX"}}
+    weft = mesh.weft(mesh.config(mesh.router(httpAccessLog=str(path), httpAccessLogFormat=FORMAT, service=retry)))
+    client = mesh.client(weft)
+    assert client.get("web", "/a?b=c", headers={"User-Agent": "me"}).status == 200
+    assert client.get("web", "/", headers={"User-Agent": "me", "X-User": "you"}).status == 200
+    first, second, third = (FORMATTED.fullmatch(line).groupdict() for line in lines_of(path, 3))
+    assert abs((datetime.datetime.now(datetime.timezone.utc) - datetime.datetime.fromisoformat(first["time"])).total_seconds()) < 30
+    assert (first["request"], first["protocol"], first["status"], first["user"], first["server"]) == ("GET /a?b=c", "HTTP/1.1", "503", "me", "one")
+    assert first["names"] == "out /svc/web /#/io.l5d.fs/web" and first["endpoint"] == f"127.0.0.1:{origin.port}"
+    assert (second["status"], second["attempt"], second["trace"]) == ("200", "2", first["trace"]), "a line for each attempt"
+    assert third["user"] == "you" and third["trace"] != first["trace"]
+
+
+def test_no_caller_forges_a_value(mesh, tmp_path):
+    path = tmp_path / "access.log"
+    shape = '%REQ(X-A)%|%REQ(X-A)% "%REQ(X-A)%" %REQ(X-A):20%;%REQ(X-None)%,%REQ(X-A)%'
+    weft = start(mesh, path, httpAccessLogFormat=shape)
+    evil = 'a|b "c" ; \\ \t,\xff end'
+    assert mesh.client(weft).get("web", headers=[("X-A", evil)]).status == 200
+    line, = lines_of(path, 1)
+    rest, values = line, []
+    for end in '| "" ;,':
+        match = re.match(r"((?:[^\\%s]|\\.)*)%s" % (re.escape(end), re.escape(end)), rest)
+        values.append(match[1])
+        rest = rest[match.end():]
+    values.append(rest)
+    plain = r'a|b \"c\" ; \\ \x09,\xff end'
+    assert values == [plain.replace("|", r"\x7c"), plain.replace(" ", r"\x20"), "", plain, "", values[5], "-", plain]
+    assert len(values[5]) <= 20 and plain.replace(";", r"\x3b").startswith(values[5])
+
+
+def test_a_format_that_is_wrong_is_refused(mesh, tmp_path):
+    path = tmp_path / "weft.yaml"
+    path.write_text(json.dumps(mesh.config(mesh.router(httpAccessLog="a", httpAccessLogFormat="%REQ(A)%%REQ(B)%"))))
+    told = subprocess.run([WEFT, "validate", path], capture_output=True, text=True, timeout=30, check=False)
+    assert told.returncode == 2 and re.search(r"weft\.yaml:\d+:\d+: .*`%REQ\(A\)%` is followed by `%`: a value that callers choose needs", told.stderr)

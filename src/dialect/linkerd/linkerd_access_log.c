@@ -83,22 +83,23 @@ static void read_roll(struct linkerd_load *load, const struct document_node *nod
 			document_found(node, found));
 }
 
+/* Apart from the two names, a format has at least one operator: else somebody meant something else. */
 static void read_form(struct linkerd_load *load, const struct document_node *node, void *out)
 {
-	static const char *const names[] = { "linkerd", "json" };
-	static const enum access_form forms[] = { ACCESS_LINKERD, ACCESS_JSON };
+	struct access_log_policy *log = out;
 	char found[DOCUMENT_FOUND];
-	struct slice text;
+	struct slice text, why;
+	uint32_t offset;
 
 	if (!document_read_text(node, &text, load->problems))
 		return;
-	for (unsigned i = 0; i < sizeof names / sizeof names[0]; i++) {
-		if (slice_equal(text, slice_of(names[i]))) {
-			*(enum access_form *)out = forms[i];
-			return;
-		}
-	}
-	linkerd_problem(load, node, "%s is neither linkerd nor json", document_found(node, found));
+	log->form = slice_equal(text, SLICE("json")) ? ACCESS_JSON : slice_equal(text, SLICE("linkerd")) ? ACCESS_LINKERD : ACCESS_FORMAT;
+	if (log->form != ACCESS_FORMAT)
+		return;
+	if (!memchr(text.at, '%', text.length))
+		linkerd_problem(load, node, "%s is neither linkerd nor json, nor a format with %%OPERATORS%%", document_found(node, found));
+	else if (access_format_parse(linkerd_copy(load, text), &load->snapshot->arena, &log->format, &why, &offset))
+		linkerd_problem_inside(load, node, offset, "%.*s", SLICE_ARGS(why));
 }
 
 #define SET(protocol) \
@@ -111,8 +112,10 @@ static void read_form(struct linkerd_load *load, const struct document_node *nod
 		{ protocol "AccessLogRotateCount", LINKERD_READ, AT(rotate_count), .read = read_rotate_count, \
 			.says = "rolled files that are kept; all, -1" }, \
 	{ \
-		protocol "AccessLogFormat", LINKERD_READ, AT(form), \
-			.read = read_form, .says = "how lines are written: linkerd, or json with OpenTelemetry's names; linkerd" \
+		protocol "AccessLogFormat", LINKERD_READ, offsetof(struct router, access_log), \
+			.read = read_form, \
+			.says = "how lines are written: linkerd, json with OpenTelemetry's names, or a format such as " \
+				"'%START_TIME% \"%REQ(:METHOD)% %REQ(:PATH)%\" %RESPONSE_CODE%' (weft's own key); linkerd" \
 	}
 
 enum { SET_KEYS = 5 };

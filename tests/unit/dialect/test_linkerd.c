@@ -454,6 +454,10 @@ static void access_logs_are_read(void **state)
 
 	assert_int_equal(s->routers[0].access_log.form, ACCESS_JSON);
 	snapshot_unref(s);
+	s = load_with("  httpAccessLog: a.log\n  httpAccessLogFormat: '%ROUTER% %RESPONSE_CODE%'\n");
+	assert_int_equal(s->routers[0].access_log.form, ACCESS_FORMAT);
+	assert_int_equal(s->routers[0].access_log.format.count, 3);
+	snapshot_unref(s);
 	s = load_with("");
 	assert_int_equal(s->routers[0].access_log.form, ACCESS_LINKERD);
 	assert_int_equal(s->routers[0].access_log.path.length, 0);

@@ -225,6 +225,21 @@ static void kinds_are_known_not_yet_or_unknown(void **state)
 	EXPECT_ALL(table);
 }
 
+static void formats_of_access_logs_are_checked(void **state)
+{
+	(void)state;
+	static const struct bad table[] = {
+		{ HTTP "  httpAccessLog: a\n  httpAccessLogFormat: text\n",
+			"f:5:24: routers[0].httpAccessLogFormat: `text` is neither linkerd nor json, nor a format with %OPERATORS%\n" },
+		{ HTTP "  httpAccessLog: a\n  httpAccessLogFormat: '%ROUTER% %RESPONSE_COD%'\n",
+			"f:5:34: routers[0].httpAccessLogFormat: unknown operator `RESPONSE_COD`; did you mean `RESPONSE_CODE`?\n" },
+		{ HTTP "  httpAccessLogFormat: '%ROUTER%'\n",
+			"f:2:3: routers[0]: httpAccessLogRollPolicy, httpAccessLogRotateCount and httpAccessLogFormat have no effect "
+			"without `httpAccessLog`\n" },
+	};
+	EXPECT_ALL(table);
+}
+
 static void joined_routers_are_others(void **state)
 {
 	(void)state;
@@ -419,6 +434,7 @@ int main(void)
 		cmocka_unit_test(documented_keys_are_refused_by_name),
 		cmocka_unit_test(kinds_are_known_not_yet_or_unknown),
 		cmocka_unit_test(joined_routers_are_others),
+		cmocka_unit_test(formats_of_access_logs_are_checked),
 		cmocka_unit_test(values_are_checked),
 		cmocka_unit_test(names_are_checked_where_they_are_written),
 		cmocka_unit_test(labels_and_addresses_must_differ),
