@@ -34,7 +34,7 @@ static void write_router(struct json_writer *json, const struct router *router, 
 		write_value(json, SLICE("error"), why);
 	} else if (dtab_concat(arena, router->dtab, &local, &all)) {
 		write_value(json, SLICE("error"), SLICE("out of memory"));
-	} else if (!identify_request(router, head, arena, &found, &why)) {
+	} else if (identify_request(router, NULL, head, arena, &found, &why) != IDENTIFY_FOUND) {
 		write_value(json, SLICE("error"), why);
 	} else {
 		write_name(json, router, &found, &all, arena);

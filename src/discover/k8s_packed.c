@@ -110,3 +110,16 @@ bool k8s_packed_find_number(struct slice *rest, uint16_t number, struct slice *n
 	}
 	return found;
 }
+
+void k8s_packed_put_long_text(struct text *packed, struct slice text)
+{
+	k8s_packed_put_u32(packed, (uint32_t)text.length);
+	text_append(packed, text);
+}
+
+struct slice k8s_packed_long_text(struct slice *rest)
+{
+	size_t length = k8s_packed_u32(rest);
+
+	return slice_make(take(rest, length), length);
+}

@@ -38,6 +38,7 @@ struct k8s_reflector {
 	const struct k8s_reflector_events *events;
 	void *owner;
 	struct text path, selector;
+	struct text other;   /* path, on servers that don't know the present one; empty: there is none */
 	struct text version; /* to watch from; empty: not listed, or it has expired */
 	struct text next;    /* `continue` of the list's last chunk; empty: there is no further one */
 	struct k8s_call *call;
@@ -46,7 +47,8 @@ struct k8s_reflector {
 	struct text failure;
 	struct timer timer;
 	int64_t pause, watch_began;
-	bool expired; /* this watch said so */
+	bool expired;     /* this watch said so */
+	bool tried_other; /* since an answer was as it should be */
 	struct k8s_reflector_counts counts;
 };
 
@@ -109,6 +111,7 @@ static void worked(struct k8s_reflector *reflector)
 		LOG(LOG_INFO, "discover", "Kubernetes' API, %.*s: it answers again", SLICE_ARGS(text_slice(&reflector->path)));
 	text_clear(&reflector->failure);
 	reflector->pause = 0;
+	reflector->tried_other = false;
 }
 
 /* ---- documents ---- */
@@ -298,15 +301,37 @@ static void watch_ended(struct k8s_reflector *reflector)
 	wait_longer(reflector);
 }
 
+/* The server doesn't know the collection by this path. False: nor by the other one, or there is none. */
+static bool go_elsewhere(struct k8s_reflector *reflector)
+{
+	struct text path = reflector->path;
+
+	if (!reflector->other.length || reflector->tried_other)
+		return false;
+	reflector->path = reflector->other;
+	reflector->other = path;
+	reflector->tried_other = true;
+	wait(reflector, 0);
+	return true;
+}
+
+static void refused(struct k8s_reflector *reflector, unsigned status)
+{
+	if (reflector->state == LISTING || status == 404 || status == 410)
+		forget_version(reflector);
+	if (status == 404 && go_elsewhere(reflector))
+		return;
+	reflector->tried_other = false;
+	fail_by_status(reflector, status);
+}
+
 static void ended(void *owner, unsigned status, int error)
 {
 	struct k8s_reflector *reflector = owner;
 
 	reflector->call = NULL;
 	if (status && status != 200) {
-		if (reflector->state == LISTING || status == 410)
-			forget_version(reflector);
-		fail_by_status(reflector, status);
+		refused(reflector, status);
 		return;
 	}
 	if (!error && !(reflector->state == WATCHING && status))
@@ -415,8 +440,8 @@ static void on_timer(void *owner)
 		begin(reflector);
 }
 
-struct k8s_reflector *k8s_reflector_new(
-	struct k8s_api *api, struct slice path, struct slice selector, const struct k8s_reflector_events *events, void *owner)
+struct k8s_reflector *k8s_reflector_new(struct k8s_api *api, struct slice path, struct slice older, struct slice selector,
+	const struct k8s_reflector_events *events, void *owner)
 {
 	struct k8s_reflector *reflector = memory_new(sizeof *reflector);
 
@@ -426,6 +451,7 @@ struct k8s_reflector *k8s_reflector_new(
 	reflector->events = events;
 	reflector->owner = owner;
 	text_append(&reflector->path, path);
+	text_append(&reflector->other, older);
 	text_append(&reflector->selector, selector);
 	timer_init(&reflector->timer, on_timer, reflector);
 	wait(reflector, 0);
@@ -441,6 +467,7 @@ void k8s_reflector_free(struct k8s_reflector *reflector)
 	k8s_call_drop(reflector->call);
 	json_stream_fini(&reflector->stream);
 	text_free(&reflector->path);
+	text_free(&reflector->other);
 	text_free(&reflector->selector);
 	text_free(&reflector->version);
 	text_free(&reflector->next);

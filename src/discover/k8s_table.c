@@ -228,7 +228,7 @@ struct k8s_table *k8s_table_new(struct k8s_api *api, const struct k8s_table_kind
 	map_init(&table->groups, 0);
 	list_init(&table->dirty);
 	task_init(&table->tell, tell, table);
-	table->reflector = k8s_reflector_new(api, slice_of(kind->path), label, &events, table);
+	table->reflector = k8s_reflector_new(api, slice_of(kind->path), slice_of(kind->older ? kind->older : ""), label, &events, table);
 	return table;
 }
 

@@ -32,7 +32,8 @@ struct text;
 enum { K8S_TABLE_NAME_MOST = 253 + 1 + 253 }; /* "namespace/name" (RFC 1123 subdomains) */
 
 struct k8s_table_kind {
-	const char *path; /* of the collection, over all namespaces */
+	const char *path;  /* of the collection, over all namespaces */
+	const char *older; /* on servers that don't know `path`; NULL: none */
 	/* Appends to `group` the name ("namespace/name") under which the object is asked for, and to `packed` what is kept of it.
 	 * False: the object is of no use; both are then ignored. `label`: the table's. */
 	bool (*read)(const struct document_node *object, struct slice label, struct text *group, struct text *packed);

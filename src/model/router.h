@@ -25,6 +25,23 @@ enum protocol {
 	PROTOCOL_H2, /* HTTP/2 and gRPC: streams are classified and retried as such */
 };
 
+/* Where Kubernetes' API is. Slices end in NUL. */
+struct k8s_place {
+	struct slice host;       /* empty: the pod's own cluster, or localhost when this is no pod */
+	uint16_t port;           /* 0: 8001, where `kubectl proxy` listens */
+	struct slice ca_file;    /* PEM; empty: plain text */
+	struct slice token_file; /* empty: none */
+};
+
+/* Which Ingresses of Kubernetes count. */
+struct ingress_policy {
+	struct k8s_place place;
+	struct slice namespace; /* empty: all */
+	struct slice class;
+	bool without_defaults; /* default backends don't count */
+	unsigned index;        /* of snapshot->ingress_count */
+};
+
 enum identifier_kind {
 	IDENTIFIER_HEADER_TOKEN,    /* the header's value as one segment */
 	IDENTIFIER_HEADER,          /* the header's value is a path */
@@ -32,6 +49,7 @@ enum identifier_kind {
 	IDENTIFIER_PATH,            /* the first `segments` of the URL's path, taken out of it with `consume` */
 	IDENTIFIER_METHOD_AND_HOST, /* version, method, host, and the URL's path `with_uri` */
 	IDENTIFIER_STATIC,          /* always `path` */
+	IDENTIFIER_INGRESS,         /* what Kubernetes' Ingresses say of host and path */
 };
 
 /* What stands behind dst_prefix in a request's name. */
@@ -41,7 +59,8 @@ struct identifier {
 	uint32_t segments;
 	bool consume, with_uri;
 	const struct path *path;
-	int line; /* of the configuration's file; 0: the default */
+	const struct ingress_policy *ingress; /* IDENTIFIER_INGRESS */
+	int line;                             /* of the configuration's file; 0: the default */
 };
 
 /* What stands for a node in a Forwarded field (RFC 7239 section 6). */
@@ -105,14 +124,6 @@ struct listener_policy {
 	enum client_certificate client_certificate;
 	const struct tls_server_options *tls; /* NULL: plain text */
 	struct tls_server *tls_server;        /* made of it (proxy/certificates.h); the snapshot's reference; NULL until then */
-};
-
-/* Where Kubernetes' API is. Slices end in NUL. */
-struct k8s_place {
-	struct slice host;       /* empty: the pod's own cluster, or localhost when this is no pod */
-	uint16_t port;           /* 0: 8001, where `kubectl proxy` listens */
-	struct slice ca_file;    /* PEM; empty: plain text */
-	struct slice token_file; /* empty: none */
 };
 
 enum transformer_kind {

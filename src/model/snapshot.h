@@ -110,6 +110,7 @@ struct snapshot {
 	unsigned router_count;
 	struct namer_policy *namers; /* in the order in which they are asked: the file's last first */
 	unsigned namer_count;
+	unsigned ingress_count;   /* identifiers with a struct ingress_policy */
 	struct slice resolv_conf; /* the file that names the nameservers; ends in NUL; empty: /etc/resolv.conf */
 };
 

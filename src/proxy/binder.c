@@ -6,6 +6,7 @@
 #include "base/memory.h"
 #include "io/loop.h"
 #include "proxy/evaluation.h"
+#include "proxy/ingresses.h"
 #include "proxy/route.h"
 
 enum {
@@ -18,6 +19,7 @@ struct binder {
 	struct binder_options options;
 	struct snapshot *snapshot;
 	struct sources *sources;
+	struct ingresses *ingresses;
 	struct map names;
 	unsigned holds; /* delegations that are being written */
 	bool retired;
@@ -48,6 +50,39 @@ struct interest {
 	unsigned worker;
 };
 
+/* ---- Ingresses ---- */
+
+static void deliver_ingress(const struct message *message)
+{
+	worker_take_ingress(message->owner, message->a);
+}
+
+static void ingress_changed(void *owner, unsigned index)
+{
+	struct binder *binder = owner;
+	struct ingress *rules = ingresses_rules(binder->ingresses)[index];
+
+	CHECK_MAGIC(binder, BINDER_MAGIC);
+	for (unsigned i = 0; rules && !binder->retired && i < binder->options.worker_count; i++) {
+		struct ingress_news *news = memory_new(sizeof *news);
+
+		*news = (struct ingress_news){ binder->snapshot->generation, index, ingress_ref(rules) };
+		binder->options.post(binder->options.owner, i,
+			(struct message){ .deliver = deliver_ingress, .owner = &binder->options.workers[i], .a = news });
+	}
+}
+
+void binder_tell_ingresses(struct binder *binder)
+{
+	for (unsigned i = 0; i < binder->snapshot->ingress_count; i++)
+		ingress_changed(binder, i);
+}
+
+struct ingresses *binder_ingresses(struct binder *binder)
+{
+	return binder->ingresses;
+}
+
 /* ---- making a binder ---- */
 
 int binder_new(const struct binder_options *options, struct snapshot *snapshot, struct binder **out, struct text *why)
@@ -56,7 +91,11 @@ int binder_new(const struct binder_options *options, struct snapshot *snapshot, 
 	struct binder *binder = memory_new(sizeof *binder);
 	int e = sources_new(&sources, snapshot, &binder->sources, why);
 
+	if (!e)
+		e = ingresses_new(options->clusters, snapshot, ingress_changed, binder, &binder->ingresses, why);
 	if (e) {
+		if (binder->sources)
+			sources_free(binder->sources);
 		memory_free(binder);
 		return e;
 	}
@@ -72,6 +111,7 @@ static void binder_free(struct binder *binder)
 {
 	CHECK(binder->names.count == 0);
 	sources_free(binder->sources);
+	ingresses_free(binder->ingresses);
 	map_fini(&binder->names);
 	snapshot_unref(binder->snapshot);
 	binder->magic = 0;

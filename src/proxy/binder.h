@@ -19,6 +19,7 @@
 #include "proxy/live.h"
 
 struct binder;
+struct ingresses;
 struct k8s_clusters;
 struct network;
 struct resolver;
@@ -61,6 +62,10 @@ void binder_each_client(struct binder *binder, void (*visit)(void *owner, struct
 struct live *binder_live(struct binder *binder);
 /* The namers and transformers, for binding by hand: the delegator (proxy/delegate.c). */
 struct sources *binder_sources(struct binder *binder);
+
+/* What io.l5d.ingress knows; told to all workers each time it changes, and by binder_tell_ingresses once they have its snapshot. */
+struct ingresses *binder_ingresses(struct binder *binder);
+void binder_tell_ingresses(struct binder *binder);
 
 /* Lets go of endpoints that were kept although discovery has taken them away (enableProbation), and are not healthy any more. */
 void binder_end_probation(struct binder *binder);

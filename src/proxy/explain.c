@@ -11,6 +11,7 @@
 #include "proxy/delegate.h"
 #include "proxy/evaluation.h"
 #include "proxy/identify.h"
+#include "proxy/ingresses.h"
 #include "proxy/l5d.h"
 #include "wire/http1.h"
 
@@ -38,6 +39,8 @@ struct explanation {
 	struct dtab dtab; /* base with the request's own */
 	struct explain_past past;
 	struct watches delegated, evaluated;
+	struct ingress_watch ingresses;
+	bool pending; /* its name depends on Ingresses that are not known yet */
 	struct task again;
 	struct timer limit;
 	struct text out;
@@ -74,6 +77,7 @@ static void finish(struct explanation *x, unsigned status)
 	task_cancel(x->loop, &x->again);
 	watches_fini(&x->delegated);
 	watches_fini(&x->evaluated);
+	list_remove(&x->ingresses.link);
 	arena_reset(&x->arena);
 	text_free(&x->out);
 	binder_unhold(x->binder);
@@ -135,6 +139,8 @@ static const char *identifier_text(enum identifier_kind kind)
 		return "method and host";
 	case IDENTIFIER_STATIC:
 		return "static";
+	case IDENTIFIER_INGRESS:
+		return "ingress";
 	}
 	return "?";
 }
@@ -150,20 +156,23 @@ static void put_identifier(struct explanation *x, const struct identifier *ident
 /* Each identifier by itself, up to the first that has an answer. *name: empty if none has. */
 static void put_identifiers(struct explanation *x, struct slice *name, struct slice *why)
 {
+	struct ingress *const *rules = ingresses_rules(binder_ingresses(x->binder));
 	struct text prefix = { 0 };
 	struct identified found;
+	enum identify got = IDENTIFY_NONE;
 
 	path_show_text(&prefix, *x->router->dst_prefix);
 	*name = (struct slice){ 0 };
 	open_array(&x->json, "tried");
-	for (unsigned i = 0; i < x->router->identifier_count && !name->length; i++) {
+	for (unsigned i = 0; i < x->router->identifier_count && got == IDENTIFY_NONE; i++) {
 		struct router alone = *x->router;
 
 		alone.identifiers = &x->router->identifiers[i];
 		alone.identifier_count = 1;
 		json_write_object(&x->json);
 		put_identifier(x, alone.identifiers);
-		if (identify_request(&alone, &x->head, &x->arena, &found, why)) {
+		got = identify_request(&alone, rules, &x->head, &x->arena, &found, why);
+		if (got == IDENTIFY_FOUND) {
 			struct slice shown = identify_path(&x->arena, text_slice(&prefix), &found);
 
 			*name = shown.at ? shown : *name;
@@ -175,6 +184,7 @@ static void put_identifiers(struct explanation *x, struct slice *name, struct sl
 		json_write_end(&x->json);
 	}
 	json_write_end(&x->json);
+	x->pending = got == IDENTIFY_PENDING;
 	text_free(&prefix);
 }
 
@@ -542,7 +552,8 @@ static void evaluate(void *owner)
 	json_write_object(&x->json);
 	if (!put_what_is_asked(x)) {
 		json_write_end(&x->json);
-		finish(x, 200);
+		if (!x->pending)
+			finish(x, 200);
 		return;
 	}
 	json_write_key(&x->json, SLICE("delegation"));
@@ -591,6 +602,8 @@ static struct explanation *begin(
 	arena_init(&x->arena, NULL, 0);
 	watches_init(&x->delegated, binder_sources(binder), changed, x);
 	watches_init(&x->evaluated, binder_sources(binder), changed, x);
+	x->ingresses = (struct ingress_watch){ .changed = changed, .owner = x };
+	ingresses_watch(binder_ingresses(binder), &x->ingresses);
 	task_init(&x->again, evaluate, x);
 	timer_init(&x->limit, too_late, x);
 	timer_set(x->loop, &x->limit, loop_now(x->loop) + DELEGATE_WAIT);

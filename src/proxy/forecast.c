@@ -350,7 +350,8 @@ static bool name(struct looking *l, const struct listener_policy *listener, stru
 
 	if (listener->clear_context)
 		l5d_drop(head);
-	if (identify_dtab(head, l->arena, &local, &forecast->why) || !identify_request(l->router, head, l->arena, &found, &forecast->why)) {
+	if (identify_dtab(head, l->arena, &local, &forecast->why) ||
+		identify_request(l->router, NULL, head, l->arena, &found, &forecast->why) != IDENTIFY_FOUND) {
 		forecast->status = 400;
 		return false;
 	}

@@ -7,10 +7,12 @@ enum { MOST_SEGMENTS = 64 };
 
 /* One request that is being named. */
 struct naming {
+	struct ingress *const *rules;
 	struct head *request;
 	struct arena *arena;
 	struct identified *found;
 	struct slice *why;
+	enum identify *otherwise; /* what it is when there is no name */
 };
 
 /* The segments of a URL's path: what stands between slashes, up to the query. */
@@ -165,6 +167,31 @@ static bool by_method_and_host(const struct naming *naming, const struct identif
 	return call(naming, all, count);
 }
 
+static bool by_ingress(const struct naming *naming, const struct identifier *identifier)
+{
+	const struct ingress *rules = naming->rules ? naming->rules[identifier->ingress->index] : NULL;
+	const struct head *request = naming->request;
+	const struct ingress_backend *to;
+
+	if (!rules) {
+		*naming->why = SLICE("Kubernetes' Ingresses are not known yet");
+		*naming->otherwise = IDENTIFY_PENDING;
+		return false;
+	}
+	if (ingress_failure(rules).length) {
+		*naming->why = ingress_failure(rules);
+		*naming->otherwise = IDENTIFY_FAILED;
+		return false;
+	}
+	to = ingress_find(rules, request->authority, request->target);
+	if (!to) {
+		*naming->why = arena_format(
+			naming->arena, "no Ingress has a rule for %.*s%.*s", SLICE_ARGS(request->authority), SLICE_ARGS(request->target));
+		return false;
+	}
+	return call(naming, (const struct slice[]){ to->namespace, to->port, to->service }, 3);
+}
+
 static bool identify_by(const struct naming *naming, const struct identifier *identifier)
 {
 	switch (identifier->kind) {
@@ -180,20 +207,24 @@ static bool identify_by(const struct naming *naming, const struct identifier *id
 		return by_method_and_host(naming, identifier);
 	case IDENTIFIER_STATIC:
 		return call(naming, identifier->path->segments, identifier->path->count);
+	case IDENTIFIER_INGRESS:
+		return by_ingress(naming, identifier);
 	}
 	return false;
 }
 
-bool identify_request(const struct router *router, struct head *request, struct arena *arena, struct identified *found, struct slice *why)
+enum identify identify_request(const struct router *router, struct ingress *const *rules, struct head *request, struct arena *arena,
+	struct identified *found, struct slice *why)
 {
-	const struct naming naming = { request, arena, found, why };
+	enum identify otherwise = IDENTIFY_NONE;
+	const struct naming naming = { rules, request, arena, found, why, &otherwise };
 
-	for (unsigned i = 0; i < router->identifier_count; i++) {
+	for (unsigned i = 0; i < router->identifier_count && otherwise == IDENTIFY_NONE; i++) {
 		*found = (struct identified){ .target = request->target, .by = (uint8_t)i };
 		if (identify_by(&naming, &router->identifiers[i]))
-			return true;
+			return IDENTIFY_FOUND;
 	}
-	return false;
+	return otherwise;
 }
 
 struct slice identify_path(struct arena *arena, struct slice dst_prefix, const struct identified *found)

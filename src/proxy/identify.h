@@ -3,7 +3,7 @@
  * nothing is kept.
  *
  *	struct identified found;
- *	if (identify_request(router, head, &arena, &found, &why))
+ *	if (identify_request(router, rules, head, &arena, &found, &why) == IDENTIFY_FOUND)
  *		path = identify_path(&arena, dst_prefix, &found);      // "/svc/hello"
  *	else
  *		text_append(&text, why);                               // "host header is absent"
@@ -13,6 +13,7 @@
 
 #include "base/arena.h"
 #include "model/dtab.h"
+#include "model/ingress.h"
 #include "model/router.h"
 #include "wire/head.h"
 
@@ -24,8 +25,17 @@ struct identified {
 	struct slice target; /* of the head that is sent on */
 };
 
-/* The first identifier that has an answer gives it. False: none has; *why is the last one's reason (in the arena, or static). */
-bool identify_request(const struct router *router, struct head *request, struct arena *arena, struct identified *found, struct slice *why);
+enum identify {
+	IDENTIFY_FOUND,
+	IDENTIFY_NONE,    /* none has an answer; *why is the last one's reason (in the arena, or static) */
+	IDENTIFY_PENDING, /* it depends on rules that are not known yet */
+	IDENTIFY_FAILED,  /* it depends on rules that can't be known now; *why lives as long as they do */
+};
+
+/* The first identifier that has an answer gives it. `rules`: of io.l5d.ingress, by struct ingress_policy.index, each NULL while it isn't
+ * known; NULL: the snapshot has none, or none is known. */
+enum identify identify_request(const struct router *router, struct ingress *const *rules, struct head *request, struct arena *arena,
+	struct identified *found, struct slice *why);
 /* "/svc/hello", from the shown dst_prefix "/svc"; {NULL, 0}: no room in the arena. */
 struct slice identify_path(struct arena *arena, struct slice dst_prefix, const struct identified *found);
 /* The entries of l5d-ctx-dtab, then those of l5d-dtab, which win; in the arena. ERROR_SYNTAX with *why (in the arena);

@@ -440,6 +440,7 @@ int proxy_apply(struct proxy *proxy, struct snapshot *snapshot, struct text *why
 			(struct message){ .deliver = deliver_config,
 				.owner = &proxy->workers[i],
 				.a = config_make(proxy, &proxy->workers[i], snapshot, binder, ports) });
+	binder_tell_ingresses(binder);
 	memory_free(ports);
 	return 0;
 

@@ -4,6 +4,7 @@
 #include "base/check.h"
 #include "base/memory.h"
 #include "base/text.h"
+#include "model/ingress.h"
 #include "model/path.h"
 #include "proxy/methods.h"
 
@@ -42,6 +43,8 @@ struct worker_router *router_make(
 	made->dst_prefix = text_slice(&prefix);
 	map_init(&made->routes, worker->hash_key);
 	map_init(&made->methods, worker->hash_key);
+	made->ingresses = memory_array(snapshot->ingress_count + 1, sizeof(struct ingress *));
+	list_init(&made->unnamed);
 	list_init(&made->link);
 	return made;
 }
@@ -49,6 +52,10 @@ struct worker_router *router_make(
 void router_bury(struct worker_router *router)
 {
 	CHECK_MAGIC(router, ROUTER_MAGIC);
+	CHECK(list_empty(&router->unnamed));
+	for (unsigned i = 0; i < router->snapshot->ingress_count; i++)
+		ingress_unref(router->ingresses[i]);
+	memory_free(router->ingresses);
 	map_fini(&router->routes);
 	methods_free(router);
 	if (shows_originator(router))

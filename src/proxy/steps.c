@@ -11,11 +11,10 @@
 #include "proxy/rpc.h"
 #include "tls/spiffe.h"
 
-/* ---- identify: what is asked for ---- */
+/* ---- read: what the caller's own headers say ---- */
 
-static enum step_result identify(struct exchange *exchange)
+static enum step_result read(struct exchange *exchange)
 {
-	const struct router *router = exchange->listener->router->router;
 	struct slice why;
 	int e = rpc_recognize(exchange);
 
@@ -32,9 +31,67 @@ static enum step_result identify(struct exchange *exchange)
 		return answer_error(exchange, 400, SLICE("grpc-timeout is not a timeout"));
 	if (exchange->rpc_deadline && exchange->rpc_timeout_ns == 0)
 		return answer_timeout(exchange, 0, "anything");
-	if (!identify_request(router, exchange->request, &exchange->arena, &exchange->identified, &why)) {
-		counter_add(&exchange->listener->router->stats->unidentified, 1);
+	return STEP_NEXT;
+}
+
+/* ---- parked: until something is known ---- */
+
+static enum step_result parked_too_long(struct exchange *exchange)
+{
+	counter_add(&exchange->listener->router->stats->binding_timeouts, 1);
+	return answer_timeout(exchange, exchange->listener->router->router->binding_timeout_ns, "binding");
+}
+
+static void binding_timeout(void *owner)
+{
+	struct exchange *exchange = owner;
+
+	CHECK_MAGIC(exchange, EXCHANGE_MAGIC);
+	list_remove(&exchange->waiter.link);
+	(void)parked_too_long(exchange);
+}
+
+static void known_now(struct waiter *waiter)
+{
+	struct exchange *exchange = LIST_OF(waiter, struct exchange, waiter);
+
+	CHECK_MAGIC(exchange, EXCHANGE_MAGIC);
+	timer_cancel(exchange->worker->loop, &exchange->park_timer);
+	exchange_move(exchange, EXCHANGE_ROUTING);
+	exchange_run(exchange);
+}
+
+/* Until it is known, for at most bindingTimeoutMs; for whose list the result is. */
+static struct waiter *park(struct exchange *exchange)
+{
+	const struct router *router = exchange->listener->router->router;
+
+	exchange->waiter.ready = known_now;
+	timer_init(&exchange->park_timer, binding_timeout, exchange);
+	timer_set(exchange->worker->loop, &exchange->park_timer, clock_after(loop_now(exchange->worker->loop), router->binding_timeout_ns));
+	return &exchange->waiter;
+}
+
+/* ---- identify: what is asked for ---- */
+
+static enum step_result identify(struct exchange *exchange)
+{
+	struct worker_router *router = exchange->listener->router;
+	struct slice why;
+
+	switch (identify_request(router->router, router->ingresses, exchange->request, &exchange->arena, &exchange->identified, &why)) {
+	case IDENTIFY_FOUND:
+		break;
+	case IDENTIFY_NONE:
+		counter_add(&router->stats->unidentified, 1);
 		return answer_unidentified(exchange, why);
+	case IDENTIFY_PENDING:
+		if (router->retired)
+			return answer_error(exchange, 503, SLICE("this listener is no longer configured"));
+		list_append(&router->unnamed, &park(exchange)->link);
+		return STEP_PARK;
+	case IDENTIFY_FAILED:
+		return answer_unbound(exchange, why);
 	}
 	exchange->request->target = exchange->identified.target;
 	return STEP_NEXT;
@@ -110,31 +167,6 @@ static enum step_result admit(struct exchange *exchange)
 
 /* ---- route: what that name is bound to ---- */
 
-static enum step_result parked_too_long(struct exchange *exchange)
-{
-	counter_add(&exchange->listener->router->stats->binding_timeouts, 1);
-	return answer_timeout(exchange, exchange->listener->router->router->binding_timeout_ns, "binding");
-}
-
-static void binding_timeout(void *owner)
-{
-	struct exchange *exchange = owner;
-
-	CHECK_MAGIC(exchange, EXCHANGE_MAGIC);
-	list_remove(&exchange->waiter.link);
-	(void)parked_too_long(exchange);
-}
-
-static void bound_now(struct waiter *waiter)
-{
-	struct exchange *exchange = LIST_OF(waiter, struct exchange, waiter);
-
-	CHECK_MAGIC(exchange, EXCHANGE_MAGIC);
-	timer_cancel(exchange->worker->loop, &exchange->park_timer);
-	exchange_move(exchange, EXCHANGE_ROUTING);
-	exchange_run(exchange);
-}
-
 static enum step_result route(struct exchange *exchange)
 {
 	struct worker_router *router = exchange->listener->router;
@@ -160,11 +192,7 @@ static enum step_result route(struct exchange *exchange)
 		exchange->bound = bound_route_ref(found->bound);
 		return STEP_NEXT;
 	}
-	exchange->waiter.ready = bound_now;
-	route_wait(found, &exchange->waiter);
-	timer_init(&exchange->park_timer, binding_timeout, exchange);
-	timer_set(exchange->worker->loop, &exchange->park_timer,
-		clock_after(loop_now(exchange->worker->loop), router->router->binding_timeout_ns));
+	route_wait(found, park(exchange));
 	return STEP_PARK;
 }
 
@@ -286,7 +314,8 @@ static enum step_result forward(struct exchange *exchange)
 }
 
 static const struct step steps[] = {
-	{ "identify", identify }, /* a logical name, and what the caller's l5d-* headers say */
+	{ "read", read },         /* what the caller's l5d-* headers say */
+	{ "identify", identify }, /* a logical name; parks while Kubernetes' Ingresses decide it and are not known */
 	{ "admit", admit },       /* limits, proxy loops */
 	{ "route", route },       /* the name's binding; parks while it is not known */
 	{ "account", account },   /* counted for its service; its total time begins */
@@ -295,7 +324,7 @@ static const struct step steps[] = {
 	{ "forward", forward },   /* a connection to it; parks while connections are limited. Then events drive it */
 };
 
-enum { STEP_BIND = 4, STEP_COUNT = sizeof steps / sizeof steps[0] };
+enum { STEP_BIND = 5, STEP_COUNT = sizeof steps / sizeof steps[0] };
 
 const unsigned steps_bind = STEP_BIND;
 

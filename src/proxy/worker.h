@@ -23,6 +23,7 @@
 #include "session/session.h"
 #include "tls/stream.h"
 
+struct ingress_news;
 struct proxy;
 
 enum {
@@ -80,6 +81,8 @@ struct worker_router {
 	struct map routes;          /* struct route, least recently used first */
 	struct map methods;         /* struct rpc_method (methods.c), by gRPC's names */
 	unsigned local_routes;      /* of them, those with a dtab of the request's own */
+	struct ingress **ingresses; /* by struct ingress_policy.index, counted; NULL: not known yet */
+	struct list unnamed;        /* struct waiter: exchanges that wait for one of them */
 	struct list link;           /* worker->dying_routers */
 };
 
@@ -155,6 +158,8 @@ void worker_fini(struct worker *worker);
 /* Takes over a configuration: listeners that it lacks are stopped, new ones started, the others get their new routers;
  * exchanges parked for a name are routed anew. Frees `config`. From the inbox. */
 void worker_configure(struct worker *worker, struct worker_config *config);
+/* Takes over news of Ingresses, which it frees; exchanges that wait for such go on. From the inbox. */
+void worker_take_ingress(struct worker *worker, struct ingress_news *news);
 /* Calls proxy_configured on the control thread, for certain though perhaps later. */
 void worker_acknowledge(struct worker *worker);
 void proxy_configured(struct proxy *proxy); /* proxy.c */

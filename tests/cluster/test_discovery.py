@@ -238,3 +238,49 @@ def test_this_nodes_endpoints(api, mesh, service):
     here = {"kind": "io.l5d.k8s.localnode", "hostNetwork": True}
     weft = start(mesh, namer(api), env={"NODE_NAME": "node2"}, interpreter={"kind": "default", "transformers": [here]})
     assert answered_by(mesh.client(weft), service) == {"pod 2"}
+
+
+def ingress_object(name, *rules, default=None, **spec):
+    """Rules of (host, path, path type, service)."""
+    def backend(service_name):
+        return {"service": {"name": service_name, "port": {"number": 80}}}
+    all_rules = [{"host": host, "http": {"paths": [{"path": path, "pathType": kind, "backend": backend(to)}]}} for host, path, kind, to in rules]
+    usual = {"defaultBackend": backend(default)} if default else {}
+    return {"apiVersion": "networking.k8s.io/v1", "kind": "Ingress", "metadata": {"name": name, "namespace": "default"},
+            "spec": {"rules": all_rules, **usual, **spec}}
+
+
+def test_ingresses(api, mesh, service):
+    """Backends by the Service's number: discovery finds its port's name."""
+    one, two = origins(mesh, 2)
+    other, host = service + "-other", service + ".example"
+    api.apply(service_object(service), slice_object(service, [one]), service_object(other), slice_object(other, [two]),
+              ingress_object(service, (host, "/", "Prefix", service), (host, "/v[12]/.*", "ImplementationSpecific", service),
+                             (host, "/exact", "Exact", other), ingressClassName="linkerd"),
+              ingress_object(other, (host, "/exact", "Exact", service), ingressClassName="another"))
+    known = namer(api)
+    by_ingress = {"kind": "io.l5d.ingress", **{key: known[key] for key in ("host", "port", "caFile", "tokenFile")}}
+    weft = start(mesh, known, dtab="/svc => /#/io.l5d.k8s", identifier=by_ingress)
+    client = mesh.client(weft)
+
+    def asked(path):
+        response = client.get(host, path)
+        return response.body.decode() if response.status == 200 else response.status
+
+    assert [asked(path) for path in ("/", "/v1/x", "/exact", "/exact/x")] == ["pod 1", "pod 1", "pod 2", "pod 1"]
+    assert client.get("elsewhere.example").status == 400
+    with outage(api):
+        assert [asked("/exact") for _ in range(50)] == ["pod 2"] * 50
+    api.apply(ingress_object(service, (host, "/", "Prefix", other), ingressClassName="linkerd"))
+    wait_until(lambda: asked("/") == "pod 2", "the new rules")
+    api.delete("ingress", service)
+    wait_until(lambda: asked("/") == 400, "no rule")
+    api.delete("ingress", other)
+
+
+def test_ingresses_that_may_not_be_read(api, mesh, service):
+    api.apply({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "nobody", "namespace": "default"}})
+    known = namer(api, api.token("nobody"))
+    by_ingress = {"kind": "io.l5d.ingress", **{key: known[key] for key in ("host", "port", "caFile", "tokenFile")}}
+    why = refusal(mesh.client(start(mesh, known, identifier=by_ingress)), service)
+    assert "it answers 403: ingresses.networking.k8s.io is forbidden" in why, why

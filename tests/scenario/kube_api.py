@@ -16,7 +16,9 @@ import ssl
 import threading
 import urllib.parse
 
-COLLECTIONS = {"/apis/discovery.k8s.io/v1/endpointslices": "EndpointSlice", "/api/v1/services": "Service"}
+COLLECTIONS = {"/apis/discovery.k8s.io/v1/endpointslices": "EndpointSlice", "/api/v1/services": "Service",
+               "/apis/networking.k8s.io/v1/ingresses": "Ingress"}
+OLDER = {"/apis/extensions/v1beta1/ingresses": "Ingress"}
 CHUNK = 2  # objects: so that every list of a test comes in chunks
 
 
@@ -33,15 +35,39 @@ def endpoint_slice(service_name, addresses, suffix="a", port_name="http", node="
             "endpoints": [{"addresses": [ip], "conditions": conditions or {"ready": True}, "nodeName": node} for ip, _ in addresses]}
 
 
+def ingress(name, *rules, default=None, namespace="default", ingress_class=None, annotation=None, older=False):
+    """Rules of (host, path, path type, service); networking.k8s.io/v1, or extensions/v1beta1's shape. Backends are the port `http`."""
+    def backend(service_name):
+        if older:
+            return {"serviceName": service_name, "servicePort": "http"}
+        return {"service": {"name": service_name, "port": {"name": "http"}}}
+    spec = {"rules": []}
+    for host, path, kind, service_name in rules:
+        entry = {"backend": backend(service_name), **({"path": path} if path else {}), **({"pathType": kind} if kind else {})}
+        spec["rules"].append({**({"host": host} if host else {}), "http": {"paths": [entry]}})
+    if default:
+        spec["backend" if older else "defaultBackend"] = backend(default)
+    if ingress_class:
+        spec["ingressClassName"] = ingress_class
+    annotations = {"annotations": {"kubernetes.io/ingress.class": annotation}} if annotation else {}
+    return {"kind": "Ingress", "metadata": {"name": name, "namespace": namespace, **annotations}, "spec": spec}
+
+
 class KubeApi:
-    def __init__(self, identity=None, token=None):
-        """`identity`: a certificate with 127.0.0.1 (certificates.py), for TLS."""
+    def __init__(self, identity=None, token=None, older=False):
+        """`identity`: a certificate with 127.0.0.1 (certificates.py), for TLS. `older`: Ingresses are extensions/v1beta1."""
         self.identity, self.token = identity, token
+        self.collections = dict(COLLECTIONS)
+        if older:
+            del self.collections["/apis/networking.k8s.io/v1/ingresses"]
+            self.collections.update(OLDER)
         self.lock = threading.Lock()
         self.objects, self.version, self.oldest = {}, 100, 100
         self.history = []   # (version, event) since `oldest`
         self.watchers = []  # (kind, queue)
         self.requests = []  # paths with queries
+        self.answers = threading.Event()  # cleared: nothing is answered
+        self.answers.set()
         self.server, self.port = None, 0
         self.start()
 
@@ -91,6 +117,7 @@ class KubeApi:
         """Nobody listens, and every watch breaks off."""
         with self.lock:
             watchers, self.watchers = self.watchers, []
+        self.answers.set()
         self.server.shutdown()
         self.server.server_close()
         for _, events in watchers:
@@ -123,14 +150,15 @@ class KubeApi:
         url = urllib.parse.urlparse(handler.path)
         query = {key: values[0] for key, values in urllib.parse.parse_qs(url.query).items()}
         self.requests.append(handler.path)
+        self.answers.wait()
         if self.token and handler.headers.get("Authorization") != f"Bearer {self.token}":
             self._send(handler, 401, {"kind": "Status", "message": "Unauthorized", "code": 401})
-        elif url.path not in COLLECTIONS:
+        elif url.path not in self.collections:
             self._send(handler, 404, {"kind": "Status", "message": "the server could not find the requested resource", "code": 404})
         elif "watch" in query:
-            self._watch(handler, COLLECTIONS[url.path], int(query["resourceVersion"]))
+            self._watch(handler, self.collections[url.path], int(query["resourceVersion"]))
         else:
-            self._list(handler, COLLECTIONS[url.path], int(query.get("continue", 0)))
+            self._list(handler, self.collections[url.path], int(query.get("continue", 0)))
 
     @staticmethod
     def _send(handler, status, body):

@@ -1,11 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """io.l5d.k8s: calls go to the endpoints of Services, whatever becomes of the API that tells them. tests/cluster has a real API."""
 
+import queue
+import threading
+
 import pytest
 
 from certificates import Authority
-from kube_api import KubeApi, endpoint_slice, service
-from mesh import wait_until
+from kube_api import KubeApi, endpoint_slice, ingress, service
+from mesh import PATIENCE, wait_until
 
 
 @pytest.fixture(name="api")
@@ -299,3 +302,148 @@ def test_a_node_that_does_not_say_who_it_is(mesh, api, keys, missing):
     transformers = [{"kind": "io.l5d.k8s.localnode", **keys}]
     with pytest.raises(AssertionError, match=f"did not start.*the environment has no {missing}"):
         mesh.weft(config(mesh, namer(api), interpreter={"kind": "default", "transformers": transformers}))
+
+
+# ---- Ingresses ----
+
+INGRESS_DTAB = "/svc => /#/io.l5d.k8s"
+
+
+def ingress_config(mesh, api, *, protocol="http", others=(), dtab=INGRESS_DTAB, bindingTimeoutMs=60000, **keys):
+    by_ingress = {"kind": "io.l5d.ingress", "port": api.port, **keys}
+    router = mesh.router(dtab=dtab, identifier=[by_ingress, *others], bindingTimeoutMs=bindingTimeoutMs)
+    return mesh.config({**router, "protocol": protocol, "client": {"protocol": "http"}}, namers=[namer(api)])
+
+
+def put_services(mesh, api, *names):
+    """Each with one pod, that answers with the Service's name."""
+    for number, name in enumerate(names, 1):
+        origin = mesh.origin(ip=f"127.0.1.{number}", body=name.encode())
+        api.put(endpoint_slice(name, addresses(origin)))
+
+
+def asked(client, host, path="/"):
+    response = client.get(host, path)
+    return response.body.decode() if response.status == 200 else response.status
+
+
+def test_ingresses_name_requests(mesh, api):
+    put_services(mesh, api, "web", "users", "all", "other")
+    api.put(ingress("one", ("hello.world", "/", "Prefix", "web"), ("hello.world", "/users", "Prefix", "users"),
+                    ("*.hello.world", "/", "Prefix", "all"), ("hello.world", "/v[0-9]+/x", "ImplementationSpecific", "other")))
+    client = mesh.client(mesh.weft(ingress_config(mesh, api)))
+    assert asked(client, "hello.world") == "web"
+    assert asked(client, "hello.world:80", "/users/7?q") == "users"
+    assert asked(client, "www.hello.world", "/users") == "all"
+    assert asked(client, "hello.world", "/v12/x") == "web", "a prefix says more than a pattern"
+    response = client.get("hello")
+    assert response.status == 400 and b"no Ingress has a rule for hello/" in response.body, response.body
+    # Rules come and go.
+    api.put(ingress("one", ("hello.world", "/v[0-9]+/x", None, "other"), ("hello.world", "/.*", None, "web"), default="all"))
+    wait_until(lambda: asked(client, "hello.world", "/v12/x") == "other", "the new rules")
+    assert asked(client, "hello.world", "/v12/xy") == "web"
+    assert asked(client, "hello") == "all"
+    api.delete(ingress("one"))
+    wait_until(lambda: asked(client, "hello.world") == 400, "no rules")
+    assert sum("ingresses?watch=1" in path for path in api.requests) == 1
+
+
+def test_which_ingresses_count(mesh, api):
+    put_services(mesh, api, "web", "linkerd", "named", "other", "default")
+    api.put(ingress("none", ("a", "/", "Prefix", "web"), default="default"))
+    api.put(ingress("ours", ("b", "/", "Prefix", "linkerd"), annotation="linkerd"))
+    api.put(ingress("named", ("c", "/", "Prefix", "named"), ingress_class="linkerd"))
+    api.put(ingress("theirs", ("d", "/", "Prefix", "other"), annotation="nginx"))
+    api.put(ingress("theirs-too", ("e", "/", "Prefix", "other"), ingress_class="nginx", annotation="linkerd"))
+    api.put(ingress("elsewhere", ("f", "/", "Prefix", "web"), namespace="prod"))
+    client = mesh.client(mesh.weft(ingress_config(mesh, api)))
+    assert [asked(client, host) for host in "abcde"] == ["web", "linkerd", "named", "default", "default"]
+    assert b"/svc/prod/http/web" in client.get("f").body
+    strict = mesh.client(mesh.weft(ingress_config(mesh, api, namespace="default", ignoreDefaultBackends=True, ingressClassAnnotation="nginx")))
+    assert [asked(strict, host) for host in "abcdef"] == ["web", 400, 400, "other", "other", 400]
+
+
+def test_requests_wait_for_the_first_list(mesh, api):
+    put_services(mesh, api, "web")
+    api.put(ingress("one", ("hello", "/", "Prefix", "web")))
+    api.stop()
+    weft = mesh.weft(ingress_config(mesh, api))
+    client = mesh.client(weft)
+    assert "ingresses" in refusal(client, "hello")
+    api.start()
+    wait_until(lambda: asked(client, "hello") == "web", "the rules")
+    # They stay, whatever becomes of the API, over a reload too.
+    api.stop()
+    assert [asked(client, "hello") for _ in range(50)] == ["web"] * 50
+    weft.reload(ingress_config(mesh, api, ignoreDefaultBackends=True))
+    assert [asked(client, "hello") for _ in range(50)] == ["web"] * 50
+    api.start()
+
+
+def test_ingresses_in_a_router_for_http2_and_the_next_identifier(mesh, api):
+    put_services(mesh, api, "web", "plain")
+    api.put(ingress("one", ("hello", "/api", "Exact", "web")))
+    by_host = {"kind": "io.l5d.header.token"}
+    dtab = "/svc => /#/io.l5d.k8s; /svc/hello => /#/io.l5d.k8s/default/http/plain"
+    client = mesh.client(mesh.weft(ingress_config(mesh, api, protocol="h2", others=[by_host], dtab=dtab)))  # the pods speak HTTP/1
+    assert asked(client, "hello", "/api") == "web"
+    assert asked(client, "hello", "/api/x") == "plain"
+
+
+def later(client, host):
+    """What a request that is on its way will come to."""
+    answers = queue.Queue()
+    threading.Thread(target=lambda: answers.put(asked(client, host)), daemon=True).start()
+    return answers
+
+
+def test_requests_wait_until_ingresses_are_known(mesh, api):
+    put_services(mesh, api, "web")
+    api.put(ingress("one", ("hello", "/", "Prefix", "web")))
+    api.answers.clear()
+    weft = mesh.weft(ingress_config(mesh, api), threads=2)
+    waiting = [later(mesh.client(weft), "hello") for _ in range(8)]
+    wait_until(lambda: weft.metric("connects") >= 8, "the callers")
+    weft.reload(ingress_config(mesh, api, ignoreDefaultBackends=True))
+    assert all(answers.empty() for answers in waiting)
+    api.answers.set()
+    assert [answers.get(timeout=PATIENCE) for answers in waiting] == ["web"] * 8
+
+
+def test_no_request_waits_longer_than_it_may(mesh, api):
+    api.answers.clear()
+    client = mesh.client(mesh.weft(ingress_config(mesh, api, bindingTimeoutMs=100)))
+    response = client.get("hello")
+    assert response.status == 503 and b"while waiting for binding" in response.body, response.body
+
+
+def test_ingresses_of_an_older_server(mesh):
+    api = KubeApi(older=True)
+    try:
+        put_services(mesh, api, "web", "all")
+        api.put(ingress("one", ("hello", "/a.*", None, "web"), default="all", older=True))
+        client = mesh.client(mesh.weft(ingress_config(mesh, api)))
+        assert asked(client, "hello", "/abc") == "web"
+        assert asked(client, "hello", "/b") == "all"
+    finally:
+        api.close()
+
+
+def test_an_odd_path_is_left_out(mesh, api):
+    put_services(mesh, api, "web")
+    api.put(ingress("odd", ("hello", "/(", None, "web"), ("hello", "/good", "Exact", "web")))
+    weft = mesh.weft(ingress_config(mesh, api))
+    client = mesh.client(weft)
+    assert asked(client, "hello", "/good") == "web"
+    assert asked(client, "hello", "/(") == 400
+    assert "Ingress default/odd: the path `/(` is left out: `)` is missing" in weft.stderr
+
+
+def test_explain_knows_the_ingresses(mesh, api):
+    put_services(mesh, api, "web")
+    api.put(ingress("one", ("hello", "/", "Prefix", "web")))
+    weft = mesh.weft(ingress_config(mesh, api))
+    told = weft.admin("/explain.json?request=GET%20/x%20HTTP/1.1%0D%0AHost:%20hello%0D%0A%0D%0A").json()
+    assert told["identify"]["tried"] == [{"identifier": "ingress", "line": told["identify"]["tried"][0]["line"],
+                                          "name": "/svc/default/http/web"}], told
+    assert told["verdict"] == {"endpoints": 1}

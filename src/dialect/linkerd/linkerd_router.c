@@ -132,6 +132,21 @@ static const struct linkerd_key constant_keys[] = {
 };
 static const struct linkerd_block constant_block = { .name = "io.l5d.static", .keys = constant_keys };
 
+#define INGRESS(member) offsetof(struct ingress_policy, member)
+static const struct linkerd_key ingress_keys[] = {
+	LINKERD_KEY_KIND,
+	{ "namespace", LINKERD_TEXT, INGRESS(namespace), .says = "whose Ingresses count; all" },
+	{ "ingressClassAnnotation", LINKERD_TEXT, INGRESS(class), .says = "those of this class count, and those that say none; linkerd" },
+	{ "ignoreDefaultBackends", LINKERD_BOOL, INGRESS(without_defaults), .says = "default backends don't count; false" },
+	{ "host", LINKERD_TEXT, INGRESS(place.host),
+		.says = "of Kubernetes' API; in a pod its own cluster's, over TLS; elsewhere localhost" },
+	{ "port", LINKERD_PORT, INGRESS(place.port), 1, .says = "of `kubectl proxy`; 8001" },
+	{ "caFile", LINKERD_TEXT, INGRESS(place.ca_file), .says = "as for the namer io.l5d.k8s; plain text" },
+	{ "tokenFile", LINKERD_TEXT, INGRESS(place.token_file), .says = "as for the namer io.l5d.k8s; none" },
+	{ 0 },
+};
+static const struct linkerd_block ingress_block = { .name = "io.l5d.ingress", .keys = ingress_keys };
+
 static const struct linkerd_kind identifier_kinds[] = {
 	{ "io.l5d.header.token", IDENTIFIER_HEADER_TOKEN, &token_block, "the value of a header; the default" },
 	{ "io.l5d.header", IDENTIFIER_HEADER, &header_block, "a path that a header names" },
@@ -139,7 +154,7 @@ static const struct linkerd_kind identifier_kinds[] = {
 	{ "io.l5d.methodAndHost", IDENTIFIER_METHOD_AND_HOST, &method_block, "/1.1/METHOD/HOST" },
 	{ "io.l5d.path", IDENTIFIER_PATH, &path_block, "the first segments of the URL's path" },
 	{ "io.l5d.static", IDENTIFIER_STATIC, &constant_block, "always the same" },
-	LINKERD_KIND_LATER("io.l5d.ingress"),
+	{ "io.l5d.ingress", IDENTIFIER_INGRESS, &ingress_block, "what Kubernetes' Ingresses say: /NAMESPACE/PORT/SERVICE" },
 	LINKERD_KIND_LATER("io.l5d.k8s.istio"),
 	{ 0 },
 };
@@ -157,6 +172,17 @@ static struct slice usual_header(enum identifier_kind kind)
 	}
 }
 
+/* A block of its own: it has much that the others don't. */
+static void read_ingress(struct linkerd_load *load, const struct document_node *node, struct identifier *identifier)
+{
+	struct ingress_policy *ingress = linkerd_memory(load, sizeof *ingress);
+
+	ingress->class = SLICE("linkerd");
+	ingress->index = load->snapshot->ingress_count++;
+	linkerd_read_block(load, node, &ingress_block, ingress);
+	identifier->ingress = ingress;
+}
+
 static void read_identifier(struct linkerd_load *load, const struct document_node *node, void *out)
 {
 	const struct linkerd_kind *kind = linkerd_read_kind(load, node, &identifier_choice);
@@ -167,6 +193,10 @@ static void read_identifier(struct linkerd_load *load, const struct document_nod
 		return;
 	identifier->kind = (enum identifier_kind)kind->value;
 	identifier->line = node->line;
+	if (identifier->kind == IDENTIFIER_INGRESS) {
+		read_ingress(load, node, identifier);
+		return;
+	}
 	identifier->header = usual_header(identifier->kind);
 	identifier->segments = identifier->kind == IDENTIFIER_PATH;
 	linkerd_read_block(load, node, kind->block, identifier);

@@ -229,7 +229,10 @@ static void routers_are_read(void **state)
 		"     socketOptions: {noDelay: false, keepAlive: true, backlog: 12}}\n"
 		"  - {port: \"4142\", ip: localhost}\n"
 		"- protocol: http\n  label: in\n  servers: [{port: 4141, ip: 0.0.0.0}]\n"
-		"  identifier: [{kind: io.l5d.header.token}, {kind: io.l5d.header.token, header: other}]\n");
+		"  identifier: [{kind: io.l5d.header.token}, {kind: io.l5d.header.token, header: other},\n"
+		"    {kind: io.l5d.ingress}, {kind: io.l5d.ingress, namespace: web, ingressClassAnnotation: weft, ignoreDefaultBackends: "
+		"true,\n"
+		"     host: api, port: 6443, caFile: ca, tokenFile: token}]\n");
 	const struct router *r = &s->routers[0];
 	const struct listener_policy *l = r->listeners;
 
@@ -283,9 +286,23 @@ static void routers_are_read(void **state)
 	r = &s->routers[1];
 	assert_int_equal(r->index, 1);
 	assert_address(&r->listeners[0].address, "0.0.0.0:4141");
-	assert_int_equal(r->identifier_count, 2);
+	assert_int_equal(r->identifier_count, 4);
 	assert_slice(r->identifiers[0].header, "host");
 	assert_slice(r->identifiers[1].header, "other");
+	assert_int_equal(s->ingress_count, 2);
+	assert_int_equal(r->identifiers[2].kind, IDENTIFIER_INGRESS);
+	assert_int_equal(r->identifiers[2].ingress->index, 0);
+	assert_slice(r->identifiers[2].ingress->class, "linkerd");
+	assert_int_equal(r->identifiers[2].ingress->namespace.length + r->identifiers[2].ingress->place.port, 0);
+	assert_false(r->identifiers[2].ingress->without_defaults);
+	assert_int_equal(r->identifiers[3].ingress->index, 1);
+	assert_slice(r->identifiers[3].ingress->class, "weft");
+	assert_slice(r->identifiers[3].ingress->namespace, "web");
+	assert_slice(r->identifiers[3].ingress->place.host, "api");
+	assert_int_equal(r->identifiers[3].ingress->place.port, 6443);
+	assert_slice(r->identifiers[3].ingress->place.ca_file, "ca");
+	assert_slice(r->identifiers[3].ingress->place.token_file, "token");
+	assert_true(r->identifiers[3].ingress->without_defaults);
 	snapshot_unref(s);
 }
 

@@ -159,10 +159,11 @@ static void kinds_are_known_not_yet_or_unknown(void **state)
 		{ HTTP "  interpreter: {kind: io.l5d.namerd}\n",
 			"f:4:23: routers[0].interpreter.kind: io.l5d.namerd is not yet supported by weft (known from "
 			"Linkerd 1.x)\n" },
-		{ HTTP "  identifier: {kind: io.l5d.ingress}\n",
-			"f:4:22: routers[0].identifier.kind: io.l5d.ingress is not yet supported by weft (known from "
+		{ HTTP "  identifier: {kind: io.l5d.k8s.istio}\n",
+			"f:4:22: routers[0].identifier.kind: io.l5d.k8s.istio is not yet supported by weft (known from "
 			"Linkerd 1.x)\n" },
 		{ HTTP "  identifier: {header: a}\n", "f:4:15: routers[0].identifier: the key `kind` is missing\n" },
+		{ HTTP "  identifier: {kind: io.l5d.ingress, segments: 1}\n", "f:4:38: routers[0].identifier.segments: unknown key\n" },
 		{ HTTP "  identifier: []\n", "f:4:15: routers[0].identifier: must not be empty\n" },
 		{ HTTP "  client: {loadBalancer: {kind: aperture}}\n",
 			"f:4:33: routers[0].client.loadBalancer.kind: aperture is not yet supported by weft (known from Linkerd 1.x)\n" },

@@ -58,7 +58,7 @@ static void failed(void *owner, struct slice why)
 
 static const struct k8s_reflector_events events = { .listing = listing, .object = object, .listed = listed, .failed = failed };
 
-static struct rig *rig_new(const char *selector)
+static struct rig *rig_of(const char *older, const char *selector)
 {
 	struct rig *rig = memory_new(sizeof *rig);
 	struct k8s_api_options options = { .host = SLICE("10.0.0.1"), .port = 8001, .token_file = SLICE("/run/token") };
@@ -68,8 +68,13 @@ static struct rig *rig_new(const char *selector)
 	options.loop = rig->world.loop;
 	options.network = rig->world.host;
 	assert_int_equal(k8s_api_new(&options, &rig->api, &rig->why), 0);
-	rig->reflector = k8s_reflector_new(rig->api, SLICE(SLICES), slice_of(selector), &events, rig);
+	rig->reflector = k8s_reflector_new(rig->api, SLICE(SLICES), slice_of(older), slice_of(selector), &events, rig);
 	return rig;
+}
+
+static struct rig *rig_new(const char *selector)
+{
+	return rig_of("", selector);
 }
 
 static void rig_free(struct rig *rig)
@@ -216,6 +221,43 @@ static void a_list_that_breaks_off_begins_anew(void **state)
 	rig_free(rig);
 }
 
+#define UNKNOWN "{\"kind\":\"Status\",\"code\":404,\"message\":\"the server could not find the requested resource\"}"
+
+static void an_older_server_has_it_elsewhere(void **state)
+{
+	struct rig *rig = rig_of("/apis/old/slices", "");
+	struct scripted_call *call;
+
+	(void)state;
+	answer(asked(rig, LIST), 404, UNKNOWN);
+	answer(asked(rig, "GET /apis/old/slices?limit=500 HTTP/1.1\r\n"), 200, LIST_OF_TWO);
+	call = asked(rig, "GET /apis/old/slices?watch=1&");
+	expect_version(call, "100");
+	begin_watch(call);
+	expect_told(rig, "listing listing +a@5 +b@7 listed ");
+	/* It is replaced by a newer one, which has it where it was looked for first. */
+	scripted_send(call, "0\r\n\r\n");
+	answer(asked(rig, "GET /apis/old/slices?watch=1&"), 404, UNKNOWN);
+	watched(rig);
+	rig_free(rig);
+}
+
+static void a_server_that_has_it_nowhere_is_asked_again(void **state)
+{
+	struct rig *rig = rig_of("/apis/old/slices", "");
+
+	(void)state;
+	answer(asked(rig, LIST), 404, UNKNOWN);
+	answer(asked(rig, "GET /apis/old/slices?limit=500 HTTP/1.1\r\n"), 404, UNKNOWN);
+	expect_told(rig, "listing listing failed ");
+	assert_int_equal(counter_read(&k8s_reflector_counts(rig->reflector)->failures), 1);
+	answer(asked(rig, "GET /apis/old/slices?limit=500 HTTP/1.1\r\n"), 404, UNKNOWN);
+	answer(asked(rig, LIST), 200, LIST_OF_TWO);
+	asked(rig, WATCH);
+	expect_told(rig, "listing listing +a@5 +b@7 listed ");
+	rig_free(rig);
+}
+
 static void a_watch_goes_on_where_it_ended(void **state)
 {
 	struct rig *rig = rig_new("");
@@ -356,6 +398,8 @@ int main(void)
 		cmocka_unit_test(lists_then_watches),
 		cmocka_unit_test(long_lists_come_in_chunks),
 		cmocka_unit_test(a_list_that_breaks_off_begins_anew),
+		cmocka_unit_test(an_older_server_has_it_elsewhere),
+		cmocka_unit_test(a_server_that_has_it_nowhere_is_asked_again),
 		cmocka_unit_test(a_watch_goes_on_where_it_ended),
 		cmocka_unit_test(a_version_that_is_too_old_is_listed_anew),
 		cmocka_unit_test(an_outage_takes_nothing_away),
