@@ -370,8 +370,10 @@ static void count_finish(struct exchange *exchange, int64_t now)
 	histogram_put(&service->latency, bucket, us);
 	count_stream(exchange, &service->streams, now - exchange->began);
 	histogram_few_record(&service->retries_per_request, exchange->retries);
-	if (exchange->upstream)
-		histogram_few_record(&exchange->upstream->stats->requeues_per_request, exchange->requeues);
+	if (!exchange->upstream)
+		return;
+	histogram_few_record(&exchange->upstream->stats->requeues_per_request, exchange->requeues);
+	exchange->ended[exchange->success]++;
 }
 
 static enum reset reset_of_end(const struct exchange *exchange)

@@ -76,6 +76,8 @@ struct exchange {
 	struct head *request;       /* down->head; NULL once forgotten, with its buffer */
 	struct bound_route *bound;  /* counted */
 	struct upstream *upstream;  /* of this attempt; counted through bound */
+	uint64_t *ended;            /* calls of its caller to this upstream that have ended, by success (caller.h) */
+	struct caller *caller;      /* NULL: in plain text, or no client is known yet */
 	struct attempt_stats *pair_stats;
 	const struct binding_leaf *leaf;
 	struct peer *peer; /* of this attempt; counted */

@@ -84,8 +84,10 @@ static void accepted(void *owner, struct stream *stream)
 
 	if (tls && tls_accept(worker->tls, tls, stream, &listener->stats->tls, &stream))
 		return;
-	if (tls)
+	if (tls) {
+		listener->has_secured = true;
 		tls_identify(stream, identified, listener);
+	}
 	if (codec->server(worker->sessions, stream, &listener->limits, &listener_events, listener, &listener->stats->sessions, &session))
 		return;
 	list_append(&listener->sessions, &session->link);

@@ -4,6 +4,7 @@
 #include "base/check.h"
 #include "base/memory.h"
 #include "base/text.h"
+#include "proxy/caller.h"
 #include "proxy/stats.h"
 #include "tls/client.h"
 
@@ -151,6 +152,9 @@ static void object_free(struct live *live, struct live_object *object)
 		break;
 	case LIVE_BINDING:
 		binding_free((struct binding *)(void *)object);
+		break;
+	case LIVE_CALLER:
+		caller_free(object);
 		break;
 	}
 }

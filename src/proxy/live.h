@@ -35,6 +35,7 @@ enum live_kind {
 	LIVE_TARGET,
 	LIVE_TARGETS,
 	LIVE_BINDING,
+	LIVE_CALLER, /* a worker's (caller.h) */
 };
 
 /* At the start of each live object. */

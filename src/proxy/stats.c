@@ -135,6 +135,14 @@ static const struct metric client_metrics[] = {
 	TLS(CLIENT),
 };
 
+#define CALLER(member, type, name) METRIC(struct caller_stats, member, type, name)
+
+static const struct metric caller_metrics[] = {
+	CALLER(requests, METRIC_COUNTER, "requests"),
+	CALLER(success, METRIC_COUNTER, "success"),
+	CALLER(failures, METRIC_COUNTER, "failures"),
+};
+
 #define METHOD(member, type, name) METRIC(struct method_stats, member, type, name)
 #define STATUS(number) METHOD(statuses[number], METRIC_SEEN, "grpc_status/" #number)
 
@@ -181,5 +189,6 @@ const struct metric_kind server_kind = KIND(server, server_stats, 1024);
 const struct metric_kind service_kind = KIND(service, service_stats, 4096);
 const struct metric_kind client_kind = KIND(client, client_stats, 4096);
 const struct metric_kind pair_kind = KIND(pair, attempt_stats, 8192);
+const struct metric_kind caller_kind = KIND(caller, caller_stats, 4096);
 const struct metric_kind method_kind = KIND(method, method_stats, 1024);
 const struct metric_kind router_kind = KIND(router, router_stats, 1024);

@@ -95,6 +95,11 @@ struct client_stats {
 	struct tls_counters tls;
 };
 
+/* rt/LABEL/client/ID/caller/WHO: calls that have ended (caller.h) */
+struct caller_stats {
+	struct counter requests, success, failures;
+};
+
 /* rt/LABEL/method/PACKAGE.SERVICE/METHOD */
 struct method_stats {
 	struct counter requests, success, failures;
@@ -118,6 +123,6 @@ struct router_stats {
 /* Scopes for names that are bound to nothing: anybody can make up such. */
 enum { UNBOUND_SERVICES = 256 };
 
-extern const struct metric_kind server_kind, service_kind, client_kind, pair_kind, method_kind, router_kind;
+extern const struct metric_kind server_kind, service_kind, client_kind, pair_kind, caller_kind, method_kind, router_kind;
 
 #endif

@@ -5,6 +5,7 @@
 #include "base/check.h"
 #include "model/dtab.h"
 #include "proxy/answer.h"
+#include "proxy/caller.h"
 #include "proxy/cors.h"
 #include "proxy/identify.h"
 #include "proxy/l5d.h"
@@ -114,12 +115,19 @@ static bool take_place(struct exchange *exchange)
 	return false;
 }
 
+/* What secures the connection that it came by; NULL: nothing. */
+static const struct stream_security *security_of(const struct exchange *exchange)
+{
+	const struct stream *stream = exchange->down->session->stream;
+
+	return stream ? stream_security(stream) : NULL;
+}
+
 /* Whom a listener with `peerIds` serves. In plain text only permissive ones do, and there it says nothing of who calls. */
 static bool may_call(const struct exchange *exchange, struct slice *who)
 {
 	const struct listener_policy *policy = exchange->listener->policy;
-	const struct stream *stream = exchange->down->session->stream;
-	const struct stream_security *security = stream ? stream_security(stream) : NULL;
+	const struct stream_security *security = security_of(exchange);
 	struct spiffe id;
 
 	if (!policy->peer_id_count || !security)
@@ -229,6 +237,15 @@ static const struct binding_node *choose(struct exchange *exchange, const struct
 	return node;
 }
 
+static __attribute__((noinline)) enum step_result enter(struct exchange *exchange)
+{
+	const struct stream_security *security = security_of(exchange);
+
+	if (security)
+		caller_enter(exchange, security);
+	return STEP_NEXT;
+}
+
 static enum step_result bind(struct exchange *exchange)
 {
 	const struct binding *binding = exchange->bound->binding;
@@ -243,7 +260,8 @@ static enum step_result bind(struct exchange *exchange)
 	exchange->leaf = &binding->leaves[node->leaf];
 	exchange->upstream = exchange->bound->leaves[node->leaf].upstream;
 	exchange->pair_stats = exchange->bound->leaves[node->leaf].stats;
-	return STEP_NEXT;
+	exchange->ended = exchange->upstream->plain_ended;
+	return exchange->listener->has_secured ? enter(exchange) : STEP_NEXT;
 }
 
 /* ---- pick: one endpoint ---- */

@@ -3,6 +3,7 @@
 
 #include "base/check.h"
 #include "base/log.h"
+#include "proxy/caller.h"
 #include "proxy/edges.h"
 #include "proxy/health_check.h"
 #include "proxy/limits.h"
@@ -552,6 +553,7 @@ static struct upstream *upstream_new(struct worker *worker, struct client *clien
 	upstream->stats = scope_shard(client->scope, worker->index);
 	upstream->unused_since = loop_now(worker->loop);
 	list_init(&upstream->peers);
+	map_init(&upstream->callers, 0);
 	balancer_init(&upstream->balancer, &client->policy.balancer, loop_random(worker->loop));
 	map_insert(&worker->upstreams_by_client, &upstream->entry, client_key(&upstream->client));
 	return upstream;
@@ -564,6 +566,7 @@ static void upstream_free(struct upstream *upstream)
 	while (!list_empty(&upstream->peers))
 		peer_remove(peer_at(upstream->peers.next));
 	balancer_fini(&upstream->balancer);
+	callers_fini(upstream);
 	map_remove(&worker->upstreams_by_client, &upstream->entry);
 	live_unref(&upstream->targets->object);
 	budget_flush(&upstream->client->requeue_budget, &upstream->share, loop_now(worker->loop));
@@ -734,6 +737,7 @@ void upstream_sweep(struct worker *worker, int64_t now, bool all)
 			}
 		}
 		show_size(upstream);
+		callers_sweep(upstream, now);
 		if (unused && !has_connections(upstream))
 			upstream_free(upstream);
 	}

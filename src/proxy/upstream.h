@@ -37,6 +37,8 @@ struct peer {
 	bool removed;
 };
 
+struct caller;
+
 struct upstream {
 	struct map_entry entry; /* worker->upstreams_by_client, by the client's address as bytes */
 	struct worker *worker;
@@ -46,9 +48,11 @@ struct upstream {
 	struct balancer balancer;
 	struct budget_share share;
 	struct list peers;
-	uint32_t references;  /* bound routes and attempts */
-	int64_t unused_since; /* when references fell to 0 */
-	bool incomplete;      /* there was no memory for some of the peers */
+	struct map callers;      /* struct caller (caller.h), by name */
+	uint64_t plain_ended[2]; /* calls in plain text that the callers don't count yet, by success */
+	uint32_t references;     /* bound routes and attempts */
+	int64_t unused_since;    /* when references fell to 0 */
+	bool incomplete;         /* there was no memory for some of the peers */
 };
 
 struct peer_waiter {

@@ -61,6 +61,7 @@ struct worker_listener {
 	struct session_limits limits;
 	struct list sessions; /* by session->link */
 	uint32_t exchanges;   /* that refer to it: one may outlive its session */
+	bool has_secured;     /* ever TLS: sessions that began with it may still be there */
 	bool stopped;         /* not configured any more; gone with its last session and exchange */
 };
 

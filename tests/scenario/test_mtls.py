@@ -477,6 +477,52 @@ def test_nobody_is_served_before_there_is_an_identity(mesh, tmp_path):
 
 # ---- what is told of callers ----
 
+CALLERS = "rt/in/client/#/io.l5d.fs/web/caller/"
+
+
+def test_edges_by_who_calls(mesh, front, back, workloads):
+    """Each caller is counted under the identity that it proved, however it came: by HTTP/1, HTTP/2, and when it leaves before its answer."""
+    release = threading.Event()
+
+    def answer(call):
+        if call.message.target == b"/slow":
+            release.wait(PATIENCE)
+        call.answer(500 if call.message.target == b"/broken" else 200)
+
+    mesh.service("web", mesh.origin(answer))
+    inner = mesh.weft(mesh.config(mesh.router("in", server={"mutualTls": "permissive"}), identity={"directory": str(back)}))
+    outer = outbound(mesh, front, inner)
+    job = f"spiffe://{DOMAIN}/ns/jobs/sa/nightly"
+    with mesh.client(outer) as client:
+        assert [client.get("web", target=path).status for path in ("/", "/", "/broken")] == [200, 200, 500]
+    with mesh.client(inner) as client:
+        assert client.get("web").status == 200
+    ip, port = inner.address()
+    jobs = context_of(workloads.issue("job", job), back)
+    told = subprocess.run(["curl", "-sk", "--http2", "--cert", workloads.folder / "job/svid.pem", "-H", "Host: web", f"https://{ip}:{port}/"],
+                          stdout=subprocess.PIPE, timeout=PATIENCE, check=True)
+    assert told.stdout == b""
+    leaving = connect(mesh, inner, jobs, None)
+    leaving.send_request("GET", "/slow", "web")
+    wait_until(lambda: any(request.target == b"/slow" for request in mesh.origins[0].requests), "the slow one")
+    leaving.close()
+
+    def count(caller, what):
+        return inner.metrics().get(f"{CALLERS}{caller}/{what}", 0)
+
+    wait_until(lambda: count(job, "requests") == 2, "the job's calls")
+    release.set()
+    wait_until(lambda: count(FRONT, "requests") == 3, "the front's calls")
+    wait_until(lambda: count("plaintext", "requests") == 1, "the call in plain text")
+    assert [count(FRONT, what) for what in ("success", "failures")] == [2, 1]
+    assert [count(job, what) for what in ("success", "failures")] == [1, 1]
+    assert [count("plaintext", what) for what in ("success", "failures")] == [1, 0]
+    assert not any(name.startswith(f"{CALLERS}tls/") for name in inner.metrics())
+    edges = json.loads(subprocess.run([WEFT, "edges", "--admin", "{}:{}".format(*inner.admin_address), "-o", "json"], stdout=subprocess.PIPE,
+                                      timeout=PATIENCE, check=True).stdout)["edges"]
+    secured = {edge["from"]: edge["secured"] for edge in edges if edge["to"] == "#/io.l5d.fs/web"}
+    assert secured == {FRONT: "mutual", job: "mutual", "plaintext": "no", "rt/in": "no"}
+
 @pytest.mark.parametrize("how", ["sanitize", "append", "forward"])
 def test_x_forwarded_client_cert(mesh, front, back, how):
     inner = inbound(mesh, back, server={"mutualTls": "permissive", "clientCert": how})

@@ -117,7 +117,11 @@ def test_routes(mesh):
 def test_edges(mesh):
     weft = start(mesh)
     with Traffic(mesh, weft, "web"):
-        server, client = rows("edges", weft, "--sort", "to", "--reverse")
+        wait_until(lambda: len(rows("edges", weft)) == 3, "the callers")
+        server, *clients = rows("edges", weft, "--sort", "to", "--reverse")
+    caller, client = sorted(clients, key=lambda row: row["from"])
+    assert (caller["from"], caller["to"], caller["secured"], caller["connections"]) == ("plaintext", CLIENT, "no", None)
+    assert caller["requests"] > 0 and caller["success_percent"] == 100
     assert (client["from"], client["to"], client["secured"], client["peers"]) == ("rt/out", CLIENT, "no", "")
     assert (server["from"], server["to"]) == ("callers", "server/{}/{}".format(*weft.address()))
     assert server["connections"] == 1 and server["rate_per_s"] == pytest.approx(client["rate_per_s"], rel=0.1)
@@ -279,7 +283,7 @@ def test_top_is_sorted_by_keys(mesh):
         screen.press(b"2")
         screen.until(lambda lines: lines[1].startswith("SERVICE") and CLIENT in lines[2], "routes")
         screen.press(b"4")
-        screen.until(lambda lines: lines[1].startswith("FROM") and len(lines) == 5, "edges")
+        screen.until(lambda lines: lines[1].startswith("FROM") and len(lines) == 6, "edges")
         screen.press(b"q")
         assert screen.wait() == 0
     assert screen.text.endswith("\033[?25h\033[?1049l")

@@ -36,7 +36,7 @@ static bool is_wanted(const struct golden *golden, const struct meter *meter)
 {
 	const struct golden_choice *choice = &golden->choice;
 	const char *const *pattern = choice->patterns;
-	bool edge = choice->kind == METER_CLIENT && meter->kind == METER_SERVER;
+	bool edge = choice->kind == METER_CLIENT && (meter->kind == METER_SERVER || meter->kind == METER_CALLER);
 
 	if (meter->kind != choice->kind && !edge)
 		return false;
@@ -62,6 +62,16 @@ static struct slice join(struct golden *golden, const char *before, struct slice
 	return slice_make(bytes, length + s.length);
 }
 
+/* How a caller came, as its name says: only that of an identity has a colon (proxy/caller.h). */
+static struct slice security_of(struct slice caller)
+{
+	if (slice_equal(caller, SLICE("plaintext")))
+		return SLICE("no");
+	if (slice_equal(caller, SLICE("tls")))
+		return SLICE("tls");
+	return slice_find(caller, ':') < caller.length ? SLICE("mutual") : SLICE("");
+}
+
 static void name_row(struct golden *golden, struct golden_row *row, const struct meter *meter)
 {
 	row->router = meter->router;
@@ -81,6 +91,11 @@ static void name_row(struct golden *golden, struct golden_row *row, const struct
 	case METER_SERVER:
 		row->from = SLICE("callers");
 		row->to = join(golden, "server/", meter->name);
+		break;
+	case METER_CALLER:
+		row->from = meter->service;
+		row->to = meter->name;
+		row->secured = security_of(meter->service);
 		break;
 	case METER_PEER:
 		CHECK(meter->kind != METER_PEER);

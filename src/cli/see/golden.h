@@ -14,7 +14,7 @@
 #include "cli/see/reading.h"
 
 struct golden_choice {
-	enum meter_kind kind;        /* not METER_PEER. METER_CLIENT: edges, which are METER_SERVER's rows, too */
+	enum meter_kind kind;        /* not METER_PEER. METER_CLIENT: edges, which are METER_SERVER's and METER_CALLER's rows, too */
 	bool apart;                  /* a row for each proxy, not their sum */
 	const char *const *patterns; /* of names, any of them; NULL or ending in NULL at once: all */
 	const char *router;          /* its label; NULL: all */

@@ -140,6 +140,8 @@ static void add_router(struct reading *reading, struct slice router, const struc
 
 			if (steps[k].kind == METER_CLIENT)
 				add_inner(reading, METER_ROUTE, meter, below(scope, SLICE("service")));
+			if (steps[k].kind == METER_CLIENT)
+				add_inner(reading, METER_CALLER, meter, below(scope, SLICE("caller")));
 			if (steps[k].kind == METER_CLIENT || steps[k].kind == METER_SERVER)
 				add_inner(reading, METER_PEER, meter, below(scope, SLICE("peer")));
 		}

@@ -23,6 +23,7 @@ enum meter_kind {
 	METER_CLIENT,  /* rt/ROUTER/client/NAME */
 	METER_SERVER,  /* rt/ROUTER/server/NAME */
 	METER_PEER,    /* rt/ROUTER/client|server/NAME/peer/SERVICE: an identity at the other end */
+	METER_CALLER,  /* rt/ROUTER/client/NAME/caller/SERVICE: what is called, and by whom */
 };
 
 /* Those that only grow. */

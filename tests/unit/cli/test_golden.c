@@ -19,6 +19,7 @@ struct proxy_rig {
 	struct service_stats *web;
 	struct attempt_stats *route;
 	struct client_stats *client;
+	struct caller_stats *callers[3]; /* an identity's, others' */
 };
 
 static struct proxy_rig rigs[2];
@@ -48,6 +49,12 @@ static void rig_start(struct proxy_rig *rig)
 	rig->web = scope_shard(metrics_scope(rig->metrics, &service_kind, service, 2), 0);
 	rig->client = scope_shard(metrics_scope(rig->metrics, &client_kind, at, 2), 0);
 	rig->route = scope_shard(metrics_scope(rig->metrics, &pair_kind, at, 3), 0);
+	for (unsigned i = 0; i < 3; i++) {
+		static const char *const names[] = { "spiffe://example.org/ns/web/sa/front", "tls", "plaintext" };
+		const struct scope_label caller[] = { at[0], at[1], { SLICE("caller"), slice_of(names[i]) } };
+
+		rig->callers[i] = scope_shard(metrics_scope(rig->metrics, &caller_kind, caller, 3), 0);
+	}
 }
 
 static int setup(void **state)
@@ -217,9 +224,40 @@ static void test_routes_and_edges(void **state)
 	compute(METER_CLIENT, false, NULL);
 	golden_add(&golden, SLICE("a:1"), before, now);
 	golden_finish(&golden);
+	assert_int_equal(golden.count, 4);
+	assert_memory_equal(golden.rows[1]->from.at, "rt/out", 6);
+	assert_memory_equal(golden.rows[1]->secured.at, "75%", 3);
+}
+
+static void test_edges_of_callers(void **state)
+{
+	static const char *const front[] = { "spiffe://*/front", NULL };
+	struct reading *before = read_rig(&rigs[0]), *now;
+
+	(void)state;
+	for (unsigned i = 0; i < 3; i++) {
+		counter_add(&rigs[0].callers[i]->requests, 10 * (i + 1));
+		counter_add(&rigs[0].callers[i]->success, 10 * (i + 1) - 1);
+		counter_add(&rigs[0].callers[i]->failures, 1);
+	}
+	rigs[0].uptime_ms += 1000;
+	now = read_rig(&rigs[0]);
+	compute(METER_CLIENT, false, NULL);
+	golden_add(&golden, SLICE("a:1"), before, now);
+	golden_finish(&golden);
+	columns_table(&golden, &(struct columns_look){ .view = VIEW_EDGES }, &out);
+	assert_string_equal(out.bytes,
+		"FROM                                  TO               ROUTER  SUCCESS   RPS  ERR/S  P50  P99   UP  CONNS  SECURED  "
+	        "PEERS\n"
+		"plaintext                             #/io.l5d.fs/web  out      96.66%  30.0    1.0    -    -    -      -  no       -\n"
+		"rt/out                                #/io.l5d.fs/web  out           -   0.0    0.0    -    -  0/0      0  -        -\n"
+		"spiffe://example.org/ns/web/sa/front  #/io.l5d.fs/web  out      90.00%  10.0    1.0    -    -    -      -  mutual   -\n"
+		"tls                                   #/io.l5d.fs/web  out      95.00%  20.0    1.0    -    -    -      -  tls      -\n");
+	compute(METER_CLIENT, false, front);
+	golden_add(&golden, SLICE("a:1"), before, now);
+	golden_finish(&golden);
 	assert_int_equal(golden.count, 1);
-	assert_memory_equal(golden.rows[0]->from.at, "rt/out", 6);
-	assert_memory_equal(golden.rows[0]->secured.at, "75%", 3);
+	assert_true(golden.rows[0]->requests == 10);
 }
 
 static void test_names_are_matched(void **state)
@@ -310,6 +348,7 @@ int main(void)
 		TEST(test_a_restarted_proxy_counts_from_its_start),
 		TEST(test_nothing_is_not_perfect),
 		TEST(test_routes_and_edges),
+		TEST(test_edges_of_callers),
 		TEST(test_names_are_matched),
 		TEST(test_patterns_choose),
 		TEST(test_order),
