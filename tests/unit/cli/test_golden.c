@@ -248,7 +248,7 @@ static void test_edges_of_callers(void **state)
 	columns_table(&golden, &(struct columns_look){ .view = VIEW_EDGES }, &out);
 	assert_string_equal(out.bytes,
 		"FROM                                  TO               ROUTER  SUCCESS   RPS  ERR/S  P50  P99   UP  CONNS  SECURED  "
-	        "PEERS\n"
+		"PEERS\n"
 		"plaintext                             #/io.l5d.fs/web  out      96.66%  30.0    1.0    -    -    -      -  no       -\n"
 		"rt/out                                #/io.l5d.fs/web  out           -   0.0    0.0    -    -  0/0      0  -        -\n"
 		"spiffe://example.org/ns/web/sa/front  #/io.l5d.fs/web  out      90.00%  10.0    1.0    -    -    -      -  mutual   -\n"
