@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "proxy/answer.h"
 
+#include "base/log.h"
 #include "base/text.h"
 #include "model/dtab.h"
 #include "proxy/identify.h"
@@ -47,8 +48,15 @@ enum step_result answer_unidentified(struct exchange *exchange, struct slice why
 
 enum step_result answer_forbidden(struct exchange *exchange, struct slice who)
 {
+	const struct session *session = exchange->down->session;
+	char from[ADDRESS_TEXT], at[ADDRESS_TEXT];
 	struct text text = { 0 };
 
+	address_format(&session->remote, from);
+	address_format(&session->local, at);
+	LOG(LOG_INFO, "proxy", "refused a request: from %s, at %s of router %.*s: none of its peerIds is %.*s", from, at,
+		SLICE_ARGS(exchange->listener->router->router->label),
+		SLICE_ARGS(who.length ? who : SLICE("a caller without an identity")));
 	text_format(&text, "%.*s may not call here", SLICE_ARGS(who.length ? who : SLICE("a caller without an identity")));
 	exchange_answer(exchange, 403, text_slice(&text), false);
 	text_free(&text);

@@ -209,6 +209,19 @@ static int keep(struct tls_stream *s, const struct texts *texts, struct slice na
 	return 0;
 }
 
+void facts_note_stranger(struct tls_stream *s, const X509 *certificate)
+{
+	struct texts texts;
+	struct slice who;
+
+	texts.length = texts.uris = 0;
+	texts.uri = texts.dns = texts.subject = texts.hash = (struct slice){ 0 };
+	if (!s->handshake || !read_certificate(certificate, &texts))
+		return;
+	who = texts.uri.length ? texts.uri : texts.dns.length ? texts.dns : texts.subject;
+	snprintf(s->handshake->peers, sizeof s->handshake->peers, "%.*s", (int)(who.length < ID_SHOWN ? who.length : ID_SHOWN), who.at);
+}
+
 int facts_gather(struct tls_stream *s, struct slice peers, char reason[FACTS_REASON])
 {
 	bool verified = SSL_get_verify_mode(s->ssl) != SSL_VERIFY_NONE && SSL_get_verify_result(s->ssl) == X509_V_OK;

@@ -183,6 +183,11 @@ static int verify(X509_STORE_CTX *verification, void *nothing)
 	int outcome = X509_verify_cert(verification);
 
 	(void)nothing;
+	if (outcome <= 0) {
+		SSL *ssl = X509_STORE_CTX_get_ex_data(verification, SSL_get_ex_data_X509_STORE_CTX_idx());
+
+		facts_note_stranger(SSL_get_app_data(ssl), X509_STORE_CTX_get0_cert(verification));
+	}
 	X509_STORE_CTX_set0_verified_chain(verification, NULL);
 	return outcome > 0;
 }

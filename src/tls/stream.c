@@ -90,10 +90,16 @@ static void tell_failed(struct tls_stream *s, int error)
 	}
 }
 
+/* Told by a line of its own, so that the noise of those who only come and go doesn't use up what may be written of it. */
+static bool is_refusal(const struct tls_stream *s, enum tls_failure failure)
+{
+	return s->server && (failure == TLS_FAILURE_UNTRUSTED || failure == TLS_FAILURE_UNSHOWN);
+}
+
 static void count_failure(struct tls_stream *s, enum tls_failure failure, const char *reason)
 {
 	struct address local, remote;
-	char text[ADDRESS_TEXT];
+	char text[ADDRESS_TEXT], at[ADDRESS_TEXT];
 
 	if (s->counters)
 		counter_add(&s->counters->failures[failure], 1);
@@ -101,6 +107,11 @@ static void count_failure(struct tls_stream *s, enum tls_failure failure, const 
 		return;
 	stream_addresses(s->below, &local, &remote);
 	address_format(&remote, text);
+	if (is_refusal(s, failure)) {
+		address_format(&local, at);
+		LOG(LOG_INFO, "tls", "refused a caller: from %s, at %s: %s", text, at, reason);
+		return;
+	}
 	LOG(LOG_INFO, "tls", "%s %s: %s", s->server ? "a connection from" : "the connection to", text, reason);
 }
 

@@ -45,7 +45,7 @@ struct handshake {
 	struct slice alpn;                                /* of the target */
 	void (*identified)(void *owner, struct slice id); /* may be NULL */
 	void *owner;
-	char peers[TLS_PEERS_MOST + 1];
+	char peers[TLS_PEERS_MOST + 1]; /* of the target; of a caller that isn't trusted, who it says that it is */
 	char name[TLS_NAME_MOST + 1];
 };
 
@@ -124,6 +124,8 @@ MUST_CHECK int flight_write(struct tls_stream *s, const struct piece *pieces, un
 enum { FACTS_REASON = 320 };
 MUST_CHECK int facts_gather(struct tls_stream *s, struct slice peers, char reason[FACTS_REASON]);
 void facts_free(struct tls_stream *s);
+/* Keeps whom a certificate that isn't trusted is for, for the log, while the handshake lasts. */
+void facts_note_stranger(struct tls_stream *s, const X509 *certificate);
 /* Whether the certificate that the peer showed when the session began has ended. */
 bool facts_outlived(SSL_SESSION *session, int64_t wall_ns);
 
@@ -132,7 +134,7 @@ void idle_begin(struct tls_stream *s);
 void idle_fini(struct idle *idle);
 
 /* failure.c: what OpenSSL's last failure means. *reason is static, or in the room `text`. */
-enum { FAILURE_TEXT = 160 };
+enum { FAILURE_TEXT = 480 };
 enum tls_failure failure_of(SSL *ssl, int *error, char text[FAILURE_TEXT]);
 
 #endif

@@ -209,6 +209,8 @@ def test_callers_that_may_not_call(mesh, front, back, workloads, mode):
             answer = client.get("web")
             assert (answer.status, answer.text) == (403, f"{FRONT} may not call here")
         assert inner.metric("forbidden") == 3 and inner.metric("status/403") == 3
+        told = "at {}:{} of router in: none of its peerIds is {}".format(*inner.address(), FRONT)
+        assert len([line for line in inner.stderr.splitlines() if "refused a request: from 127.0.0.1:" in line and told in line]) == 3
         assert not mesh.origins[0].requests
         job = workloads.issue("job", f"spiffe://{DOMAIN}/ns/jobs/sa/nightly")
         with socket.create_connection(inner.address(), timeout=PATIENCE) as plain:

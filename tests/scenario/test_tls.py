@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """TLS at listeners and clients, judged by curl, OpenSSL's commands and Python's ssl."""
 
+import contextlib
 import json
 import re
 import socket
@@ -10,6 +11,7 @@ import threading
 import time
 
 import pytest
+from client import CutShort
 from mesh import PATIENCE, WEFT, wait_until
 from tls import Pki, TlsOrigin, connect, free_socket, openssl
 
@@ -233,7 +235,7 @@ def test_clients_certificates(mesh, pki, web, tmp_path):
     routers = [mesh.router("told", server={"tls": tls}, client={"forwardClientCert": True}), mesh.router("untold", server={"tls": tls})]
     weft = mesh.weft(mesh.config(*routers))
     shown = pki.issue("caller", "URI:spiffe://example.org/ns/a/sa/caller,DNS:caller.example,DNS:other.example")
-    foreign = Pki(tmp_path / "foreign").issue("stranger", None)
+    foreign = Pki(tmp_path / "foreign").issue("stranger", "URI:spiffe://example.org/ns/a/sa/stranger")
     hash_ = openssl("x509", "-in", shown.cert, "-fingerprint", "-sha256", "-noout").split("=")[1].strip().replace(":", "").lower()
     forged = [("X-Forwarded-Client-Cert", "Hash=0")]
     client = connect(mesh, weft.address("told"), pki.context(shown), NAME)
@@ -252,6 +254,30 @@ def test_clients_certificates(mesh, pki, web, tmp_path):
             assert not isinstance(error, AssertionError), error
     assert len(origin.requests) == requests
     wait_until(lambda: weft.metric("tls/failures/no_certificate") == 1 and weft.metric("tls/failures/untrusted") == 1)
+    lines = [line for line in weft.stderr.splitlines() if "refused a caller" in line]
+    assert len(lines) == 2 and all("from 127.0.0.1:" in line and "at {}:{}".format(*weft.address("told")) in line for line in lines), lines
+    assert "did not return a certificate" in lines[0] and "it is for spiffe://example.org/ns/a/sa/stranger" in lines[1], lines
+
+
+def test_lines_about_refused_callers_are_few(mesh, pki, web):
+    """However often they come, and others' noise takes none of the room: only so many lines a second, and how many were left out is said."""
+    mesh.service("web", mesh.origin())
+    weft = mesh.weft(mesh.config(mesh.router("told", server={"tls": server_tls(web, caCertPath=str(pki.root.cert), requireClientAuth=True)})))
+
+    def come():
+        with contextlib.suppress(ssl.SSLError, OSError, CutShort):
+            connect(mesh, weft.address("told"), pki.context(), NAME).get("web")
+
+    def refusals():
+        return [line for line in weft.stderr.splitlines() if "refused a caller" in line]
+
+    began = time.monotonic()
+    for _ in range(60):
+        come()
+    wait_until(lambda: weft.metric("tls/failures/no_certificate") == 60)
+    assert 20 <= len(refusals()) <= 20 * (2 + int(time.monotonic() - began))
+    if len(refusals()) < 60:
+        wait_until(lambda: come() or "more like this" in refusals()[-1])
 
 
 # ---- endpoints ----
