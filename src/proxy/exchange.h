@@ -23,7 +23,7 @@
 enum {
 	EXCHANGE_MAGIC = 0x65786368,
 	EXCHANGE_TRIED = 8,
-	EXCHANGE_MEMORY = 560, /* enough for most; then small blocks of the worker's */
+	EXCHANGE_MEMORY = 416, /* twice to three times what most need; then small blocks of the worker's */
 };
 
 enum exchange_state {

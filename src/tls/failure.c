@@ -100,8 +100,8 @@ enum tls_failure failure_of(SSL *ssl, int *error, char text[FAILURE_TEXT])
 		const struct tls_stream *s = SSL_get_app_data(ssl);
 		const char *stranger = s && s->server && s->handshake ? s->handshake->peers : "";
 
-		snprintf(text, FAILURE_TEXT, "the peer's certificate: %s%s%s", X509_verify_cert_error_string(SSL_get_verify_result(ssl)),
-			*stranger ? "; it is for " : "", stranger);
+		snprintf(text, FAILURE_TEXT, "the peer's certificate: %.120s%s%.300s",
+			X509_verify_cert_error_string(SSL_get_verify_result(ssl)), *stranger ? "; it is for " : "", stranger);
 	} else if (ERR_GET_LIB(code) == ERR_LIB_SSL && reason >= SSL_AD_REASON_OFFSET) {
 		snprintf(text, FAILURE_TEXT, "the peer says: %s", alert_text(reason - SSL_AD_REASON_OFFSET));
 	} else {
