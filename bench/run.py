@@ -6,7 +6,8 @@ Every proxy runs with one worker on one core; the origin and the load generator 
 first, then loaded one after the other in interleaved rounds (A B C ... A B C ...); a row holds the medians. CPU per
 request is user + system time of all of a proxy's threads over the requests that the load generator got answered; the
 origin's row holds the origin's own. Absolute figures drift between machines and days: compare ratios of one run.
-The group memory tells what idle connections and held streams add to a proxy's resident memory.
+The group memory tells what idle connections and held streams add to a proxy's resident memory; the group see what it costs weft to
+be seen, beside itself with nothing on.
 """
 import argparse
 import json
@@ -18,13 +19,14 @@ import tempfile
 
 import load
 import memory
+import see
 from cases import CASES
 from measure import QUIET, Failure, measure
 from peers import STARTERS, Setting, start_origin
 from pki import Pki
 from process import CannotDo, compiled
 
-GROUPS = (*dict.fromkeys(case.group for case in CASES), "memory")
+GROUPS = (*dict.fromkeys(case.group for case in CASES), "memory", "see")
 MOST_REPEATS = 3
 WARM_UP_SECONDS = 1
 # HAProxy costs about 1.2 times the relay; where it doesn't, the machine was too busy to tell.
@@ -202,7 +204,21 @@ def run_memory(options):
     return True
 
 
+def run_see(options):
+    with tempfile.TemporaryDirectory(prefix="weft-bench-") as folder:
+        rows = see.rows(options, two_cores(), folder, say)
+    if options.json:
+        for row in rows:
+            print(json.dumps(row), flush=True)
+    else:
+        see.print_table(rows)
+    print(see.verdict(rows), file=sys.stderr if options.json else sys.stdout)
+    return True
+
+
 def run_group(group, options):
+    if group == "see":
+        return run_see(options)
     if group == "memory":
         return run_memory(options)
     return all([run_case(case, options) for case in CASES if case.group == group])

@@ -42,8 +42,8 @@ def router(setting, port):
 class Weft(Process):
     """weft, which can say how many requests it has carried."""
 
-    def __init__(self, command, port, admin, core, folder):
-        super().__init__("weft", command, port, core, folder)
+    def __init__(self, name, command, port, admin, core, folder):
+        super().__init__(name, command, port, core, folder)
         self.admin = admin
 
     def counters(self):
@@ -66,7 +66,11 @@ class Weft(Process):
         return total("server"), total("client")
 
 
-def start_weft(setting):
+TELEMETRY = ({"kind": "io.l5d.prometheus"}, {"kind": "io.l5d.recentRequests", "sampleRate": 0.25})
+
+
+def start_weft(setting, telemetry=TELEMETRY, name="weft", **keys):
+    """`keys`: more of the router's."""
     binary = TOP / "build" / "weft"
     if not os.access(binary, os.X_OK):
         raise Failure("build/weft is not built")
@@ -77,8 +81,8 @@ def start_weft(setting):
         "admin": {"ip": "127.0.0.1", "port": admin},
         "usage": {"enabled": False},
         "namers": [{"kind": "io.l5d.fs", "rootDir": f"{setting.folder}/disco"}],
-        "telemetry": [{"kind": "io.l5d.prometheus"}, {"kind": "io.l5d.recentRequests", "sampleRate": 0.25}],
-        "routers": [router(setting, port)],
+        "telemetry": list(telemetry),
+        "routers": [{**router(setting, port), **keys}],
     }
-    file = written(setting.folder, "weft.json", json.dumps(config, indent=1))
-    return Weft([str(binary), "proxy", "--threads", "1", file], port, admin, setting.core, setting.folder)
+    file = written(setting.folder, f"{name}.json", json.dumps(config, indent=1))
+    return Weft(name, [str(binary), "proxy", "--threads", "1", file], port, admin, setting.core, setting.folder)

@@ -4,6 +4,8 @@
 #include "base/check.h"
 #include "base/memory.h"
 
+#define KEPT_IDLE (2 * CLOCK_MINUTE) /* then a connection that was kept is closed */
+
 static void on_limit(void *owner);
 
 void fetch_init(struct fetch *fetch, struct loop *loop, struct session_pools *pools, const struct fetch_events *events, void *owner)
@@ -17,7 +19,7 @@ void fetch_stop(struct fetch *fetch)
 {
 	struct side *side = fetch->side;
 
-	fetch->running = false;
+	fetch->running = fetch->rests = false;
 	fetch->side = NULL;
 	timer_cancel(fetch->loop, &fetch->limit);
 	timer_cancel(fetch->loop, &fetch->quiet);
@@ -27,11 +29,33 @@ void fetch_stop(struct fetch *fetch)
 		session_close(fetch->session, RESET_CANCEL);
 }
 
+void fetch_let_go(struct fetch *fetch)
+{
+	fetch->keep = false;
+	if (!fetch->running)
+		fetch_stop(fetch);
+}
+
+/* The exchange is over and the session is not, if it can be used again: `available` tells that, or `closed`. */
+static void let_rest(struct fetch *fetch)
+{
+	struct side *side = fetch->side;
+
+	fetch->running = false;
+	fetch->side = NULL;
+	timer_cancel(fetch->loop, &fetch->limit);
+	timer_cancel(fetch->loop, &fetch->quiet);
+	side_release(side, RESET_NONE);
+}
+
 static void finish(struct fetch *fetch, int error)
 {
 	bool tell = fetch->running;
 
-	fetch_stop(fetch);
+	if (tell && !error && fetch->keep && fetch->side && !fetch->gone)
+		let_rest(fetch);
+	else
+		fetch_stop(fetch);
 	if (tell)
 		fetch->events->ended(fetch, error);
 }
@@ -70,7 +94,8 @@ static void head_came(struct side *side, struct head *head)
 	fetch->status = head->status;
 	limit(fetch, fetch->limits.all_ns);
 	heard(fetch);
-	if (head->body == BODY_NONE)
+	/* One that is kept has to come to its end. */
+	if (head->body == BODY_NONE && !fetch->keep)
 		finish(fetch, 0);
 }
 
@@ -121,8 +146,14 @@ static const struct side_events side_events = {
 
 static void available(void *owner, struct session *session)
 {
-	(void)owner;
+	struct fetch *fetch = owner;
+
 	(void)session;
+	if (fetch->running)
+		return;
+	fetch->rests = true;
+	if (fetch->events->over)
+		fetch->events->over(fetch);
 }
 
 static void closed(void *owner, struct session *session, int error)
@@ -203,20 +234,27 @@ static int connect_to(struct fetch *fetch, const struct fetch_to *to, struct str
 	return tls_connect(tls->pools, tls->client, &tls->target, below, tls->counters ? tls->counters : &fetch->uncounted, stream);
 }
 
+static int begin_session(struct fetch *fetch, const struct fetch_to *to)
+{
+	const struct session_limits limits = { .idle_ns = to->keep ? KEPT_IDLE : 0 };
+	struct stream *stream;
+	int e = connect_to(fetch, to, &stream);
+
+	return e ? e : http1_client_new(fetch->pools, stream, &limits, &session_events, fetch, NULL, &fetch->session);
+}
+
 int fetch_send(struct fetch *fetch, const struct fetch_to *to, const struct fetch_request *request, const struct fetch_limits *limits)
 {
-	const struct session_limits session_limits = { 0 };
-	struct stream *stream;
 	int e;
 
-	CHECK(fetch_is_over(fetch));
+	CHECK(fetch_is_ready(fetch));
 	fetch->status = 0;
 	fetch->limits = *limits;
 	fetch->began = loop_now(fetch->loop);
-	e = connect_to(fetch, to, &stream);
-	if (e)
-		return e;
-	e = http1_client_new(fetch->pools, stream, &session_limits, &session_events, fetch, NULL, &fetch->session);
+	fetch->reused = fetch->rests;
+	fetch->rests = false;
+	fetch->keep = to->keep;
+	e = fetch->reused ? 0 : begin_session(fetch, to);
 	if (e)
 		return e;
 	e = session_open(fetch->session, &side_events, fetch, &fetch->side);

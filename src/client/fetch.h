@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* client/fetch.h: one request over HTTP/1.1, on a connection of its own; the answer is told as it comes. For weft's own calls: admin
+/* client/fetch.h: one request over HTTP/1.1, on a connection of its own, which may be kept for the next one; the answer is told as it comes. For weft's own calls: admin
  * servers, Kubernetes' API; a page once, or one that streams without an end. One loop's thread; events come from the loop, never from
  * inside a call here.
  *
@@ -26,7 +26,7 @@ struct fetch_events {
 	void (*body)(struct fetch *fetch, struct slice bytes);
 	/* Once: error 0, the answer is whole, of whatever status (which may have no body); else it could not be had, or breaks off. */
 	void (*ended)(struct fetch *fetch, int error);
-	/* The session is gone. May be NULL. */
+	/* The session is gone; or it was kept, and is free for the next request. May be NULL. */
 	void (*over)(struct fetch *fetch);
 };
 
@@ -42,6 +42,7 @@ struct fetch_to {
 	const struct address *address; /* copied; or */
 	const char *socket;            /* the path of a Unix socket; copied */
 	const struct fetch_tls *tls;   /* NULL: plain text */
+	bool keep;                     /* after a whole answer the connection stays, for the next fetch_send to the same place */
 };
 
 struct fetch_tls {
@@ -68,6 +69,7 @@ struct fetch_request {
 struct fetch {
 	void *owner;
 	unsigned status; /* 0: no head yet */
+	bool reused;     /* by a connection that was kept: the other end may have closed it just then */
 
 	/* The rest is fetch.c's. */
 	struct loop *loop;
@@ -79,12 +81,13 @@ struct fetch {
 	struct side *side; /* NULL: released */
 	bool running;      /* `ended` is still to come */
 	bool gone;         /* the session has told so, and is being forgotten */
+	bool keep, rests;  /* rests: the session is kept, and free */
 	struct timer limit, quiet;
 	struct tls_counters uncounted;
 };
 
 void fetch_init(struct fetch *fetch, struct loop *loop, struct session_pools *pools, const struct fetch_events *events, void *owner);
-/* It must be over. Fails at once with ERROR_LIMIT, ERROR_NO_MEMORY or ERROR_INVALID (the socket's path, the name to be verified, a
+/* It must be over, or ready. Fails at once with ERROR_LIMIT, ERROR_NO_MEMORY or ERROR_INVALID (the socket's path, the name to be verified, a
  * field); then nothing is told but `over`, unless it is over already. */
 MUST_CHECK int fetch_send(
 	struct fetch *fetch, const struct fetch_to *to, const struct fetch_request *request, const struct fetch_limits *limits);
@@ -92,9 +95,16 @@ MUST_CHECK int fetch_send(
 MUST_CHECK int fetch_start(struct fetch *fetch, struct network *network, const struct address *address, struct slice target,
 	const struct fetch_limits *limits);
 void fetch_stop(struct fetch *fetch);
+/* A connection that is kept is closed, or won't be kept; what runs goes on. */
+void fetch_let_go(struct fetch *fetch);
 static inline bool fetch_is_over(const struct fetch *fetch)
 {
 	return !fetch->session;
+}
+/* Another may be sent: it is over, or its connection was kept and is free. */
+static inline bool fetch_is_ready(const struct fetch *fetch)
+{
+	return !fetch->session || fetch->rests;
 }
 
 #endif

@@ -117,9 +117,22 @@ static void done(struct collector *collector, unsigned status, const char *why)
 	collector->posting = false;
 }
 
+/* On a connection that was kept and that the collector has closed meanwhile: the same again, on another. */
+static void once_more(struct collector *collector)
+{
+	if (!collector->sending)
+		collector->report_at = now_of(collector);
+	collector->oldest = 0;
+	collector->sending = 0;
+	collector->posting = false;
+}
+
 static void ended(struct fetch *fetch, int error)
 {
-	done(fetch->owner, error ? 0 : fetch->status, error ? error_text(error) : "status");
+	if (error && fetch->reused && !fetch->status && error != ERROR_TIMEOUT)
+		once_more(fetch->owner);
+	else
+		done(fetch->owner, error ? 0 : fetch->status, error ? error_text(error) : "status");
 }
 
 static void body(struct fetch *fetch, struct slice bytes)
@@ -155,6 +168,7 @@ static void post(struct collector *collector, struct slice path)
 		.network = collector->options.network,
 		.address = &collector->address,
 		.tls = policy->tls.client ? &tls : NULL,
+		.keep = true,
 	};
 	struct text target = { 0 };
 	struct fetch_request request = {
@@ -207,7 +221,7 @@ void collector_work(struct collector *collector, bool hurry)
 {
 	int64_t now = now_of(collector);
 
-	if (!collector->policy || collector->posting || !fetch_is_over(&collector->fetch) || now < collector->pause_until ||
+	if (!collector->policy || collector->posting || !fetch_is_ready(&collector->fetch) || now < collector->pause_until ||
 		collector->address.family == ADDRESS_NONE)
 		return;
 	if (collector->policy->metrics && now >= collector->report_at)
@@ -241,6 +255,12 @@ bool collector_is_idle(const struct collector *collector)
 	return !collector->policy || (!collector->posting && (collector->count == 0 || now_of(collector) < collector->pause_until));
 }
 
+bool collector_let_go(struct collector *collector)
+{
+	fetch_let_go(&collector->fetch);
+	return fetch_is_over(&collector->fetch);
+}
+
 /* ---- its policy ---- */
 
 static void resolved(void *owner, const struct resolution *resolution)
@@ -253,8 +273,12 @@ static void resolved(void *owner, const struct resolution *resolution)
 			counter_add(&collector->stats->failures, 1);
 		return;
 	}
+	struct address before = collector->address;
+
 	collector->address = resolution->addresses[0];
 	collector->address.port = collector->policy->port;
+	if (!address_equal(&before, &collector->address))
+		fetch_let_go(&collector->fetch);
 }
 
 static bool same_place(const struct collector_policy *a, const struct collector_policy *b)
@@ -310,6 +334,8 @@ void collector_configure(struct collector *collector, const struct collector_pol
 		switch_off(collector);
 	if (collector->policy && !before)
 		switch_on(collector);
+	/* Its TLS may be another. */
+	fetch_let_go(&collector->fetch);
 	if (!same_place(before, collector->policy))
 		look_up(collector);
 	snapshot_unref(old);

@@ -2,7 +2,7 @@
 /* export/collector.h: one collector of spans and metrics: what waits for it, and the posts that bring it there.
  *
  * Spans wait in a buffer that has a maximum; what doesn't fit is dropped and counted. One post is on its way at a time, on a connection of its
- * own. When the collector can't be reached, or asks to come again later, its spans stay and are sent again a second later; what it
+ * own that is kept for the next ones. When the collector can't be reached, or asks to come again later, its spans stay and are sent again a second later; what it
  * refuses is dropped. Nobody ever waits for it. Control thread.
  *
  *	collector_new(&options, COLLECTOR_OTLP, &collector);
@@ -30,6 +30,8 @@ void collector_lose(struct collector *collector, uint64_t spans);
 void collector_work(struct collector *collector, bool hurry);
 /* Nothing waits or is on its way, or the collector fails at present. */
 bool collector_is_idle(const struct collector *collector);
+/* Its connection is closed once nothing is on its way. True: it is. */
+bool collector_let_go(struct collector *collector);
 void collector_free(struct collector *collector);
 
 #endif

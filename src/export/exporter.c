@@ -59,6 +59,16 @@ static bool is_idle(const struct exporter *exporter)
 	return true;
 }
 
+/* Nothing waits, and no connection is open. */
+static bool is_done(const struct exporter *exporter)
+{
+	bool done = is_idle(exporter);
+
+	for (unsigned i = 0; i < COLLECTOR_KINDS && done; i++)
+		done = collector_let_go(exporter->collectors[i]);
+	return done;
+}
+
 static void look(void *owner)
 {
 	struct exporter *exporter = owner;
@@ -67,7 +77,7 @@ static void look(void *owner)
 	gather(exporter);
 	for (unsigned i = 0; i < COLLECTOR_KINDS; i++)
 		collector_work(exporter->collectors[i], exporter->flushed != NULL);
-	if (exporter->flushed && (is_idle(exporter) || now >= exporter->flush_end)) {
+	if (exporter->flushed && (is_done(exporter) || now >= exporter->flush_end)) {
 		exporter->flushed(exporter->flush_owner);
 		return;
 	}

@@ -3,6 +3,8 @@
 
     collector = Otlp()          # collector.url; ends with collector.close()
     collector.status = 500      # what it answers from now on
+    collector.connections       # how many it has taken
+    collector.close_each = True # after each answer, without having said so
     collector.hold()            # it takes connections and answers nothing until release()
     collector.spans             # all that came: Span
     collector.metrics()         # {name: Metric of the newest report}
@@ -77,13 +79,18 @@ def otlp_spans(body):
 class Server(http.server.ThreadingHTTPServer):
     daemon_threads = True
     block_on_close = False
+    connections = 0
+
+    def process_request(self, request, client_address):
+        self.connections += 1
+        super().process_request(request, client_address)
 
 
 class Collector:
     """An HTTP server that keeps what is posted to it, by path."""
 
-    def __init__(self):
-        self.status = 200
+    def __init__(self, tls=None):
+        self.status, self.close_each = 200, False
         self.posts = []             # (path, headers, body), also of those that were refused
         self.complaints = []
         self.open = threading.Event()
@@ -107,17 +114,25 @@ class Collector:
                 self.send_response(outer.status)
                 self.send_header("Content-Length", "0")
                 self.end_headers()
+                self.close_connection = outer.close_each
 
             def log_message(self, *_):
                 pass
 
         self.server = Server(("127.0.0.1", 0), Handler)
+        self.scheme = "https" if tls else "http"
+        if tls:
+            self.server.socket = tls.wrap_socket(self.server.socket, server_side=True)
         self.thread = threading.Thread(target=self.server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
         self.thread.start()
 
     @property
     def url(self):
-        return f"http://127.0.0.1:{self.server.server_address[1]}"
+        return f"{self.scheme}://127.0.0.1:{self.server.server_address[1]}"
+
+    @property
+    def connections(self):
+        return self.server.connections
 
     def take(self, path, body):
         raise NotImplementedError
@@ -136,8 +151,10 @@ class Collector:
 
 
 class Otlp(Collector):
-    def __init__(self):
-        super().__init__()
+    """`tls`: an ssl.SSLContext; it is then spoken to over https."""
+
+    def __init__(self, tls=None):
+        super().__init__(tls)
         self.spans, self.reports = [], []
 
     def take(self, path, body):

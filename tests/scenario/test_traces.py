@@ -11,11 +11,14 @@ import subprocess
 import sys
 import threading
 
+import grpc
 import pytest
 
 from client import request_bytes
 from collectors import ROOT, Otlp, Zipkin, ZipkinJson
+from grpc_service import GrpcServer, channel, unary, unary_stream
 from mesh import PATIENCE, wait_until
+from tls import Pki
 
 HELLOWORLD = ROOT / "samples" / "helloworld" / "helloworld.py"
 TRACE, SPAN = "463ac35c9f6413ad48485a3953bb6124", "a2fb4a1d1a96d312"
@@ -550,6 +553,92 @@ def test_the_last_spans_are_sent_at_the_end(mesh, collector):
     client.close()
     weft.finish()
     assert len(collector.spans) == 2
+
+
+# ---- the connection to a collector ----
+
+def post_rounds(mesh, collector, weft, rounds):
+    """So many posts, one after the other."""
+    client = mesh.client(weft)
+    for i in range(rounds):
+        assert client.get("web").status == 200
+        wait_until(lambda: spans_of(weft)["spans"] == 2 * (i + 1), "its spans")
+    assert len(collector.spans) == 2 * rounds
+
+
+def test_a_connection_is_kept(mesh, collector):
+    mesh.service("web", mesh.origin())
+    weft, _ = traced(mesh, collector)
+    post_rounds(mesh, collector, weft, 4)
+    assert collector.connections == 1
+
+
+def test_a_connection_that_is_closed_costs_nothing(mesh, collector):
+    mesh.service("web", mesh.origin())
+    weft, _ = traced(mesh, collector)
+    collector.close_each = True
+    post_rounds(mesh, collector, weft, 4)
+    assert collector.connections == 4
+    assert spans_of(weft) == {"spans": 8, "dropped": 0, "failures": 0}
+
+
+def test_a_collector_over_tls(mesh, tmp_path):
+    pki = Pki(tmp_path / "pki")
+    secure = Otlp(pki.server_context(pki.issue("collector", "DNS:collector.example")))
+    try:
+        mesh.service("web", mesh.origin())
+        weft, client = traced(mesh, secure, tls={"commonName": "collector.example", "trustCerts": [str(pki.root.cert)]}, metrics=True, intervalMs=200)
+        for _ in range(3):
+            assert client.get("web").status == 200
+        arrived(secure, 6)
+        wait_until(lambda: secure.reports, "metrics")
+        wait_until(lambda: spans_of(weft)["spans"] == 6, "all of them counted")
+        assert secure.connections == 1 and spans_of(weft)["failures"] == 0
+    finally:
+        secure.close()
+
+
+def test_a_collector_whose_certificate_nobody_vouches_for_gets_nothing(mesh, tmp_path):
+    pki, stranger = Pki(tmp_path / "pki"), Pki(tmp_path / "stranger")
+    secure = Otlp(stranger.server_context(stranger.issue("collector", "DNS:collector.example")))
+    try:
+        mesh.service("web", mesh.origin())
+        weft, client = traced(mesh, secure, tls={"commonName": "collector.example", "trustCerts": [str(pki.root.cert)]})
+        assert client.get("web").status == 200
+        wait_until(lambda: spans_of(weft)["failures"] > 0, "a failure, counted")
+        assert not secure.posts and spans_of(weft)["spans"] == 0
+    finally:
+        secure.close()
+
+
+# ---- gRPC ----
+
+def test_spans_of_grpc(mesh, collector):
+    server = GrpcServer("one")
+    try:
+        mesh.service("test.Echo", server.address)
+        router = mesh.router(identifier={"kind": "io.l5d.header.path", "segments": 1}, service={"responseClassifier": {"kind": "io.l5d.h2.grpc.default"}})
+        weft = mesh.weft(mesh.config({**router, "protocol": "h2"}, telemetry=[otlp(collector)]))
+        with channel(weft) as made:
+            assert unary(made, "Say")(b"x", timeout=10)
+            for status in (5, 13):
+                with pytest.raises(grpc.RpcError) as error:
+                    unary(made, "Fail")(b"%d" % status, timeout=10)
+                assert error.value.code().value[0] == status
+            assert len(list(unary_stream(made, "Count")(b"3", timeout=10))) == 3
+        spans = arrived(collector, 8)
+        assert {(span.attributes["rpc.system"], span.attributes["rpc.service"]) for span in spans} == {("grpc", "test.Echo")}
+        told = {(span.name, span.kind, span.attributes["rpc.grpc.status_code"], span.attributes.get("error.type"), span.failed) for span in spans}
+        assert told == {
+            *(("test.Echo/Say", kind, 0, None, False) for kind in ("SERVER", "CLIENT")),
+            *(("test.Echo/Count", kind, 0, None, False) for kind in ("SERVER", "CLIENT")),
+            ("test.Echo/Fail", "CLIENT", 5, "5", True), ("test.Echo/Fail", "SERVER", 5, None, False),
+            *(("test.Echo/Fail", kind, 13, "13", True) for kind in ("SERVER", "CLIENT")),
+        }
+        assert {span.attributes["rpc.method"] for span in spans} == {"Say", "Count", "Fail"}
+        assert not any(name.startswith("http.") for span in spans for name in span.attributes)
+    finally:
+        server.close()
 
 
 # ---- Zipkin's form, and the scribe transport ----

@@ -318,7 +318,7 @@ bench_suite() {
 	need bench
 	bench_venv
 	built build || return 0
-	for group in h1 h2 tls memory; do
+	for group in h1 h2 tls memory see; do
 		section "bench $group, a short run: every peer answers, and the counters agree"
 		if timeout 600 python3 bench/run.py $group --rounds 1 --seconds 1; then
 			count 1 0 0
