@@ -180,6 +180,8 @@ def test_curl_with_a_long_head(mesh, client, option):
     """`Upgrade: h2c`, too. What comes back is as long."""
     origin, weft = long_chain(mesh, "http", client)
     (name, value), = long_fields(1)
+    if option == "--http2":
+        value = value[:28_000]   # curl 7.88 fails when more than 32 KiB come along with the 101
     headers = mesh.folder / "headers"
     headers.write_text(f"{name}: {value}\n")
     done = curl(weft, option, "-H", f"@{headers}", "-D", str(mesh.folder / "heads"))
