@@ -122,7 +122,7 @@ static const struct command commands[] = {
 		"Exit code 0; 2 for wrong usage, or a proxy that can't be asked or has left. See docs/see.md.",
 		cli_tap, NULL },
 	{ "explain",
-		"FILE.yaml | --admin ADDRESS [--router LABEL] [-H 'Name: value']... [-o text|json] [METHOD] URL\n"
+		"FILE.yaml | --admin ADDRESS [--router LABEL] [--peer SPIFFE_ID] [-H 'Name: value']... [-o text|json] [METHOD] URL\n"
 		"       weft explain --admin ADDRESS --id ID [-o text|json]",
 		"Says where a request would go, and which line of the configuration decides it; or what became of one",
 		"URL is http://HOST/PATH, or a path with -H 'Host: ...'. Nothing is sent: the request is named, looked up and bound\n"
@@ -131,6 +131,7 @@ static const struct command commands[] = {
 		"  FILE.yaml          by this configuration; endpoints are asked for as a proxy would\n"
 		"  --admin ADDRESS    as a running proxy sees it, with the health of its endpoints\n"
 		"  --router LABEL     the router that gets the request; the first\n"
+		"  --peer SPIFFE_ID   who calls, as its certificate says: whether the server's peerIds allow it\n"
 		"  -H 'Name: value'   a field of the request, l5d-dtab for example; several times\n"
 		"  --id ID            of a request that this proxy had, by its l5d-reqid or the id of its trace: each attempt with its\n"
 		"                     time and outcome, who ended it, and what was not chosen and why; of the newest 4,096 a worker\n"

@@ -19,6 +19,7 @@ static void question_free(struct question *question)
 	text_free(&question->dtab);
 	text_free(&question->path);
 	text_free(&question->head);
+	text_free(&question->peer);
 	text_free(&question->answer);
 	memory_free(question);
 }
@@ -96,7 +97,7 @@ static void ask_delegator(struct question *question)
 	delegate_start(binder, router, question->has_dtab ? &dtab : NULL, text_slice(&question->path), answered, question);
 }
 
-/* {"namespace": …, "dtab": …, "path": …}; "request" is a request's head, for /explain.json. */
+/* {"namespace": …, "dtab": …, "path": …}; "request" is a request's head, and "peer" its caller's SPIFFE ID, for /explain.json. */
 static int read_posted(struct question *question, const struct request *request)
 {
 	struct problems problems;
@@ -122,6 +123,8 @@ static int read_posted(struct question *question, const struct request *request)
 		text_append(&question->path, text);
 	if (document_read_text(document_get(root, "request"), &text, &problems))
 		text_append(&question->head, text);
+	if (document_read_text(document_get(root, "peer"), &text, &problems))
+		text_append(&question->peer, text);
 	document_free(document);
 	problem_fini(&problems);
 	return 0;
@@ -168,7 +171,7 @@ void page_delegator(struct request *request)
 static void ask_explain(struct question *question)
 {
 	struct binder *binder = proxy_binder(question->admin->options.proxy);
-	struct slice dtab = text_slice(&question->dtab);
+	struct slice dtab = text_slice(&question->dtab), peer = text_slice(&question->peer);
 	unsigned router;
 
 	if (!find_router(binder_snapshot(binder), text_slice(&question->router), &router)) {
@@ -178,11 +181,12 @@ static void ask_explain(struct question *question)
 	if (question->path.length)
 		explain_name(binder, router, text_slice(&question->path), question->has_dtab ? &dtab : NULL, answered, question);
 	else
-		explain_start(binder, router, text_slice(&question->head), question->has_dtab ? &dtab : NULL, answered, question);
+		explain_start(binder, router, text_slice(&question->head), question->has_dtab ? &dtab : NULL, peer.length ? &peer : NULL,
+			answered, question);
 }
 
 /* What is asked about is a name, as /delegator.json has it; or a request, whose head is the body, or the parameter `request`; or it was sent, and
- * `id` is its trace's. With `dtab`, what would happen if that were the router's. */
+ * `id` is its trace's. `peer` is who calls. With `dtab`, what would happen if that were the router's. */
 void page_explain(struct request *request)
 {
 	struct question *question = question_new(request, ask_explain);
@@ -198,6 +202,7 @@ void page_explain(struct request *request)
 		return;
 	}
 	request_parameter(request, "router", &question->router);
+	request_parameter(request, "peer", &question->peer);
 	request_parameter(request, "path", &question->path);
 	question->has_dtab = request_parameter(request, "dtab", &question->dtab);
 	if (request->method == METHOD_POST)

@@ -16,7 +16,7 @@ struct question {
 	struct admin *admin;
 	struct request *request;                /* the admin thread's */
 	void (*ask)(struct question *question); /* on the control thread */
-	struct text router, dtab, path, head;
+	struct text router, dtab, path, head, peer;
 	bool has_dtab;
 	unsigned status;
 	struct text answer;

@@ -19,8 +19,8 @@
 enum { MOST_WORDS = 3, ADMIN_PORT = 9990, INDENT = 2, MOST_ANSWER = 32 * 1024 * 1024 };
 
 struct asking {
-	const char *file, *admin, *router, *id;
-	struct text head; /* of the request that is asked about */
+	const char *file, *admin, *router, *id, *peer; /* peer: who calls, its SPIFFE ID; NULL: not known */
+	struct text head;                              /* of the request that is asked about */
 	struct loop *loop;
 	struct text json; /* the answer */
 	unsigned status;
@@ -105,6 +105,7 @@ static int ask_binder(struct asking *asking, struct text *why)
 {
 	struct snapshot *snapshot = asking->snapshot;
 	struct resolver_options options = { .resolv_conf = snapshot->resolv_conf.length ? snapshot->resolv_conf.at : NULL };
+	struct slice peer = asking->peer ? slice_of(asking->peer) : (struct slice){ 0 };
 	unsigned router;
 	int e = resolver_new(asking->loop, network_host(), &options, &asking->resolver);
 
@@ -122,7 +123,7 @@ static int ask_binder(struct asking *asking, struct text *why)
 			       .gone = forget },
 		snapshot, &asking->binder, why);
 	if (!e && find_router(snapshot, asking->router, &router)) {
-		explain_start(asking->binder, router, text_slice(&asking->head), NULL, answered, asking);
+		explain_start(asking->binder, router, text_slice(&asking->head), NULL, asking->peer ? &peer : NULL, answered, asking);
 		if (!asking->status)
 			loop_run(asking->loop);
 	} else if (!e) {
@@ -203,6 +204,10 @@ static int ask_proxy(struct asking *asking)
 	if (!asking->id) {
 		text_format(&target, "&request=");
 		add_encoded(&target, text_slice(&asking->head));
+		if (asking->peer) {
+			text_format(&target, "&peer=");
+			add_encoded(&target, slice_of(asking->peer));
+		}
 	}
 	fetch_init(&asking->fetch, asking->loop, asking->pools, &events, asking);
 	e = fetch_start(&asking->fetch, network_host(), &address, text_slice(&target), &limits);
@@ -348,6 +353,35 @@ static void show_leaf(struct page *page, const struct document_node *leaf, const
 	}
 }
 
+/* What a server's peerIds say: by which of them the caller may call; or all of them, when it may not, or isn't known. */
+static void show_caller(struct page *page, const struct document_node *caller, struct slice peer, const char *label)
+{
+	const struct document_node *patterns = document_get(caller, "patterns");
+	bool allowed = slice_equal(text_at(caller, "allowed"), SLICE("true"));
+
+	show_label(page, label);
+	text_format(&page->out, "%.*s %s %.*s", SLICE_ARGS(peer.length ? peer : SLICE("unknown;")),
+		!peer.length      ? "who may call"
+			: allowed ? "may call"
+				  : "may not call",
+		SLICE_ARGS(text_at(caller, "server")));
+	for (uint32_t i = 0; patterns && i < patterns->count; i++) {
+		if (allowed && !document_get(patterns->items[i], "matches"))
+			continue;
+		text_append(&page->out, SLICE("\n"));
+		show_label(page, "");
+		text_format(&page->out, "%s%.*s", allowed ? "by " : "only ", SLICE_ARGS(text_at(patterns->items[i], "pattern")));
+		show_place(page, patterns->items[i]);
+	}
+	text_append(&page->out, SLICE("\n"));
+}
+
+static void show_callers(struct page *page, const struct document_node *callers, struct slice peer)
+{
+	for (uint32_t i = 0; callers && i < callers->count; i++)
+		show_caller(page, callers->items[i], peer, i ? "" : "caller");
+}
+
 static void show_destinations(struct page *page, const struct document_node *list)
 {
 	const char *label = "goes to";
@@ -376,6 +410,7 @@ static void show(struct page *page, const struct document_node *root)
 	show_place(page, router);
 	text_append(&page->out, SLICE("\n"));
 	show_identify(page, document_get(root, "identify"));
+	show_callers(page, document_get(root, "callers"), text_at(request, "peer"));
 	if (text_at(root, "dtab").length) {
 		show_label(page, "own dtab");
 		text_format(&page->out, "%.*s\n", SLICE_ARGS(text_at(root, "dtab")));
@@ -554,6 +589,7 @@ int cli_explain(int count, char **arguments)
 		{ "--admin", .value = &asking.admin },
 		{ "--router", .value = &asking.router },
 		{ "--id", .value = &asking.id },
+		{ "--peer", .value = &asking.peer },
 		{ "-H", .values = &headers },
 		{ "-o", .value = &output, .choices = outputs },
 		{ .name = NULL },

@@ -2,6 +2,7 @@
 #include "proxy/admission.h"
 
 #include "proxy/l5d.h"
+#include "tls/spiffe.h"
 
 /* ERROR_SYNTAX: it is no number. */
 static int read_forwards(struct head *head, uint64_t *left)
@@ -18,6 +19,26 @@ static enum admission judge_forwards(struct head *head)
 	if (read_forwards(head, &left))
 		return ADMISSION_BAD_FORWARDS;
 	return left ? ADMISSION_FEWER : ADMISSION_LAST;
+}
+
+bool admission_may_call(const struct listener_policy *policy, struct slice id, const struct tls_setting **by)
+{
+	struct spiffe parsed;
+
+	if (by)
+		*by = NULL;
+	if (!policy->peer_id_count)
+		return true;
+	if (spiffe_parse(id, &parsed, NULL))
+		return false;
+	for (unsigned i = 0; i < policy->peer_id_count; i++) {
+		if (!spiffe_matches(policy->peer_ids[i].text, &parsed))
+			continue;
+		if (by)
+			*by = &policy->peer_ids[i];
+		return true;
+	}
+	return false;
 }
 
 enum admission admission_judge(struct head *head, const struct listener_policy *policy)

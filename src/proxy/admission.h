@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* proxy/admission.h: whether a listener lets a request in, as far as its head says: the step `admit`, and explain. Pure; any thread.
+/* proxy/admission.h: whether a listener lets a request in, as far as its head and its caller's certificate say: the step `admit`, and explain. Pure; any thread.
  *
  *	if (admission_judge(head, policy) != ADMISSION_YES) ...       // it is answered from here
  */
@@ -18,6 +18,9 @@ enum admission {
 	ADMISSION_FEWER,        /* it may go on, with `admission_forwards` - 1 left */
 };
 
+/* Whom a listener with `peerIds` lets in, of those who come by TLS: `id` is what their verified certificates say. *by (may be NULL): which
+ * of them it is; NULL: none, or there are none. */
+bool admission_may_call(const struct listener_policy *policy, struct slice id, const struct tls_setting **by);
 enum admission admission_judge(struct head *head, const struct listener_policy *policy);
 /* For ADMISSION_FEWER. */
 uint64_t admission_forwards(struct head *head);

@@ -13,6 +13,7 @@
 #include "proxy/identify.h"
 #include "proxy/ingresses.h"
 #include "proxy/l5d.h"
+#include "tls/spiffe.h"
 #include "wire/http1.h"
 
 enum { EXPLANATION_MAGIC = 0x6578706c };
@@ -36,7 +37,8 @@ struct explanation {
 	const struct dtab *base; /* the router's, or what stands for it */
 	struct dtab edited;
 	struct path path;
-	struct dtab dtab; /* base with the request's own */
+	struct dtab dtab;  /* base with the request's own */
+	struct slice peer; /* who calls; empty: not known */
 	struct explain_past past;
 	struct watches delegated, evaluated;
 	struct ingress_watch ingresses;
@@ -104,6 +106,15 @@ static void put_verdict(struct explanation *x, unsigned status, struct slice why
 	json_write_end(&x->json);
 }
 
+static void put_forbidden(struct explanation *x)
+{
+	struct text why = { 0 };
+
+	text_format(&why, "%.*s may not call here", SLICE_ARGS(x->peer));
+	put_verdict(x, 403, text_slice(&why));
+	text_free(&why);
+}
+
 /* ---- what is asked for ---- */
 
 static void put_request(struct explanation *x)
@@ -112,6 +123,8 @@ static void put_request(struct explanation *x)
 	json_write_member_text(&x->json, "method", x->head.method_text);
 	json_write_member_text(&x->json, "target", x->head.target);
 	json_write_member_text(&x->json, "authority", x->head.authority);
+	if (x->peer.length)
+		json_write_member_text(&x->json, "peer", x->peer);
 	json_write_end(&x->json);
 }
 
@@ -188,6 +201,64 @@ static void put_identifiers(struct explanation *x, struct slice *name, struct sl
 	text_free(&prefix);
 }
 
+/* ---- who calls ---- */
+
+static void put_pattern(struct explanation *x, const struct tls_setting *pattern, bool matches)
+{
+	json_write_object(&x->json);
+	json_write_member_text(&x->json, "pattern", pattern->text);
+	put_line(&x->json, pattern->line);
+	if (matches) {
+		json_write_key(&x->json, SLICE("matches"));
+		json_write_bool(&x->json, true);
+	}
+	json_write_end(&x->json);
+}
+
+static void put_caller(struct explanation *x, const struct listener_policy *listener)
+{
+	const struct tls_setting *by;
+	bool allowed = admission_may_call(listener, x->peer, &by);
+	char address[ADDRESS_TEXT];
+
+	address_format(&listener->address, address);
+	json_write_object(&x->json);
+	json_write_member_text(&x->json, "server", slice_of(address));
+	if (x->peer.length) {
+		json_write_key(&x->json, SLICE("allowed"));
+		json_write_bool(&x->json, allowed);
+	}
+	open_array(&x->json, "patterns");
+	for (unsigned i = 0; i < listener->peer_id_count; i++)
+		put_pattern(x, &listener->peer_ids[i], &listener->peer_ids[i] == by);
+	json_write_end(&x->json);
+	json_write_end(&x->json);
+}
+
+static unsigned count_choosy(const struct router *router)
+{
+	unsigned count = 0;
+
+	for (unsigned i = 0; i < router->listener_count; i++)
+		count += router->listeners[i].peer_id_count > 0;
+	return count;
+}
+
+/* False: the first server's peerIds refuse the caller. */
+static bool put_callers(struct explanation *x)
+{
+	const struct router *router = x->router;
+
+	if (!count_choosy(router))
+		return true;
+	open_array(&x->json, "callers");
+	for (unsigned i = 0; i < router->listener_count; i++)
+		if (router->listeners[i].peer_id_count)
+			put_caller(x, &router->listeners[i]);
+	json_write_end(&x->json);
+	return !x->peer.length || admission_may_call(&router->listeners[0], x->peer, NULL);
+}
+
 /* Up to the name and its dtab. False: the request ends here, and the verdict is written. */
 static bool put_name(struct explanation *x)
 {
@@ -210,6 +281,10 @@ static bool put_name(struct explanation *x)
 	json_write_end(&x->json);
 	if (!name.length) {
 		put_verdict(x, 400, why);
+		return false;
+	}
+	if (!put_callers(x)) {
+		put_forbidden(x);
 		return false;
 	}
 	enum admission admission = listener ? admission_judge(&x->head, listener) : ADMISSION_YES;
@@ -629,7 +704,25 @@ static bool replace_dtab(struct explanation *x, const struct slice *dtab)
 	return false;
 }
 
-void explain_start(struct binder *binder, unsigned router_index, struct slice head, const struct slice *dtab,
+/* False: it is none, and the explanation has ended. */
+static bool read_peer(struct explanation *x, const struct slice *peer)
+{
+	struct spiffe id;
+	const char *reason;
+	struct text message = { 0 };
+
+	if (!peer)
+		return true;
+	x->peer = arena_copy(&x->arena, *peer);
+	if (x->peer.at && spiffe_parse(x->peer, &id, &reason) == 0)
+		return true;
+	text_format(&message, "The caller's identity is no SPIFFE ID: %s", x->peer.at ? reason : "out of memory");
+	finish_error(x, 400, message.bytes);
+	text_free(&message);
+	return false;
+}
+
+void explain_start(struct binder *binder, unsigned router_index, struct slice head, const struct slice *dtab, const struct slice *peer,
 	void (*answered)(void *owner, unsigned status, struct slice json), void *owner)
 {
 	struct explanation *x = begin(binder, router_index, answered, owner);
@@ -648,7 +741,7 @@ void explain_start(struct binder *binder, unsigned router_index, struct slice he
 		finish_error(x, 400, e == ERROR_SYNTAX ? parser.reason : "the request's head is not whole");
 		return;
 	}
-	if (replace_dtab(x, dtab))
+	if (read_peer(x, peer) && replace_dtab(x, dtab))
 		evaluate(x);
 }
 

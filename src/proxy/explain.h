@@ -4,13 +4,17 @@
  * The request is named, looked up and bound by the functions that do it for requests that are sent (identify, delegate, evaluation,
  * the policies' rules), each step written down with the line of the configuration that decided it:
  *
- *	{"request": {"method", "target", "authority"}, "router": {"label", "file", "line"},
+ *	{"request": {"method", "target", "authority", "peer"}, "router": {"label", "file", "line"},
  *	 "identify": {"tried": [{"identifier", "line", "name" or "why"}], "name"}, "dtab": "/host/world=>/srv/world-v2",
+ *	 "callers": [{"server": "0.0.0.0:4143", "allowed": true, "patterns": [{"pattern", "line", "matches": true}]}],
  *	 "delegation": {…as /delegator.json},
  *	 "service": {"name", "rules": [{"line", "sets": […]}]},
  *	 "destinations": [{"share", "kind": "leaf", "client", "residual", "rules", "balancer", "endpoints": [{"address", "weight", "state"}]},
  *	                  or with "kind" neg, fail, empty, error ("why"), status ("status")],
  *	 "verdict": {"status": 502, "why"} or {"endpoints": 3}}
+ *
+ * "callers" has the servers with `peerIds`; what they say of a caller that isn't known is neither allowed nor not. The verdict is the first
+ * server's.
  *
  * A step that ends the request is the last that is written, with its verdict. Control thread.
  *
@@ -20,7 +24,7 @@
  * What would happen if the router had another dtab is asked by giving that one; nothing of it is kept, and traffic never sees it. Entries
  * that the router's own has too are told with their lines.
  *
- *	explain_start(binder, router, SLICE("GET /x HTTP/1.1\r\nHost: hello\r\n\r\n"), NULL, answered, owner);
+ *	explain_start(binder, router, SLICE("GET /x HTTP/1.1\r\nHost: hello\r\n\r\n"), NULL, NULL, answered, owner);
  */
 #ifndef PROXY_EXPLAIN_H
 #define PROXY_EXPLAIN_H
@@ -29,8 +33,8 @@
 
 /* `head`: a request's head as HTTP/1 writes it, copied. `dtab` (NULL: the router's own) stands for the router's, copied. `answered` is called
  * once, perhaps before this returns: 200; 400 with {"error": …} for a head that no server would take, or no dtab; 503 when a name
- * could not be known within DELEGATE_WAIT. */
-void explain_start(struct binder *binder, unsigned router_index, struct slice head, const struct slice *dtab,
+ * could not be known within DELEGATE_WAIT. `peer`: the SPIFFE ID that the caller has proven, copied; NULL: not known. */
+void explain_start(struct binder *binder, unsigned router_index, struct slice head, const struct slice *dtab, const struct slice *peer,
 	void (*answered)(void *owner, unsigned status, struct slice json), void *owner);
 
 /* The same of a name, such as /svc/hello: there is neither "request" nor "identify". 400 also for what is no path. */

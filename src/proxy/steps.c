@@ -10,7 +10,6 @@
 #include "proxy/identify.h"
 #include "proxy/l5d.h"
 #include "proxy/rpc.h"
-#include "tls/spiffe.h"
 
 /* ---- read: what the caller's own headers say ---- */
 
@@ -123,23 +122,16 @@ static const struct stream_security *security_of(const struct exchange *exchange
 	return stream ? stream_security(stream) : NULL;
 }
 
-/* Whom a listener with `peerIds` serves. In plain text only permissive ones do, and there it says nothing of who calls. */
+/* In plain text only permissive listeners serve, and there `peerIds` says nothing of who calls. */
 static bool may_call(const struct exchange *exchange, struct slice *who)
 {
 	const struct listener_policy *policy = exchange->listener->policy;
-	const struct stream_security *security = security_of(exchange);
-	struct spiffe id;
+	const struct stream_security *security;
 
-	if (!policy->peer_id_count || !security)
+	if (!policy->peer_id_count || !(security = security_of(exchange)))
 		return true;
 	*who = security->peer_uri;
-	if (spiffe_parse(*who, &id, NULL))
-		return false;
-	for (unsigned i = 0; i < policy->peer_id_count; i++) {
-		if (spiffe_matches(policy->peer_ids[i].text, &id))
-			return true;
-	}
-	return false;
+	return admission_may_call(policy, *who, NULL);
 }
 
 /* Max-Forwards: one fewer for who comes next. */

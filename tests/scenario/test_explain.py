@@ -5,6 +5,7 @@ import base64
 import json
 import random
 import socket
+import ssl
 import struct
 import subprocess
 import urllib.parse
@@ -12,6 +13,7 @@ import urllib.parse
 import pytest
 
 from mesh import PATIENCE, WEFT, ROOT
+from tls import connect
 
 DEAD = "127.0.0.1:1"
 PREFIXES = ("/svc", "/svc/x", "/svc/y", "/svc/*", "/srv", "/srv/a", "/srv/x", "/host", "/host/x", "/#/io.l5d.fs/x", "/svc/x/y")
@@ -94,6 +96,111 @@ def test_what_is_said_is_what_happens(mesh):
 @pytest.mark.full
 def test_what_is_said_is_what_happens_ten_thousand_times(mesh):
     pairs(mesh, "full", 100, 100)
+
+
+# ---- who calls ----
+
+DOMAIN = "example.org"
+
+
+def draw_pattern(rng):
+    segments = [rng.choice(["ns", "*", "x"]), rng.choice(["a", "b", "*", "**"])]
+    if segments[-1] != "**" and rng.random() < 0.7:
+        segments += [rng.choice(["sa", "*", "**"])]
+        if segments[-1] != "**" and rng.random() < 0.9:
+            segments += [rng.choice(["x", "y", "*", "**"])]
+    return f"spiffe://{rng.choice([DOMAIN, DOMAIN, 'other.example'])}/{'/'.join(segments)}"
+
+
+def callers(folder, *ids):
+    """What each of them needs for calling, and a directory with a server's identity."""
+    authority = folder / "authority"
+
+    def ca(*arguments):
+        subprocess.run([WEFT, "ca", *map(str, arguments)], stdout=subprocess.DEVNULL, timeout=PATIENCE, check=True)
+
+    ca("init", authority, "--trust-domain", DOMAIN)
+    contexts = {}
+    for number, id_ in enumerate([f"spiffe://{DOMAIN}/ns/web/sa/web", *ids]):
+        out = folder / f"id{number}"
+        out.mkdir()
+        ca("issue", authority, "--id", id_, "--out", f"{out}/")
+        contexts[id_] = context = ssl.create_default_context(cafile=out / "bundle.pem")
+        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+        context.load_cert_chain(out / "svid.pem")
+    return contexts, folder / "id0"
+
+
+def caller_pairs(mesh, folder, seed, configurations):
+    """peerIds and callers that are drawn: what is said of each caller, by a running proxy and by the file, and what becomes of its request."""
+    rng = random.Random(seed)
+    ids = [f"spiffe://{DOMAIN}/{path}" for path in ("ns/a/sa/x", "ns/a/sa/y", "ns/b/sa/x", "x/b", "ns/a/x/y/z")]
+    contexts, own = callers(folder, *ids)
+    mesh.service("web", mesh.origin())
+
+    def config(patterns, number=-1):
+        server = {"mutualTls": rng.choice(["strict", "permissive"]), **({"peerIds": patterns} if patterns else {})}
+        dtab = f"/number => /{number}; /svc => /#/io.l5d.fs"  # no two files are the same: that would be no reload
+        return mesh.config(mesh.router(server=server, dtab=dtab), identity={"directory": str(own)})
+
+    weft = mesh.weft(config([]))
+    seen = set()
+    for number in range(configurations):
+        patterns = [draw_pattern(rng) for _ in range(rng.randrange(1 if number else 0, 4))]
+        weft.reload(config(patterns, number))
+        for id_ in ids:
+            query = urllib.parse.urlencode({"request": "GET / HTTP/1.1\r\nHost: web\r\n\r\n", "peer": id_})
+            said = weft.admin("/explain.json?" + query).json()
+            with connect(mesh, weft, contexts[id_], None) as client:
+                status = client.get("web").status
+            told = f"{patterns} {id_}: {json.dumps(said)} but {status}"
+            assert said["verdict"] == ({"endpoints": 1} if status == 200 else {"status": 403, "why": f"{id_} may not call here"}), told
+            assert "callers" in said or not patterns, told
+            for server in said.get("callers", []):
+                matching = [pattern["pattern"] for pattern in server["patterns"] if "matches" in pattern]
+                assert [pattern["pattern"] for pattern in server["patterns"]] == patterns and server["allowed"] == (status == 200), told
+                assert len(matching) == (status == 200), told
+            seen.add(status)
+        if number % 10 == 1:
+            by_file = json.loads(explain(weft.path, "--peer", ids[0], "-o", "json", "http://web/")[1])
+            query = urllib.parse.urlencode({"request": "GET / HTTP/1.1\r\nHost: web\r\n\r\n", "peer": ids[0]})
+            assert by_file["callers"] == weft.admin("/explain.json?" + query).json()["callers"]
+    assert seen == {200, 403}
+
+
+def test_what_is_said_of_callers_is_what_happens(mesh, tmp_path):
+    caller_pairs(mesh, tmp_path, "quick", 20)
+
+
+@pytest.mark.full
+def test_what_is_said_of_callers_is_what_happens_a_thousand_times(mesh, tmp_path):
+    caller_pairs(mesh, tmp_path, "full", 200)
+
+
+def test_callers_as_people_read_it(tmp_path):
+    config = {
+        "namers": [{"kind": "io.l5d.fs", "rootDir": str(tmp_path)}],
+        "routers": [{"protocol": "http", "dtab": "/svc => /#/io.l5d.fs",
+                     "servers": [{"port": 4143, "mutualTls": "strict", "peerIds": ["spiffe://a/ns/web/**", "spiffe://a/ns/jobs/sa/*"]}]}],
+        "identity": {"directory": "."},
+    }
+    path = tmp_path / "weft.yaml"
+    path.write_text(json.dumps(config, indent=1))
+    (tmp_path / "web").write_text("127.0.0.1 1\n")
+    line = {text: number for number, text in enumerate(path.read_text().splitlines(), 1) if "spiffe" in text for text in [text.split('"')[1]]}
+    web, jobs = f"spiffe://a/ns/web/**  {path}:{line['spiffe://a/ns/web/**']}", f"spiffe://a/ns/jobs/sa/*  {path}:{line['spiffe://a/ns/jobs/sa/*']}"
+    code, out, error = explain(path, "--peer", "spiffe://a/ns/web/sa/front", "http://web/")
+    assert (code, error) == (0, "")
+    assert f"caller      spiffe://a/ns/web/sa/front may call 127.0.0.1:4143\n{' ' * 12}by {web}\n" in out and "jobs" not in out
+    code, out, error = explain(path, "--peer", "spiffe://a/ns/other", "http://web/")
+    assert (code, error) == (1, "")
+    assert f"spiffe://a/ns/other may not call 127.0.0.1:4143\n{' ' * 12}only {web}\n{' ' * 12}only {jobs}\n" in out
+    assert "answer      403 from here: spiffe://a/ns/other may not call here\n" in out
+    code, out, error = explain(path, "http://web/")
+    assert (code, error) == (0, "")
+    assert f"unknown; who may call 127.0.0.1:4143\n{' ' * 12}only {web}\n{' ' * 12}only {jobs}\n" in out
+    code, out, error = explain(path, "--peer", "web", "http://web/")
+    assert code == 2 and "no SPIFFE ID" in error
 
 
 @pytest.mark.parametrize("open_, operator", [("(", "|"), ("(", "&")])
