@@ -63,12 +63,13 @@ build_judges() {
 	mkdir -p $judges
 	lacks=$(go_lacks)
 	if [ -n "$lacks" ]; then
-		echo "   without h2spec, gRPC's interop and ghz: $lacks"
+		echo "   without h2spec, gRPC's interop, ghz and grpc-health-probe: $lacks"
 	else
 		go_judge h2spec h2spec github.com/summerwind/h2spec/cmd/h2spec || good=1
 		go_judge interop interop-client google.golang.org/grpc/interop/client || good=1
 		go_judge interop interop-server google.golang.org/grpc/interop/server || good=1
 		go_judge ghz ghz github.com/bojand/ghz/cmd/ghz || good=1
+		go_judge health-probe grpc-health-probe github.com/grpc-ecosystem/grpc-health-probe || good=1
 	fi
 	node_judge grpc-js || good=1
 	node_judge grpc-web || good=1
