@@ -280,6 +280,82 @@ def test_lines_about_refused_callers_are_few(mesh, pki, web):
         wait_until(lambda: come() or "more like this" in refusals()[-1])
 
 
+# ---- short records (RFC 6066 section 4) ----
+
+RECORD_BYTES = re.compile(r"^<<< .*RecordHeader.*\n\s+17 03 03 ([0-9a-f]{2}) ([0-9a-f]{2})$", re.M)
+EXPANSION = 32  # what TLS 1.2 and 1.3 add to what is in a record, with AEAD
+
+
+class SClient:
+    """`openssl s_client` over a pipe, which is asked now and then, and writes down each record."""
+
+    def __init__(self, weft, folder, *options):
+        self.records, self.seen = folder / "records", 0
+        ip, port = weft.address()
+        self.process = subprocess.Popen(["openssl", "s_client", "-quiet", "-connect", f"{ip}:{port}", "-servername", NAME, "-msg", "-msgfile", self.records,
+                                         *options], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+
+    def get(self, length):
+        """A body of that many bytes, and the largest record that it came in."""
+        self.process.stdin.write(b"GET / HTTP/1.1\r\nHost: web\r\n\r\n")
+        self.process.stdin.flush()
+        line = self.process.stdout.readline()
+        assert line.startswith(b"HTTP/1.1 200"), line
+        while line != b"\r\n":
+            line = self.process.stdout.readline()
+            assert line
+        body = self.process.stdout.read(length)
+        sizes = [int(high + low, 16) for high, low in RECORD_BYTES.findall(self.records.read_text())]
+        largest, self.seen = max(sizes[self.seen:]), len(sizes)
+        return body, largest
+
+    def close(self):
+        self.process.stdin.close()
+        self.process.stdout.close()
+        self.process.terminate()
+        self.process.wait(PATIENCE)
+
+
+@pytest.mark.parametrize("clients", ["none", "required"])
+@pytest.mark.parametrize("version", ["-tls1_2", "-tls1_3"])
+def test_records_stay_short_for_who_asked(mesh, pki, web, tmp_path, version, clients):
+    """After its handshake a connection gives back what it holds of it; how long its records may be stays, also for a resumed session, and others'
+    are as long as before."""
+    body = bytes(range(256)) * 200
+    mesh.service("web", mesh.origin(body=body))
+    keys = {"caCertPath": str(pki.root.cert), "requireClientAuth": True} if clients == "required" else {}
+    shown = pki.issue("caller", "URI:spiffe://example.org/ns/a/sa/caller")
+    weft = mesh.weft(mesh.config(mesh.router(server={"tls": server_tls(web, **keys)})))
+    options = [version, *(["-cert", str(shown.cert), "-key", str(shown.key)] if keys else [])]
+    asked = [None, 512, 1024, None, 2048, 4096, 512]
+    session = tmp_path / "session"
+
+    def folder(name):
+        (tmp_path / name).mkdir()
+        return tmp_path / name
+
+    found = []
+    try:
+        for number, length in enumerate(asked):
+            more = ["-maxfraglen", str(length), "-sess_out", str(session)] if length else []
+            found.append(SClient(weft, folder(f"s{number}"), *options, *more))
+            found[-1].get(len(body))
+        wait_until(lambda: weft.metric("pending") == 0)
+        for _ in range(2):  # all of them have been idle now
+            for client, length in zip(found, asked):
+                got, largest = client.get(len(body))
+                assert got == body
+                assert largest <= length + EXPANSION if length else largest > 4096 + EXPANSION, (length, largest)
+        found.append(SClient(weft, folder("resumed"), *options, "-maxfraglen", "512", "-sess_in", str(session)))
+        for _ in range(2):
+            got, largest = found[-1].get(len(body))
+            assert got == body and largest <= 512 + EXPANSION, largest
+        assert weft.metric("tls/resumed") == 1
+    finally:
+        for client in found:
+            client.close()
+
+
 # ---- endpoints ----
 
 def client_tls(pki, **keys):
