@@ -11,25 +11,39 @@ static struct random *draw(void)
 	return &drawn;
 }
 
-void certificates_begin(struct certificates *certificates, struct harness *harness)
+/* Made by the first run that needs them, and the same whichever that is. */
+static struct certificates made;
+
+static void make(void)
 {
-	harness_seed(harness, &drawn);
+	random_init(&drawn, 1);
+	pki_issue(&made.root, NULL, &(struct pki_options){ .name = "Root", .authority = true });
+	for (unsigned i = 0; i < CERTIFICATES; i++)
+		pki_issue(&made.nodes[i], &made.root, &(struct pki_options){ .name = "node", .san = "DNS:" CERTIFICATES_NAME });
+}
+
+void certificates_begin(struct harness *harness)
+{
 	library_start();
 	library_draw_from(draw);
-	pki_issue(&certificates->root, NULL, &(struct pki_options){ .name = "Root", .authority = true });
-	pki_issue(&certificates->node, &certificates->root, &(struct pki_options){ .name = "node", .san = "DNS:" CERTIFICATES_NAME });
+	if (!made.root.certificate)
+		make();
+	harness_seed(harness, &drawn);
 }
 
-void certificates_put(const struct certificates *certificates, struct network *host)
+const struct certificates *certificates_of_run(void)
 {
-	sim_file_put(host, "root.pem", slice_of(certificates->root.certificate));
-	sim_file_put(host, "node.pem", slice_of(certificates->node.certificate));
-	sim_file_put(host, "node.key", slice_of(certificates->node.key));
+	return &made;
 }
 
-void certificates_end(struct certificates *certificates)
+void certificates_put(struct network *host, unsigned which)
 {
-	pki_free(&certificates->node);
-	pki_free(&certificates->root);
+	sim_file_put(host, "root.pem", slice_of(made.root.certificate));
+	sim_file_put(host, "node.pem", slice_of(made.nodes[which].certificate));
+	sim_file_put(host, "node.key", slice_of(made.nodes[which].key));
+}
+
+void certificates_end(void)
+{
 	library_draw_from(NULL);
 }

@@ -132,6 +132,9 @@ static bool connect(struct client *client)
 	client->route = (unsigned)draw_below(&client->random, client->route_count);
 	if (network_connect(client->host, client->loop, &client->routes[client->route].address, NULL, &client->stream))
 		return false;
+	if (client->tls)
+		client->stream = tls_end_connect(
+			client->harness, client->stream, false, &client->manners.tls, random_u64(&client->random), &client->session);
 	stream_own(client->stream, &events, client);
 	stream_resume(client->stream);
 	return true;
@@ -313,7 +316,7 @@ static const struct stream_events events = {
 /* --- life --- */
 
 void client_start(struct client *client, struct harness *harness, struct network *host, struct loop *loop,
-	const struct client_route *routes, unsigned route_count, unsigned requests, const struct client_manners *manners)
+	const struct client_route *routes, unsigned route_count, bool tls, unsigned requests, const struct client_manners *manners)
 {
 	*client = (struct client){
 		.harness = harness,
@@ -321,6 +324,7 @@ void client_start(struct client *client, struct harness *harness, struct network
 		.loop = loop,
 		.routes = routes,
 		.route_count = route_count,
+		.tls = tls,
 		.manners = *manners,
 		.left = requests,
 	};
@@ -342,9 +346,10 @@ void client_continue(struct client *client, unsigned requests, const struct clie
 
 void client_stop(struct client *client)
 {
-	if (client->done)
-		return;
-	client->left = 0;
-	timer_cancel(client->loop, &client->think);
-	give_up(client, OUTCOME_LEFT);
+	if (!client->done) {
+		client->left = 0;
+		timer_cancel(client->loop, &client->think);
+		give_up(client, OUTCOME_LEFT);
+	}
+	tls_end_forget(&client->session);
 }

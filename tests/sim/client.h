@@ -12,6 +12,7 @@
 #include "http2_end.h"
 #include "io/network.h"
 #include "message.h"
+#include "tls_end.h"
 
 enum { PIPELINE = 4 };
 
@@ -32,6 +33,7 @@ struct client_manners {
 	/* HTTP/2 */
 	uint32_t cut_chance; /* closes its connection, whatever is asked on it */
 	struct http2_end_manners ends;
+	struct tls_end_manners tls;
 };
 
 /* Where a request for a service is sent to. */
@@ -47,6 +49,8 @@ struct client {
 	struct loop *loop; /* shared with the others of its process */
 	const struct client_route *routes;
 	unsigned route_count;
+	bool tls;
+	struct tls_end_session session;
 	struct client_manners manners;
 	struct random random;
 	unsigned left;       /* requests to begin */
@@ -67,7 +71,7 @@ struct client {
 };
 
 void client_start(struct client *client, struct harness *harness, struct network *host, struct loop *loop,
-	const struct client_route *routes, unsigned route_count, unsigned requests, const struct client_manners *manners);
+	const struct client_route *routes, unsigned route_count, bool tls, unsigned requests, const struct client_manners *manners);
 /* More requests, when it is done. */
 void client_continue(struct client *client, unsigned requests, const struct client_manners *manners);
 /* Leaves: what is not answered yet is settled as left. */

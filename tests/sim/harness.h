@@ -25,6 +25,12 @@ enum outcome {
 	OUTCOMES,
 };
 
+/* What a user or a service speaks. */
+struct speech {
+	bool http2; /* with prior knowledge, or as TLS agrees on */
+	bool tls;
+};
+
 struct record {
 	uint64_t reply;   /* bytes asked for */
 	uint64_t length;  /* bytes of the request's body */

@@ -153,6 +153,8 @@ static bool connect(struct http2_user *user)
 	}
 	if (network_connect(user->host, user->loop, &user->routes[user->route].address, NULL, &stream))
 		return false;
+	if (user->tls)
+		stream = tls_end_connect(user->harness, stream, true, &user->manners.tls, random_u64(&user->random), &user->session);
 	http2_end_start(&user->end, user->harness, user->loop, stream, true, &user->manners.ends, random_u64(&user->random), &events, user);
 	return true;
 }
@@ -268,7 +270,7 @@ static const struct http2_end_events events = {
 /* --- life --- */
 
 void http2_user_start(struct http2_user *user, struct harness *harness, struct network *host, struct loop *loop,
-	const struct client_route *routes, unsigned route_count)
+	const struct client_route *routes, unsigned route_count, bool tls)
 {
 	*user = (struct http2_user){
 		.harness = harness,
@@ -276,6 +278,7 @@ void http2_user_start(struct http2_user *user, struct harness *harness, struct n
 		.loop = loop,
 		.routes = routes,
 		.route_count = route_count,
+		.tls = tls,
 		.done = true,
 	};
 	harness_seed(harness, &user->random);
@@ -304,4 +307,5 @@ void http2_user_stop(struct http2_user *user)
 			settle(&user->calls[i], OUTCOME_LEFT);
 	}
 	timer_cancel(user->loop, &user->think);
+	tls_end_forget(&user->session);
 }

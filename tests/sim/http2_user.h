@@ -29,6 +29,8 @@ struct http2_user {
 	struct loop *loop; /* shared with the others of its process */
 	const struct client_route *routes;
 	unsigned route_count;
+	bool tls;
+	struct tls_end_session session;
 	struct client_manners manners;
 	struct random random;
 	unsigned left;                           /* requests to begin */
@@ -40,7 +42,7 @@ struct http2_user {
 };
 
 void http2_user_start(struct http2_user *user, struct harness *harness, struct network *host, struct loop *loop,
-	const struct client_route *routes, unsigned route_count);
+	const struct client_route *routes, unsigned route_count, bool tls);
 /* More requests, when it is done. */
 void http2_user_continue(struct http2_user *user, unsigned requests, const struct client_manners *manners);
 /* Leaves: what is not answered yet is settled as left. */

@@ -7,6 +7,14 @@
 
 enum { FAULTS_MOST = 12, FAULTS_WITHIN_MS = 3000 };
 
+#define TLS_CALM \
+	.old_chance = 200000, .small_chance = 200000, .fresh_chance = 300000, .asking_chance = 300000, .hold_chance = 100000, \
+	.rekey_chance = 10000
+#define TLS_ORDINARY \
+	{ \
+		TLS_CALM, .truncate_chance = 100000, .reset_chance = 200000 \
+	}
+
 static const struct service_manners ordinary_service = {
 	.latency_ns = 100 * CLOCK_US,
 	.jitter_ns = 3 * CLOCK_MS,
@@ -27,6 +35,7 @@ static const struct service_manners ordinary_service = {
 	.refuse_body_chance = 30000,
 	.goaway_chance = 20000,
 	.ends = { .whim_chance = 500000, .narrow_chance = 500000, .slow_chance = 100000, .pause_chance = 50000 },
+	.tls = TLS_ORDINARY,
 };
 
 static const struct service_manners calm_service = {
@@ -37,6 +46,7 @@ static const struct service_manners calm_service = {
 	.sluggish_chance = 200000,
 	.refuse_chance = 30000,
 	.ends = { .whim_chance = 500000, .narrow_chance = 500000, .slow_chance = 100000, .pause_chance = 50000 },
+	.tls = { TLS_CALM },
 };
 
 static const struct client_manners ordinary_client = {
@@ -56,6 +66,7 @@ static const struct client_manners ordinary_client = {
 	.pause_chance = 50000,
 	.cut_chance = 300000,
 	.ends = { .whim_chance = 500000, .narrow_chance = 500000, .slow_chance = 100000, .pause_chance = 50000 },
+	.tls = TLS_ORDINARY,
 };
 
 static const struct client_manners calm_client = {
@@ -68,6 +79,7 @@ static const struct client_manners calm_client = {
 	.old_chance = 100000,
 	.pause_chance = 100000,
 	.ends = { .whim_chance = 500000, .narrow_chance = 500000, .slow_chance = 100000, .pause_chance = 50000 },
+	.tls = { TLS_CALM },
 };
 
 /* --- building --- */
@@ -99,12 +111,13 @@ void mesh_build(struct mesh *mesh, struct harness *harness, const struct mesh_pl
 		manners.until_close_chance = 0;
 	for (unsigned i = 0; i < mesh->plan.names; i++) {
 		snprintf(mesh->names[i], sizeof(mesh->names[i]), "svc-%u", i);
-		mesh->http2[i] = plan->mixed && draw_chance(&mesh->random, 500000);
+		mesh->speech[i].http2 = plan->mixed && draw_chance(&mesh->random, 500000);
+		mesh->speech[i].tls = plan->secured && draw_chance(&mesh->random, 500000);
 	}
 	for (unsigned i = 0; i < MESH_SERVICES; i++) {
 		/* Instances of one name are on different nodes. */
 		unsigned name = i % mesh->plan.names, n = (i + i / mesh->plan.names) % MESH_NODES;
-		service_start(&mesh->services[i], harness, mesh->nodes[n].host, name, mesh->names[name], 0, mesh->http2[name], &manners);
+		service_start(&mesh->services[i], harness, mesh->nodes[n].host, name, mesh->names[name], 0, mesh->speech[name], &manners);
 	}
 }
 
@@ -295,7 +308,7 @@ static void heal(struct mesh *mesh)
 
 static bool user_busy(const struct mesh_user *user)
 {
-	return user->http2 ? !user->http2_user.done : !user->client.done;
+	return user->speech.http2 ? !user->http2_user.done : !user->client.done;
 }
 
 static bool users_busy(void *owner)
@@ -314,11 +327,14 @@ static void start_users(struct mesh *mesh, struct mesh_node *node)
 {
 	for (unsigned u = 0; u < MESH_USERS; u++) {
 		struct mesh_user *user = &node->users[u];
-		user->http2 = mesh->plan.mixed && draw_chance(&mesh->random, 500000);
-		if (user->http2)
-			http2_user_start(&user->http2_user, mesh->harness, node->host, node->loop, node->routes, mesh->plan.names);
+		user->speech.http2 = mesh->plan.mixed && draw_chance(&mesh->random, 500000);
+		user->speech.tls = mesh->plan.secured && draw_chance(&mesh->random, 500000);
+		if (user->speech.http2)
+			http2_user_start(&user->http2_user, mesh->harness, node->host, node->loop, node->routes, mesh->plan.names,
+				user->speech.tls);
 		else
-			client_start(&user->client, mesh->harness, node->host, node->loop, node->routes, mesh->plan.names, 0, &calm_client);
+			client_start(&user->client, mesh->harness, node->host, node->loop, node->routes, mesh->plan.names,
+				user->speech.tls, 0, &calm_client);
 	}
 }
 
@@ -326,7 +342,7 @@ static void user_asks(struct mesh *mesh, struct mesh_user *user, bool calm, cons
 {
 	unsigned requests = calm ? mesh->plan.calm_requests : mesh->plan.requests;
 	bool may_meet_stale = mesh->plan.keeps_connections && mesh->harness->silences > 0;
-	if (user->http2) {
+	if (user->speech.http2) {
 		user->http2_user.must_succeed = calm;
 		user->http2_user.may_meet_stale = may_meet_stale;
 		http2_user_continue(&user->http2_user, requests, manners);
@@ -388,7 +404,7 @@ void mesh_free(struct mesh *mesh)
 	for (unsigned n = 0; n < MESH_NODES; n++) {
 		struct mesh_node *node = &mesh->nodes[n];
 		for (unsigned u = 0; u < MESH_USERS; u++) {
-			if (node->users[u].http2)
+			if (node->users[u].speech.http2)
 				http2_user_stop(&node->users[u].http2_user);
 			else
 				client_stop(&node->users[u].client);

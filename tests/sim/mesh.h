@@ -19,7 +19,7 @@ enum { MESH_NODES = 5, MESH_SERVICES = 20, MESH_USERS = 4 };
 
 /* Speaks one of the two. */
 struct mesh_user {
-	bool http2;
+	struct speech speech;
 	struct client client;
 	struct http2_user http2_user;
 };
@@ -37,6 +37,7 @@ struct mesh_plan {
 	bool faults;
 	bool failing;               /* every answer is a failure; clients only GET */
 	bool mixed;                 /* some users and services speak HTTP/2, by the seed; else nobody does */
+	bool secured;               /* and some TLS */
 	bool crashes;               /* services die and come back */
 	unsigned names;             /* how many different services there are; 0: as many as instances */
 	bool spare_hosts;           /* nothing befalls the way within a host */
@@ -58,7 +59,7 @@ struct mesh {
 	struct mesh_node nodes[MESH_NODES];
 	struct service services[MESH_SERVICES];
 	char names[MESH_SERVICES][16];
-	bool http2[MESH_SERVICES]; /* of each name */
+	struct speech speech[MESH_SERVICES]; /* of each name */
 	int64_t faults_end;
 };
 

@@ -70,7 +70,7 @@ static void begin(struct node *node)
 	for (unsigned i = 0; i < node->worker_count; i++)
 		node->workers[i] = new_loop(names[i]);
 	node->metrics = metrics_new(node->worker_count);
-	node->store = node->link.tls ? tls_store_new(node->control) : NULL;
+	node->store = node->link.tls || node->link.secured ? tls_store_new(node->control) : NULL;
 	struct proxy_options options = {
 		.network = node->host,
 		.control = node->control,

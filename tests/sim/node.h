@@ -31,9 +31,11 @@ enum node_setting {
 /* What one node's outgoing router speaks with another's incoming one; and what services speak. */
 struct node_link {
 	bool http2;             /* many calls share a connection, of which few are allowed, with small windows */
-	const bool *services;   /* whether each svc-N speaks HTTP/2; some users do then, too */
-	unsigned service_count; /* 0: users and services speak HTTP/1.1 */
-	bool tls;               /* both ends show a certificate that the other wants to see */
+	const struct speech *services; /* what each svc-N speaks; some users then speak the same */
+	unsigned service_count;        /* 0: users and services speak HTTP/1.1 */
+	bool secured;                  /* some speak TLS: the outgoing router's listener takes both */
+	bool tls;
+	bool mutual; /* with TLS, both ends show a certificate that the other wants to see; else the server's only */
 };
 
 struct node {

@@ -58,6 +58,19 @@ static const struct tls_server_options tls_server = {
 	.client_certificate = TLS_CLIENT_CERTIFICATE_REQUIRED,
 };
 
+/* Certificates on one side only. */
+static const struct tls_server_options tls_server_alone = {
+	.certificates = &certificate,
+	.certificate_count = 1,
+};
+
+/* Users in plain text come to the same port. */
+static const struct tls_server_options tls_server_permissive = {
+	.certificates = &certificate,
+	.certificate_count = 1,
+	.permissive = true,
+};
+
 static const struct tls_client_options tls_client = {
 	.trust = &trust,
 	.trust_count = 1,
@@ -84,7 +97,9 @@ static const struct listener_policy *make_listener(
 	if (!outgoing && node->link.http2 && node->harness->seed % 4 == 0)
 		listener->life_ns = 300 * CLOCK_MS;
 	if (!outgoing && node->link.tls)
-		listener->tls = &tls_server;
+		listener->tls = node->link.mutual ? &tls_server : &tls_server_alone;
+	if (outgoing && node->link.secured)
+		listener->tls = &tls_server_permissive;
 	listener->max_call_depth = 1000;
 	/* With HTTP/2 each of four users asks for up to four things at once. */
 	listener->max_concurrent = node->link.service_count ? 24 : 8;
@@ -135,7 +150,7 @@ static void make_client_rule(struct client_rule *rule, bool outgoing, enum node_
 		secure(&rule->policy);
 }
 
-/* The first is for all; behind it one for each service that speaks HTTP/2, if that is who is called. */
+/* The first is for all; behind it one for each service that speaks anything but HTTP/1.1 in plain text, if that is who is called. */
 static void make_client_rules(struct arena *arena, struct router *router, const struct node *node, bool outgoing)
 {
 	unsigned services = outgoing ? 0 : node->link.service_count;
@@ -147,14 +162,23 @@ static void make_client_rules(struct arena *arena, struct router *router, const 
 		char pattern[64];
 		struct matcher *matcher;
 		struct slice why;
-		if (!node->link.services[i])
+		const struct speech *speech = &node->link.services[i];
+		if (!speech->http2 && !speech->tls)
 			continue;
 		snprintf(pattern, sizeof(pattern), "/%%/io.l5d.specificHost/#/io.l5d.fs/svc-%u", i);
 		int e = matcher_new(slice_of(pattern), &matcher, &why);
 		CHECK(e == 0);
 		struct client_rule *rule = &rules[router->client_rule_count++];
 		*rule = (struct client_rule){ .matcher = matcher, .policy = client_policy_default() };
-		speak_http2(&rule->policy);
+		if (speech->http2)
+			speak_http2(&rule->policy);
+		if (speech->tls)
+			secure(&rule->policy);
+		/* Calls wait until TLS has agreed on it. */
+		if (speech->tls && i % 2) {
+			rule->policy.set |= CLIENT_PROTOCOL;
+			rule->policy.protocol = UPSTREAM_AUTO;
+		}
 	}
 }
 

@@ -19,6 +19,8 @@ void run_proxies_http2(struct harness *harness);
 void run_proxies_tls(struct harness *harness);
 void run_proxies_mixed_calm(struct harness *harness);
 void run_proxies_mixed(struct harness *harness);
+void run_proxies_secured_calm(struct harness *harness);
+void run_proxies_secured(struct harness *harness);
 void run_proxies_budget(struct harness *harness);
 
 extern const struct scenario scenarios[];

@@ -9,6 +9,7 @@
 #include "certificates.h"
 #include "mesh.h"
 #include "node.h"
+#include "tls_end.h"
 
 enum { NAMES = 10 };
 
@@ -17,7 +18,6 @@ struct proxied {
 	struct mesh mesh;
 	struct node nodes[MESH_NODES];
 	struct node_link link;
-	struct certificates certificates; /* with a link by TLS */
 	struct random random;
 };
 
@@ -48,13 +48,18 @@ static void write_all(struct proxied *p)
 	}
 }
 
+static bool has_tls(const struct proxied *p)
+{
+	return p->link.tls || p->link.secured;
+}
+
 /* --- faults of their own --- */
 
 static void fault_of_proxies(void *owner)
 {
 	struct proxied *p = owner;
 	struct node *node = &p->nodes[draw_below(&p->random, MESH_NODES)];
-	switch (draw_below(&p->random, 6)) {
+	switch (draw_below(&p->random, has_tls(p) ? 8 : 6)) {
 	case 0:
 		/* Never silently: its host lives on, with its users. */
 		node_crash(node, SIM_CRASH_RESET);
@@ -75,6 +80,13 @@ static void fault_of_proxies(void *owner)
 		/* Refuses connections meanwhile, which count towards limits only while they are tried. */
 		service_crash(
 			&p->mesh.services[draw_below(&p->random, MESH_SERVICES)], SIM_CRASH_RESET, draw_below(&p->random, CLOCK_SECOND));
+		break;
+	case 6:
+		/* While handshakes are made, and sessions resumed. */
+		certificates_put(node->host, (unsigned)draw_below(&p->random, CERTIFICATES));
+		break;
+	case 7:
+		tls_end_show((unsigned)draw_below(&p->random, CERTIFICATES));
 		break;
 	default:
 		write_name(p, (unsigned)draw_below(&p->random, MESH_NODES), (unsigned)draw_below(&p->random, NAMES),
@@ -99,12 +111,13 @@ static void build(struct proxied *p, const struct mesh_plan *plan, enum node_set
 {
 	mesh_build(&p->mesh, p->harness, plan);
 	write_all(p);
-	if (p->link.tls) {
-		certificates_begin(&p->certificates, p->harness);
+	if (has_tls(p)) {
+		certificates_begin(p->harness);
+		tls_end_begin();
 		for (unsigned n = 0; n < MESH_NODES; n++)
-			certificates_put(&p->certificates, p->mesh.nodes[n].host);
+			certificates_put(p->mesh.nodes[n].host, 0);
 	}
-	p->link.services = p->mesh.http2;
+	p->link.services = p->mesh.speech;
 	p->link.service_count = plan->mixed ? plan->names : 0;
 	for (unsigned n = 0; n < MESH_NODES; n++) {
 		unsigned workers = 1 + (unsigned)draw_below(&p->random, NODE_WORKERS);
@@ -140,14 +153,16 @@ static void finish(struct proxied *p)
 	for (unsigned n = 0; n < MESH_NODES; n++)
 		node_stop(&p->nodes[n]);
 	mesh_free(&p->mesh);
-	if (p->link.tls)
-		certificates_end(&p->certificates);
+	if (has_tls(p)) {
+		tls_end_finish();
+		certificates_end();
+	}
 }
 
 static void run_calm(struct harness *harness, struct node_link link, bool mixed)
 {
 	struct proxied p = { .harness = harness, .link = link };
-	struct mesh_plan plan = { .names = NAMES, .mixed = mixed, .requests = 5, .calm_requests = 5 };
+	struct mesh_plan plan = { .names = NAMES, .mixed = mixed, .secured = link.secured, .requests = 5, .calm_requests = 5 };
 	harness_seed(harness, &p.random);
 	build(&p, &plan, NODE_ORDINARY);
 	mesh_run(&p.mesh);
@@ -162,6 +177,7 @@ static void run_faults(struct harness *harness, struct node_link link, bool mixe
 	struct mesh_plan plan = {
 		.faults = true,
 		.mixed = mixed,
+		.secured = link.secured,
 		.crashes = true,
 		.names = NAMES,
 		.spare_hosts = true,
@@ -194,7 +210,7 @@ void run_proxies(struct harness *harness)
 /* Every fourth seed has each kind of link. */
 static struct node_link by_seed(const struct harness *harness)
 {
-	return (struct node_link){ .http2 = harness->seed & 1, .tls = harness->seed & 2 };
+	return (struct node_link){ .http2 = harness->seed & 1, .tls = harness->seed & 2, .mutual = harness->seed & 4 };
 }
 
 void run_proxies_calm_links(struct harness *harness)
@@ -210,7 +226,23 @@ void run_proxies_http2(struct harness *harness)
 /* Under HTTP/1.1 and HTTP/2. */
 void run_proxies_tls(struct harness *harness)
 {
-	run_faults(harness, (struct node_link){ .http2 = harness->seed & 1, .tls = true }, false);
+	run_faults(harness, (struct node_link){ .http2 = harness->seed & 1, .tls = true, .mutual = harness->seed & 2 }, false);
+}
+
+/* Users and services speak TLS: the links mostly don't. */
+static struct node_link secured_by_seed(const struct harness *harness)
+{
+	return (struct node_link){ .secured = true, .http2 = harness->seed & 1, .tls = harness->seed % 8 == 2 };
+}
+
+void run_proxies_secured_calm(struct harness *harness)
+{
+	run_calm(harness, secured_by_seed(harness), true);
+}
+
+void run_proxies_secured(struct harness *harness)
+{
+	run_faults(harness, secured_by_seed(harness), true);
 }
 
 void run_proxies_mixed_calm(struct harness *harness)

@@ -79,6 +79,8 @@ const struct scenario scenarios[] = {
 	{ "mesh-tls", "as mesh, with TLS between the proxies, under HTTP/1.1 and HTTP/2", run_proxies_tls, 40 },
 	{ "mixed-calm", "as links-calm, with users and services of HTTP/1.1 and HTTP/2", run_proxies_mixed_calm, 20 },
 	{ "mixed", "as mesh, with users and services of HTTP/1.1 and HTTP/2, and all kinds of links", run_proxies_mixed, 100 },
+	{ "secured-calm", "as mixed-calm, with TLS to some users and services", run_proxies_secured_calm, 20 },
+	{ "secured", "as mixed, with TLS to some users and services", run_proxies_secured, 100 },
 	{ "budget", "five proxies whose services always fail: retries come to a fifth of the calls", run_proxies_budget, 10 },
 };
 

@@ -41,8 +41,10 @@ static void conversation_end(struct conversation *c, bool linger)
 	timer_cancel(service->loop, &c->reading);
 	if (c->rest)
 		buffer_unref(c->rest);
-	/* Cut short, such an answer would look whole if the connection ended in order. */
-	if (c->answering && c->open_ended)
+	/* Cut short, such an answer would look whole if the connection ended in order; with TLS a FIN alone is no such end. */
+	if (c->answering && c->open_ended && service->speech.tls && draw_chance(&c->random, 500000))
+		tls_end_truncate(c->stream);
+	else if (c->answering && c->open_ended)
 		stream_reset(c->stream);
 	else if (linger)
 		stream_linger(c->stream);
@@ -302,7 +304,10 @@ static const struct stream_events events = {
 static void accepted(void *owner, struct stream *stream)
 {
 	struct service *service = owner;
-	if (service->http2) {
+	if (service->speech.tls)
+		stream = tls_end_accept(
+			service->harness, stream, service->speech.http2, &service->manners.tls, random_u64(&service->random));
+	if (service->speech.http2) {
 		http2_service_accept(service, stream);
 		return;
 	}
@@ -340,10 +345,10 @@ static void begin(struct service *service)
 }
 
 void service_start(struct service *service, struct harness *harness, struct network *host, unsigned number, const char *name, uint16_t port,
-	bool http2, const struct service_manners *manners)
+	struct speech speech, const struct service_manners *manners)
 {
 	*service =
-		(struct service){ .harness = harness, .host = host, .number = number, .name = name, .http2 = http2, .manners = *manners };
+		(struct service){ .harness = harness, .host = host, .number = number, .name = name, .speech = speech, .manners = *manners };
 	service->address = *sim_host_address(host);
 	service->address.port = port;
 	list_init(&service->conversations);

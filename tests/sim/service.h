@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* tests/sim/service.h: a scripted service, of HTTP/1.1 or HTTP/2, in a simulated process of its own: answers what X-Reply asks for, as slowly,
+/* tests/sim/service.h: a scripted service, of HTTP/1.1 or HTTP/2, maybe over TLS, in a simulated process of its own: answers what X-Reply asks for, as slowly,
  * as brokenly and as early as its manners say, and checks every request that reaches it.
  *
- *	service_start(&service, harness, host, 7, "svc-7", 8080, false, &manners);
+ *	service_start(&service, harness, host, 7, "svc-7", 8080, (struct speech){ .tls = true }, &manners);
  *	...  service.manners = calm;                    // at any time, for requests from then on
  *	service_stop(&service);                         // connections are closed as they are
  */
@@ -14,6 +14,7 @@
 #include "http2_end.h"
 #include "io/network.h"
 #include "message.h"
+#include "tls_end.h"
 
 /* Chances in parts per million, drawn for each request. */
 struct service_manners {
@@ -36,6 +37,7 @@ struct service_manners {
 	uint32_t refuse_body_chance; /* the same, of any other */
 	uint32_t goaway_chance;      /* GOAWAY that excludes the request and all behind it, now; close_chance: in good order */
 	struct http2_end_manners ends;
+	struct tls_end_manners tls;
 };
 
 struct service {
@@ -48,7 +50,7 @@ struct service {
 	struct loop *loop;
 	struct listen_set *set;
 	struct listener *listener;
-	bool http2; /* with prior knowledge */
+	struct speech speech;
 	struct list conversations, http2_conversations;
 	struct random random;
 	struct service_manners manners;
@@ -57,7 +59,7 @@ struct service {
 
 /* In a process of its own on `host`; port 0: any, see service->address. */
 void service_start(struct service *service, struct harness *harness, struct network *host, unsigned number, const char *name, uint16_t port,
-	bool http2, const struct service_manners *manners);
+	struct speech speech, const struct service_manners *manners);
 void service_stop(struct service *service);
 /* It dies, and is started again at the same address after so long. */
 void service_crash(struct service *service, enum sim_crash how, int64_t restart_after);
