@@ -13,6 +13,7 @@ enum { DATA, HEADERS, PRIORITY, RST_STREAM, SETTINGS, PUSH_PROMISE, PING, GOAWAY
 enum { END_STREAM = 1, ACK = 1, END_HEADERS = 4, PADDED = 8, WITH_PRIORITY = 32 };
 enum { SET_MAX_STREAMS = 3, SET_WINDOW = 4 };
 enum { FRAME_HEAD = 9, FIRST_WINDOW = 65535, BLOCK_MOST = 64 * 1024, LEAST_WINDOW = 3000, DATA_MOST = 8000, WHIMS_MOST = 6 };
+enum { PADDING_MOST = 256 };
 /* Nothing that befalls a connection and leaves it alive holds a frame up for so long. */
 #define OVERDUE (15 * CLOCK_SECOND)
 
@@ -129,8 +130,8 @@ static void send(struct http2_end *end, const char *bytes, size_t length)
 
 static void put_frame(struct http2_end *end, unsigned type, unsigned flags, uint32_t stream, const char *payload, size_t length)
 {
-	char frame[FRAME_HEAD + DATA_MOST];
-	CHECK(length <= DATA_MOST);
+	char frame[FRAME_HEAD + DATA_MOST + PADDING_MOST];
+	CHECK(length <= DATA_MOST + PADDING_MOST);
 	frame[0] = (char)(length >> 16);
 	frame[1] = (char)(length >> 8);
 	frame[2] = (char)length;
@@ -184,6 +185,7 @@ static void put_ping(struct http2_end *end)
 		return;
 	struct http2_end_owed *owed = owe(end);
 	owed->ping = true;
+	owed->sent = end->sent;
 	put32(payload + 4, owed->number);
 	put_frame(end, PING, 0, 0, payload, sizeof(payload));
 }
@@ -260,11 +262,20 @@ void http2_end_informational(struct http2_end *end, struct http2_stream_end *str
 	put_block(end, stream->id, &block, false);
 }
 
+/* What was sent on a stream that is no more is asked about: acknowledged() looks at the window. */
+static void ask_for_credit(struct http2_end *end)
+{
+	if (end->stream && end->got_settings && chance(end, 500000))
+		put_ping(end);
+}
+
 void http2_end_reset(struct http2_end *end, struct http2_stream_end *stream, enum http2_end_code code)
 {
 	forget(stream);
-	if (end->stream)
-		put_number(end, RST_STREAM, stream->id, code);
+	if (!end->stream)
+		return;
+	put_number(end, RST_STREAM, stream->id, code);
+	ask_for_credit(end);
 }
 
 void http2_end_goaway(struct http2_end *end, uint32_t last)
@@ -287,7 +298,7 @@ static bool has_to_send(const struct http2_end *end, const struct http2_stream_e
 
 static size_t fill(struct http2_end *end, struct http2_stream_end *stream, char *room)
 {
-	int64_t most = end->slow ? 1 + draw_below(&end->random, 2000) : DATA_MOST;
+	int64_t most = end->slow || end->padded ? 1 + draw_below(&end->random, 2000) : DATA_MOST;
 	if (most > stream->send_window)
 		most = stream->send_window;
 	if (most > end->send_window)
@@ -298,9 +309,27 @@ static size_t fill(struct http2_end *end, struct http2_stream_end *stream, char 
 		most = (int64_t)(stream->cut_at - stream->out_position);
 	message_write_body(room, (size_t)most, stream->out_id, stream->salt, stream->out_position);
 	stream->out_position += (uint64_t)most;
-	stream->send_window -= most;
-	end->send_window -= most;
 	return (size_t)most;
+}
+
+/* Padding counts like the bytes that it is put to. */
+static void put_data(struct http2_end *end, struct http2_stream_end *stream, bool ends, const char *bytes, size_t length)
+{
+	char padded[DATA_MOST + PADDING_MOST] = { 0 };
+	unsigned flags = ends ? END_STREAM : 0;
+	int64_t narrower = stream->send_window < end->send_window ? stream->send_window : end->send_window;
+	size_t padding = (size_t)draw_below(&end->random, end->padded ? PADDING_MOST : 0), whole = length + 1 + padding;
+	if (end->padded && (int64_t)whole <= narrower) {
+		padded[0] = (char)padding;
+		memcpy(padded + 1, bytes, length);
+		put_frame(end, DATA, flags | PADDED, stream->id, padded, whole);
+	} else {
+		whole = length;
+		put_frame(end, DATA, flags, stream->id, bytes, length);
+	}
+	stream->send_window -= (int64_t)whole;
+	end->send_window -= (int64_t)whole;
+	end->sent += whole;
 }
 
 static void send_next(struct http2_end *end, struct http2_stream_end *stream)
@@ -313,7 +342,7 @@ static void send_next(struct http2_end *end, struct http2_stream_end *stream)
 	bool last = !cut && stream->out_position == stream->out_length;
 	bool ends = last && !stream->out_trailers;
 	if (length > 0 || ends)
-		put_frame(end, DATA, ends ? END_STREAM : 0, stream->id, room, length);
+		put_data(end, stream, ends, room, length);
 	if (last && stream->out_trailers) {
 		struct block block = { .length = 0 };
 		put_field(end, &block, "x-end", "yes");
@@ -596,6 +625,7 @@ static void read_reset(struct http2_end *end, uint32_t id, const char *bytes, si
 	if (!stream)
 		return;
 	forget(stream);
+	ask_for_credit(end);
 	end->events->reset(end->owner, stream, get32(bytes));
 }
 
@@ -608,6 +638,16 @@ static void apply_setting(struct http2_end *end, unsigned name, uint32_t value)
 			LIST_OF(link, struct http2_stream_end, link)->send_window += (int64_t)value - end->peer_window;
 		end->peer_window = value;
 	}
+}
+
+/* What was sent before a PING was read when it is acknowledged, so the connection's window has it again, but for what isn't worth
+ * a frame; also what was sent on streams that are no more. */
+static void check_credit(struct http2_end *end, uint64_t sent_before)
+{
+	int64_t missing = end->widest - end->send_window - (int64_t)(end->sent - sent_before);
+	if (missing > FIRST_WINDOW / 2)
+		harness_fail(end->harness, "an HTTP/2 %s misses %lld bytes in its connection's window", end->client ? "user" : "service",
+			(long long)missing);
 }
 
 /* The oldest of what is owed. */
@@ -628,6 +668,8 @@ static void acknowledged(struct http2_end *end, bool ping, uint32_t number)
 	}
 	if (owed.max_streams)
 		end->streams_allowed = owed.max_streams;
+	if (ping)
+		check_credit(end, owed.sent);
 }
 
 static void read_settings(struct http2_end *end, unsigned flags, const char *bytes, size_t length)
@@ -676,6 +718,8 @@ static void read_window(struct http2_end *end, uint32_t id, const char *bytes, s
 		end->send_window += get32(bytes);
 	else if (stream)
 		stream->send_window += get32(bytes);
+	if (end->send_window > end->widest)
+		end->widest = end->send_window;
 	if (end->send_window > HTTP2_END_ID_MOST || (stream && stream->send_window > HTTP2_END_ID_MOST))
 		wrong(end, id, "of a window above all limits");
 	else
@@ -882,6 +926,7 @@ void http2_end_start(struct http2_end *end, struct harness *harness, struct loop
 		.window = FIRST_WINDOW,
 		.streams_allowed = UINT32_MAX,
 		.send_window = FIRST_WINDOW,
+		.widest = FIRST_WINDOW,
 		.peer_window = FIRST_WINDOW,
 	};
 	random_init(&end->random, seed);
@@ -893,6 +938,7 @@ void http2_end_start(struct http2_end *end, struct harness *harness, struct loop
 	timer_init(&end->whim, on_whim, end);
 	timer_init(&end->overdue, on_overdue, end);
 	end->slow = chance(end, manners->slow_chance);
+	end->padded = chance(end, manners->padded_chance);
 	stream_own(stream, &events, end);
 	stream_resume(stream);
 	if (client)

@@ -2,7 +2,8 @@
 /* tests/sim/http2_end.h: one end of an HTTP/2 connection (RFC 9113), as the scripted users and services speak it: a second opinion
  * with its own frames and flow control; of the product it has only HPACK's decoder. It keeps the protocol, and fails the run when
  * the other end doesn't: windows and stream limits that were acknowledged, frames on streams that can't have any, acknowledgements
- * of SETTINGS and PING that come out of order or not at all, messages that end short of what they say.
+ * of SETTINGS and PING that come out of order or not at all, messages that end short of what they say, and bytes of DATA, whatever became
+ * of their stream, that the connection's window never gets back.
  *
  *	http2_end_start(&end, harness, loop, stream, true, &manners, seed, &events, owner);   // owns the stream
  *	http2_end_open(&end, &exchange->stream);                                        // a client's
@@ -36,6 +37,7 @@ struct http2_end_manners {
 	uint32_t narrow_chance; /* of a connection: windows much smaller than bodies */
 	uint32_t slow_chance;   /* of a connection: sends DATA in small pieces with pauses */
 	uint32_t pause_chance;  /* of a DATA frame: its bytes are given back to the windows late */
+	uint32_t padded_chance; /* of a connection: its DATA frames are small and padded */
 };
 
 struct http2_stream_end {
@@ -71,6 +73,7 @@ struct http2_end_owed {
 	uint32_t number;      /* of all that was sent; what the PING carries */
 	uint32_t window;      /* 0: it isn't changed */
 	uint32_t max_streams; /* 0: likewise */
+	uint64_t sent;        /* bytes of DATA before it, padding included */
 };
 
 struct http2_end {
@@ -86,7 +89,7 @@ struct http2_end {
 	uint32_t next_id;     /* client: of the next stream */
 	uint32_t last_id;     /* server: of the last that came */
 	uint32_t max_streams; /* the peer's limit for us */
-	bool got_settings, blocked, broken, slow, goaway_sent, goaway_seen;
+	bool got_settings, blocked, broken, slow, padded, goaway_sent, goaway_seen;
 	size_t preface_read;
 	/* receiving */
 	char in[9 + HTTP2_END_FRAME_MOST];
@@ -104,7 +107,8 @@ struct http2_end {
 	unsigned owed_count;
 	uint32_t owed_number; /* of the last that was sent */
 	/* sending */
-	int64_t send_window;
+	int64_t send_window, widest; /* the connection's: now, and at most so far */
+	uint64_t sent;               /* of DATA, padding included */
 	uint32_t peer_window;
 	struct timer pace, giving, whim, overdue;
 	unsigned whims;

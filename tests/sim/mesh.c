@@ -7,6 +7,11 @@
 
 enum { FAULTS_MOST = 12, FAULTS_WITHIN_MS = 3000 };
 
+#define ENDS \
+	{ \
+		.whim_chance = 500000, .narrow_chance = 500000, .slow_chance = 100000, .pause_chance = 50000, .padded_chance = 100000 \
+	}
+
 #define TLS_CALM \
 	.old_chance = 200000, .small_chance = 200000, .fresh_chance = 300000, .asking_chance = 300000, .hold_chance = 100000, \
 	.rekey_chance = 10000
@@ -34,7 +39,7 @@ static const struct service_manners ordinary_service = {
 	.refuse_chance = 30000,
 	.refuse_body_chance = 30000,
 	.goaway_chance = 20000,
-	.ends = { .whim_chance = 500000, .narrow_chance = 500000, .slow_chance = 100000, .pause_chance = 50000 },
+	.ends = ENDS,
 	.tls = TLS_ORDINARY,
 };
 
@@ -45,7 +50,7 @@ static const struct service_manners calm_service = {
 	.pause_chance = 50000,
 	.sluggish_chance = 200000,
 	.refuse_chance = 30000,
-	.ends = { .whim_chance = 500000, .narrow_chance = 500000, .slow_chance = 100000, .pause_chance = 50000 },
+	.ends = ENDS,
 	.tls = { TLS_CALM },
 };
 
@@ -65,7 +70,7 @@ static const struct client_manners ordinary_client = {
 	.slow_chance = 50000,
 	.pause_chance = 50000,
 	.cut_chance = 300000,
-	.ends = { .whim_chance = 500000, .narrow_chance = 500000, .slow_chance = 100000, .pause_chance = 50000 },
+	.ends = ENDS,
 	.tls = TLS_ORDINARY,
 };
 
@@ -78,7 +83,7 @@ static const struct client_manners calm_client = {
 	.chunked_chance = 400000,
 	.old_chance = 100000,
 	.pause_chance = 100000,
-	.ends = { .whim_chance = 500000, .narrow_chance = 500000, .slow_chance = 100000, .pause_chance = 50000 },
+	.ends = ENDS,
 	.tls = { TLS_CALM },
 };
 
@@ -330,11 +335,11 @@ static void start_users(struct mesh *mesh, struct mesh_node *node)
 		user->speech.http2 = mesh->plan.mixed && draw_chance(&mesh->random, 500000);
 		user->speech.tls = mesh->plan.secured && draw_chance(&mesh->random, 500000);
 		if (user->speech.http2)
-			http2_user_start(&user->http2_user, mesh->harness, node->host, node->loop, node->routes, mesh->plan.names,
-				user->speech.tls);
+			http2_user_start(
+				&user->http2_user, mesh->harness, node->host, node->loop, node->routes, mesh->plan.names, user->speech.tls);
 		else
-			client_start(&user->client, mesh->harness, node->host, node->loop, node->routes, mesh->plan.names,
-				user->speech.tls, 0, &calm_client);
+			client_start(&user->client, mesh->harness, node->host, node->loop, node->routes, mesh->plan.names, user->speech.tls,
+				0, &calm_client);
 	}
 }
 
