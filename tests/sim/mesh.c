@@ -13,8 +13,8 @@ enum { FAULTS_MOST = 12, FAULTS_WITHIN_MS = 3000 };
 	}
 
 #define TLS_CALM \
-	.old_chance = 200000, .small_chance = 200000, .fresh_chance = 300000, .asking_chance = 300000, .hold_chance = 100000, \
-	.rekey_chance = 10000
+	.old_chance = 200000, .small_chance = 200000, .full_chance = 500000, .fresh_chance = 300000, .asking_chance = 300000, \
+	.hold_chance = 100000, .rekey_chance = 50000
 #define TLS_ORDINARY \
 	{ \
 		TLS_CALM, .truncate_chance = 100000, .reset_chance = 200000 \
@@ -112,6 +112,11 @@ void mesh_build(struct mesh *mesh, struct harness *harness, const struct mesh_pl
 	struct service_manners manners = plan->faults ? ordinary_service : calm_service;
 	if (plan->failing)
 		manners.fail_chance = 1000000;
+	/* With TLS the end of such an answer can be told from a cut. */
+	if (plan->secured && plan->faults) {
+		manners.until_close_chance = 150000;
+		manners.cut_chance = 60000;
+	}
 	if (!plan->until_close)
 		manners.until_close_chance = 0;
 	for (unsigned i = 0; i < mesh->plan.names; i++) {

@@ -22,7 +22,7 @@ struct tls_end {
 	struct random random;
 	struct tls_end_manners manners;
 	struct tls_end_session *session;
-	bool client, http2, small;
+	bool client, http2, small, full;
 	bool open;   /* the handshake is done */
 	bool broken; /* no memory: told from the loop */
 	bool failed; /* told */
@@ -33,8 +33,8 @@ struct tls_end {
 	size_t below_waiting;
 	struct task task;
 	struct timer hold;
-	char *early; /* what was taken before the handshake was done */
-	size_t early_length;
+	char *plain; /* taken and not encrypted: before the handshake is done all, then less than a record */
+	size_t plain_length;
 };
 
 /* Of the run. */
@@ -63,7 +63,7 @@ static void end_free(struct tls_end *end)
 	if (end->ssl)
 		SSL_set_shutdown(end->ssl, SSL_SENT_SHUTDOWN | SSL_RECEIVED_SHUTDOWN);
 	SSL_free(end->ssl);
-	memory_free(end->early);
+	memory_free(end->plain);
 	end->magic = 0;
 	memory_free(end);
 }
@@ -161,21 +161,31 @@ static void rekey(struct tls_end *end)
 		ERR_clear_error();
 }
 
-/* In records of drawn sizes. */
-static void encrypt(struct tls_end *end, const char *at, size_t length)
+static size_t record_size(struct tls_end *end)
 {
-	while (length > 0 && !end->broken) {
-		size_t some = end->small ? 1 + (size_t)draw_skewed(&end->random, SMALL_MOST, 4) : RECORD_MOST;
-		if (some > length)
-			some = length;
-		if (SSL_write_ex(end->ssl, at, some, &some) != 1) {
+	if (end->small)
+		return 1 + (size_t)draw_skewed(&end->random, SMALL_MOST, 4);
+	return end->full ? RECORD_MOST : 1 + (size_t)draw_below(&end->random, RECORD_MOST);
+}
+
+/* In records of drawn sizes; unless it is all, less than the largest waits for more. */
+static void encrypt(struct tls_end *end, bool all)
+{
+	size_t done = 0;
+	while (!end->broken && (end->plain_length - done >= RECORD_MOST || (all && done < end->plain_length))) {
+		size_t some = record_size(end), left = end->plain_length - done;
+		if (some > left)
+			some = left;
+		if (SSL_write_ex(end->ssl, end->plain + done, some, &some) != 1) {
 			ERR_clear_error();
 			break_soon(end);
 			return;
 		}
-		at += some;
-		length -= some;
+		done += some;
 	}
+	end->plain_length -= done;
+	if (done > 0)
+		memmove(end->plain, end->plain + done, end->plain_length);
 }
 
 static void tell_drained(struct tls_end *end)
@@ -197,6 +207,7 @@ static void on_hold(void *owner)
 
 static void say_goodbye(struct tls_end *end)
 {
+	encrypt(end, true);
 	if (chance(end, end->manners.truncate_chance))
 		end->truncating = true;
 	if (end->truncating)
@@ -212,10 +223,6 @@ static void say_goodbye(struct tls_end *end)
 static void opened(struct tls_end *end)
 {
 	end->open = true;
-	encrypt(end, end->early, end->early_length);
-	memory_free(end->early);
-	end->early = NULL;
-	end->early_length = 0;
 	if (end->finishing) {
 		say_goodbye(end);
 		stream_finish(end->below);
@@ -293,6 +300,8 @@ static void pump(struct tls_end *end)
 	if (end->below_ended && (may_read(end) || !end->open) && !end->closed)
 		truncated(end);
 	if (!end->failed && !end->closed) {
+		if (end->open)
+			encrypt(end, true);
 		flush(end, false);
 		tell_drained(end);
 	}
@@ -359,9 +368,9 @@ static const struct stream_events below_events = {
 
 static void keep(struct tls_end *end, const char *at, size_t length)
 {
-	end->early = memory_grow(end->early, end->early_length + length, 1);
-	memcpy(end->early + end->early_length, at, length);
-	end->early_length += length;
+	end->plain = memory_grow(end->plain, end->plain_length + length, 1);
+	memcpy(end->plain + end->plain_length, at, length);
+	end->plain_length += length;
 }
 
 static size_t take(struct stream *stream, const struct piece *pieces, unsigned count)
@@ -373,17 +382,20 @@ static size_t take(struct stream *stream, const struct piece *pieces, unsigned c
 		rekey(end);
 	for (unsigned i = 0; i < count; i++) {
 		struct piece piece = pieces[i];
-		if (!lost && end->open)
-			encrypt(end, piece.at, piece.length);
-		else if (!lost && piece.length > 0)
+		if (!lost && piece.length > 0)
 			keep(end, piece.at, piece.length);
 		piece_release(&piece);
 	}
 	if (lost)
 		return 0;
-	if (end->open)
+	if (end->open) {
+		encrypt(end, end->small);
 		flush(end, false);
-	size_t left = waiting(end) + end->early_length;
+	}
+	/* What else is sent in this turn goes into the same record. */
+	if (end->open && end->plain_length > 0)
+		task_set(stream->loop, &end->task);
+	size_t left = waiting(end) + (end->open ? 0 : end->plain_length);
 	if (left > 0)
 		end->want_drained = true;
 	return left;
@@ -516,6 +528,7 @@ static struct stream *end_new(struct harness *harness, struct stream *below, boo
 	};
 	random_init(&end->random, seed);
 	end->small = chance(end, manners->small_chance);
+	end->full = chance(end, manners->full_chance);
 	task_init(&end->task, run, end);
 	timer_init(&end->hold, on_hold, end);
 	stream_own(below, &below_events, end);

@@ -20,7 +20,8 @@
 /* Drawn anew for each connection, or each time that something is sent. Chances in parts per million. */
 struct tls_end_manners {
 	uint32_t old_chance;      /* of a connection: TLS 1.2 */
-	uint32_t small_chance;    /* of a connection: its records are small; else as large as they may be */
+	uint32_t small_chance;    /* of a connection: its records are small */
+	uint32_t full_chance;     /* of others: they are as large as they may be, if there is enough at once; else of all sizes */
 	uint32_t fresh_chance;    /* of a client's connection: it doesn't go on with its last session */
 	uint32_t asking_chance;   /* of a server's connection: the client is to show a certificate */
 	uint32_t hold_chance;     /* some of what is sent leaves later, together with what comes then */
