@@ -47,9 +47,10 @@ static void give_up(struct client *client, enum outcome outcome)
 static void on_limit(void *owner)
 {
 	struct client *client = owner;
-	/* Nobody bounds the time between an answer's bytes: it may have lost its service behind its head. */
+	/* It may have lost its service behind its head. */
 	bool begun = client->asked > 0 && client->answer.state != MESSAGE_IN_HEAD;
-	if (client->limit_means == OUTCOME_IMPATIENT && begun && !client->must_succeed)
+	if (client->limit_means == OUTCOME_IMPATIENT && begun && !client->must_succeed &&
+		harness_may_take_long(client->harness, client->heard))
 		give_up(client, OUTCOME_BROKEN);
 	else
 		give_up(client, client->limit_means);
@@ -258,6 +259,7 @@ static void on_connected(void *owner)
 static void on_received(void *owner, struct buffer *buffer)
 {
 	struct client *client = owner;
+	client->heard = now(client);
 	if (chance(client, client->manners.pause_chance)) {
 		client->paused = true;
 		stream_pause(client->stream);

@@ -68,6 +68,7 @@ struct client {
 	struct message answer;
 	struct timer think, limit, reading;
 	enum outcome limit_means;
+	int64_t heard; /* when bytes came last */
 };
 
 void client_start(struct client *client, struct harness *harness, struct network *host, struct loop *loop,

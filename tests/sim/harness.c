@@ -9,6 +9,8 @@
 #include "base/memory.h"
 
 enum { FAILURES_SHOWN = 10 };
+/* Partitions and stalled processes, with what TCP adds to them. */
+#define PAUSE_MOST (10 * CLOCK_SECOND)
 
 static void print_trace(void *owner, const char *line)
 {
@@ -35,6 +37,12 @@ void harness_fail(struct harness *harness, const char *format, ...)
 	if (harness->failures++ < FAILURES_SHOWN)
 		fprintf(stderr, "%s seed %" PRIu64 " at %.6f: %s\n", harness->scenario, harness->seed,
 			(double)sim_now(harness->sim) / (double)CLOCK_SECOND, text);
+}
+
+bool harness_may_take_long(const struct harness *harness, int64_t last_bytes)
+{
+	bool silent = harness->hanging_allowed || harness->silences > 0;
+	return silent || sim_now(harness->sim) - last_bytes < PAUSE_MOST;
 }
 
 uint64_t record_new(struct harness *harness, unsigned service)

@@ -62,6 +62,10 @@ void harness_init(struct harness *harness, const char *scenario, uint64_t seed, 
 void harness_fini(struct harness *harness);
 void harness_fail(struct harness *harness, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
+/* Whether an answer that began may be unfinished now, as its last bytes came then: while they come, and where it may have lost its
+ * service silently, since nobody bounds the time between them. */
+bool harness_may_take_long(const struct harness *harness, int64_t last_bytes);
+
 uint64_t record_new(struct harness *harness, unsigned service);
 /* NULL, and a failure, for an id that nobody sent. */
 struct record *record_of(struct harness *harness, uint64_t id);

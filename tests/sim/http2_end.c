@@ -588,6 +588,7 @@ static void read_data(struct http2_end *end, unsigned flags, uint32_t id, const 
 	}
 	if (!stream)
 		return;
+	stream->heard = loop_now(end->loop);
 	message_body(&stream->in, bytes, length);
 	if (flags & END_STREAM)
 		message_ends(end, stream);
@@ -901,6 +902,7 @@ bool http2_end_open(struct http2_end *end, struct http2_stream_end *stream)
 		.send_window = end->peer_window,
 		.receive_window = end->window,
 		.owed_before = end->owed_number,
+		.heard = loop_now(end->loop),
 		.cut_at = UINT64_MAX,
 	};
 	end->next_id += 2;

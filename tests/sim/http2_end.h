@@ -49,6 +49,7 @@ struct http2_stream_end {
 	struct message in;
 	int64_t send_window, receive_window;
 	uint32_t unreturned;
+	int64_t heard;        /* when DATA came last */
 	uint32_t owed_before; /* the number of what was owed last when it began */
 	/* what is sent behind the head */
 	enum message_salt salt;

@@ -79,8 +79,9 @@ static void on_limit(void *owner)
 	struct http2_user_call *call = owner;
 	struct http2_user *user = call->user;
 	enum outcome outcome = call->limit_means;
-	/* Nobody bounds the time between an answer's bytes: it may have lost its service behind its head. */
-	if (outcome == OUTCOME_IMPATIENT && call->stream.has_head && !user->must_succeed)
+	/* It may have lost its service behind its head. */
+	if (outcome == OUTCOME_IMPATIENT && call->stream.has_head && !user->must_succeed &&
+		harness_may_take_long(user->harness, call->stream.heard))
 		outcome = OUTCOME_BROKEN;
 	if (outcome == OUTCOME_LEFT && chance(user, user->manners.cut_chance)) {
 		give_up(user, OUTCOME_LEFT);
