@@ -30,7 +30,7 @@ enum node_setting {
 
 /* What one node's outgoing router speaks with another's incoming one; and what services speak. */
 struct node_link {
-	bool http2;             /* many calls share a connection, of which few are allowed, with small windows */
+	bool http2;                    /* many calls share a connection, of which few are allowed, with small windows */
 	const struct speech *services; /* what each svc-N speaks; some users then speak the same */
 	unsigned service_count;        /* 0: users and services speak HTTP/1.1 */
 	bool secured;                  /* some speak TLS: the outgoing router's listener takes both */
