@@ -30,6 +30,7 @@ struct call {
 	struct http2_stream_end stream;
 	struct timer timer; /* until the answer begins */
 	bool answering, counted;
+	bool probe; /* it is asked for its health */
 };
 
 static bool chance(struct conversation *c, uint32_t per_million)
@@ -156,6 +157,10 @@ static void answer(struct call *call, unsigned status, uint64_t length, bool cou
 static void answered(struct call *call)
 {
 	struct conversation *c = call->c;
+	if (call->probe) {
+		call_done(call);
+		return;
+	}
 	struct record *record = record_of(c->service->harness, call->stream.in.id);
 	bool closes = chance(c, c->service->manners.close_chance), drops = chance(c, c->service->manners.drop_chance);
 	c->service->answers++;
@@ -184,10 +189,22 @@ static void on_sent(void *owner, struct http2_stream_end *stream)
 		answered(call);
 }
 
+static void answer_probe(struct call *call)
+{
+	const char *status = call->c->service->health == SERVICE_WELL ? "200" : "503";
+	call->answering = true;
+	http2_end_head(&call->c->end, &call->stream, SALT_RESPONSE, 0, false, 0, ":status", status, NULL);
+	answered(call);
+}
+
 static void time_to_answer(void *owner)
 {
 	struct call *call = owner;
 	struct conversation *c = call->c;
+	if (call->probe) {
+		answer_probe(call);
+		return;
+	}
 	bool fails = chance(c, c->service->manners.fail_chance);
 	answer(call, fails ? 500 : 200, fails ? 20 : call->stream.in.reply, !fails);
 	/* What ends with its head is told nowhere else. */
@@ -235,10 +252,14 @@ static void on_head(void *owner, struct http2_stream_end *stream)
 	struct call *call = LIST_OF(stream, struct call, stream);
 	struct service *service = c->service;
 	const struct service_manners *manners = &service->manners;
+	call->probe = strcmp(stream->in.target, SERVICE_HEALTH) == 0;
+	if (call->probe) {
+		service_probed(service, c->end.stream);
+		return;
+	}
 	if (refused(call))
 		return;
-	service->requests++;
-	judge_arrival(service->harness, service->number, service->name, c->number, &stream->in);
+	service_asked(service, c->end.stream, c->number, &stream->in);
 	if (chance(c, manners->silent_chance)) {
 		sim_note(service->harness->sim, "%s leaves instead of answering", service->name);
 		if (chance(c, 700000))
@@ -255,8 +276,9 @@ static void on_done(void *owner, struct http2_stream_end *stream)
 	struct conversation *c = owner;
 	struct call *call = LIST_OF(stream, struct call, stream);
 	const struct service_manners *manners = &c->service->manners;
-	judge_request(c->service->harness, c->service->name, &stream->in);
-	if (call->answering || chance(c, manners->hang_chance))
+	if (!call->probe)
+		judge_request(c->service->harness, c->service->name, &stream->in);
+	if (call->answering || (call->probe ? c->service->health == SERVICE_MUTE : chance(c, manners->hang_chance)))
 		return;
 	timer_set(c->service->loop, &call->timer,
 		loop_now(c->service->loop) + manners->latency_ns + draw_below(&c->random, manners->jitter_ns + 1));

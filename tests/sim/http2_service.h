@@ -11,6 +11,9 @@
 /* Owns the stream. */
 void http2_service_accept(struct service *service, struct stream *stream);
 /* Ends all connections as they are. */
+/* service.c's: it is asked for its health; it got any other request. */
+void service_probed(struct service *service, struct stream *stream);
+void service_asked(struct service *service, struct stream *stream, uint64_t connection, const struct message *request);
 void http2_service_end(struct service *service);
 
 #endif

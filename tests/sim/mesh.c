@@ -376,6 +376,8 @@ static void users_ask(struct mesh *mesh, bool calm)
 	}
 	if (mesh->plan.failing)
 		manners.body_chance = 0;
+	if (mesh->plan.think_ns)
+		manners.think_ns = mesh->plan.think_ns;
 	/* When nothing is broken, no attempt runs out of time: that would be one that waits for what never comes. But a connection that
 	 * was lost silently is found out only so. */
 	if (calm && mesh->plan.calm_patience_ns && mesh->harness->silences == 0)

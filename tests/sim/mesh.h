@@ -46,6 +46,7 @@ struct mesh_plan {
 	void *extra_owner;
 	bool until_close;         /* answers may end with the connection: not through who cannot tell FIN from RST */
 	bool keeps_connections;   /* who is in between may hold half-open ones when all is healed */
+	int64_t think_ns;         /* of each user; 0: as usual */
 	unsigned requests;        /* of each user, while faults happen */
 	unsigned calm_requests;   /* of each user, afterwards; 0: there is no afterwards */
 	int64_t recovery_ns;      /* between healing and the calm requests */

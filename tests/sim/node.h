@@ -25,6 +25,7 @@ struct snapshot;
 enum node_setting {
 	NODE_ORDINARY, /* few requests at once: a permit that is not given back is missed */
 	NODE_NARROW,   /* also one connection to each endpoint: calls wait for it */
+	NODE_CHECKED,  /* instances are called by who asks for them, which also asks for their health */
 	NODE_BUDGET,   /* everything may be retried, a fifth of the calls, out of deposits alone */
 };
 

@@ -9,6 +9,7 @@
 #include "model/dtab.h"
 #include "model/matcher.h"
 #include "model/snapshot.h"
+#include "service.h"
 #include "tls/options.h"
 
 static void *get(struct arena *arena, size_t size)
@@ -134,6 +135,23 @@ static void speak_http2(struct client_policy *policy)
 	policy->http2 = small_http2();
 }
 
+/* Asked by HTTP, whatever the service speaks. */
+static void check_health(struct client_policy *policy)
+{
+	policy->set |= CLIENT_CHECK;
+	policy->check = (struct check_policy){
+		.kind = CHECK_KIND_HTTP,
+		.path = SERVICE_HEALTH,
+		.interval_ns = CLOCK_SECOND,
+		.timeout_ns = 500 * CLOCK_MS,
+		.unhealthy_threshold = 2,
+		.healthy_threshold = 2,
+	};
+	/* Each endpoint that is well has its turn. */
+	policy->balancer.kind = BALANCER_ROUND_ROBIN;
+	policy->accrual.kind = ACCRUAL_NONE;
+}
+
 static void make_client_rule(struct client_rule *rule, bool outgoing, enum node_setting setting, struct node_link link)
 {
 	rule->policy = client_policy_default();
@@ -144,6 +162,10 @@ static void make_client_rule(struct client_rule *rule, bool outgoing, enum node_
 	rule->policy.accrual.backoff = (struct backoff){ BACKOFF_CONSTANT, CLOCK_SECOND, CLOCK_SECOND };
 	rule->policy.attempt_timeout_ns = 3 * CLOCK_SECOND;
 	rule->policy.connections.max_size = setting == NODE_NARROW ? 1 : 0;
+	if (setting == NODE_CHECKED) {
+		check_health(&rule->policy);
+		return;
+	}
 	if (outgoing && link.http2)
 		speak_http2(&rule->policy);
 	if (outgoing && link.tls)
@@ -153,7 +175,8 @@ static void make_client_rule(struct client_rule *rule, bool outgoing, enum node_
 /* The first is for all; behind it one for each service that speaks anything but HTTP/1.1 in plain text, if that is who is called. */
 static void make_client_rules(struct arena *arena, struct router *router, const struct node *node, bool outgoing)
 {
-	unsigned services = outgoing ? 0 : node->link.service_count;
+	bool last = !outgoing || node->setting == NODE_CHECKED;
+	unsigned services = last ? node->link.service_count : 0;
 	struct client_rule *rules = get(arena, (1 + services) * sizeof(*rules));
 	make_client_rule(&rules[0], outgoing, node->setting, node->link);
 	router->client_rules = rules;
@@ -165,7 +188,7 @@ static void make_client_rules(struct arena *arena, struct router *router, const 
 		const struct speech *speech = &node->link.services[i];
 		if (!speech->http2 && !speech->tls)
 			continue;
-		snprintf(pattern, sizeof(pattern), "/%%/io.l5d.specificHost/#/io.l5d.fs/svc-%u", i);
+		snprintf(pattern, sizeof(pattern), "%s/#/io.l5d.fs/svc-%u", outgoing ? "" : "/%/io.l5d.specificHost", i);
 		int e = matcher_new(slice_of(pattern), &matcher, &why);
 		CHECK(e == 0);
 		struct client_rule *rule = &rules[router->client_rule_count++];
@@ -210,7 +233,7 @@ static void make_router(struct arena *arena, struct router *router, const struct
 		.listeners = make_listener(arena, address, outgoing, node),
 		.listener_count = 1,
 		.transformers = make_transformer(arena, address, outgoing),
-		.transformer_count = 1,
+		.transformer_count = outgoing && node->setting == NODE_CHECKED ? 0 : 1,
 		.service_rules = make_service_rule(arena, outgoing, node->setting),
 		.service_rule_count = 1,
 		.binding_timeout_ns = 10 * CLOCK_SECOND,

@@ -21,6 +21,7 @@ void run_proxies_mixed_calm(struct harness *harness);
 void run_proxies_mixed(struct harness *harness);
 void run_proxies_secured_calm(struct harness *harness);
 void run_proxies_secured(struct harness *harness);
+void run_proxies_checked(struct harness *harness);
 void run_proxies_budget(struct harness *harness);
 
 extern const struct scenario scenarios[];

@@ -19,6 +19,7 @@ struct proxied {
 	struct node nodes[MESH_NODES];
 	struct node_link link;
 	struct random random;
+	unsigned changes; /* of services' health to come */
 };
 
 /* --- discovery --- */
@@ -253,6 +254,81 @@ void run_proxies_mixed_calm(struct harness *harness)
 void run_proxies_mixed(struct harness *harness)
 {
 	run_faults(harness, by_seed(harness), true);
+}
+
+/* --- health --- */
+
+enum { CHECKED_NAMES = 5, CHECKED_ILL_MOST = 2, CHECKED_CHANGES = 12, CHECKED_OFTEN = 60 };
+
+static unsigned ill_of(const struct proxied *p, unsigned name)
+{
+	unsigned ill = 0;
+	for (unsigned i = 0; i < MESH_SERVICES; i++)
+		ill += p->mesh.services[i].number == name && p->mesh.services[i].health != SERVICE_WELL;
+	return ill;
+}
+
+/* Some of each name stay well: where none is, requests go to any. */
+static void health_changes(void *owner)
+{
+	struct proxied *p = owner;
+	if (p->changes == 0)
+		return;
+	struct service *service = &p->mesh.services[draw_below(&p->random, MESH_SERVICES)];
+	if (service->health != SERVICE_WELL)
+		service_set_health(service, SERVICE_WELL);
+	else if (ill_of(p, service->number) < CHECKED_ILL_MOST)
+		service_set_health(service, draw_chance(&p->random, 500000) ? SERVICE_ILL : SERVICE_MUTE);
+	if (--p->changes > 0)
+		sim_at(p->harness->sim, sim_now(p->harness->sim) + draw_below(&p->random, CLOCK_SECOND), health_changes, p);
+}
+
+static void heal_services(void *owner)
+{
+	struct proxied *p = owner;
+	p->changes = 0;
+	for (unsigned i = 0; i < MESH_SERVICES; i++)
+		service_set_health(&p->mesh.services[i], SERVICE_WELL);
+}
+
+/* Of a name that was asked for often enough each instance has had its turn. */
+static void check_turns(struct proxied *p, unsigned name)
+{
+	uint64_t all = 0, least = UINT64_MAX;
+	for (unsigned i = 0; i < MESH_SERVICES; i++) {
+		const struct service *service = &p->mesh.services[i];
+		if (service->number != name)
+			continue;
+		all += service->requests_since;
+		if (service->requests_since < least)
+			least = service->requests_since;
+	}
+	if (all > CHECKED_OFTEN && least == 0)
+		harness_fail(p->harness, "all instances of svc-%u are well, but of %u requests one had none", name, (unsigned)all);
+}
+
+/* Users think long enough that services are ill meanwhile; afterwards all are well, and each has its turn again. */
+void run_proxies_checked(struct harness *harness)
+{
+	struct proxied p = { .harness = harness, .link = { .secured = harness->seed % 8 == 1 }, .changes = CHECKED_CHANGES };
+	struct mesh_plan plan = {
+		.names = CHECKED_NAMES,
+		.mixed = true,
+		.secured = p.link.secured,
+		.think_ns = CLOCK_SECOND,
+		.requests = 20,
+		.calm_requests = 25,
+		.heal = heal_services,
+		.extra_owner = &p,
+		.recovery_ns = 4 * CLOCK_SECOND,
+	};
+	harness_seed(harness, &p.random);
+	build(&p, &plan, NODE_CHECKED);
+	sim_at(harness->sim, sim_now(harness->sim) + CLOCK_SECOND, health_changes, &p);
+	mesh_run(&p.mesh);
+	for (unsigned name = 0; name < CHECKED_NAMES; name++)
+		check_turns(&p, name);
+	finish(&p);
 }
 
 /* Every call fails, and all that a fifth of them allows is tried again: by each node's own count and by the services'. */

@@ -81,6 +81,7 @@ const struct scenario scenarios[] = {
 	{ "mixed", "as mesh, with users and services of HTTP/1.1 and HTTP/2, and all kinds of links", run_proxies_mixed, 100 },
 	{ "secured-calm", "as mixed-calm, with TLS to some users and services", run_proxies_secured_calm, 20 },
 	{ "secured", "as mixed, with TLS to some users and services", run_proxies_secured, 100 },
+	{ "checked", "five proxies that ask for the health of services, which fall ill and become well", run_proxies_checked, 40 },
 	{ "budget", "five proxies whose services always fail: retries come to a fifth of the calls", run_proxies_budget, 10 },
 };
 

@@ -30,6 +30,7 @@ struct conversation {
 	bool silently;   /* without having said so */
 	bool open_ended; /* this answer ends with the connection */
 	bool counted;    /* this answer says what the service was asked for */
+	bool probe;      /* it is asked for its health */
 };
 
 static void serve(struct conversation *c);
@@ -63,9 +64,11 @@ static bool chance(struct conversation *c, uint32_t per_million)
 
 static void answer_done(struct conversation *c)
 {
-	struct record *record = record_of(c->service->harness, c->request.id);
 	c->answering = false;
 	c->answer_done = true;
+	if (c->probe)
+		return;
+	struct record *record = record_of(c->service->harness, c->request.id);
 	c->service->answers++;
 	if (record && c->counted)
 		record->completions++;
@@ -123,10 +126,24 @@ static void answer_begin(struct conversation *c, unsigned status, uint64_t lengt
 	c->answering = true;
 }
 
+/* Without anything drawn: a bad answer would be a bad state. */
+static void answer_probe(struct conversation *c)
+{
+	c->answer.loop = c->service->loop;
+	c->answer.stream = c->stream;
+	c->answer.random = &c->random;
+	c->answer.piece_most = 0;
+	sender_begin(&c->answer, SALT_RESPONSE, 0, 0, false, true, "HTTP/1.1 %s\r\n",
+		c->service->health == SERVICE_WELL ? "200 OK" : "503 Service Unavailable");
+	c->answering = true;
+}
+
 static void time_to_answer(void *owner)
 {
 	struct conversation *c = owner;
-	if (!c->answering) {
+	if (!c->answering && c->probe) {
+		answer_probe(c);
+	} else if (!c->answering) {
 		bool fails = chance(c, c->service->manners.fail_chance);
 		answer_begin(c, fails ? 500 : 200, fails ? 20 : c->request.reply, !fails);
 	}
@@ -141,12 +158,50 @@ static void plan_answer(struct conversation *c)
 	const struct service_manners *manners = &c->service->manners;
 	if (c->answering || c->answer_done)
 		return; /* it was answered early */
-	if (chance(c, manners->hang_chance)) {
+	if (c->probe ? c->service->health == SERVICE_MUTE : chance(c, manners->hang_chance)) {
 		c->hanging = true;
 		return;
 	}
 	timer_set(c->service->loop, &c->timer,
 		loop_now(c->service->loop) + manners->latency_ns + draw_below(&c->random, manners->jitter_ns + 1));
+}
+
+static struct service_asker *asker_of(struct service *service, struct stream *stream)
+{
+	struct address local, remote;
+	stream_addresses(stream, &local, &remote);
+	remote.port = 0;
+	for (unsigned i = 0; i < service->asker_count; i++) {
+		if (address_equal(&service->askers[i].address, &remote))
+			return &service->askers[i];
+	}
+	CHECK(service->asker_count < SERVICE_ASKERS);
+	struct service_asker *asker = &service->askers[service->asker_count++];
+	*asker = (struct service_asker){ .address = remote, .since = INT64_MAX };
+	return asker;
+}
+
+void service_probed(struct service *service, struct stream *stream)
+{
+	struct service_asker *asker = asker_of(service, stream);
+	if (asker->since == INT64_MAX)
+		asker->since = loop_now(service->loop);
+}
+
+static bool knows_of_illness(struct service *service, struct stream *stream)
+{
+	int64_t asks_since = asker_of(service, stream)->since;
+	int64_t since = asks_since > service->health_since ? asks_since : service->health_since;
+	return service->health != SERVICE_WELL && since < loop_now(service->loop) - SERVICE_WITHIN;
+}
+
+void service_asked(struct service *service, struct stream *stream, uint64_t connection, const struct message *request)
+{
+	service->requests++;
+	service->requests_since++;
+	judge_arrival(service->harness, service->number, service->name, connection, request);
+	if (knows_of_illness(service, stream))
+		harness_fail(service->harness, "%s got request %" PRIu64 " although it has been ill for long", service->name, request->id);
 }
 
 /* False when the conversation has ended. */
@@ -155,8 +210,12 @@ static bool head_arrived(struct conversation *c)
 	struct service *service = c->service;
 	const struct service_manners *manners = &service->manners;
 	c->has_request = true;
-	service->requests++;
-	judge_arrival(service->harness, service->number, service->name, c->number, &c->request);
+	c->probe = strcmp(c->request.target, SERVICE_HEALTH) == 0;
+	if (c->probe) {
+		service_probed(service, c->stream);
+		return true;
+	}
+	service_asked(service, c->stream, c->number, &c->request);
 	if (chance(c, manners->silent_chance)) {
 		sim_note(service->harness->sim, "%s closes instead of answering", service->name);
 		conversation_end(c, chance(c, 500000));
@@ -185,7 +244,8 @@ static bool head_arrived(struct conversation *c)
 static void request_done(struct conversation *c)
 {
 	c->request_done = true;
-	judge_request(c->service->harness, c->service->name, &c->request);
+	if (!c->probe)
+		judge_request(c->service->harness, c->service->name, &c->request);
 	plan_answer(c);
 }
 
@@ -218,7 +278,7 @@ static bool read_rest(struct conversation *c)
 static void begin_request(struct conversation *c)
 {
 	message_init(&c->request, SALT_REQUEST);
-	c->has_request = c->request_done = c->answer_done = false;
+	c->has_request = c->request_done = c->answer_done = c->probe = false;
 }
 
 /* Goes as far as it can: reads what is there, ends a request, begins the next. */
@@ -370,6 +430,14 @@ static void end(struct service *service)
 	service->loop = NULL;
 	service->set = NULL;
 	service->listener = NULL;
+}
+
+void service_set_health(struct service *service, enum service_health health)
+{
+	sim_note(service->harness->sim, "an instance of %s is %s", service->name, health == SERVICE_WELL ? "well" : "ill");
+	service->health = health;
+	service->health_since = sim_now(service->harness->sim);
+	service->requests_since = 0;
 }
 
 void service_stop(struct service *service)

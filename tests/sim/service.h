@@ -16,6 +16,26 @@
 #include "message.h"
 #include "tls_end.h"
 
+/* What proxies ask for to know how it is; the answer is the service's own, and no manners count. */
+#define SERVICE_HEALTH "/health"
+
+/* How a service is. */
+enum service_health {
+	SERVICE_WELL,
+	SERVICE_ILL,  /* says so: 503 */
+	SERVICE_MUTE, /* never answers who asks for its health */
+};
+
+/* When a host asked for its health first. */
+struct service_asker {
+	struct address address;
+	int64_t since;
+};
+
+enum { SERVICE_ASKERS = 8 };
+/* Who asks has known for so long how a service is before it may send no more requests to one that is ill. */
+#define SERVICE_WITHIN (3 * CLOCK_SECOND)
+
 /* Chances in parts per million, drawn for each request. */
 struct service_manners {
 	int64_t latency_ns, jitter_ns; /* before the answer */
@@ -55,11 +75,18 @@ struct service {
 	struct random random;
 	struct service_manners manners;
 	uint64_t connections, requests, answers;
+	enum service_health health;
+	int64_t health_since;
+	uint64_t requests_since; /* it became well, at last */
+	struct service_asker askers[SERVICE_ASKERS];
+	unsigned asker_count;
 };
 
 /* In a process of its own on `host`; port 0: any, see service->address. */
 void service_start(struct service *service, struct harness *harness, struct network *host, unsigned number, const char *name, uint16_t port,
 	struct speech speech, const struct service_manners *manners);
+/* It falls ill, or is well again. */
+void service_set_health(struct service *service, enum service_health health);
 void service_stop(struct service *service);
 /* It dies, and is started again at the same address after so long. */
 void service_crash(struct service *service, enum sim_crash how, int64_t restart_after);
