@@ -235,13 +235,13 @@ browser_suite() {
 	section "browser ($build)"
 	need scenario browser
 	command -v npm >/dev/null || need pages
-	if ! python_packages $venv/browser tests/browser/requirements.txt || ! built "$build"; then
+	if ! python_packages $venv/browser tests/browser/requirements.txt || ! node_judge axe || ! built "$build"; then
 		count 0 1 0
 		return 0
 	fi
 	mkdir -p $results
 	rm -f "$report"
-	WEFT=$PWD/$build/weft SCREENSHOTS=$PWD/$results/screens timeout 300 "$venv"/browser/bin/python -m pytest -q -c tests/pytest.ini --rootdir tests \
+	WEFT=$PWD/$build/weft SCREENSHOTS=$PWD/$results/screens AXE=$PWD/$judges/node/axe timeout 600 "$venv"/browser/bin/python -m pytest -q -c tests/pytest.ini --rootdir tests \
 		-o cache_dir="$PWD/$results/pytest-cache" --junitxml="$report" tests/browser "$@" </dev/null || true
 	counted junit "$report"
 }

@@ -49,6 +49,7 @@ export interface Story extends Told {
 	ended_by: string;
 	why?: string;
 	tries: Try[];
+	forgotten?: number;
 	reloaded_since: boolean;
 	now?: Explanation;
 }

@@ -19,6 +19,18 @@ export function svg<K extends keyof SVGElementTagNameMap>(
 	return made;
 }
 
+// Makes `nodes` the children of `parent`, in this order. What stays where it is isn't touched, and what has the focus keeps it.
+export function arrange(parent: Element, nodes: Element[]): void {
+	const kept = new Set<Node>(nodes), active = document.activeElement;
+	for (const child of [...parent.children]) if (!kept.has(child)) child.remove();
+	let next = parent.firstElementChild;
+	for (const node of nodes) {
+		if (node === next) next = next.nextElementSibling;
+		else parent.insertBefore(node, next);
+	}
+	if (active instanceof HTMLElement && active !== document.activeElement && parent.contains(active)) active.focus({ preventScroll: true });
+}
+
 export function setText(node: Element, text: string): void {
 	if (node.textContent !== text) node.textContent = text;
 }

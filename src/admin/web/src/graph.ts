@@ -89,8 +89,8 @@ function draw(vertices: Map<string, Vertex>, edges: Edge[]): SVGSVGElement {
 export function graphPage(): View {
 	const picture = el("div", { class: "card scroll picture", tabindex: "0", role: "region", "aria-label": "Graph" });
 	const body = el("tbody"), note = el("p", { class: "soft" });
-	const node = el("div", {}, el("h1", {}, "Who calls whom"), note, picture, el("section", { class: "list" }, el("h3", {}, "Edges"),
-		el("div", { class: "scroll" }, el("table", {}, el("thead", {}, el("tr", {},
+	const node = el("div", {}, el("h1", {}, "Who calls whom"), note, picture, el("section", { class: "list" }, el("h2", {}, "Edges"),
+		el("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": "Edges" }, el("table", {}, el("thead", {}, el("tr", {},
 			...["from", "to", "req/s", "success", "encryption"].map((t, i) => el("th", { scope: "col", class: i > 1 ? "number" : "" }, t)))), body))));
 	return {
 		node,

@@ -4,7 +4,7 @@
 
 import { Client, Endpoint } from "./api";
 import { Charts, Spark } from "./charts";
-import { count, duration, el, millis, percent, rate, setText } from "./dom";
+import { arrange, count, duration, el, millis, percent, rate, setText } from "./dom";
 import { QUANTILES, Series, shortName, Store, totalRate, totalSuccess } from "./store";
 
 const PAGE = 40;
@@ -75,6 +75,7 @@ class Detail {
 		const figure = (title: string, place: HTMLElement, key?: HTMLElement): HTMLElement =>
 			el("figure", {}, el("figcaption", {}, title, ...(key ? [key] : [])), place);
 		const key = el("span", { class: "key" }, ...QUANTILES.map((q, i) => el("span", { class: `q${i + 1}` }, q === "p9990" ? "p99.9" : q)));
+		for (const place of Object.values(this.places)) place.setAttribute("role", "img");
 		this.row = el("tr", { class: "detail" }, el("td", { colspan: String(columns) },
 			el("p", { class: "mono full" }, `/${series.name}`),
 			el("div", { class: "figures" }, figure("Requests a second", this.places.rate), figure("Success", this.places.success),
@@ -84,8 +85,17 @@ class Detail {
 	update(clients: Client[]): void {
 		if (!this.charts) this.charts = new Charts(this.series, this.places);
 		else this.charts.update();
+		this.say();
 		const client = clients.find((c) => c.router === this.series.router && c.client === `/${this.series.name}`);
 		if (this.series.kind === "client") this.endpoints.replaceChildren(...(client ? [endpointTable(client)] : []));
+	}
+
+	// For who doesn't see the lines.
+	private say(): void {
+		const s = this.series, recent = s.rates.slice(-60);
+		this.places.rate.setAttribute("aria-label", `Requests a second: now ${rate(s.rate)}, from ${rate(Math.min(...recent))} to ${rate(Math.max(...recent))} lately`);
+		this.places.success.setAttribute("aria-label", `Success: ${percent(s.success)}`);
+		this.places.latency.setAttribute("aria-label", `Latency: ${QUANTILES.map((q) => `${q} ${millis(s.latency(q))}`).join(", ")}`);
 	}
 
 	end(): void {
@@ -210,7 +220,7 @@ class Table {
 				row.close();
 				this.rows.delete(scope);
 			}
-			this.body.replaceChildren(...rows.flatMap((r) => r.detail ? [r.row, r.detail.row] : [r.row]));
+			arrange(this.body, rows.flatMap((r) => r.detail ? [r.row, r.detail.row] : [r.row]));
 			this.order = order;
 		}
 		rows.forEach((row) => row.update(store, clients));

@@ -3,7 +3,7 @@
 
 import { get, Process, Told } from "./api";
 import { Spark } from "./charts";
-import { bytes, count, duration, el, millis, rate, setText } from "./dom";
+import { arrange, bytes, count, duration, el, millis, rate, setText } from "./dom";
 import { View } from "./overview";
 import { showStory } from "./story";
 
@@ -19,10 +19,19 @@ export function story(told: Told): string {
 	return parts.join(" ") + (told.flags.length ? `; ${told.flags.join(", ")}` : "");
 }
 
+function rowOf(r: Told): HTMLElement {
+	return el("tr", {}, el("td", { class: "mono" }, new Date(r.at_ms).toISOString().slice(11, 23)), el("td", {}, r.router ?? ""),
+		el("th", { scope: "row" }, (r.service ?? "–").replace(/^\/svc\//, "")),
+		el("td", { class: "number" }, el("span", { class: `badge ${mood(r)}` }, String(r.status || "none"))),
+		el("td", { class: "number" }, millis(r.duration_us / 1000)), el("td", { class: "number" }, String(r.attempts)),
+		el("td", { class: "why" }, story(r)), el("td", { class: "mono" }, el("a", { href: `/recent?id=${r.trace}`, title: "its story" }, r.trace)));
+}
+
 export function recentPage(): View {
 	const body = el("tbody"), failed = el("input", { type: "checkbox", id: "failed" }), filter = el("input", { type: "search", class: "filter", placeholder: "Filter", "aria-label": "Filter requests" });
 	const pause = el("button", { type: "button", "aria-pressed": "false" }, "Pause");
-	let requests: Told[] = [], paused = false;
+	const none = el("p", { class: "empty" });
+	let requests: Told[] = [], paused = false, rows = new Map<string, HTMLElement>();
 	pause.addEventListener("click", () => {
 		paused = !paused;
 		pause.setAttribute("aria-pressed", String(paused));
@@ -32,24 +41,27 @@ export function recentPage(): View {
 		const wanted = filter.value.toLowerCase();
 		const shown = requests.filter((r) => (!failed.checked || mood(r) !== "fine") &&
 			(!wanted || `${r.service} ${r.client} ${r.endpoint} ${r.status} ${r.trace}`.toLowerCase().includes(wanted)));
-		body.replaceChildren(...shown.map((r) => el("tr", {},
-			el("td", { class: "mono" }, new Date(r.at_ms).toISOString().slice(11, 23)), el("td", {}, r.router ?? ""),
-			el("th", { scope: "row" }, (r.service ?? "–").replace(/^\/svc\//, "")), el("td", { class: "number" }, el("span", { class: `badge ${mood(r)}` }, String(r.status || "none"))),
-			el("td", { class: "number" }, millis(r.duration_us / 1000)), el("td", { class: "number" }, String(r.attempts)),
-			el("td", { class: "why" }, story(r)), el("td", { class: "mono" }, el("a", { href: `/recent?id=${r.trace}`, title: "its story" }, r.trace)))));
+		const before = rows;
+		rows = new Map(shown.map((r) => {
+			const key = `${r.trace} ${r.at_ms} ${r.worker} ${r.duration_us}`; // what has ended doesn't change
+			return [key, before.get(key) ?? rowOf(r)];
+		}));
+		arrange(body, [...rows.values()]);
+		setText(none, requests.length ? "None of the newest requests is like that." : "No requests yet.");
+		none.hidden = shown.length > 0;
 	};
 	filter.addEventListener("input", draw);
 	failed.addEventListener("change", draw);
-	const told = el("div", { "aria-live": "polite" }), id = new URLSearchParams(location.search).get("id");
+	const told = el("div"), id = new URLSearchParams(location.search).get("id");
 	if (id) showStory(told, id);
 	const node = el("div", {}, el("h1", {}, "Recent requests"), told, el("div", { class: "list-head" }, filter,
 		el("label", { class: "check" }, failed, "only 4xx, 5xx and none"), pause),
 	el("section", { class: "list" }, el("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": "Recent requests" }, el("table", {}, el("thead", {}, el("tr", {},
-		...["time, UTC", "router", "service", "status", "took", "attempts", "story", "trace"].map((t, i) => el("th", { scope: "col", class: i > 2 && i < 6 ? "number" : "" }, t)))), body))));
+		...["time, UTC", "router", "service", "status", "took", "attempts", "story", "trace"].map((t, i) => el("th", { scope: "col", class: i > 2 && i < 6 ? "number" : "" }, t)))), body)), none));
 	return {
 		node,
 		update() {
-			if (!paused) get<Told[]>("/requests.json").then((read) => { requests = read; draw(); }).catch(() => {});
+			if (!paused && !body.matches(":hover, :focus-within")) get<Told[]>("/requests.json").then((read) => { requests = read; draw(); }).catch(() => {});
 		},
 		end() {},
 	};
