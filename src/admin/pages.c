@@ -4,6 +4,7 @@
 
 #include "admin/server.h"
 #include "base/memory.h"
+#include "export/figures_json.h"
 #include "export/metrics_json.h"
 #include "export/prometheus.h"
 #include "observe/record.h"
@@ -50,6 +51,16 @@ static void page_metrics(struct request *request)
 	found = metrics_json(request->admin->options.metrics, &query, &out) == 0;
 	request_answer(request, found ? 200 : 404, json_type, text_slice(&out));
 	text_free(&subtree);
+	text_free(&out);
+}
+
+static void page_figures(struct request *request)
+{
+	struct text out = { 0 };
+
+	process_metrics_refresh(request->admin->process, loop_now(request->admin->options.loop));
+	figures_json(request->admin->options.metrics, &out);
+	request_answer(request, 200, json_type, text_slice(&out));
 	text_free(&out);
 }
 
@@ -227,6 +238,7 @@ const struct page pages[] = {
 	{ "/endpoints.json", CATEGORY_DIAGNOSTICS, "GET", "clients, their endpoints, and the health of each with its reason",
 		page_endpoints },
 	{ "/requests.json", CATEGORY_DIAGNOSTICS, "GET", "the newest requests as the decision records tell them", page_requests_json },
+	{ "/figures.json", CATEGORY_UI, "GET", "of the metrics what the dashboard draws, by scope, without zeros", page_figures },
 	{ "/process.json", CATEGORY_UI, "GET", "version, and requests by worker", page_process },
 	{ "/", CATEGORY_UI, "GET", "the dashboard", page_shell },
 	{ "/graph", CATEGORY_UI, "GET", "the dashboard: who calls whom", page_shell },

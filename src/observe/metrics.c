@@ -480,8 +480,19 @@ struct reading {
 	struct scope *scope;
 	void (*visit)(void *owner, const struct sample *sample);
 	void *owner;
-	bool ever; /* not of the last minute */
+	bool ever;                /* not of the last minute */
+	const char *const *names; /* NULL: all */
 };
+
+static bool is_wanted(const struct reading *reading, const char *name)
+{
+	if (!reading->names)
+		return true;
+	for (const char *const *wanted = reading->names; *wanted; wanted++)
+		if (strcmp(*wanted, name) == 0)
+			return true;
+	return false;
+}
 
 static void show(const struct reading *reading, struct slice name, enum metric_type type, double value, const struct histogram_view *view)
 {
@@ -573,17 +584,19 @@ static bool is_hidden(const struct scope *scope, const struct gauge *gauge)
 	return false;
 }
 
-static void read_all(struct metrics *metrics, bool ever, void (*visit)(void *owner, const struct sample *sample), void *owner)
+static void read_all(
+	struct metrics *metrics, bool ever, const char *const *names, void (*visit)(void *owner, const struct sample *sample), void *owner)
 {
 	lock_take(metrics->lock);
 	for (unsigned i = 0; i < metrics->count; i++) {
 		struct scope *scope = metrics->scopes[i];
-		const struct reading reading = { metrics, scope, visit, owner, ever };
+		const struct reading reading = { metrics, scope, visit, owner, ever, names };
 
 		for (unsigned k = 0; k < scope->kind->metric_count; k++)
-			show_metric(&reading, k);
+			if (is_wanted(&reading, scope->kind->metrics[k].name))
+				show_metric(&reading, k);
 		for (const struct gauge *gauge = scope->gauges; gauge; gauge = gauge->next)
-			if (!is_hidden(scope, gauge))
+			if (is_wanted(&reading, gauge->name) && !is_hidden(scope, gauge))
 				show(&reading, slice_of(gauge->name), METRIC_GAUGE, gauge->read(gauge->owner), NULL);
 	}
 	lock_release(metrics->lock);
@@ -591,10 +604,16 @@ static void read_all(struct metrics *metrics, bool ever, void (*visit)(void *own
 
 void metrics_read(struct metrics *metrics, void (*visit)(void *owner, const struct sample *sample), void *owner)
 {
-	read_all(metrics, false, visit, owner);
+	read_all(metrics, false, NULL, visit, owner);
+}
+
+void metrics_read_named(
+	struct metrics *metrics, const char *const *names, void (*visit)(void *owner, const struct sample *sample), void *owner)
+{
+	read_all(metrics, false, names, visit, owner);
 }
 
 void metrics_read_ever(struct metrics *metrics, void (*visit)(void *owner, const struct sample *sample), void *owner)
 {
-	read_all(metrics, true, visit, owner);
+	read_all(metrics, true, NULL, visit, owner);
 }

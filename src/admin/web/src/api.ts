@@ -1,7 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 // What the admin server answers.
 
-export type Metrics = Record<string, number>;
+// /figures.json: of each scope the numbers that aren't 0.
+export interface Scope {
+	[name: string]: number | number[] | undefined;
+	requests?: number;
+	success?: number;
+	failures?: number;
+	request_latency_ms?: number[];
+}
+
+export type Figures = Record<string, Scope>;
 
 export interface Endpoint {
 	address: string;

@@ -3,7 +3,7 @@
 
 import uPlot from "uplot";
 import { svg } from "./dom";
-import { QUANTILES, Series } from "./store";
+import { History, QUANTILES, Series, Store } from "./store";
 
 const WIDTH = 112, HEIGHT = 26;
 
@@ -18,10 +18,9 @@ export class Spark {
 	}
 
 	draw(values: number[]): void {
-		const shown = values.slice(-60);
-		if (shown.length < 2) return;
-		const top = Math.max(1e-9, ...shown), step = WIDTH / Math.max(19, shown.length - 1), left = WIDTH - step * (shown.length - 1);
-		const points = shown.map((v, i) => `${(left + i * step).toFixed(1)},${(HEIGHT - 2 - v / top * (HEIGHT - 5)).toFixed(1)}`);
+		if (values.length < 2) return;
+		const top = Math.max(1e-9, ...values), step = WIDTH / Math.max(19, values.length - 1), left = WIDTH - step * (values.length - 1);
+		const points = values.map((v, i) => `${(left + i * step).toFixed(1)},${(HEIGHT - 2 - v / top * (HEIGHT - 5)).toFixed(1)}`);
 		this.line.setAttribute("d", `M${points.join("L")}`);
 		this.area.setAttribute("d", `M${points.join("L")}L${WIDTH},${HEIGHT}L${left.toFixed(1)},${HEIGHT}Z`);
 	}
@@ -69,14 +68,17 @@ const LATENCY_COLOURS = ["--q1", "--q2", "--q3", "--q4", "--q5"];
 export class Charts {
 	private charts: Chart[] = [];
 
-	constructor(series: Series, places: { rate: HTMLElement; success: HTMLElement; latency: HTMLElement }) {
+	constructor(store: Store, series: Series, places: { rate: HTMLElement; success: HTMLElement; latency: HTMLElement }) {
 		const line = (name: string, width = 1.75): uPlot.Series => ({ stroke: () => colour(name), width, points: { show: false }, spanGaps: true });
+		const data = (scale: number, ...histories: History[]): uPlot.AlignedData => {
+			const many = Math.min(series.times, store.times.length);
+			return [store.times.slice(store.times.length - many), ...histories.map((h) => h.list(many).map((v) => Number.isNaN(v) ? null : v * scale))];
+		};
 		this.charts.push(
-			new Chart(places.rate, () => [series.times, series.rates], [{ ...line("--accent"), fill: () => colour("--accent-wash") }],
+			new Chart(places.rate, () => data(1, series.rates), [{ ...line("--accent"), fill: () => colour("--accent-wash") }],
 				(v) => String(+v.toPrecision(3)), null),
-			new Chart(places.success, () => [series.times, series.successes.map((v) => v === null ? null : v * 100)], [line("--good")],
-				(v) => `${v}%`, [0, 101]),
-			new Chart(places.latency, () => [series.times, ...series.latencies] as uPlot.AlignedData,
+			new Chart(places.success, () => data(100, series.successes), [line("--good")], (v) => `${v}%`, [0, 101]),
+			new Chart(places.latency, () => data(1, ...series.latencies),
 				QUANTILES.map((_, i) => line(LATENCY_COLOURS[i]!, 1.5)), (v) => `${+v.toPrecision(3)}`, null));
 	}
 

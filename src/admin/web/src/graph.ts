@@ -5,9 +5,10 @@
 import dagre from "@dagrejs/dagre";
 import { el, percent, rate, setText, svg } from "./dom";
 import { View } from "./overview";
-import { Series, shortName, Store, totalRate, totalSuccess } from "./store";
+import { Series, Store, totalRate, totalSuccess } from "./store";
 
 const DRAWN = 40; // pairs of service and client
+const CALLERS = 20; // of a router
 
 interface Edge { from: string; to: string; rate: number; success: number | null; encrypted: boolean | null }
 interface Vertex { id: string; label: string; kind: string }
@@ -16,31 +17,41 @@ function encrypted(store: Store, series: Series): boolean {
 	return store.metric(series, "tls/handshakes") > 0;
 }
 
+// "web" of "spiffe://example.org/ns/shop/sa/web".
+function nameOf(who: string): string {
+	return who.replace(/^.*\/(?=[^/]+$)/, "");
+}
+
+// Who calls a router, by the identity that it has shown; those without one by how they come. What isn't told apart are "callers".
+function calling(store: Store, router: string, secure: boolean): Omit<Edge, "to">[] {
+	const by = new Map<string, Series[]>(), servers = store.of(router, "server");
+	for (const s of store.of(router, "caller")) {
+		const who = s.name.slice(s.name.indexOf(" ") + 1);
+		by.set(who, [...(by.get(who) ?? []), s]);
+	}
+	const told = [...by].map(([from, list]) => ({ from, rate: totalRate(list), success: totalSuccess(list), encrypted: from !== "plaintext" }));
+	if (!told.length) return [{ from: "callers", rate: totalRate(servers), success: totalSuccess(servers), encrypted: secure }];
+	return told.sort((a, b) => b.rate - a.rate).slice(0, CALLERS);
+}
+
 function gather(store: Store): { vertices: Map<string, Vertex>; edges: Edge[] } {
 	const vertices = new Map<string, Vertex>(), edges: Edge[] = [];
 	const vertex = (id: string, label: string, kind: string): string => {
 		if (!vertices.has(id)) vertices.set(id, { id, label, kind });
 		return id;
 	};
-	const pairs = store.of(null, "pair").sort((a, b) => b.rate - a.rate).slice(0, DRAWN);
+	const pairs = [...store.of(null, "pair")].sort((a, b) => b.rate - a.rate).slice(0, DRAWN);
 	for (const router of store.routers) {
 		const servers = store.of(router, "server");
 		if (!servers.length || !pairs.some((p) => p.router === router)) continue;
 		const to = vertex(`r ${router}`, router, "router"), secure = servers.some((s) => encrypted(store, s));
-		const peers = servers.flatMap((s) => Object.keys(store.metrics)
-			.filter((key) => key.startsWith(`${s.scope}/peer/`) && key.endsWith("/connects"))
-			.map((key) => key.slice(s.scope.length + 6, -"/connects".length)));
-		// How much each identity calls isn't counted, so what they call together is on each edge's first only when there is one.
-		const names = peers.length ? [...new Set(peers)].slice(0, 12) : ["callers"];
-		for (const name of names)
-			edges.push({ from: vertex(peers.length ? `p ${name}` : `p ${router}`, name.replace(/^.*\/(?=[^/]+$)/, ""), "caller"), to,
-				rate: names.length === 1 ? totalRate(servers) : NaN, success: names.length === 1 ? totalSuccess(servers) : null, encrypted: secure });
+		edges.push(...calling(store, router, secure).map((c) => ({ ...c, from: vertex(`w ${c.from}`, nameOf(c.from), "caller"), to })));
 	}
 	for (const pair of pairs) {
 		const [client, service] = pair.name.split(" ") as [string, string];
 		const bound = store.series.get(`rt/${pair.router}/client/${client}`);
 		const from = vertex(`s ${pair.router} ${service}`, service.replace(/^svc\//, ""), "service");
-		const to = vertex(`c ${client}`, bound ? shortName(bound) : client, "client");
+		const to = vertex(`c ${client}`, bound ? bound.short : client, "client");
 		const known = edges.find((e) => e.from === `r ${pair.router}` && e.to === from);
 		if (!known) {
 			const whole = store.series.get(`rt/${pair.router}/service/${service}`);
@@ -56,7 +67,7 @@ function mood(edge: Edge): string {
 }
 
 function label(edge: Edge): string {
-	return Number.isNaN(edge.rate) ? "" : `${rate(edge.rate)}/s`;
+	return `${rate(edge.rate)}/s`;
 }
 
 function draw(vertices: Map<string, Vertex>, edges: Edge[]): SVGSVGElement {
@@ -71,7 +82,7 @@ function draw(vertices: Map<string, Vertex>, edges: Edge[]): SVGSVGElement {
 	edges.forEach((e, i) => {
 		const line = graph.edge({ v: e.from, w: e.to, name: String(i) }), points = line.points;
 		const first = points[0]!, end = points[points.length - 1]!, middle = (first.x + end.x) / 2;
-		const width = 1.2 + Math.min(5, Math.log2(1 + (Number.isNaN(e.rate) ? 0 : e.rate)) * 0.6);
+		const width = 1.2 + Math.min(5, Math.log2(1 + e.rate) * 0.6);
 		picture.append(svg("path", { class: `edge ${mood(e)}`, "stroke-width": width,
 			d: `M${first.x},${first.y}C${middle},${first.y} ${middle},${end.y} ${end.x},${end.y}` }));
 		const text = label(e) + (e.encrypted ? " \u{1F512}\uFE0E" : "");
@@ -101,7 +112,7 @@ export function graphPage(): View {
 			picture.hidden = edges.length === 0;
 			if (edges.length) picture.replaceChildren(draw(vertices, edges));
 			body.replaceChildren(...edges.map((e) => el("tr", {}, el("th", { scope: "row" }, vertices.get(e.from)!.label), el("td", {}, vertices.get(e.to)!.label),
-				el("td", { class: "number" }, Number.isNaN(e.rate) ? "–" : rate(e.rate)), el("td", { class: `number ${mood(e)}` }, percent(e.success)),
+				el("td", { class: "number" }, rate(e.rate)), el("td", { class: `number ${mood(e)}` }, percent(e.success)),
 				el("td", { class: "number" }, e.encrypted === null ? "inside" : e.encrypted ? "TLS" : "none"))));
 		},
 		end() {},

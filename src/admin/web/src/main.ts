@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Which page is shown, and the polling behind it.
 
-import { Client, get, Metrics } from "./api";
+import { Client, Figures, get } from "./api";
 import { delegatorPage } from "./delegator";
 import { setText } from "./dom";
 import { graphPage } from "./graph";
@@ -52,8 +52,8 @@ window.addEventListener("popstate", () => show(false));
 async function poll(): Promise<void> {
 	const began = performance.now();
 	try {
-		const [metrics, endpoints] = await Promise.all([get<Metrics>("/admin/metrics.json"), get<Client[]>("/endpoints.json").catch(() => [])]);
-		store.update(metrics, Date.now());
+		const [figures, endpoints] = await Promise.all([get<Figures>("/figures.json"), get<Client[]>("/endpoints.json").catch(() => [])]);
+		store.update(figures, Date.now());
 		clients = endpoints;
 		view?.update(store, clients);
 		setText(live, "live");

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 // The first page: totals, then each router with its services and clients. Rows are kept and only their text changes; no more than
-// PAGE rows of a table are made until somebody asks, so that thousands of services cost no more than these.
+// PAGE rows of a table are made until somebody asks, and of many only those in sight change, so that thousands of services cost no more
+// than these.
 
 import { Client, Endpoint } from "./api";
 import { Charts, Spark } from "./charts";
 import { arrange, count, duration, el, millis, percent, rate, setText } from "./dom";
-import { QUANTILES, Series, shortName, Store, totalRate, totalSuccess } from "./store";
+import { QUANTILES, Series, Store, totalRate, totalSuccess } from "./store";
 
 const PAGE = 40;
 
@@ -82,8 +83,8 @@ class Detail {
 				figure("Latency, ms", this.places.latency, key)), this.endpoints));
 	}
 
-	update(clients: Client[]): void {
-		if (!this.charts) this.charts = new Charts(this.series, this.places);
+	update(store: Store, clients: Client[]): void {
+		if (!this.charts) this.charts = new Charts(store, this.series, this.places);
 		else this.charts.update();
 		this.say();
 		const client = clients.find((c) => c.router === this.series.router && c.client === `/${this.series.name}`);
@@ -92,7 +93,7 @@ class Detail {
 
 	// For who doesn't see the lines.
 	private say(): void {
-		const s = this.series, recent = s.rates.slice(-60);
+		const s = this.series, recent = s.rates.list(s.times, 60);
 		this.places.rate.setAttribute("aria-label", `Requests a second: now ${rate(s.rate)}, from ${rate(Math.min(...recent))} to ${rate(Math.max(...recent))} lately`);
 		this.places.success.setAttribute("aria-label", `Success: ${percent(s.success)}`);
 		this.places.latency.setAttribute("aria-label", `Latency: ${QUANTILES.map((q) => `${q} ${millis(s.latency(q))}`).join(", ")}`);
@@ -111,34 +112,34 @@ class Row {
 	detail: Detail | null = null;
 
 	constructor(readonly series: Series) {
-		const button = el("button", { type: "button", class: "name", "aria-expanded": "false" }, shortName(series));
+		const button = el("button", { type: "button", class: "name", "aria-expanded": "false" }, series.short);
 		button.title = `/${series.name}`;
 		button.addEventListener("click", () => {
 			if (this.detail) this.close();
 			else {
 				this.detail = new Detail(series, 9);
 				this.row.after(this.detail.row);
-				this.detail.update(this.clients);
+				if (this.last) this.detail.update(...this.last);
 			}
 			button.setAttribute("aria-expanded", String(this.detail !== null));
 		});
 		this.row.append(el("th", { scope: "row" }, button), el("td", { class: "spark-cell" }, this.spark.node), ...this.cells);
 	}
 
-	private clients: Client[] = [];
+	private last: [Store, Client[]] | null = null;
 
 	update(store: Store, clients: Client[]): void {
 		const s = this.series;
 		const isClient = s.kind === "client";
 		const available = store.metric(s, "loadbalancer/available"), size = store.metric(s, "loadbalancer/size");
-		this.clients = clients;
-		this.spark.draw(s.rates);
+		this.last = [store, clients];
+		this.spark.draw(s.rates.list(s.times, 60));
 		[rate(s.rate), percent(s.success), millis(s.latency("p50")), millis(s.latency("p95")), millis(s.latency("p99")),
 			count(store.metric(s, "pending")),
 			isClient ? `${available}/${size}` : count(store.metric(s, "retries/total"))].forEach((text, i) => setText(this.cells[i]!, text));
 		this.cells[1]!.className = `number ${judged(s.success)}`;
 		this.cells[6]!.className = `number ${isClient && available < size ? "bad" : ""}`;
-		this.detail?.update(clients);
+		this.detail?.update(store, clients);
 	}
 
 	close(): void {
@@ -148,6 +149,15 @@ class Row {
 }
 
 // ---- a table of services or clients ----
+
+// All are measured before any is changed, so that the page is laid out once.
+function inSight(rows: Row[]): Row[] {
+	if (rows.length <= PAGE) return rows;
+	return rows.filter((row) => {
+		const box = row.row.getBoundingClientRect();
+		return row.detail || (box.bottom > -200 && box.top < innerHeight + 200);
+	});
+}
 
 const COLUMNS = (last: string): string[] => ["", "req/s", "success", "p50", "p95", "p99", "pending", last];
 
@@ -167,7 +177,7 @@ class Table {
 		this.filter.setAttribute("aria-label", `Filter ${title.toLowerCase()} of ${router}`);
 		this.filter.addEventListener("input", redraw);
 		this.more.addEventListener("click", () => {
-			this.limit += PAGE * 2;
+			this.limit *= 4;
 			redraw();
 		});
 		const sorted = ["name", "", "req/s", "success", "p50", "p95", "p99"];
@@ -198,8 +208,8 @@ class Table {
 
 	update(store: Store, clients: Client[]): void {
 		const all = store.of(this.router, this.kind), wanted = this.filter.value.toLowerCase();
-		const found = wanted ? all.filter((s) => s.name.toLowerCase().includes(wanted)) : all;
-		found.sort((a, b) => (this.sort ? this.value(b) - this.value(a) : 0) || shortName(a).localeCompare(shortName(b)));
+		const found = all.filter((s) => !wanted || s.name.toLowerCase().includes(wanted));
+		found.sort((a, b) => (this.sort ? this.value(b) - this.value(a) : 0) || (a.short < b.short ? -1 : a.short > b.short ? 1 : 0));
 		const shown = found.slice(0, this.limit), order = shown.map((s) => s.scope).join("\n");
 		setText(this.heading, `${this.kind === "service" ? "Services" : "Clients"} ${count(all.length)}`);
 		this.filter.hidden = all.length < 8 && !wanted;
@@ -211,6 +221,7 @@ class Table {
 			if (known && known.series === s) return known;
 			known?.close();
 			const made = new Row(s);
+			made.update(store, clients);
 			this.rows.set(s.scope, made);
 			return made;
 		});
@@ -223,7 +234,7 @@ class Table {
 			arrange(this.body, rows.flatMap((r) => r.detail ? [r.row, r.detail.row] : [r.row]));
 			this.order = order;
 		}
-		rows.forEach((row) => row.update(store, clients));
+		inSight(rows).forEach((row) => row.update(store, clients));
 	}
 
 	end(): void {

@@ -75,13 +75,13 @@ export function processPage(): View {
 		node: el("div", {}, el("h1", {}, "Process"), facts, el("h2", {}, "Workers, requests a second"), workers),
 		update(store) {
 			get<Process>("/process.json").then((read) => {
-				const m = store.metrics, now = performance.now();
-				const told: [string, string][] = [["Version", read.version], ["Uptime", duration(m["jvm/uptime"] ?? 0)], ["Threads", count(m["jvm/thread/count"] ?? 0)],
-					["Memory", `${bytes(m["jvm/mem/current/used"] ?? 0)} of ${bytes(m["jvm/heap/max"] ?? 0)}`],
-					["Open files", `${count(m["jvm/fd_count"] ?? 0)} of ${count(m["jvm/fd_limit"] ?? 0)}`],
+				const m = (name: string): number => store.value("jvm", name), now = performance.now();
+				const told: [string, string][] = [["Version", read.version], ["Uptime", duration(m("uptime"))], ["Threads", count(m("thread/count"))],
+					["Memory", `${bytes(m("mem/current/used"))} of ${bytes(m("heap/max"))}`],
+					["Open files", `${count(m("fd_count"))} of ${count(m("fd_limit"))}`],
 					["Connections in", count(store.sum(store.of(null, "server"), "connections"))],
 					["Connections out", count(store.sum(store.of(null, "client"), "connections"))],
-					["Reloads", `${count(m["configuration/reloads"] ?? 0)}, ${count(m["configuration/failures"] ?? 0)} refused`]];
+					["Reloads", `${count(store.value("configuration", "reloads"))}, ${count(store.value("configuration", "failures"))} refused`]];
 				facts.replaceChildren(...told.map(([name, value]) => el("div", {}, el("dt", {}, name), el("dd", {}, value))));
 				read.workers.forEach((w, i) => {
 					if (!rows[i]) {
