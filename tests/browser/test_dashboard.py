@@ -4,6 +4,7 @@
 import gzip
 import re
 
+import pytest
 from playwright.sync_api import expect
 
 from mesh import wait_until
@@ -227,6 +228,46 @@ def test_many_services_cost_few_rows(mesh, open_page):
     expect(rows).to_have_count(40)
     page.get_by_label("Filter services of out").fill("service-117")
     expect(rows).to_have_count(1)
+
+
+@pytest.mark.full
+def test_thousands_of_services_stay_usable(mesh, open_page, screenshot):
+    """5,000 services, each with a file and traffic: few rows, all found by the search, and an answer that is parsed at once."""
+    many = 5000
+    origins = [mesh.origin() for _ in range(4)]
+    for i in range(many):
+        mesh.service(f"service-{i:04}", origins[i % 4], origins[(i + 1) % 4])
+    weft = mesh.weft()
+    client = mesh.client(weft)
+    for i in range(many):
+        assert client.get(f"service-{i:04}").status == 200
+    assert len(weft.admin("/figures.json").body) < 3 << 20
+    page = open_page(weft)
+    # Beyond 4,096 they are counted together (docs/metrics.md), which the page says.
+    expect(page.get_by_role("heading", name="Services 4,097")).to_be_visible(timeout=30000)
+    expect(page.get_by_text("further ones are counted together, as overflow").first).to_be_visible()
+    rows = page.get_by_role("region", name="Services of out").locator("tbody tr")
+    expect(rows).to_have_count(40)
+    assert page.evaluate("document.querySelectorAll('*').length") < 5000
+    page.get_by_role("button", name="Show more of 4,097").first.click()
+    expect(rows).to_have_count(160)
+    # Rows out of sight are left alone, those in sight move.
+    page.evaluate("""() => {
+        window.touched = new Set();
+        const watcher = new MutationObserver((list) => list.forEach((m) => touched.add(m.target.parentElement.closest("tr"))));
+        watcher.observe(document.querySelector("tbody"), {subtree: true, childList: true, characterData: true, attributes: true});
+    }""")
+    with page.expect_response("**/figures.json"):
+        for i in range(many):
+            client.get(f"service-{i:04}")
+    page.wait_for_function("touched.size > 0", timeout=30000)
+    assert page.evaluate("touched.size") < 60
+    page.get_by_label("Filter services of out").fill("service-3711")
+    expect(rows).to_have_count(1)
+    expect(rows).to_contain_text("service-3711")
+    screenshot(page, "thousands")
+    page.get_by_role("link", name="graph").click()
+    expect(page.get_by_text(re.compile("The busiest 40 of \\d{4} are drawn"))).to_be_visible()
 
 
 def test_a_phone_scrolls_in_one_direction(mesh, traffic, open_page, screenshot):

@@ -241,7 +241,7 @@ browser_suite() {
 	fi
 	mkdir -p $results
 	rm -f "$report"
-	WEFT=$PWD/$build/weft SCREENSHOTS=$PWD/$results/screens AXE=$PWD/$judges/node/axe timeout 600 "$venv"/browser/bin/python -m pytest -q -c tests/pytest.ini --rootdir tests \
+	WEFT=$PWD/$build/weft SCREENSHOTS=$PWD/$results/screens AXE=$PWD/build-judges/node/axe timeout 600 "$venv"/browser/bin/python -m pytest -q -c tests/pytest.ini --rootdir tests \
 		-o cache_dir="$PWD/$results/pytest-cache" --junitxml="$report" tests/browser "$@" </dev/null || true
 	counted junit "$report"
 }

@@ -168,6 +168,7 @@ class Table {
 	private filter = el("input", { type: "search", placeholder: "Filter", class: "filter" });
 	private more = el("button", { type: "button", class: "more" });
 	private heading = el("h3");
+	private note = el("span", { class: "soft" }, "further ones are counted together, as overflow");
 	private limit = PAGE;
 	private sort = 0;
 	private order = "";
@@ -197,7 +198,7 @@ class Table {
 			return head;
 		});
 		heads[0]!.setAttribute("aria-sort", "ascending");
-		this.node = el("section", { class: "list" }, el("div", { class: "list-head" }, this.heading, this.filter),
+		this.node = el("section", { class: "list" }, el("div", { class: "list-head" }, this.heading, this.note, this.filter),
 			el("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": `${title} of ${router}` },
 				el("table", {}, el("thead", {}, el("tr", {}, ...heads)), this.body)), this.more);
 	}
@@ -212,6 +213,7 @@ class Table {
 		found.sort((a, b) => (this.sort ? this.value(b) - this.value(a) : 0) || (a.short < b.short ? -1 : a.short > b.short ? 1 : 0));
 		const shown = found.slice(0, this.limit), order = shown.map((s) => s.scope).join("\n");
 		setText(this.heading, `${this.kind === "service" ? "Services" : "Clients"} ${count(all.length)}`);
+		this.note.hidden = !all.some((s) => s.name === "overflow");
 		this.filter.hidden = all.length < 8 && !wanted;
 		this.more.hidden = found.length <= this.limit;
 		setText(this.more, `Show more of ${count(found.length)}`);
