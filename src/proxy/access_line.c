@@ -125,14 +125,21 @@ void access_line_time(struct access_line *line, struct worker *worker, int64_t w
 	*line->at++ = 'Z';
 }
 
-void access_line_number(struct access_line *line, uint64_t number)
+/* Two digits at a time, from the last. */
+void access_line_large_number(struct access_line *line, uint64_t number)
 {
 	char text[20];
 	unsigned i = sizeof text;
 
-	do
+	for (; number >= 100; number /= 100) {
 		text[--i] = (char)('0' + number % 10);
-	while (number /= 10);
+		text[--i] = (char)('0' + number / 10 % 10);
+	}
+	if (number >= 10) {
+		text[--i] = (char)('0' + number % 10);
+		number /= 10;
+	}
+	text[--i] = (char)('0' + number);
 	access_line_add(line, slice_make(text + i, sizeof text - i));
 }
 

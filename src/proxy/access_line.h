@@ -47,10 +47,28 @@ static inline void access_line_add(struct access_line *line, struct slice text)
 void access_line_value(struct access_line *line, struct slice value, unsigned most, enum access_escape escape);
 /* The same as HEX, and without the byte `end`, by which whoever reads the line knows where the value ends; no letter, digit or backslash. */
 void access_line_value_to(struct access_line *line, struct slice value, unsigned most, char end);
-void access_line_number(struct access_line *line, uint64_t number);
+void access_line_large_number(struct access_line *line, uint64_t number);
 /* Nanoseconds since 1970 as "2026-11-26T18:22:19.123Z". */
 void access_line_time(struct access_line *line, struct worker *worker, int64_t wall);
 /* Without port and brackets. */
 void access_line_ip(struct access_line *line, const struct address *address);
+
+/* Most are small: bytes of addresses, statuses. */
+static inline void access_line_number(struct access_line *line, uint64_t number)
+{
+	unsigned n = (unsigned)number;
+	char *at = line->at;
+
+	if (number >= 1000) {
+		access_line_large_number(line, number);
+		return;
+	}
+	if (n >= 100)
+		*at++ = (char)('0' + n / 100);
+	if (n >= 10)
+		*at++ = (char)('0' + n / 10 % 10);
+	*at++ = (char)('0' + n % 10);
+	line->at = at;
+}
 
 #endif
