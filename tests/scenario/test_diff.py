@@ -98,7 +98,7 @@ def one(write, old, new):
     assert (code, error) == (1, "")
     found = json.loads(out)
     text = diff(first, second)[1]
-    assert all(difference["witness"] in text for difference in found)
+    assert all(difference.get("witness") or difference["key"] in text for difference in found)
     return found
 
 
@@ -132,9 +132,81 @@ K8S = "/svc => /#/io.l5d.k8s/default/http"
 ])
 def test_what_differs(write, old, new, differs, witness, told):
     found = one(write, old, new)
-    fitting = [difference for difference in found if difference["differs"] == differs and witness in difference["witness"]]
+    fitting = [difference for difference in found if difference["differs"] == differs and witness in difference.get("witness", "")]
     assert fitting, found
     assert any(told in difference["old"] + difference["new"] for difference in fitting), found
+
+
+def server(text):
+    return "".join(f"    {line}\n" for line in text.splitlines())
+
+
+MUTUAL = "mutualTls: strict\n"
+WEB = "grpcWeb: true\ncors: {allowOrigins: ['https://a.example', 'https://*.b.example']}\n"
+
+
+@pytest.mark.parametrize("old, new, changes", [
+    ("", MUTUAL, {"a caller in plain text": ("served", "TLS is spoken there"), "a workload spiffe://none.example/of/those": ("plain text", "served")}),
+    (MUTUAL, "mutualTls: permissive\n", {"a caller in plain text": ("TLS is spoken there", "served")}),
+    (MUTUAL + "peerIds: [spiffe://a.example/ns/x/sa/y]\n", MUTUAL + "peerIds: ['spiffe://a.example/ns/*/sa/z']\n",
+     {"a workload spiffe://a.example/ns/x/sa/y": ("served", "weft answers 403"), "a workload spiffe://a.example/ns/any/sa/z": ("weft answers 403", "served")}),
+    (MUTUAL + "peerIds: [spiffe://a.example/x, spiffe://a.example/y]\n", MUTUAL + "peerIds: [spiffe://a.example/y, spiffe://a.example/x]\n", {}),
+    (WEB, "grpcWeb: true\ncors: {allowOrigins: ['https://a.example']}\n", {"a web page of https://any.b.example": ("lets it call", "does not let it call")}),
+    ("grpcWeb: true\n", "grpcWeb: true\ncors: {allowOrigins: ['*']}\n",
+     {"a web page of https://none-of-those.example": ("does not", "lets it call")}),
+])
+def test_who_may_come_in(write, old, new, changes):
+    ids = "identity: {directory: /ids}\n"
+    sides = [write("old.yaml", server=server(old)), write("new.yaml", server=server(new))]
+    for side in sides:
+        side.write_text(ids + side.read_text())
+    code, out, error = diff("-o", "json", *sides)
+    assert (code, error) == (1 if changes or old != new and "peerIds" not in old else 0, ""), out
+    callers = [difference for difference in json.loads(out) if difference["differs"] == "caller"]
+    told = {difference["witness"].split(" at ")[0]: difference for difference in callers}
+    assert len(told) == len(callers), "nobody is told twice"
+    assert changes.keys() <= told.keys(), told
+    for who, (before, after) in changes.items():
+        assert before in told[who]["old"] and after in told[who]["new"], told[who]
+        assert re.search(r"old\.yaml:6$", told[who]["old"]) and re.search(r"new\.yaml:6$", told[who]["new"])
+    assert all(difference["old"].split("  ")[0] != difference["new"].split("  ")[0] for difference in told.values())
+
+
+OUT = "routers[out]."
+
+
+@pytest.mark.parametrize("old, new, settings", [
+    ({}, {"server": server("maxConcurrentRequests: 5")}, {OUT + "servers[127.0.0.1:4140].maxConcurrentRequests": ("not set", "5  new.yaml:9")}),
+    ({"server": server("timeoutMs: 5")}, {"server": server("timeoutMs: 6")}, {OUT + "servers[127.0.0.1:4140].timeoutMs": ("5  old.yaml:9", "6  new.yaml:9")}),
+    ({"service": "  httpAccessLog: a\n"}, {"service": "  httpAccessLog: a\n  httpAccessLogFormat: json\n"},
+     {OUT + "httpAccessLogFormat": ("not set", "json  new.yaml:11")}),
+    ({"server": server("tls: {certPath: /a, keyPath: /b}")}, {"server": server("tls: {certPath: /c, keyPath: /b, caCertPath: /d}")},
+     {OUT + "servers[127.0.0.1:4140].tls.certPath": ("/a  old.yaml:9", "/c  new.yaml:9"),
+      OUT + "servers[127.0.0.1:4140].tls.caCertPath": ("not set", "/d  new.yaml:9")}),
+    ({"namer": "telemetry: [{kind: io.weft.otlp, sampleRate: 0.1}]\n"}, {"namer": "telemetry: [{kind: io.l5d.prometheus}, {kind: io.weft.otlp, sampleRate: 0.2}]\n"},
+     {"telemetry[io.weft.otlp].sampleRate": ("0.1  old.yaml:4", "0.2  new.yaml:4")}),
+    ({"service": "  maxHeadersKB: 9\n"}, {"service": "  maxHeadersKB: 12\n"}, {OUT + "maxHeadersKB": ("9  old.yaml:10", "12  new.yaml:10")}),
+])
+def test_settings_that_no_request_shows(write, old, new, settings):
+    found = {difference["key"]: difference for difference in one(write, old, new) if difference["differs"] == "setting"}
+    assert found.keys() == settings.keys()
+    for key, (before, after) in settings.items():
+        assert before.split("  ")[0] == found[key]["old"].split("  ")[0] and after.split("  ")[0] == found[key]["new"].split("  ")[0]
+        assert found[key]["old"].endswith(before.split("  ")[-1]) and found[key]["new"].endswith(after.split("  ")[-1])
+
+
+@pytest.mark.parametrize("old, new, differs, keys", [
+    ("", "  client: {requestAttemptTimeoutMs: 100, loadBalancer: {kind: ewma}}\n", "client settings", "loadBalancer, requestAttemptTimeoutMs"),
+    ("", "  client: {tls: {commonName: web}}\n", "client settings", "tls"),
+    ("  client: {tls: {commonName: web}}\n", "  client: {tls: {commonName: web, trustCerts: [/ca.pem]}}\n", "client settings", "tls"),
+    ("  client: {tls: {commonName: web, trustCerts: [/ca.pem]}}\n", "  client: {tls: {disableValidation: true}}\n", "client settings", "tls"),
+    ("", "  service: {totalTimeoutMs: 100, retries: {budget: {percentCanRetry: 0.5}}}\n", "service settings", "totalTimeoutMs, retries.budget"),
+    ("", "  service: {responseClassifier: {kind: io.l5d.http.retryableRead5XX}}\n", "service settings", "responseClassifier"),
+])
+def test_which_settings_a_request_shows(write, old, new, differs, keys):
+    found = one(write, {"client": old}, {"client": new})
+    assert {(difference["differs"], difference["keys"]) for difference in found} == {(differs, keys)}
+    assert all("/svc" in difference["old"] for difference in found) and f"{differs}: {keys}\n" in diff(write("old.yaml", client=old), write("new.yaml", client=new))[1]
 
 
 def test_lines_stand_on_both_sides(write):
