@@ -198,6 +198,7 @@ static int make_proxy(struct process *process)
 		.metrics = process->metrics,
 		.resolver = process->resolver,
 		.access_logs = process->access_logs,
+		.records = process->first->admin.request_records,
 	};
 
 	return proxy_new(&options, &process->proxy);

@@ -51,6 +51,7 @@ struct admin_policy {
 	struct address address;
 	uint16_t identifier_port; /* of the same IP address: requests to it are told how they are named; 0: any */
 	int64_t shutdown_grace_ns;
+	uint32_t request_records;                  /* that each worker keeps, for who asks later what became of one; 0: the usual number */
 	int backlog;                               /* 0: default */
 	bool keep_alive, delay, exclusive;         /* SO_KEEPALIVE; Nagle's algorithm on; without SO_REUSEADDR */
 	int64_t read_timeout_ns, write_timeout_ns; /* as in struct listener_policy */

@@ -504,8 +504,8 @@ int proxy_new(const struct proxy_options *options, struct proxy **out)
 	proxy->spans = memory_array(options->worker_count, sizeof *proxy->spans);
 	for (; made < options->worker_count; made++) {
 		list_init(&proxy->outboxes[made]);
-		e = worker_init(
-			&proxy->workers[made], proxy, made, options->workers[made], options->network, options->codec, proxy->control);
+		e = worker_init(&proxy->workers[made], proxy, made, options->workers[made], options->network, options->codec,
+			proxy->control, options->records);
 		if (e)
 			goto no_worker;
 	}

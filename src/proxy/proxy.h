@@ -36,6 +36,7 @@ struct proxy_options {
 	struct metrics *metrics;         /* made with at least worker_count shards */
 	struct resolver *resolver;       /* on the control loop; may be NULL */
 	struct access_logs *access_logs; /* NULL: none are written, whatever the routers say */
+	uint32_t records;                /* of requests, that each worker keeps for who asks later; 0: 4096 */
 	const struct codec *codec;       /* what listeners and clients speak; NULL: what the policies say */
 };
 

@@ -14,8 +14,8 @@
 enum {
 	INBOX = 4096, /* messages from the control thread that may wait */
 	MAX_EXCHANGES = 200000,
-	RECORDS = 4096, /* of the last requests; 72 bytes each */
-	NOTES = 1024,   /* to them; 256 bytes each, which are touched as they are written */
+	RECORDS = 4096,        /* of the last requests, unless it is said; 72 bytes each */
+	RECORDS_TO_A_NOTE = 4, /* notes are 256 bytes each, which are touched as they are written */
 	MAX_BLOCKS = 65536,
 	BLOCK_BYTES = 16384,
 	SMALL_BLOCK_BYTES = 1024, /* what most exchanges that need more than they have need */
@@ -211,7 +211,7 @@ static void sweep(void *owner)
 }
 
 int worker_init(struct worker *worker, struct proxy *proxy, unsigned index, struct loop *loop, struct network *network,
-	const struct codec *codec, struct channel *control)
+	const struct codec *codec, struct channel *control, uint32_t records)
 {
 	int e;
 
@@ -256,8 +256,9 @@ int worker_init(struct worker *worker, struct proxy *proxy, unsigned index, stru
 	worker->hash_key = random_u64(loop_random(loop));
 	map_init(&worker->upstreams_by_client, 0);
 	map_init(&worker->peers_by_target, 0);
-	worker->records = ring_new(sizeof(struct record), RECORDS);
-	worker->notes = ring_new(sizeof(struct note), NOTES);
+	records = records ? records : RECORDS;
+	worker->records = ring_new(sizeof(struct record), records);
+	worker->notes = ring_new(sizeof(struct note), records / RECORDS_TO_A_NOTE);
 	timer_init(&worker->sweep, sweep, worker);
 	timer_set(loop, &worker->sweep, loop_now(loop) + SWEEP);
 	return 0;

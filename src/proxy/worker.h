@@ -151,8 +151,9 @@ struct worker {
 	_Atomic uint32_t left_draining, left_shutting_down;
 };
 
+/* `records`: of requests, that are kept; 0: 4096. */
 MUST_CHECK int worker_init(struct worker *worker, struct proxy *proxy, unsigned index, struct loop *loop, struct network *network,
-	const struct codec *codec, struct channel *control);
+	const struct codec *codec, struct channel *control, uint32_t records);
 /* Everything must be drained or is closed now; on the loop's thread, or after it has ended. */
 void worker_fini(struct worker *worker);
 

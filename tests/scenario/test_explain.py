@@ -440,6 +440,17 @@ def test_what_weft_answered_itself(mesh):
     assert "Unable to route" in unbound["why"] and unbound["tries"] == [] and unbound["now"]["verdict"]["status"] == 502
 
 
+def test_as_many_are_remembered_as_is_said(mesh):
+    origin = mesh.origin()
+    mesh.service("web", origin)
+    weft = mesh.weft(mesh.config(admin={"requestRecords": 64}))
+    with mesh.client(weft) as client:
+        for _ in range(65):
+            assert client.get("web").status == 200
+    ids = [request.header("l5d-reqid") for request in origin.requests]
+    assert [past(weft, id_).status for id_ in (ids[0], ids[1], ids[64])] == [404, 200, 200]
+
+
 @pytest.mark.parametrize("id_, status", [("x", 400), ("", 400), ("1" * 33, 400), ("0123456789abcdef", 404)])
 def test_ids_that_are_none(mesh, id_, status):
     assert past(mesh.weft(), id_).status == status

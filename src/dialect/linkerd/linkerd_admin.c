@@ -61,6 +61,8 @@ static const struct linkerd_key admin_keys[] = {
 	{ "socketOptions", LINKERD_READ, 0, .read = read_socket, .block = &linkerd_socket, .says = "of the listening socket" },
 	{ "httpIdentifierPort", LINKERD_PORT, AT(identifier_port), .sets = ADMIN_IDENTIFIER,
 		.says = "where any request is told how the routers would name it; 0: any free one; none" },
+	{ "requestRecords", LINKERD_COUNT, AT(request_records), 64, 1 << 20,
+		.says = "requests that each worker remembers, for `weft explain --id` (weft's own key); 4096" },
 	{ "tls", LINKERD_READ, AT(tls), .read = linkerd_read_server_tls, .block = &linkerd_server_tls,
 		.says = "the pages are served over TLS; no" },
 	{ 0 },
