@@ -66,6 +66,9 @@ class Cluster:
         """A command beside the nodes."""
         return run(RIG, "run", *words, check=check, seconds=seconds)
 
+    def in_pod(self, pod, *words, check=True):
+        return self.kubectl("exec", pod, "--", *words, check=check)
+
     def get(self, *words):
         return json.loads(self.kubectl("get", *words, "-o", "json"))
 
@@ -97,6 +100,11 @@ class Cluster:
         found = HELLO.fullmatch(said)
         assert found, f"not hello's answer: {said}"
         return found.groupdict()
+
+    def balance(self, service, *addresses):
+        """What a controller of load balancers would do: these addresses lead to the Service."""
+        status = {"status": {"loadBalancer": {"ingress": [{"ip": address} for address in addresses]}}}
+        self.kubectl("patch", "service", service, "--subresource=status", "--type=merge", "-p", json.dumps(status))
 
     def metrics(self, node):
         return json.loads(self.curl(f"http://{self.nodes[node]}:9990/admin/metrics.json"))

@@ -1,11 +1,21 @@
 # SPDX-License-Identifier: Apache-2.0
 """Linkerd's exercise on real nodes, in its order: each test goes on where the one before it ended."""
 
+import collections
+
 import pytest
 
 from cluster import SAMPLES, wait_until, weft
 
-DTAB = "/host/world => /srv/world-v1"
+DTAB = "/host/world => /srv/world-v1; /domain/world/hello/www => /srv/hello"
+PROXY_BALANCER, INGRESS_BALANCER = "192.168.78.10", "192.168.78.80"
+WWW = ["-H", "Host: www.hello.world"]
+
+
+def count(metrics, pattern):
+    """The sum of counters whose name begins and ends so."""
+    begin, end = pattern
+    return sum(value for name, value in metrics.items() if name.startswith(begin) and name.endswith(end))
 
 
 @pytest.mark.smoke
@@ -34,11 +44,33 @@ def test_hello_calls_world_through_the_proxy_of_its_node(cluster):
     assert said["hello"] in cluster.pods("hello") and said["world"] in cluster.pods("world-v1")
 
 
+def test_the_balancer_leads_to_the_proxies(cluster):
+    """The chapter's LINKERD_ELB. Nothing assigns addresses to balancers in this cluster, so the test does."""
+    cluster.balance("l5d", PROXY_BALANCER)
+    said = wait_until(lambda: cluster.outside("env", f"http_proxy={PROXY_BALANCER}:4140", "curl", "-sS", "-m", "5", "http://hello"), "an answer")
+    assert said.startswith("Hello (")
+    assert cluster.curl(f"http://{PROXY_BALANCER}:9990/admin/ping") == "pong"
+
+
 def test_calls_reach_all_instances_from_every_node(cluster):
     for node in cluster.nodes:
-        seen = [cluster.hello(node=node) for _ in range(30)]
+        seen = [cluster.hello(node=node) for _ in range(40)]
         assert {said["hello"] for said in seen} == set(cluster.pods("hello"))
         assert {said["world"] for said in seen} == set(cluster.pods("world-v1"))
+
+
+def test_calls_cross_nodes_from_proxy_to_proxy(cluster):
+    """Each answer's pods are on nodes whose incoming proxies have counted it."""
+    def incoming():
+        return {node: count(cluster.metrics(node), ("rt/incoming/service/svc/", "/requests")) for node in cluster.nodes}
+
+    before, expected = incoming(), collections.Counter()
+    hello, world = cluster.pods("hello"), cluster.pods("world-v1")
+    for _ in range(20):
+        said = cluster.hello(node="node1")
+        expected.update([hello[said["hello"]], world[said["world"]]])
+    assert set(expected) == set(cluster.nodes)
+    wait_until(lambda: {node: number - before[node] for node, number in incoming().items()} == dict(expected), "each node has counted its calls")
 
 
 @pytest.mark.smoke
@@ -53,9 +85,37 @@ def test_the_dashboard_counts_them(cluster):
     assert "<title>" in cluster.curl(f"http://{cluster.nodes['node1']}:9990/")
 
 
+def test_the_ingress_takes_hosts_at_its_balancer_and_at_nodes(cluster):
+    cluster.apply(weft("install", "ingress", "--dtab", DTAB, "--trust-callers"))
+    cluster.rolled_out("deployment/l5d-ingress")
+    addresses = [INGRESS_BALANCER, *cluster.nodes.values()]
+    cluster.balance("l5d-ingress", *addresses)
+    for address in addresses:
+        assert wait_until(lambda address=address: cluster.hello(*WWW, f"http://{address}"), f"hello answers at {address}")["text"] == "world"
+    assert cluster.curl("-o", "/dev/null", "-w", "%{http_code}", f"http://{INGRESS_BALANCER}") == "502"
+
+
+def test_the_second_version_of_world_is_reached_by_header(cluster):
+    cluster.kubectl("apply", "-f", SAMPLES / "world-v2.yaml")
+    cluster.replicated("world-v2")
+    override = [*WWW, "-H", "l5d-dtab: /host/world => /srv/world-v2;", f"http://{INGRESS_BALANCER}"]
+    wait_until(lambda: cluster.hello(*override)["text"] == "earth", "earth")
+    for _ in range(10):
+        said = cluster.hello(*override)
+        assert said["text"] == "earth" and said["world"] in cluster.pods("world-v2")
+        assert cluster.hello(*WWW, f"http://{INGRESS_BALANCER}")["text"] == "world"
+
+
+def test_an_ingress_for_strangers_takes_such_headers_out(cluster):
+    cluster.apply(weft("install", "ingress", "--dtab", DTAB))
+    override = [*WWW, "-H", "l5d-dtab: /host/world => /srv/world-v2;", f"http://{INGRESS_BALANCER}"]
+    # The changed ConfigMap reaches the pods within kubelet's period.
+    wait_until(lambda: all(cluster.hello(*override)["text"] == "world" for _ in range(10)), "l5d-dtab has no effect", 120)
+
+
 @pytest.mark.smoke
 def test_removal_leaves_nothing(cluster):
-    cluster.kubectl("delete", "-f", SAMPLES / "hello-world.yaml")
+    cluster.kubectl("delete", "--ignore-not-found", "-f", SAMPLES / "world-v2.yaml", "-f", SAMPLES / "hello-world.yaml")
     cluster.kubectl("delete", "--ignore-not-found", "-f", "-", given=weft("uninstall"))
 
     def left():

@@ -1,0 +1,52 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What weft install prints, as the API server, Pod Security and Helm judge it."""
+
+import yaml
+
+from cluster import HELM, run, wait_until, weft
+
+
+def by_name(objects):
+    return {(each["kind"], each["metadata"]["name"]): each for each in yaml.safe_load_all(objects) if each}
+
+
+def test_the_server_takes_all_of_it(cluster):
+    for options in ([], ["--mtls", "identity", "--dtab", "/a => /b"]):
+        said = cluster.kubectl("apply", "--server-side", "--dry-run=server", "-f", "-", given=weft("install", "node", "ingress", *options))
+        assert said.count("(server dry run)") == len(said.splitlines()) >= 12
+
+
+def test_all_but_the_node_proxy_is_restricted(cluster):
+    """In a namespace that refuses what isn't; the node proxy's one breach is the node's network."""
+    cluster.kubectl("create", "namespace", "strict")
+    try:
+        cluster.kubectl("label", "namespace", "strict", "pod-security.kubernetes.io/enforce=restricted", "pod-security.kubernetes.io/warn=restricted")
+        objects = weft("install", "ingress", "node", "--namespace", "strict")
+        said = cluster.kubectl("apply", "--dry-run=server", "-f", "-", given=objects, check=False)
+        assert said.returncode == 0
+        warnings = [line for line in said.stderr.splitlines() if "PodSecurity" in line]
+        assert len(warnings) == 1 and "host namespaces (hostNetwork=true)" in warnings[0] and "hostPort" in warnings[0]
+        for other in ("allowPrivilegeEscalation", "capabilities", "runAsNonRoot", "seccompProfile", "volume"):
+            assert other not in warnings[0]
+        cluster.apply(weft("install", "ingress", "--namespace", "strict"))
+        cluster.kubectl("rollout", "status", "-n", "strict", "deployment/l5d-ingress", "--timeout=90s")
+    finally:
+        cluster.kubectl("delete", "--ignore-not-found", "-f", "-", given=weft("uninstall", "ingress", "--namespace", "strict"))
+        cluster.kubectl("delete", "namespace", "strict")
+
+
+def test_the_chart_installs_the_same(cluster, tmp_path):
+    chart, options = tmp_path / "weft", ["--dtab", "/host/world => /srv/world-v1; /x => /y", "--mtls", "identity"]
+    weft("install", "--helm", chart, *options)
+    assert "0 chart(s) failed" in run(HELM, "lint", "--strict", "--kube-version", "1.34", chart)
+    templated = run(HELM, "template", "weft", chart, "--namespace", "default", "--kube-version", "1.34")
+    assert by_name(templated) == by_name(weft("install", "node", "ingress", *options))
+    cluster.outside(HELM, "install", "weft", chart, "--set", "ingress=false,mtls=", "--wait", "--timeout", "90s", seconds=120)
+    try:
+        # Helm waits only for as many as an update must leave.
+        cluster.rolled_out("daemonset/l5d")
+        assert set(cluster.pods("l5d")) == set(cluster.nodes.values())
+        assert not cluster.pods("l5d-ingress")
+    finally:
+        cluster.outside(HELM, "uninstall", "weft", "--wait", "--timeout", "60s", seconds=90)
+    wait_until(lambda: cluster.kubectl("get", "all", "-o", "name").split() == ["service/kubernetes"], "the release is gone")
