@@ -180,6 +180,29 @@ static const struct command commands[] = {
 		"\n"
 		"  --namespace NAME     as it was for `weft install`: default",
 		cli_uninstall, uninstalled },
+	{ "check", "[--pre] [--namespace NAME] [--api HOST:PORT] [-o text|json]",
+		"Whether a cluster of Kubernetes can have weft, and whether it works there",
+		"Asks the API: in a pod that of its cluster, elsewhere by default localhost:8001, where `kubectl proxy` listens. Each\n"
+		"check is a line, with a hint if something is to be done:\n"
+		"\n"
+		"  api, version    the API answers, and is new enough\n"
+		"  rights          you may create what `weft install` prints\n"
+		"  namespace       it is there, and lets pods use their nodes' network\n"
+		"  ports           no other pod has the ports of a node that the proxy needs\n"
+		"  installed       the DaemonSet l5d is rolled out; the rest is about it\n"
+		"  proxy rights    its account may follow Services and endpoints\n"
+		"  configuration   what is in the ConfigMap l5d-config is one\n"
+		"  nodes           a proxy is ready on each\n"
+		"  proxies         they answer (up to 100 are asked); reload: none has refused a changed configuration\n"
+		"  ingress         if there is one: it is ready; balancer: it has an address\n"
+		"\n"
+		"  --pre              before installing: only the first five lines of these\n"
+		"  --namespace NAME   where l5d lives, or shall live: default\n"
+		"  --api HOST:PORT    where the API is; with --ca-file FILE over TLS, with --token-file FILE by that token\n"
+		"  -o text|json       json is one object: ok, and checks with check, result (ok, warn, fail), said and hint\n"
+		"\n"
+		"Exit code 0 when nothing failed, 1 when something did, 2 for wrong usage. See docs/kubernetes.md.",
+		cli_check, NULL },
 	{ "completion", "bash | zsh | fish", "Prints what completes weft's commands and options in a shell",
 		"  bash   source <(weft completion bash), in ~/.bashrc\n"
 		"  zsh    source <(weft completion zsh), in ~/.zshrc behind compinit\n"

@@ -33,6 +33,7 @@ const struct command *cli_commands(void); /* the same */
 int cli_proxy(int count, char **arguments);
 int cli_ca(int count, char **arguments);
 int cli_certs(int count, char **arguments);
+int cli_check(int count, char **arguments);
 int cli_diff(int count, char **arguments);
 int cli_explain(int count, char **arguments);
 int cli_install(int count, char **arguments);

@@ -222,25 +222,30 @@ static int read_token(const struct k8s_api *api, struct text *value)
 	return 0;
 }
 
-static int send_call(struct k8s_call *call, struct slice target, const struct fetch_limits *limits)
+/* `object` empty: a GET. */
+static int send_call(struct k8s_call *call, struct slice target, struct slice object, const struct fetch_limits *limits)
 {
 	struct k8s_api *api = call->api;
 	struct text token = { 0 };
 	int e = read_token(api, &token);
 
 	if (!e) {
-		const struct fetch_field fields[] = {
-			{ SLICE("Accept"), SLICE("application/json") },
-			{ SLICE("User-Agent"), SLICE("weft") },
-			{ SLICE("Authorization"), text_slice(&token) },
-		};
+		struct fetch_field fields[4] = { { SLICE("Accept"), SLICE("application/json") }, { SLICE("User-Agent"), SLICE("weft") } };
+		unsigned count = 2;
 		const struct fetch_to to = {
 			.network = api->network,
 			.address = &api->addresses[api->next % api->address_count],
 			.tls = api->tls_client ? &api->tls : NULL,
 		};
-		const struct fetch_request request = { .target = target, .fields = fields, .field_count = token.length ? 3 : 2 };
+		struct fetch_request request = { .target = target, .fields = fields, .body = object };
 
+		if (token.length)
+			fields[count++] = (struct fetch_field){ SLICE("Authorization"), text_slice(&token) };
+		if (object.length) {
+			request.method = SLICE("POST");
+			fields[count++] = (struct fetch_field){ SLICE("Content-Type"), SLICE("application/json") };
+		}
+		request.field_count = count;
 		e = fetch_send(&call->fetch, &to, &request, limits);
 	}
 	text_free(&token);
@@ -249,6 +254,12 @@ static int send_call(struct k8s_call *call, struct slice target, const struct fe
 
 int k8s_call_new(struct k8s_api *api, struct slice target, const struct fetch_limits *limits, const struct k8s_call_events *events,
 	void *owner, struct k8s_call **out)
+{
+	return k8s_call_post(api, target, (struct slice){ NULL, 0 }, limits, events, owner, out);
+}
+
+int k8s_call_post(struct k8s_api *api, struct slice target, struct slice object, const struct fetch_limits *limits,
+	const struct k8s_call_events *events, void *owner, struct k8s_call **out)
 {
 	struct k8s_call *call;
 	int e;
@@ -261,7 +272,7 @@ int k8s_call_new(struct k8s_api *api, struct slice target, const struct fetch_li
 	call->events = events;
 	call->owner = owner;
 	fetch_init(&call->fetch, api->loop, api->pools, &fetch_events, call);
-	e = send_call(call, target, limits);
+	e = send_call(call, target, object, limits);
 	if (!e) {
 		*out = call;
 		return 0;

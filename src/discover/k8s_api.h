@@ -59,6 +59,9 @@ struct k8s_call_events {
  * isn't there), or as fetch_send. */
 MUST_CHECK int k8s_call_new(struct k8s_api *api, struct slice target, const struct fetch_limits *limits,
 	const struct k8s_call_events *events, void *owner, struct k8s_call **call);
+/* POST of an object as JSON, copied. As above. */
+MUST_CHECK int k8s_call_post(struct k8s_api *api, struct slice target, struct slice object, const struct fetch_limits *limits,
+	const struct k8s_call_events *events, void *owner, struct k8s_call **call);
 void k8s_call_drop(struct k8s_call *call); /* NULL is allowed */
 
 #endif

@@ -1,17 +1,20 @@
 # SPDX-License-Identifier: Apache-2.0
 """The cluster of tests/cluster/rig, and weft in it: kubectl as its administrator, requests from beside the nodes and from pods."""
 
+import contextlib
 import json
 import os
 import pathlib
 import re
+import signal
 import subprocess
 import time
 
 REPOSITORY = pathlib.Path(__file__).parents[3]
 RIG = REPOSITORY / "tests/cluster/rig/rig.sh"
 SAMPLES = REPOSITORY / "samples/helloworld/kubernetes"
-HELM = pathlib.Path(os.environ["WEFT_CLUSTER"]) / "bin/helm"
+HOME = pathlib.Path(os.environ["WEFT_CLUSTER"])
+HELM, KUBECTL = HOME / "bin/helm", HOME / "bin/kubectl"
 HELLO = re.compile(r"Hello \((?P<hello>[\d.]+)\) (?P<text>\w+) \((?P<world>[\d.]+)\)!!")
 
 
@@ -68,6 +71,16 @@ class Cluster:
 
     def in_pod(self, pod, *words, check=True):
         return self.kubectl("exec", pod, "--", *words, check=check)
+
+    @contextlib.contextmanager
+    def beside(self, *words):
+        """A command beside the nodes, for as long as the block runs."""
+        process = subprocess.Popen([str(RIG), "run", *map(str, words)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True)
+        try:
+            yield
+        finally:
+            os.killpg(process.pid, signal.SIGTERM)
+            process.wait(10)
 
     def get(self, *words):
         return json.loads(self.kubectl("get", *words, "-o", "json"))

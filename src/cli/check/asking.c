@@ -1,0 +1,186 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "cli/check/asking.h"
+
+#include "base/clock.h"
+#include "base/memory.h"
+#include "client/fetch.h"
+#include "client/resolver.h"
+#include "discover/k8s_api.h"
+#include "doc/document.h"
+#include "io/loop.h"
+#include "io/process.h"
+#include "proxy/kubernetes.h"
+#include "tls/library.h"
+
+enum { MOST_ATTEMPTS = 4, MOST_TOLD = 300 };
+
+#define PATIENCE (15 * CLOCK_SECOND) /* for an answer */
+#define RESOLVING (20 * CLOCK_MS)    /* until the host's name is looked at again */
+#define MOST_RESOLVING (5 * CLOCK_SECOND)
+#define MOST_BODY ((size_t)64 << 20) /* all pods of a large cluster */
+
+static const struct document_limits limits = { .max_bytes = MOST_BODY, .max_nodes = 16 << 20 };
+
+struct asking {
+	struct loop *loop;
+	struct resolver *resolver;
+	struct k8s_api *api;
+	struct text server;
+	struct k8s_call *call;
+	struct timer timer;
+	struct answer *answer; /* of the question that is being asked */
+	int error;
+};
+
+static void body(void *owner, unsigned status, struct slice bytes)
+{
+	struct asking *asking = owner;
+
+	asking->answer->status = status;
+	if (asking->answer->body.length + bytes.length <= MOST_BODY)
+		text_append(&asking->answer->body, bytes);
+}
+
+static void ended(void *owner, unsigned status, int error)
+{
+	struct asking *asking = owner;
+
+	asking->answer->status = status;
+	asking->error = error;
+	asking->call = NULL;
+	loop_stop(asking->loop);
+}
+
+static void slept(void *owner)
+{
+	struct asking *asking = owner;
+
+	loop_stop(asking->loop);
+}
+
+static int ask_once(struct asking *asking, const char *target, const char *object)
+{
+	static const struct k8s_call_events events = { .body = body, .ended = ended };
+	const struct fetch_limits patience = { .all_ns = PATIENCE };
+	int64_t give_up = loop_now(asking->loop) + MOST_RESOLVING;
+	int e;
+
+	for (;;) {
+		e = k8s_call_post(asking->api, slice_of(target), slice_of(object), &patience, &events, asking, &asking->call);
+		if (e != ERROR_BUSY || loop_now(asking->loop) > give_up)
+			break;
+		timer_set(asking->loop, &asking->timer, loop_now(asking->loop) + RESOLVING);
+		loop_run(asking->loop);
+	}
+	if (e)
+		return e;
+	loop_run(asking->loop);
+	return asking->error;
+}
+
+void asking_post(struct asking *asking, const char *target, const char *object, struct answer *answer)
+{
+	struct problems problems;
+	int e = 0;
+
+	*answer = (struct answer){ .status = 0 };
+	asking->answer = answer;
+	for (int i = 0; i < MOST_ATTEMPTS; i++) {
+		text_clear(&answer->body);
+		e = ask_once(asking, target, object);
+		if (!e || answer->status)
+			break;
+	}
+	if (e) {
+		answer->status = 0;
+		text_clear(&answer->body);
+		text_format(&answer->body, "%s", error_text(e));
+		return;
+	}
+	problem_init(&problems);
+	if (document_parse(text_slice(&answer->body), SLICE("answer"), &limits, &problems, &answer->document))
+		answer->document = NULL;
+	problem_fini(&problems);
+}
+
+void asking_get(struct asking *asking, const char *target, struct answer *answer)
+{
+	asking_post(asking, target, "", answer);
+}
+
+void answer_free(struct answer *answer)
+{
+	document_free(answer->document);
+	text_free(&answer->body);
+}
+
+void answer_tell(const struct answer *answer, struct text *out)
+{
+	const struct document_node *message = answer->document ? document_get(document_root(answer->document), "message") : NULL;
+	struct slice said = message && message->kind == DOCUMENT_SCALAR ? message->text : text_slice(&answer->body);
+
+	if (said.length > MOST_TOLD)
+		said.length = MOST_TOLD;
+	if (answer->status)
+		text_format(out, "%u: ", answer->status);
+	text_append(out, said);
+	text_join_lines(out);
+}
+
+const char *asking_server(const struct asking *asking)
+{
+	return asking->server.bytes;
+}
+
+struct asking *asking_new(const struct k8s_place *place, struct text *why)
+{
+	struct asking *asking = memory_new(sizeof *asking);
+	struct k8s_cluster_options found;
+	int e;
+
+	process_start();
+	library_start();
+	timer_init(&asking->timer, slept, asking);
+	kubernetes_find(place, &found);
+	bool bare = slice_find(found.host, ':') < found.host.length;
+
+	text_format(&asking->server, "%s://%s%.*s%s:%u", found.ca_file.length ? "https" : "http", bare ? "[" : "", SLICE_ARGS(found.host),
+		bare ? "]" : "", found.port);
+	e = loop_new(&(struct loop_options){ .name = "check" }, &asking->loop);
+	if (!e)
+		e = resolver_new(asking->loop, network_host(), &(struct resolver_options){ 0 }, &asking->resolver);
+	if (!e) {
+		const struct k8s_api_options options = {
+			.loop = asking->loop,
+			.network = network_host(),
+			.resolver = asking->resolver,
+			.host = found.host,
+			.port = found.port,
+			.token_file = found.token_file,
+			.ca_file = found.ca_file,
+		};
+
+		e = k8s_api_new(&options, &asking->api, why);
+	}
+	if (!e)
+		return asking;
+	if (!why->length)
+		text_format(why, "%s", error_text(e));
+	asking_free(asking);
+	return NULL;
+}
+
+void asking_free(struct asking *asking)
+{
+	k8s_api_unref(asking->api);
+	if (asking->loop) {
+		/* Connections end in the loop's turns. */
+		timer_set(asking->loop, &asking->timer, loop_now(asking->loop));
+		loop_run(asking->loop);
+	}
+	if (asking->resolver)
+		resolver_free(asking->resolver);
+	loop_free(asking->loop);
+	text_free(&asking->server);
+	memory_free(asking);
+}

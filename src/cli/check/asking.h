@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* cli/check/asking.h: questions to Kubernetes' API, one after the other, each waited for. Main thread; one in a process.
+ *
+ *	struct asking *asking = asking_new(&place, &why);        // NULL: why
+ *	asking_get(asking, "/version", &answer);
+ *	if (answer.status == 200) use(document_root(answer.document));
+ *	answer_free(&answer);
+ *	asking_free(asking);
+ */
+#ifndef CLI_CHECK_ASKING_H
+#define CLI_CHECK_ASKING_H
+
+#include "base/slice.h"
+#include "base/text.h"
+
+struct asking;
+struct document;
+struct k8s_place;
+
+struct answer {
+	unsigned status; /* 0: none came, `body` says why */
+	struct text body;
+	struct document *document; /* NULL: it isn't JSON */
+};
+
+struct asking *asking_new(const struct k8s_place *place, struct text *why);
+void asking_free(struct asking *asking);
+const char *asking_server(const struct asking *asking); /* as a URL */
+/* answer_free, whatever came. */
+void asking_get(struct asking *asking, const char *target, struct answer *answer);
+void asking_post(struct asking *asking, const char *target, const char *object, struct answer *answer);
+void answer_free(struct answer *answer);
+/* The message in an answer that is a Status, or what came instead. For one line. */
+void answer_tell(const struct answer *answer, struct text *out);
+
+#endif

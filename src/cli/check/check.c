@@ -1,0 +1,637 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* weft check: whether a cluster can have weft, and whether what `weft install` made of it works. */
+#include <string.h>
+
+#include "base/memory.h"
+#include "cli/arguments.h"
+#include "cli/check/asking.h"
+#include "cli/cli.h"
+#include "cli/see/targets.h"
+#include "doc/document.h"
+#include "doc/json_write.h"
+#include "io/terminal.h"
+#include "model/router.h"
+
+/* Probes by gRPC are in 1.27; more proxies than that aren't asked one by one. */
+enum { LEAST_MINOR = 27, MOST_ASKED = 100, MOST_PROBLEMS = 8 };
+
+enum form { FORM_TEXT, FORM_JSON };
+
+enum result { RESULT_OK, RESULT_WARN, RESULT_FAIL };
+
+static const char *const form_names[] = { "text", "json", NULL };
+static const char *const result_names[] = { "ok", "warn", "fail" };
+
+struct check {
+	struct asking *asking;
+	const char *namespace;
+	enum form form;
+	bool failed;
+	struct text json;
+	struct json_writer writer;
+};
+
+/* ---- reporting ---- */
+
+/* `hint` NULL: nothing is to be done. */
+static void report(struct check *check, const char *name, enum result result, const char *hint, const struct text *said)
+{
+	if (result == RESULT_FAIL)
+		check->failed = true;
+	if (check->form == FORM_JSON) {
+		json_write_object(&check->writer);
+		json_write_member_text(&check->writer, "check", slice_of(name));
+		json_write_member_text(&check->writer, "result", slice_of(result_names[result]));
+		json_write_member_text(&check->writer, "said", text_slice(said));
+		if (hint && result != RESULT_OK)
+			json_write_member_text(&check->writer, "hint", slice_of(hint));
+		json_write_end(&check->writer);
+		return;
+	}
+	cli_say("%-5s %-14s %.*s", result == RESULT_FAIL ? "FAIL" : result_names[result], name, SLICE_ARGS(text_slice(said)));
+	if (hint && result != RESULT_OK)
+		cli_say("      %-14s %s", "", hint);
+}
+
+static void report_words(struct check *check, const char *name, enum result result, const char *hint, const char *words)
+{
+	struct text said = { 0 };
+
+	text_append(&said, slice_of(words));
+	report(check, name, result, hint, &said);
+	text_free(&said);
+}
+
+/* ---- answers ---- */
+
+static const struct document_node *find(const struct document_node *node, const char *path)
+{
+	struct slice rest = slice_of(path), step;
+
+	while (node && slice_split(&rest, '/', &step)) {
+		const struct document_entry *entry = node->kind == DOCUMENT_MAPPING ? document_find(node, step) : NULL;
+
+		node = entry ? entry->value : NULL;
+	}
+	return node;
+}
+
+static struct slice text_at(const struct document_node *node, const char *path)
+{
+	const struct document_node *found = find(node, path);
+
+	return found && found->kind == DOCUMENT_SCALAR ? found->text : SLICE("");
+}
+
+static uint64_t number_at(const struct document_node *node, const char *path)
+{
+	uint64_t number = 0;
+
+	return slice_to_u64(text_at(node, path), INT32_MAX, &number) ? 0 : number;
+}
+
+static unsigned count_of(const struct document_node *node)
+{
+	return node && node->kind == DOCUMENT_SEQUENCE ? node->count : 0;
+}
+
+/* Asks for `target`, in which %s is the namespace. False: it is reported under `name` that there was no answer with 200. */
+static bool ask(struct check *check, const char *name, const char *format, struct answer *answer)
+{
+	struct text target = { 0 }, said = { 0 };
+	struct slice rest = slice_of(format), part;
+
+	for (bool first = true; slice_split(&rest, '$', &part); first = false) {
+		text_append(&target, slice_of(first ? "" : check->namespace));
+		text_append(&target, part);
+	}
+	asking_get(check->asking, target.bytes, answer);
+	text_free(&target);
+	if (answer->status == 200)
+		return true;
+	answer_tell(answer, &said);
+	report(check, name, RESULT_FAIL,
+		answer->status == 403           ? "you may not see this: ask for the right to, or ask somebody who has it"
+			: answer->status == 404 ? "`weft install node | kubectl apply -f -` makes it; --namespace says where"
+						: "is the API server well?",
+		&said);
+	text_free(&said);
+	return false;
+}
+
+static const struct document_node *items_of(const struct answer *answer)
+{
+	return answer->document ? find(document_root(answer->document), "items") : NULL;
+}
+
+/* ---- the API ---- */
+
+static bool check_api(struct check *check)
+{
+	struct answer answer;
+	struct text said = { 0 };
+	bool good;
+
+	asking_get(check->asking, "/version", &answer);
+	good = answer.status == 200 && answer.document;
+	text_format(&said, "%s: ", asking_server(check->asking));
+	if (good)
+		text_append(&said, text_at(document_root(answer.document), "gitVersion"));
+	else
+		answer_tell(&answer, &said);
+	report(check, "api", good ? RESULT_OK : RESULT_FAIL,
+		"outside a pod, `kubectl proxy` makes it reachable; or --api, --ca-file and --token-file", &said);
+	if (good) {
+		/* Some providers write "27+". */
+		struct slice minor = text_at(document_root(answer.document), "minor");
+		uint64_t number = 0;
+
+		if (slice_ends(minor, SLICE("+")))
+			minor.length--;
+		bool new_enough = slice_to_u64(minor, INT32_MAX, &number) == 0 && number >= LEAST_MINOR;
+
+		text_clear(&said);
+		text_format(&said, "1.%.*s, at least 1.%d", SLICE_ARGS(minor), LEAST_MINOR);
+		report(check, "version", new_enough ? RESULT_OK : RESULT_FAIL, "upgrade Kubernetes", &said);
+	}
+	text_free(&said);
+	answer_free(&answer);
+	return good;
+}
+
+static void check_namespace(struct check *check)
+{
+	struct answer answer;
+	struct text said = { 0 };
+
+	if (ask(check, "namespace", "/api/v1/namespaces/$", &answer)) {
+		const struct document_node *labels = find(document_root(answer.document), "metadata/labels");
+		const struct document_entry *level = labels ? document_find(labels, SLICE("pod-security.kubernetes.io/enforce")) : NULL;
+		bool strict = level && !slice_equal(level->value->text, SLICE("privileged"));
+
+		text_format(&said, "%s", check->namespace);
+		if (strict)
+			text_format(&said, " enforces Pod Security's level %.*s, which forbids the node's network",
+				SLICE_ARGS(level->value->text));
+		report(check, "namespace", strict ? RESULT_FAIL : RESULT_OK,
+			"label it pod-security.kubernetes.io/enforce=privileged, or install the node proxy elsewhere", &said);
+	}
+	text_free(&said);
+	answer_free(&answer);
+}
+
+/* ---- rights ---- */
+
+struct right {
+	const char *verb, *group, *resource;
+	bool cluster_wide;
+};
+
+/* `user` NULL: we. */
+static bool is_allowed(struct check *check, const struct right *right, const char *user, struct text *said)
+{
+	static const char self[] = "SelfSubjectAccessReview", other[] = "SubjectAccessReview";
+	struct text target = { 0 }, object = { 0 };
+	struct json_writer writer;
+	struct answer answer;
+	bool allowed;
+
+	text_format(&target, "/apis/authorization.k8s.io/v1/%s", user ? "subjectaccessreviews" : "selfsubjectaccessreviews");
+	json_write_start(&writer, &object, false);
+	json_write_object(&writer);
+	json_write_member_text(&writer, "apiVersion", SLICE("authorization.k8s.io/v1"));
+	json_write_member_text(&writer, "kind", slice_of(user ? other : self));
+	json_write_key(&writer, SLICE("spec"));
+	json_write_object(&writer);
+	if (user)
+		json_write_member_text(&writer, "user", slice_of(user));
+	json_write_key(&writer, SLICE("resourceAttributes"));
+	json_write_object(&writer);
+	if (!right->cluster_wide)
+		json_write_member_text(&writer, "namespace", slice_of(check->namespace));
+	json_write_member_text(&writer, "verb", slice_of(right->verb));
+	json_write_member_text(&writer, "group", slice_of(right->group));
+	json_write_member_text(&writer, "resource", slice_of(right->resource));
+	json_write_end(&writer);
+	json_write_end(&writer);
+	json_write_end(&writer);
+	asking_post(check->asking, target.bytes, object.bytes, &answer);
+	allowed = answer.document && slice_equal(text_at(document_root(answer.document), "status/allowed"), SLICE("true"));
+	if (!allowed) {
+		text_format(said, "%s%s %s%s%s", said->length ? ", " : "may not ", right->verb, right->resource, *right->group ? "." : "",
+			right->group);
+		if (answer.status != 201) {
+			text_append(said, SLICE(" ("));
+			answer_tell(&answer, said);
+			text_append(said, SLICE(")"));
+		}
+	}
+	answer_free(&answer);
+	text_free(&target);
+	text_free(&object);
+	return allowed;
+}
+
+static void check_rights(
+	struct check *check, const char *name, const struct right *rights, const char *user, const char *good, const char *hint)
+{
+	struct text said = { 0 };
+	bool all = true;
+
+	for (; rights->verb; rights++)
+		all = is_allowed(check, rights, user, &said) && all;
+	if (all)
+		text_append(&said, slice_of(good));
+	report(check, name, all ? RESULT_OK : RESULT_FAIL, hint, &said);
+	text_free(&said);
+}
+
+static void check_own_rights(struct check *check)
+{
+	static const struct right rights[] = {
+		{ "create", "", "serviceaccounts", false },
+		{ "create", "", "configmaps", false },
+		{ "create", "", "services", false },
+		{ "create", "apps", "daemonsets", false },
+		{ "create", "apps", "deployments", false },
+		{ "create", "policy", "poddisruptionbudgets", false },
+		{ "create", "rbac.authorization.k8s.io", "clusterroles", true },
+		{ "create", "rbac.authorization.k8s.io", "clusterrolebindings", true },
+		{ NULL, NULL, NULL, false },
+	};
+
+	check_rights(check, "rights", rights, NULL, "you may install weft", "an administrator of the cluster can install it");
+}
+
+static void check_proxy_rights(struct check *check)
+{
+	static const struct right rights[] = {
+		{ "list", "discovery.k8s.io", "endpointslices", true },
+		{ "watch", "discovery.k8s.io", "endpointslices", true },
+		{ "list", "", "services", true },
+		{ "watch", "", "services", true },
+		{ NULL, NULL, NULL, false },
+	};
+	struct text user = { 0 };
+
+	text_format(&user, "system:serviceaccount:%s:l5d", check->namespace);
+	check_rights(check, "proxy rights", rights, user.bytes, "the account l5d may follow Services and their endpoints",
+		"`weft install node | kubectl apply -f -` gives them: ClusterRole and ClusterRoleBinding l5d-NAMESPACE");
+	text_free(&user);
+}
+
+/* ---- ports ---- */
+
+static const uint64_t wanted_ports[] = { 4140, 4141, 9990 };
+
+static bool is_wanted(uint64_t port)
+{
+	for (unsigned i = 0; i < sizeof wanted_ports / sizeof *wanted_ports; i++)
+		if (wanted_ports[i] == port)
+			return true;
+	return false;
+}
+
+/* Adds the ports of its node that a pod takes from us. */
+static unsigned add_taken(const struct document_node *pod, struct text *said, unsigned found)
+{
+	bool host = slice_equal(text_at(pod, "spec/hostNetwork"), SLICE("true"));
+	const struct document_node *containers = find(pod, "spec/containers");
+
+	for (unsigned i = 0; i < count_of(containers); i++) {
+		const struct document_node *ports = find(containers->items[i], "ports");
+
+		for (unsigned j = 0; j < count_of(ports); j++) {
+			uint64_t port = number_at(ports->items[j], host ? "containerPort" : "hostPort");
+
+			if (!is_wanted(port) || ++found > MOST_PROBLEMS)
+				continue;
+			text_format(said, "%s%llu of %.*s by %.*s/%.*s", found > 1 ? ", " : "taken: ", (unsigned long long)port,
+				SLICE_ARGS(text_at(pod, "spec/nodeName")), SLICE_ARGS(text_at(pod, "metadata/namespace")),
+				SLICE_ARGS(text_at(pod, "metadata/name")));
+		}
+	}
+	return found;
+}
+
+static bool is_proxy(const struct check *check, const struct document_node *pod)
+{
+	return slice_equal(text_at(pod, "metadata/namespace"), slice_of(check->namespace)) &&
+		slice_equal(text_at(pod, "metadata/labels/app"), SLICE("l5d"));
+}
+
+static void check_ports(struct check *check)
+{
+	struct text said = { 0 };
+	struct answer answer;
+	unsigned found = 0;
+
+	if (ask(check, "ports", "/api/v1/pods?fieldSelector=status.phase!=Succeeded,status.phase!=Failed", &answer)) {
+		const struct document_node *pods = items_of(&answer);
+
+		for (unsigned i = 0; i < count_of(pods); i++)
+			if (!is_proxy(check, pods->items[i]))
+				found = add_taken(pods->items[i], &said, found);
+		if (!found)
+			text_append(&said, SLICE("no other pod has 4140, 4141 or 9990 of a node"));
+		report(check, "ports", found ? RESULT_FAIL : RESULT_OK, "a node proxy can't start beside these", &said);
+	}
+	answer_free(&answer);
+	text_free(&said);
+}
+
+/* ---- what is installed ---- */
+
+static bool check_daemonset(struct check *check)
+{
+	struct text said = { 0 };
+	struct answer answer;
+	bool there = ask(check, "installed", "/apis/apps/v1/namespaces/$/daemonsets/l5d", &answer);
+
+	if (there) {
+		const struct document_node *root = document_root(answer.document);
+		uint64_t wanted = number_at(root, "status/desiredNumberScheduled"), ready = number_at(root, "status/numberReady"),
+			 updated = number_at(root, "status/updatedNumberScheduled");
+		bool seen = number_at(root, "status/observedGeneration") == number_at(root, "metadata/generation");
+
+		text_format(&said, "DaemonSet %s/l5d: %llu of %llu ready, %llu up to date", check->namespace, (unsigned long long)ready,
+			(unsigned long long)wanted, (unsigned long long)updated);
+		report(check, "installed", seen && wanted > 0 && ready == wanted && updated == wanted ? RESULT_OK : RESULT_FAIL,
+			"`kubectl rollout status daemonset/l5d` waits; `kubectl describe pods -l app=l5d` says what holds them up", &said);
+	}
+	answer_free(&answer);
+	text_free(&said);
+	return there;
+}
+
+static bool is_ready(const struct document_node *pod)
+{
+	const struct document_node *conditions = find(pod, "status/conditions");
+
+	for (unsigned i = 0; i < count_of(conditions); i++)
+		if (slice_equal(text_at(conditions->items[i], "type"), SLICE("Ready")))
+			return slice_equal(text_at(conditions->items[i], "status"), SLICE("True"));
+	return false;
+}
+
+/* Why it isn't ready, as kubelet says. */
+static void add_reason(const struct document_node *pod, struct text *said)
+{
+	const struct document_node *statuses = find(pod, "status/containerStatuses");
+	struct slice reason = count_of(statuses) ? text_at(statuses->items[0], "state/waiting/reason") : SLICE("");
+
+	if (!reason.length && count_of(statuses))
+		reason = text_at(statuses->items[0], "lastState/terminated/reason");
+	if (!reason.length)
+		reason = text_at(pod, "status/phase");
+	text_append(said, reason);
+}
+
+static const struct document_node *proxy_of(const struct document_node *pods, struct slice node)
+{
+	for (unsigned i = 0; i < count_of(pods); i++)
+		if (slice_equal(text_at(pods->items[i], "spec/nodeName"), node) &&
+			!text_at(pods->items[i], "metadata/deletionTimestamp").length)
+			return pods->items[i];
+	return NULL;
+}
+
+static void check_nodes(struct check *check, const struct document_node *pods)
+{
+	struct text said = { 0 };
+	struct answer answer;
+	unsigned bad = 0;
+
+	if (ask(check, "nodes", "/api/v1/nodes", &answer)) {
+		const struct document_node *nodes = items_of(&answer);
+
+		for (unsigned i = 0; i < count_of(nodes); i++) {
+			struct slice name = text_at(nodes->items[i], "metadata/name"),
+				     os = text_at(nodes->items[i], "status/nodeInfo/operatingSystem");
+			const struct document_node *pod = proxy_of(pods, name);
+
+			if ((pod && is_ready(pod)) || slice_equal(os, SLICE("windows")) || ++bad > MOST_PROBLEMS)
+				continue;
+			text_format(&said, "%s%.*s: ", bad > 1 ? ", " : "", SLICE_ARGS(name));
+			if (pod)
+				add_reason(pod, &said);
+			else
+				text_append(&said, SLICE("no proxy"));
+		}
+		if (!bad)
+			text_format(&said, "a proxy is ready on each of %u", count_of(nodes));
+		report(check, "nodes", bad ? RESULT_FAIL : RESULT_OK,
+			"`kubectl describe pods -l app=l5d` and `kubectl logs` of them say more", &said);
+	}
+	answer_free(&answer);
+	text_free(&said);
+}
+
+/* Asks a proxy's admin server, by way of the API server. */
+static void ask_proxy(struct check *check, const struct document_node *pod, const char *page, struct answer *answer)
+{
+	struct text target = { 0 };
+
+	text_format(
+		&target, "/api/v1/namespaces/%s/pods/%.*s:9990/proxy%s", check->namespace, SLICE_ARGS(text_at(pod, "metadata/name")), page);
+	asking_get(check->asking, target.bytes, answer);
+	text_free(&target);
+}
+
+static void add_problem(struct text *said, const struct document_node *pod, unsigned number, const char *before)
+{
+	if (number <= MOST_PROBLEMS)
+		text_format(said, "%s%.*s", number > 1 ? ", " : before, SLICE_ARGS(text_at(pod, "metadata/name")));
+}
+
+static void check_answers(struct check *check, const struct document_node *pods)
+{
+	struct text silent = { 0 }, refused = { 0 };
+	unsigned asked = 0, silences = 0, refusals = 0;
+
+	for (unsigned i = 0; i < count_of(pods) && asked < MOST_ASKED; i++) {
+		struct answer answer;
+
+		if (!is_ready(pods->items[i]))
+			continue;
+		asked++;
+		ask_proxy(check, pods->items[i], "/admin/ping", &answer);
+		if (answer.status != 200 || !slice_equal(text_slice(&answer.body), SLICE("pong"))) {
+			add_problem(&silent, pods->items[i], ++silences, "no pong from ");
+			if (silences == 1) {
+				text_append(&silent, SLICE(" ("));
+				answer_tell(&answer, &silent);
+				text_append(&silent, SLICE(")"));
+			}
+		}
+		answer_free(&answer);
+		ask_proxy(check, pods->items[i], "/admin/metrics.json?q=configuration", &answer);
+		if (answer.document && number_at(document_root(answer.document), "configuration/failures") > 0)
+			add_problem(&refused, pods->items[i], ++refusals, "refused by ");
+		answer_free(&answer);
+	}
+	if (!silences)
+		text_format(&silent, "%u proxies answer", asked);
+	report(check, "proxies", silences || !asked ? RESULT_FAIL : RESULT_OK,
+		"`kubectl logs` of these pods; your account needs pods/proxy", &silent);
+	if (refusals)
+		report(check, "reload", RESULT_WARN,
+			"a changed configuration was refused since the start: `kubectl logs` of these pods say why", &refused);
+	text_free(&silent);
+	text_free(&refused);
+}
+
+static void check_config(struct check *check)
+{
+	struct text why = { 0 };
+	struct answer answer;
+
+	if (ask(check, "configuration", "/api/v1/namespaces/$/configmaps/l5d-config", &answer)) {
+		const struct document_node *data = find(document_root(answer.document), "data");
+		const struct document_entry *entry = data ? document_find(data, SLICE("config.yaml")) : NULL;
+		struct snapshot *snapshot = NULL;
+
+		if (entry)
+			snapshot = cli_parse("l5d-config/config.yaml", entry->value->text, &why);
+		else
+			text_append(&why, SLICE("ConfigMap l5d-config has no config.yaml"));
+		if (snapshot)
+			text_append(&why, SLICE("ConfigMap l5d-config is valid"));
+		text_join_lines(&why);
+		report(check, "configuration", snapshot ? RESULT_OK : RESULT_FAIL,
+			"`kubectl edit configmap l5d-config`; until then proxies keep what they had", &why);
+		snapshot_unref(snapshot);
+	}
+	answer_free(&answer);
+	text_free(&why);
+}
+
+/* Only if there is one. */
+static void check_ingress(struct check *check)
+{
+	struct text target = { 0 }, said = { 0 };
+	struct answer answer;
+
+	text_format(&target, "/apis/apps/v1/namespaces/%s/deployments/l5d-ingress", check->namespace);
+	asking_get(check->asking, target.bytes, &answer);
+	if (answer.status == 200 && answer.document) {
+		uint64_t wanted = number_at(document_root(answer.document), "spec/replicas"),
+			 ready = number_at(document_root(answer.document), "status/readyReplicas");
+
+		text_format(&said, "Deployment %s/l5d-ingress: %llu of %llu ready", check->namespace, (unsigned long long)ready,
+			(unsigned long long)wanted);
+		report(check, "ingress", ready == wanted ? RESULT_OK : RESULT_FAIL,
+			"`kubectl describe pods -l app=l5d-ingress` says what holds them up", &said);
+		answer_free(&answer);
+		text_clear(&said);
+		text_clear(&target);
+		text_format(&target, "/api/v1/namespaces/%s/services/l5d-ingress", check->namespace);
+		asking_get(check->asking, target.bytes, &answer);
+		if (answer.document && !count_of(find(document_root(answer.document), "status/loadBalancer/ingress")))
+			report_words(check, "balancer", RESULT_WARN,
+				"who gives load balancers here? A node port, or the Service's address, lead there, too",
+				"Service l5d-ingress has no address from a load balancer yet");
+	}
+	answer_free(&answer);
+	text_free(&target);
+	text_free(&said);
+}
+
+static void check_installed(struct check *check)
+{
+	struct answer pods;
+
+	if (!check_daemonset(check))
+		return;
+	check_proxy_rights(check);
+	check_config(check);
+	if (ask(check, "nodes", "/api/v1/namespaces/$/pods?labelSelector=app%3Dl5d", &pods)) {
+		check_nodes(check, items_of(&pods));
+		check_answers(check, items_of(&pods));
+	}
+	answer_free(&pods);
+	check_ingress(check);
+}
+
+/* ---- all ---- */
+
+static int run_checks(struct check *check, bool before)
+{
+	struct text out = { 0 };
+
+	json_write_start(&check->writer, &check->json, false);
+	json_write_array(&check->writer);
+	if (check_api(check)) {
+		check_own_rights(check);
+		check_namespace(check);
+		check_ports(check);
+		if (!before)
+			check_installed(check);
+	}
+	json_write_end(&check->writer);
+	if (check->form == FORM_JSON) {
+		text_format(&out, "{\"ok\":%s,\"checks\":", check->failed ? "false" : "true");
+		text_append(&out, text_slice(&check->json));
+		text_append(&out, SLICE("}\n"));
+		(void)terminal_print(text_slice(&out));
+	}
+	text_free(&out);
+	text_free(&check->json);
+	return check->failed ? 1 : 0;
+}
+
+static bool read_place(const char *api, struct k8s_place *place)
+{
+	struct slice host;
+	uint16_t port;
+
+	if (!api)
+		return true;
+	if (!targets_address(slice_of(api), &host, &port)) {
+		cli_complain("weft check: --api takes HOST:PORT, such as 127.0.0.1:8001, not `%s`", api);
+		return false;
+	}
+	/* Without a port it is the one of admin servers, which is not meant here. */
+	place->port = slice_equal(slice_of(api), host) ? 0 : port;
+	place->host = host.at[0] == '[' ? slice_make(host.at + 1, host.length - 2) : host;
+	return true;
+}
+
+int cli_check(int count, char **arguments)
+{
+	struct check check = { .namespace = "default" };
+	const char *api = NULL, *ca_file = "", *token_file = "", *form = NULL;
+	bool before = false;
+	const struct argument table[] = {
+		{ "--pre", .flag = &before },
+		{ "--namespace", .value = &check.namespace },
+		{ "--api", .value = &api },
+		{ "--ca-file", .value = &ca_file },
+		{ "--token-file", .value = &token_file },
+		{ "-o", .value = &form, .choices = form_names },
+		{ .name = NULL },
+	};
+	struct k8s_place place = { .port = 0 };
+	struct text why = { 0 };
+	int index = FORM_TEXT, code = 2;
+
+	if (!arguments_read("check", count, arguments, table, NULL, 0, 0) || !arguments_choice("check", "-o", form, form_names, &index) ||
+		!read_place(api, &place))
+		return 2;
+	if (!*check.namespace || strspn(check.namespace, "abcdefghijklmnopqrstuvwxyz0123456789-") != strlen(check.namespace)) {
+		cli_complain("weft check: --namespace takes a name of lower-case letters, digits and `-`, not `%s`", check.namespace);
+		return 2;
+	}
+	check.form = (enum form)index;
+	place.ca_file = slice_of(ca_file);
+	place.token_file = slice_of(token_file);
+	check.asking = asking_new(&place, &why);
+	if (check.asking) {
+		code = run_checks(&check, before);
+		asking_free(check.asking);
+	} else {
+		cli_complain("weft check: %s", why.bytes);
+	}
+	text_free(&why);
+	return code;
+}
