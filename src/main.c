@@ -158,6 +158,8 @@ static const struct command commands[] = {
 		"  --dtab ENTRIES       more entries for the routers' dtabs; several times\n"
 		"  --mtls SECRET        calls between proxies are secured by mutual TLS; the Secret has svid.pem and bundle.pem\n"
 		"  --service-type TYPE  of the Service l5d: ClusterIP, NodePort or LoadBalancer; ClusterIP\n"
+		"  --ingress-class NAME the ingress serves Kubernetes' Ingresses of this class, straight to their pods; without, it goes\n"
+		"                       by host and --dtab, to the node proxies\n"
 		"  --trust-callers      the ingress believes its callers' l5d- headers, such as l5d-dtab\n"
 		"\n"
 		"See docs/kubernetes.md. And for Prometheus and Grafana, `weft install viz`: without --dir it prints ConfigMaps.\n"

@@ -22,7 +22,16 @@ def objects(*arguments):
     return [each for each in yaml.safe_load_all(out) if each]
 
 
-def identity(each):
+@pytest.fixture(name="identity", scope="module")
+def make_identity(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("identity")
+    assert run("ca", "init", folder / "ca", "--trust-domain", "cluster.local")[0] == 0
+    (folder / "l5d").mkdir()
+    assert run("ca", "issue", folder / "ca", "--id", "spiffe://cluster.local/ns/default/sa/l5d", "--out", f"{folder}/l5d/")[0] == 0
+    return folder / "l5d"
+
+
+def name_of(each):
     return each["apiVersion"], each["kind"], each["metadata"]["name"], each["metadata"].get("namespace")
 
 
@@ -33,9 +42,11 @@ def config(component, *arguments):
 
 @pytest.mark.parametrize("component", ["node", "ingress"])
 @pytest.mark.parametrize("options", [[], ["--dtab", "/host/world => /srv/world-v1 | /srv/world-v2; /x => /y", "--dtab", "/z => /y"],
-                                     ["--services", "shop", "--trust-callers"]])
-def test_the_configuration_is_one(component, options):
-    code, out, err = run("validate", "-", given=config(component, *options))
+                                     ["--services", "shop", "--trust-callers"],
+                                     ["--ingress-class", "weft", "--mtls", "keys", "--dtab", "/x => /y"]])
+def test_the_configuration_is_one(component, options, identity):
+    text = config(component, *options).replace("/var/run/weft/identity", str(identity))
+    code, out, err = run("validate", "-", given=text)
     assert (code, out, err) == (0, "-: OK\n", "")
 
 
@@ -63,12 +74,23 @@ def test_strangers_are_not_believed_unless_one_says_so():
     assert cleared() is True and cleared("--trust-callers") is False
 
 
+def test_an_ingress_by_class_reads_ingresses_and_goes_to_pods():
+    made = objects("install", "ingress", "--ingress-class", "weft")
+    rules = next(each for each in made if each["kind"] == "ClusterRole")["rules"]
+    assert {"apiGroups": ["networking.k8s.io"], "resources": ["ingresses"], "verbs": ["list", "watch"]} in rules
+    router = yaml.safe_load(config("ingress", "--ingress-class", "weft", "--mtls", "keys"))["routers"][0]
+    assert router["identifier"] == {"kind": "io.l5d.ingress", "ingressClassAnnotation": "weft"}
+    assert "interpreter" not in router and "mutualTls" not in router["client"]
+    without = next(each for each in objects("install", "ingress") if each["kind"] == "ClusterRole")["rules"]
+    assert len(without) == len(rules) - 1
+
+
 def test_uninstall_names_what_install_makes():
     made = objects("install", "node", "ingress", "--namespace", "mesh")
     removed = objects("uninstall", "--namespace", "mesh")
-    assert [identity(each) for each in removed] == [identity(each) for each in made]
+    assert [name_of(each) for each in removed] == [name_of(each) for each in made]
     assert all(set(each) == {"apiVersion", "kind", "metadata"} and set(each["metadata"]) <= {"name", "namespace"} for each in removed)
-    assert [identity(each) for each in objects("uninstall", "ingress")] == [identity(each) for each in objects("install", "ingress")]
+    assert [name_of(each) for each in objects("uninstall", "ingress")] == [name_of(each) for each in objects("install", "ingress")]
 
 
 def test_the_chart_has_the_options_as_values(tmp_path):
@@ -92,6 +114,7 @@ def test_the_chart_has_the_options_as_values(tmp_path):
     (["install", "node", "--image", ""], "--image takes a name"),
     (["install", "node", "--dtab", "/a > /b"], "--dtab /a > /b: "),
     (["install", "node", "--service-type", "Ingress"], "`LoadBalancer`"),
+    (["install", "ingress", "--ingress-class", "A"], "--ingress-class takes a name"),
     (["uninstall", "--namespace", "a b"], "--namespace takes a name"),
     (["uninstall", "grafana"], "unknown thing to install `grafana`"),
 ])

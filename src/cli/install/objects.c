@@ -20,10 +20,21 @@ static const char *const components[] = { "node", "ingress", NULL };
 static const char *const service_types[] = { "ClusterIP", "NodePort", "LoadBalancer", NULL };
 
 struct objects {
-	const char *namespace, *image, *services, *service_type, *mtls, *clear_context;
+	const char *namespace, *image, *services, *service_type, *mtls, *clear_context, *ingress_class, *by_host;
 	struct argument_values dtabs;
 	struct arena arena;
 	struct dtab dtab;
+};
+
+static const struct objects defaults = {
+	.namespace = "default",
+	.image = "localhost/weft:" WEFT_VERSION,
+	.services = "default",
+	.service_type = "ClusterIP",
+	.mtls = "",
+	.clear_context = "true",
+	.ingress_class = "",
+	.by_host = "true",
 };
 
 /* ---- values ---- */
@@ -39,6 +50,8 @@ static const struct setting {
 	{ "SERVICE_TYPE", ".Values.serviceType", offsetof(struct objects, service_type) },
 	{ "MTLS", ".Values.mtls", offsetof(struct objects, mtls) },
 	{ "CLEAR_CONTEXT", ".Values.clearContext", offsetof(struct objects, clear_context) },
+	{ "INGRESS_CLASS", ".Values.ingressClass", offsetof(struct objects, ingress_class) },
+	{ "BY_HOST", "(not .Values.ingressClass)", offsetof(struct objects, by_host) },
 	{ "DTAB", ".Values.dtab", 0 },
 };
 
@@ -293,12 +306,7 @@ static bool are_components(const char *const *which)
 
 int install_objects(int count, char **arguments)
 {
-	struct objects objects = { .namespace = "default",
-		.image = "localhost/weft:" WEFT_VERSION,
-		.services = "default",
-		.service_type = "ClusterIP",
-		.mtls = "",
-		.clear_context = "true" };
+	struct objects objects = defaults;
 	bool trust_callers = false;
 	const char *helm = NULL, *which[MOST_COMPONENTS];
 	const struct argument table[] = {
@@ -309,6 +317,7 @@ int install_objects(int count, char **arguments)
 		{ "--mtls", .value = &objects.mtls },
 		{ "--service-type", .value = &objects.service_type, .choices = service_types },
 		{ "--trust-callers", .flag = &trust_callers },
+		{ "--ingress-class", .value = &objects.ingress_class },
 		{ "--helm", .value = &helm },
 		{ .name = NULL },
 	};
@@ -322,10 +331,13 @@ int install_objects(int count, char **arguments)
 	}
 	if (trust_callers)
 		objects.clear_context = "false";
+	if (*objects.ingress_class)
+		objects.by_host = "";
 	arena_init(&objects.arena, NULL, 0);
 	if (are_components(which) && is_name("install", "--namespace", objects.namespace, false) && is_image(objects.image) &&
 		is_name("install", "--services", objects.services, false) &&
 		(!*objects.mtls || is_name("install", "--mtls", objects.mtls, true)) &&
+		(!*objects.ingress_class || is_name("install", "--ingress-class", objects.ingress_class, true)) &&
 		arguments_choice("install", "--service-type", objects.service_type, service_types, &type) && add_dtabs(&objects))
 		code = helm ? write_chart(helm, &objects) : print_objects(&objects, which, false);
 	arena_reset(&objects.arena);
@@ -334,10 +346,7 @@ int install_objects(int count, char **arguments)
 
 int cli_uninstall(int count, char **arguments)
 {
-	/* Every option that objects may depend on, so that none is left out. */
-	struct objects objects = {
-		.namespace = "default", .image = "-", .services = "-", .service_type = "ClusterIP", .mtls = "", .clear_context = "true"
-	};
+	struct objects objects = defaults; /* what there is, and how it is called, depends on no other option than the namespace */
 	const char *which[MOST_COMPONENTS];
 	const struct argument table[] = { { "--namespace", .value = &objects.namespace }, { .name = NULL } };
 

@@ -2,6 +2,7 @@
 """Linkerd's exercise on real nodes, in its order: each test goes on where the one before it ended."""
 
 import collections
+import json
 
 import pytest
 
@@ -111,6 +112,45 @@ def test_an_ingress_for_strangers_takes_such_headers_out(cluster):
     override = [*WWW, "-H", "l5d-dtab: /host/world => /srv/world-v2;", f"http://{INGRESS_BALANCER}"]
     # The changed ConfigMap reaches the pods within kubelet's period.
     wait_until(lambda: all(cluster.hello(*override)["text"] == "world" for _ in range(10)), "l5d-dtab has no effect", 120)
+
+
+def ingress_object(host):
+    backend = {"service": {"name": "hello", "port": {"name": "http"}}}
+    return {"apiVersion": "networking.k8s.io/v1", "kind": "Ingress", "metadata": {"name": "shop"}, "spec": {"ingressClassName": "weft", "rules": [
+        {"host": host, "http": {"paths": [{"path": "/buy", "pathType": "Prefix", "backend": backend}]}}]}}
+
+
+def test_an_ingress_by_class_serves_kubernetes_ingresses(cluster):
+    cluster.apply(weft("install", "ingress", "--ingress-class", "weft"))
+    cluster.apply(json.dumps(ingress_object("shop.example")))
+    # ConfigMaps change within kubelet's period; a restart is quicker.
+    cluster.kubectl("rollout", "restart", "deployment/l5d-ingress")
+    cluster.rolled_out("deployment/l5d-ingress")
+    shop = ["-H", "Host: shop.example", f"http://{INGRESS_BALANCER}/buy/now"]
+    wait_until(lambda: cluster.hello(*shop)["text"] == "world", "hello answers for the Ingress")
+    for other in (["-H", "Host: other.example", f"http://{INGRESS_BALANCER}/buy"], ["-H", "Host: shop.example", f"http://{INGRESS_BALANCER}/sell"]):
+        assert cluster.curl("-o", "/dev/null", "-w", "%{http_code}", *other) == "400"
+    cluster.apply(json.dumps(ingress_object("store.example")))
+    wait_until(lambda: cluster.hello("-H", "Host: store.example", f"http://{INGRESS_BALANCER}/buy")["text"] == "world", "the change is followed")
+    cluster.kubectl("delete", "ingress", "shop")
+
+
+def test_calls_between_proxies_are_secured(cluster, tmp_path):
+    weft("ca", "init", tmp_path / "ca", "--trust-domain", "cluster.local")
+    (tmp_path / "l5d").mkdir()
+    weft("ca", "issue", tmp_path / "ca", "--id", "spiffe://cluster.local/ns/default/sa/l5d", "--out", f"{tmp_path}/l5d/")
+    cluster.kubectl("create", "secret", "generic", "l5d-identity", *(f"--from-file={tmp_path}/l5d/{name}.pem" for name in ("svid", "bundle")))
+    try:
+        cluster.apply(weft("install", "node", "--dtab", DTAB, "--mtls", "l5d-identity"))
+        cluster.rolled_out("daemonset/l5d")
+        pods = cluster.pods("hello")
+        wait_until(lambda: {pods[cluster.hello(node="node1")["hello"]] for _ in range(20)} == set(cluster.nodes), "hello answers from both nodes")
+        for node, address in cluster.nodes.items():
+            assert count(cluster.metrics(node), ("rt/incoming/server/", "/tls/handshakes")) > 0
+            said = cluster.outside("curl", "-sS", "-m", "5", "-H", "Host: hello", f"http://{address}:4141/", check=False)
+            assert said.returncode != 0 and said.stdout == ""
+    finally:
+        cluster.kubectl("delete", "secret", "l5d-identity")
 
 
 @pytest.mark.smoke
