@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What weft install prints, as the API server, Pod Security and Helm judge it."""
 
+import pytest
 import yaml
 
 from cluster import HELM, run, wait_until, weft
@@ -35,12 +36,18 @@ def test_all_but_the_node_proxy_is_restricted(cluster):
         cluster.kubectl("delete", "namespace", "strict")
 
 
-def test_the_chart_installs_the_same(cluster, tmp_path):
-    chart, options = tmp_path / "weft", ["--dtab", "/host/world => /srv/world-v1; /x => /y", "--mtls", "identity"]
-    weft("install", "--helm", chart, *options)
-    assert "0 chart(s) failed" in run(HELM, "lint", "--strict", "--kube-version", "1.34", chart)
-    templated = run(HELM, "template", "weft", chart, "--namespace", "default", "--kube-version", "1.34")
+@pytest.mark.parametrize("options", [[], ["--mtls", "identity", "--dtab", "/host/world => /srv/world-v1; /x => /y"],
+                                     ["--ingress-class", "weft", "--mtls", "identity", "--trust-callers", "--services", "shop", "--service-type", "NodePort"]])
+def test_the_chart_is_the_same_objects(tmp_path, options):
+    weft("install", "--helm", tmp_path / "weft", *options)
+    assert "0 chart(s) failed" in run(HELM, "lint", "--strict", "--kube-version", "1.34", tmp_path / "weft")
+    templated = run(HELM, "template", "weft", tmp_path / "weft", "--namespace", "default", "--kube-version", "1.34")
     assert by_name(templated) == by_name(weft("install", "node", "ingress", *options))
+
+
+def test_the_chart_is_installed_and_removed(cluster, tmp_path):
+    chart = tmp_path / "weft"
+    weft("install", "--helm", chart, "--mtls", "identity")
     cluster.outside(HELM, "install", "weft", chart, "--set", "ingress=false,mtls=", "--wait", "--timeout", "90s", seconds=120)
     try:
         # Helm waits only for as many as an update must leave.
