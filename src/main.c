@@ -23,13 +23,18 @@ static const char *const shells[] = { "bash", "zsh", "fish", NULL };
 	"  --max-p99 50ms      a gate: the 99th percentile of latency that it may have\n"
 
 static const struct command commands[] = {
-	{ "proxy", "FILE.yaml [--threads N]", "Runs the proxy of a configuration",
+	{ "proxy", "FILE.yaml [--threads N] [--handover SOCKET [--drain TIME] [--stay]]", "Runs the proxy of a configuration",
 		"FILE.yaml is a Linkerd 1.x configuration, `-` is standard input: `weft help linkerd` lists its keys.\n"
 		"The addresses that are listened on are printed. SIGHUP, or a change of the file, reloads it: a wrong\n"
 		"one is refused and the old one stays. SIGTERM and SIGINT take no more requests and let the others end\n"
 		"within admin.shutdownGraceMs; a second one ends at once.\n"
 		"\n"
-		"  --threads N   workers; by default as many as the process may use cores\n"
+		"  --threads N         workers; by default as many as the process may use cores\n"
+		"  --handover SOCKET   takes the listening sockets over from the proxy that runs with the same SOCKET, if one does, and\n"
+		"                      gives them to the next one. No connection is refused or lost: the old process goes on until the\n"
+		"                      new one accepts, then it finishes what it has and ends. If the new one fails, nothing changes\n"
+		"  --drain TIME        how long connections may stay with the old process then (5m); admin.shutdownGraceMs\n"
+		"  --stay              it doesn't end by itself after that, but waits for SIGTERM: for who would start it again\n"
 		"\n"
 		"Exit code 0 when all requests could end, 1 when some were cut off, 2 when it could not start.",
 		cli_proxy, NULL },

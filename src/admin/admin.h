@@ -21,6 +21,7 @@
 #include "observe/metrics.h"
 
 struct admin;
+struct inherited;
 struct process_metrics;
 struct proxy;
 
@@ -30,6 +31,7 @@ struct admin_options {
 	struct proxy *proxy;
 	struct metrics *metrics;
 	unsigned worker_count;
+	struct inherited *inherited; /* listening sockets that are there already (io/inherit.h); NULL: none */
 	/* Somebody has asked for /admin/shutdown; on the control thread. */
 	void (*shut_down)(void *owner);
 	void *owner;
@@ -40,6 +42,10 @@ MUST_CHECK int admin_new(const struct admin_options *options, const struct admin
 void admin_configure(struct admin *admin, struct snapshot *snapshot);
 /* The process is ending: who asks for its health is told so. Control thread. */
 void admin_drain(struct admin *admin);
+/* The same, and another process listens from now on: its callers are sent there. Control thread. */
+void admin_leave(struct admin *admin);
+/* Its listening sockets, for giving them to another process, before admin_leave; role: enum inherited_role. Control thread. */
+void admin_each_socket(struct admin *admin, void (*visit)(void *owner, const int *descriptors, unsigned count, uint8_t role), void *owner);
 void admin_address(const struct admin *admin, struct address *bound);
 /* False: there is no httpIdentifierPort. */
 bool admin_identifier_address(const struct admin *admin, struct address *bound);

@@ -5,6 +5,7 @@
 #include "base/check.h"
 #include "base/log.h"
 #include "base/memory.h"
+#include "io/inherit.h"
 
 enum { MAX_SESSIONS = 1024, INBOX = 1024 };
 
@@ -89,13 +90,15 @@ void server_dispatch(struct request *request)
 
 /* ---- doors ---- */
 
-static int door_open(struct door *door, struct admin *admin, const struct admin_policy *policy, uint16_t port,
+static int door_open(struct door *door, struct admin *admin, const struct admin_policy *policy, uint16_t port, enum inherited_role role,
 	void (*show)(struct request *request), struct text *why)
 {
 	const struct listen_options options = {
 		.backlog = policy->backlog,
 		.exclusive = policy->exclusive,
 		.socket = { .keep_alive = policy->keep_alive, .delay = policy->delay },
+		.inherited = admin->options.inherited,
+		.role = (uint8_t)role,
 	};
 	struct address address = policy->address;
 	char text[ADDRESS_TEXT];
@@ -110,6 +113,7 @@ static int door_open(struct door *door, struct admin *admin, const struct admin_
 	}
 	door->admin = admin;
 	door->show = show;
+	door->role = (uint8_t)(port ? INHERITED_BY_NUMBER : role);
 	listen_address(door->set, &door->bound);
 	return 0;
 }
@@ -125,15 +129,17 @@ static void door_close(struct door *door)
 	if (door->listener)
 		listen_stop(door->listener);
 	listen_close(door->set);
+	door->listener = NULL;
+	door->set = NULL;
 }
 
 static int doors_open(struct admin *admin, const struct admin_policy *policy, struct text *why)
 {
-	int e = door_open(&admin->pages, admin, policy, policy->address.port, server_dispatch, why);
+	int e = door_open(&admin->pages, admin, policy, policy->address.port, INHERITED_ADMIN, server_dispatch, why);
 
 	if (e || !(policy->set & ADMIN_IDENTIFIER))
 		return e;
-	e = door_open(&admin->identifier, admin, policy, policy->identifier_port, identifier_show, why);
+	e = door_open(&admin->identifier, admin, policy, policy->identifier_port, INHERITED_IDENTIFIER, identifier_show, why);
 	if (e)
 		door_close(&admin->pages);
 	return e;
@@ -149,6 +155,8 @@ static void deliver_snapshot(const struct message *message)
 		snapshot_unref(admin->snapshot);
 	admin->snapshot = message->a;
 	/* It listens only now: without a snapshot there would be nothing to show. */
+	if (admin->draining)
+		return;
 	door_start(&admin->pages);
 	door_start(&admin->identifier);
 }
@@ -175,6 +183,41 @@ void admin_drain(struct admin *admin)
 	CHECK_MAGIC(admin, ADMIN_MAGIC);
 	if (channel_post(admin->inbox, (struct message){ .deliver = deliver_draining, .owner = admin }))
 		LOG(LOG_WARN, "admin", "too busy to tell that the process is ending");
+}
+
+/* Who is connected gets what has been asked for, and is then sent away. */
+static void deliver_leaving(const struct message *message)
+{
+	struct admin *admin = message->owner;
+
+	admin->draining = true;
+	door_close(&admin->identifier);
+	door_close(&admin->pages);
+	LIST_EACH_SAFE(&admin->connections, link, after)
+		session_drain(session_at(link));
+}
+
+void admin_leave(struct admin *admin)
+{
+	CHECK_MAGIC(admin, ADMIN_MAGIC);
+	if (channel_post(admin->inbox, (struct message){ .deliver = deliver_leaving, .owner = admin }))
+		LOG(LOG_WARN, "admin", "too busy to leave its port to the new process");
+}
+
+void admin_each_socket(struct admin *admin, void (*visit)(void *owner, const int *descriptors, unsigned count, uint8_t role), void *owner)
+{
+	const struct door *doors[] = { &admin->pages, &admin->identifier };
+
+	CHECK_MAGIC(admin, ADMIN_MAGIC);
+	for (unsigned i = 0; i < sizeof doors / sizeof *doors; i++) {
+		const int *descriptors;
+		unsigned count;
+
+		if (!doors[i]->set)
+			continue;
+		descriptors = listen_descriptors(doors[i]->set, &count);
+		visit(owner, descriptors, count, doors[i]->role);
+	}
 }
 
 int admin_new(const struct admin_options *options, const struct admin_policy *policy, struct admin **out, struct text *why)

@@ -17,6 +17,7 @@ struct door {
 	struct listen_set *set;    /* NULL: not configured */
 	struct listener *listener; /* NULL: not started */
 	struct address bound;
+	uint8_t role;                          /* enum inherited_role, as another process is told */
 	void (*show)(struct request *request); /* answers what comes in */
 };
 

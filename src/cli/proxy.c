@@ -8,6 +8,7 @@
 #include "cli/arguments.h"
 #include "cli/cli.h"
 #include "cli/reload.h"
+#include "cli/succession.h"
 #include "client/resolver.h"
 #include "export/dns.h"
 #include "export/exporter.h"
@@ -22,11 +23,15 @@
 enum { MOST_THREADS = 256, IDLE_MINUTES = 10, NAME_BYTES = 32 };
 
 #define FLUSH_GRACE CLOCK_SECOND /* for the last spans */
+#define READY_LOOK CLOCK_MS
 
 /* The process's one object: everything else hangs below it. */
 struct process {
 	const char *path;
 	unsigned threads;
+	const char *handover;   /* the socket's path; NULL: none */
+	int64_t drain_ns;       /* after a handover; 0: as after SIGTERM */
+	bool stay;              /* drained after a handover it waits for SIGTERM */
 	struct slice bytes;     /* of the file, until reload takes them */
 	struct snapshot *first; /* as it was at the start */
 	struct loop *control, *admin_loop, *log_loop;
@@ -45,9 +50,14 @@ struct process {
 	struct credentials *credentials;
 	struct signals *signals;
 	struct reload *reload;
-	struct timer minute;
+	struct succession *succession;
+	struct timer minute, ready;
 	struct text shown; /* the lines about listeners that were printed and still hold */
 	bool ending, cut_off;
+	bool given;   /* ending, because another process has the sockets */
+	bool hurried; /* that, and then SIGTERM came */
+	bool idle;    /* that, drained, and it stays */
+	bool refused; /* the process before goes on */
 };
 
 /* ---- ending ---- */
@@ -70,7 +80,20 @@ static void drained(void *owner, bool in_time)
 	process->cut_off = !in_time;
 	if (!in_time)
 		LOG(LOG_WARN, "cli", "the grace is over: what still ran was cut off");
-	exporter_flush(process->exporter, FLUSH_GRACE, flushed, process);
+	process->idle = process->given && process->stay && !process->hurried;
+	if (process->idle)
+		LOG(LOG_INFO, "cli", "drained; waiting for SIGTERM");
+	else
+		exporter_flush(process->exporter, FLUSH_GRACE, flushed, process);
+}
+
+static void stop_changing(struct process *process)
+{
+	process->ending = true;
+	timer_cancel(process->control, &process->ready);
+	reload_stop(process->reload);
+	credentials_stop(process->credentials);
+	process_notify("STOPPING=1");
 }
 
 static void begin_ending(void *owner)
@@ -80,12 +103,21 @@ static void begin_ending(void *owner)
 
 	if (process->ending)
 		return;
-	process->ending = true;
-	reload_stop(process->reload);
-	credentials_stop(process->credentials);
+	stop_changing(process);
+	succession_end(process->succession);
 	LOG(LOG_INFO, "cli", "draining for at most %lld ms", (long long)(grace / CLOCK_MS));
 	admin_drain(process->admin);
 	proxy_drain(process->proxy, grace, drained, process);
+}
+
+/* It drains after a handover, with patience for long connections, and is told to end. */
+static void hurry(struct process *process)
+{
+	process->hurried = true;
+	if (process->idle)
+		exporter_flush(process->exporter, FLUSH_GRACE, flushed, process);
+	else
+		proxy_hurry(process->proxy, reload_snapshot(process->reload)->admin.shutdown_grace_ns);
 }
 
 static void received(void *owner, enum process_signal which)
@@ -93,17 +125,99 @@ static void received(void *owner, enum process_signal which)
 	struct process *process = owner;
 
 	if (!process->reload && which == PROCESS_TERMINATE)
-		process_exit(0); /* while it waits for its identity */
+		process_exit(0); /* while it waits for its identity, or for the process before it */
 	if (!process->reload)
 		return;
 	if (which == PROCESS_RELOAD) {
 		reload_now(process->reload);
 		access_logs_reopen(process->access_logs);
+	} else if (process->given && !process->hurried) {
+		hurry(process);
 	} else if (process->ending) {
 		process_exit(1);
 	} else {
 		begin_ending(process);
 	}
+}
+
+/* ---- one process after another ---- */
+
+static void handover_begins(void *owner)
+{
+	struct process *process = owner;
+
+	reload_hold(process->reload, true);
+}
+
+static void add_sockets(void *owner, const int *descriptors, unsigned count, uint8_t role)
+{
+	giver_add(owner, descriptors, count, role);
+}
+
+static void collect_sockets(void *owner, struct giver *giver)
+{
+	struct process *process = owner;
+
+	proxy_each_socket(process->proxy, add_sockets, giver);
+	admin_each_socket(process->admin, add_sockets, giver);
+}
+
+static void handover_failed(void *owner)
+{
+	struct process *process = owner;
+
+	if (!process->ending)
+		reload_hold(process->reload, false);
+}
+
+/* Who is connected stays here until it is done, or until the limit; all others are the new process's. */
+static void handover_given(void *owner)
+{
+	struct process *process = owner;
+	int64_t limit = process->drain_ns ? process->drain_ns : reload_snapshot(process->reload)->admin.shutdown_grace_ns;
+
+	stop_changing(process);
+	process->given = true;
+	LOG(LOG_INFO, "cli", "draining for at most %lld ms", (long long)(limit / CLOCK_MS));
+	admin_leave(process->admin);
+	proxy_drain(process->proxy, limit, drained, process);
+}
+
+static void handover_refused(void *owner)
+{
+	struct process *process = owner;
+
+	process->refused = true;
+	begin_ending(process);
+}
+
+static int make_succession(struct process *process, struct text *why)
+{
+	const struct succession_options options = {
+		.loop = process->control,
+		.path = process->handover,
+		.begins = handover_begins,
+		.collect = collect_sockets,
+		.failed = handover_failed,
+		.given = handover_given,
+		.refused = handover_refused,
+		.owner = process,
+	};
+
+	return succession_new(&options, &process->succession, why);
+}
+
+/* Once the workers accept, it is told to whom it matters: the process before, systemd. */
+static void look_whether_ready(void *owner)
+{
+	struct process *process = owner;
+
+	if (!proxy_is_configured(process->proxy)) {
+		timer_set(process->control, &process->ready, loop_now(process->control) + READY_LOOK);
+		return;
+	}
+	succession_ready(process->succession);
+	process_notify("READY=1");
 }
 
 /* ---- starting ---- */
@@ -199,6 +313,7 @@ static int make_proxy(struct process *process)
 		.resolver = process->resolver,
 		.access_logs = process->access_logs,
 		.records = process->first->admin.request_records,
+		.inherited = succession_inherited(process->succession),
 	};
 
 	return proxy_new(&options, &process->proxy);
@@ -212,6 +327,7 @@ static int make_admin(struct process *process, struct text *why)
 		.proxy = process->proxy,
 		.metrics = process->metrics,
 		.worker_count = process->threads,
+		.inherited = succession_inherited(process->succession),
 		.shut_down = begin_ending,
 		.owner = process,
 	};
@@ -257,6 +373,8 @@ static int make_parts(struct process *process, struct text *why)
 	credentials_show(process->credentials, process->metrics);
 	if (!e)
 		e = make_resolver(process);
+	if (!e)
+		e = make_succession(process, why);
 	if (!e)
 		e = make_access_logs(process);
 	if (!e)
@@ -345,6 +463,8 @@ static void begin(struct process *process)
 	exporter_configure(process->exporter, process->first);
 	timer_init(&process->minute, each_minute, process);
 	timer_set(process->control, &process->minute, loop_now(process->control) + CLOCK_MINUTE);
+	timer_init(&process->ready, look_whether_ready, process);
+	timer_set(process->control, &process->ready, loop_now(process->control));
 }
 
 /* ---- running ---- */
@@ -390,6 +510,7 @@ static void close_down(struct process *process)
 	admin_free(process->admin);
 	exporter_free(process->exporter);
 	proxy_free(process->proxy);
+	succession_free(process->succession);
 	resolver_free(process->resolver);
 	scope_unref(process->dns);
 	signals_free(process->signals);
@@ -434,6 +555,8 @@ static int run(struct process *process)
 	show_admin(process);
 	loop_run(process->control);
 	close_down(process);
+	if (process->refused)
+		return 2;
 	return process->cut_off ? 1 : 0;
 }
 
@@ -454,12 +577,23 @@ static bool read_threads(const char *text, unsigned *threads)
 int cli_proxy(int count, char **arguments)
 {
 	static struct process process;
-	const char *threads = NULL, *files[2];
-	const struct argument table[] = { { "--threads", .value = &threads }, { .name = NULL } };
+	const char *threads = NULL, *drain = NULL, *files[2];
+	const struct argument table[] = {
+		{ "--threads", .value = &threads },
+		{ "--handover", .value = &process.handover },
+		{ "--drain", .value = &drain },
+		{ "--stay", .flag = &process.stay },
+		{ .name = NULL },
+	};
 
 	process.threads = thread_cores();
-	if (!arguments_read("proxy", count, arguments, table, files, 0, 2) || (threads && !read_threads(threads, &process.threads)))
+	if (!arguments_read("proxy", count, arguments, table, files, 0, 2) || (threads && !read_threads(threads, &process.threads)) ||
+		!arguments_span("proxy", "--drain", drain, &process.drain_ns))
 		return 2;
+	if ((drain || process.stay) && !process.handover) {
+		cli_complain("weft proxy: %s is for after a handover: it goes with --handover SOCKET", drain ? "--drain" : "--stay");
+		return 2;
+	}
 	process.path = files[0];
 	if (files[1]) {
 		cli_complain("weft proxy: one file, not `%s` and `%s`", files[0], files[1]);

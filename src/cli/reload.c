@@ -18,7 +18,8 @@ struct reload {
 	struct timer again;
 	struct scope *scope;
 	struct reload_stats *stats;
-	bool stopped;
+	bool stopped, held;
+	bool missed, missed_anyhow; /* while held: a reload that is due, and whether by a signal */
 };
 
 struct reload_stats {
@@ -94,7 +95,12 @@ done:
 
 static void apply_again(void *owner)
 {
-	apply(owner);
+	struct reload *reload = owner;
+
+	if (reload->held)
+		timer_set(reload->options.loop, &reload->again, loop_now(reload->options.loop) + try_again);
+	else
+		apply(reload);
 }
 
 /* Reads the file; applies it if it is new, or if `anyhow`. */
@@ -105,6 +111,11 @@ static void look(struct reload *reload, bool anyhow)
 
 	if (reload->stopped || from_stdin(reload))
 		return;
+	if (reload->held) {
+		reload->missed = true;
+		reload->missed_anyhow |= anyhow;
+		return;
+	}
 	if (!cli_read(reload->options.path, &bytes, &why)) {
 		refuse(reload, &why);
 		text_free(&why);
@@ -123,6 +134,18 @@ static void look(struct reload *reload, bool anyhow)
 void reload_now(struct reload *reload)
 {
 	look(reload, true);
+}
+
+void reload_hold(struct reload *reload, bool held)
+{
+	bool missed = reload->missed, anyhow = reload->missed_anyhow;
+
+	reload->held = held;
+	if (held)
+		return;
+	reload->missed = reload->missed_anyhow = false;
+	if (missed)
+		look(reload, anyhow);
 }
 
 /* ---- being told ---- */

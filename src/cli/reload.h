@@ -43,6 +43,8 @@ struct reload *reload_new(const struct reload_options *options);
 void reload_now(struct reload *reload);
 /* What runs; belongs to the reload. */
 const struct snapshot *reload_snapshot(const struct reload *reload);
+/* While held, a reload waits until it is let go: for when what runs must not change. */
+void reload_hold(struct reload *reload, bool held);
 /* From now on nothing is reloaded. */
 void reload_stop(struct reload *reload);
 void reload_free(struct reload *reload); /* NULL is allowed */

@@ -21,6 +21,7 @@
 #include "io/address.h"
 #include "io/stream.h"
 
+struct inherited;
 struct loop;
 struct network;
 struct listen_set;
@@ -38,9 +39,12 @@ struct listen_options {
 	int backlog;    /* 0: 4096 */
 	bool exclusive; /* ERROR_EXISTS also while connections of a listener that was there before are not forgotten */
 	struct socket_options socket;
+	struct inherited *inherited; /* looked through first (io/inherit.h); NULL: none */
+	uint8_t role;                /* enum inherited_role */
 };
 
-/* ERROR_EXISTS: address in use; ERROR_DENIED; ERROR_UNREACHABLE: not an address of this host. Main or control thread. */
+/* What is inherited for the address is taken, all of it, and every socket of it is accepted from, however many `sockets` are asked for.
+ * ERROR_EXISTS: address in use; ERROR_DENIED; ERROR_UNREACHABLE: not an address of this host. Main or control thread. */
 MUST_CHECK int listen_open(struct network *network, const struct address *address, unsigned sockets, const struct listen_options *options,
 	struct listen_set **set);
 /* A Unix stream socket at `path`; `mode` (e.g. 0660) says who may connect. What an ended process left there is replaced.
@@ -49,6 +53,8 @@ MUST_CHECK int listen_open(struct network *network, const struct address *addres
 MUST_CHECK int listen_open_unix(
 	struct network *network, const char *path, unsigned mode, const struct listen_options *options, struct listen_set **set);
 void listen_address(const struct listen_set *set, struct address *bound);
+/* Its descriptors, for giving copies of them to another process; they stay the set's. */
+const int *listen_descriptors(const struct listen_set *set, unsigned *count);
 void listen_close(struct listen_set *set); /* every listener must be stopped */
 
 /* `accepted` owns the stream (paused). When descriptors run out, accepting stops and is tried again after 100 ms. */

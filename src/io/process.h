@@ -43,6 +43,9 @@ uint64_t process_memory_limit(void);
 unsigned process_id(void);
 uint32_t process_user(void);                       /* the effective user's number */
 const char *process_environment(const char *name); /* NULL when unset */
+/* Tells who started it, by sd_notify's protocol (sd_notify(3)): "READY=1", "STOPPING=1", lines. Nothing happens where nobody asked for
+ * that (NOTIFY_SOCKET). */
+void process_notify(const char *state);
 _Noreturn void process_exit(int code);
 
 #endif

@@ -5,6 +5,7 @@
 #include "base/log.h"
 #include "base/memory.h"
 #include "discover/k8s_clusters.h"
+#include "io/inherit.h"
 #include "observe/access_log.h"
 #include "observe/record.h"
 #include "observe/span.h"
@@ -205,6 +206,8 @@ static int port_open(struct proxy *proxy, struct slice label, const struct liste
 		.backlog = policy->backlog,
 		.exclusive = policy->exclusive,
 		.socket = { .keep_alive = policy->keep_alive, .delay = policy->delay },
+		.inherited = proxy->options.inherited,
+		.role = INHERITED_PROXY,
 	};
 	int e = listen_open(proxy->options.network, &policy->address, proxy->options.worker_count, &options, &port->set);
 
@@ -464,6 +467,25 @@ void proxy_each_listener(struct proxy *proxy, void (*visit)(void *owner, struct 
 	}
 }
 
+void proxy_each_socket(struct proxy *proxy, void (*visit)(void *owner, const int *descriptors, unsigned count, uint8_t role), void *owner)
+{
+	LIST_EACH(&proxy->ports, link) {
+		const struct port *port = port_at(link);
+		const int *descriptors;
+		unsigned count;
+
+		if (port->generation != proxy->generation || !port->set)
+			continue;
+		descriptors = listen_descriptors(port->set, &count);
+		visit(owner, descriptors, count, port->asked.port ? INHERITED_BY_NUMBER : INHERITED_PROXY);
+	}
+}
+
+bool proxy_is_configured(const struct proxy *proxy)
+{
+	return proxy->configuring == 0;
+}
+
 /* ---- life ---- */
 
 static void housekeeping(void *owner)
@@ -602,6 +624,15 @@ void proxy_drain(struct proxy *proxy, int64_t grace_ns, void (*drained)(void *ow
 	proxy->listening = true;
 	tell_workers(proxy, deliver_drain);
 	timer_set(proxy->options.control, &proxy->drain_timer, loop_now(proxy->options.control) + DRAIN_LOOK);
+}
+
+void proxy_hurry(struct proxy *proxy, int64_t grace_ns)
+{
+	int64_t end = clock_after(loop_now(proxy->options.control), grace_ns);
+
+	CHECK_MAGIC(proxy, PROXY_MAGIC);
+	if (proxy->drained && !proxy->shutting_down && end < proxy->drain_end)
+		proxy->drain_end = end;
 }
 
 void proxy_free(struct proxy *proxy)

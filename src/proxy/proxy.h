@@ -24,6 +24,7 @@
 
 struct access_logs;
 struct binder;
+struct inherited;
 struct live;
 struct proxy;
 struct resolver;
@@ -37,6 +38,7 @@ struct proxy_options {
 	struct resolver *resolver;       /* on the control loop; may be NULL */
 	struct access_logs *access_logs; /* NULL: none are written, whatever the routers say */
 	uint32_t records;                /* of requests, that each worker keeps for who asks later; 0: 4096 */
+	struct inherited *inherited;     /* listening sockets that are there already (io/inherit.h); NULL: none */
 	const struct codec *codec;       /* what listeners and clients speak; NULL: what the policies say */
 };
 
@@ -48,7 +50,14 @@ MUST_CHECK int proxy_apply(struct proxy *proxy, struct snapshot *snapshot, struc
 
 void proxy_each_listener(struct proxy *proxy, void (*visit)(void *owner, struct slice label, const struct address *bound), void *owner);
 
+/* The listening sockets of the configuration that runs, for giving them to another process; role: enum inherited_role. */
+void proxy_each_socket(struct proxy *proxy, void (*visit)(void *owner, const int *descriptors, unsigned count, uint8_t role), void *owner);
+/* Whether all workers have taken over the newest configuration, and so accept. */
+bool proxy_is_configured(const struct proxy *proxy);
+
 void proxy_drain(struct proxy *proxy, int64_t grace_ns, void (*drained)(void *owner, bool in_time), void *owner);
+/* Draining, but for no longer than this from now on. */
+void proxy_hurry(struct proxy *proxy, int64_t grace_ns);
 /* The loops are not running any more. Closes whatever is still open. */
 void proxy_free(struct proxy *proxy);
 

@@ -101,6 +101,8 @@ void kernel_close(int fd);
 socklen_t kernel_sockaddr(const struct address *address, struct sockaddr_storage *result);
 /* ERROR_INVALID: the path is too long. */
 MUST_CHECK int kernel_sockaddr_unix(const char *path, struct sockaddr_storage *result, socklen_t *length);
+/* Binds a Unix socket; what an ended process left at the path is replaced (listener.c). Errors as of listen_open_unix. */
+MUST_CHECK int kernel_bind_unix(int fd, const char *path, unsigned mode);
 void kernel_address(const struct sockaddr_storage *from, struct address *result);
 /* A non-blocking socket. ERROR_LIMIT, ERROR_NO_MEMORY, ERROR_UNSUPPORTED (the family). */
 MUST_CHECK int kernel_socket(const struct address *address, int type, int *fd);

@@ -9,6 +9,7 @@
 #include "base/check.h"
 #include "base/log.h"
 #include "base/memory.h"
+#include "io/kernel/inherit.h"
 #include "io/kernel/kernel.h"
 #include "io/kernel/tcp.h"
 #include "io/network.h"
@@ -19,27 +20,44 @@ enum {
 };
 static const int64_t accept_pause = 100 * CLOCK_MS;
 
+/* One socket for each worker where it was opened here. What was inherited may be more or fewer: each worker has every `workers`th, or
+ * several workers share one. */
 struct listen_set {
 	struct address bound;
 	char *path; /* of a Unix socket */
-	unsigned count, started;
+	int backlog;
+	unsigned workers, started;
+	unsigned inherited; /* of the sockets; those behind them don't listen before their worker does */
+	unsigned count;
 	int fds[];
 };
 
-struct listener {
+/* A socket that a worker accepts from. */
+struct acceptor {
 	struct source source;
+	struct listener *listener;
+};
+
+struct listener {
 	struct listen_set *set;
 	struct loop *loop;
 	void (*accepted)(void *owner, struct stream *stream);
 	void *owner;
 	struct timer pause;
 	bool stopped;
+	unsigned alive; /* acceptors that are not buried yet */
+	unsigned count;
+	struct acceptor acceptors[];
 };
+
+static int set_option_to(int fd, int level, int name, int value)
+{
+	return setsockopt(fd, level, name, &value, sizeof value) ? kernel_error(errno) : 0;
+}
 
 static int set_option(int fd, int level, int name)
 {
-	int one = 1;
-	return setsockopt(fd, level, name, &one, sizeof one) ? kernel_error(errno) : 0;
+	return set_option_to(fd, level, name, 1);
 }
 
 static int set_options(int fd, const struct address *address, bool shared, const struct listen_options *options)
@@ -95,7 +113,9 @@ static int open_one(struct listen_set *set, bool shared, const struct listen_opt
 	if (e)
 		return e;
 	set->fds[set->count++] = fd;
-	if (listen(fd, options->backlog ? options->backlog : DEFAULT_BACKLOG))
+	if (set->inherited)
+		return 0; /* listen_start listens */
+	if (listen(fd, set->backlog))
 		return kernel_error(errno);
 	struct sockaddr_storage name;
 	socklen_t length = sizeof name;
@@ -105,16 +125,63 @@ static int open_one(struct listen_set *set, bool shared, const struct listen_opt
 	return 0;
 }
 
+static int open_anew(struct listen_set *set, const struct listen_options *options)
+{
+	bool shared = set->workers > 1;
+	int e = shared ? check_free(&set->bound, options) : 0;
+	for (unsigned i = 0; i < set->workers && !e; i++)
+		e = open_one(set, shared, options);
+	return e;
+}
+
+/* They listen already, and who gave them may still accept from them. Each gets what this configuration says. */
+static int adopt(struct listen_set *set, const struct listen_options *options)
+{
+	int e = 0;
+	inherited_take(options->inherited, &set->bound, set->fds, set->inherited);
+	set->count = set->inherited;
+	for (unsigned i = 0; i < set->inherited && !e; i++) {
+		e = set_option_to(set->fds[i], IPPROTO_TCP, TCP_NODELAY, !options->socket.delay);
+		if (!e)
+			e = set_option_to(set->fds[i], SOL_SOCKET, SO_KEEPALIVE, options->socket.keep_alive);
+		if (!e && listen(set->fds[i], set->backlog))
+			e = kernel_error(errno);
+	}
+	return e;
+}
+
+/* Where workers are more than inherited sockets, the others get sockets beside them. These are bound now and listen when their worker
+ * begins: the kernel would at once send connections to them, which nobody accepted if this process never got so far. Where they can't
+ * be bound the workers share what there is. */
+static void widen(struct listen_set *set, const struct listen_options *options)
+{
+	int e = 0;
+	for (unsigned i = 0; i < set->inherited && !e && set->workers > set->inherited; i++)
+		e = set_option(set->fds[i], SOL_SOCKET, SO_REUSEPORT);
+	while (!e && set->count < set->workers)
+		e = open_one(set, true, options);
+	if (e)
+		LOG(LOG_WARN, "io", "%u workers share %u inherited sockets: %s", set->workers, set->count, error_text(e));
+}
+
 int listen_open(struct network *network, const struct address *address, unsigned sockets, const struct listen_options *options,
 	struct listen_set **result)
 {
 	(void)network;
 	CHECK(sockets > 0);
-	struct listen_set *set = memory_new(sizeof *set + sockets * sizeof *set->fds);
-	set->bound = *address;
-	int e = sockets > 1 ? check_free(address, options) : 0;
-	for (unsigned i = 0; i < sockets && !e; i++)
-		e = open_one(set, sockets > 1, options);
+	struct address bound = *address;
+	unsigned inherited = options->inherited ? inherited_count(options->inherited, &bound, options->role) : 0;
+	unsigned most = inherited > sockets ? inherited : sockets;
+	struct listen_set *set = memory_new(sizeof *set + most * sizeof *set->fds);
+	*set = (struct listen_set){
+		.bound = bound,
+		.backlog = options->backlog ? options->backlog : DEFAULT_BACKLOG,
+		.workers = sockets,
+		.inherited = inherited,
+	};
+	int e = inherited ? adopt(set, options) : open_anew(set, options);
+	if (!e && inherited)
+		widen(set, options);
 	if (e) {
 		listen_close(set);
 		return e;
@@ -138,7 +205,7 @@ static bool is_left_over(const char *path, const struct sockaddr_storage *name, 
 }
 
 /* The mode is set before binding, when umask may still narrow it, and as it is to be behind that: never is it wider. */
-static int bind_unix(int fd, const char *path, unsigned mode)
+int kernel_bind_unix(int fd, const char *path, unsigned mode)
 {
 	struct sockaddr_storage name;
 	socklen_t length;
@@ -163,10 +230,11 @@ int listen_open_unix(
 	(void)network;
 	struct listen_set *set = memory_new(sizeof *set + sizeof *set->fds);
 	set->bound = (struct address){ .family = ADDRESS_UNIX };
+	set->workers = 1;
 	int fd, e = kernel_socket(&set->bound, SOCK_STREAM, &fd);
 	if (e)
 		goto no_socket;
-	e = bind_unix(fd, path, mode);
+	e = kernel_bind_unix(fd, path, mode);
 	if (e)
 		goto not_bound;
 	if (listen(fd, options->backlog ? options->backlog : DEFAULT_BACKLOG)) {
@@ -191,6 +259,12 @@ void listen_address(const struct listen_set *set, struct address *bound)
 	*bound = set->bound;
 }
 
+const int *listen_descriptors(const struct listen_set *set, unsigned *count)
+{
+	*count = set->count;
+	return set->fds;
+}
+
 void listen_close(struct listen_set *set)
 {
 	if (!set)
@@ -210,19 +284,22 @@ static void pause_accepting(struct listener *listener, int error)
 	char text[ADDRESS_TEXT];
 	address_format(&listener->set->bound, text);
 	LOG(LOG_WARN, "io", "accepting on %s pauses: %s", text, error_text(error));
-	loop_change(listener->loop, &listener->source, 0);
+	for (unsigned i = 0; i < listener->count; i++)
+		loop_change(listener->loop, &listener->acceptors[i].source, 0);
 	timer_set(listener->loop, &listener->pause, clock_after(listener->loop->now, accept_pause));
 }
 
 static void on_pause_over(void *owner)
 {
 	struct listener *listener = owner;
-	loop_change(listener->loop, &listener->source, EPOLLIN);
+	for (unsigned i = 0; i < listener->count; i++)
+		loop_change(listener->loop, &listener->acceptors[i].source, EPOLLIN);
 }
 
 /* False when there is nothing more to accept now. */
-static bool accept_one(struct listener *listener)
+static bool accept_one(struct acceptor *acceptor)
 {
+	struct listener *listener = acceptor->listener;
 	struct loop *loop = listener->loop;
 	struct sockaddr_storage name = { 0 };
 	socklen_t length = sizeof name;
@@ -232,7 +309,7 @@ static bool accept_one(struct listener *listener)
 		pause_accepting(listener, ERROR_LIMIT);
 		return false;
 	}
-	int fd = accept4(listener->source.fd, (struct sockaddr *)&name, &length, SOCK_NONBLOCK | SOCK_CLOEXEC);
+	int fd = accept4(acceptor->source.fd, (struct sockaddr *)&name, &length, SOCK_NONBLOCK | SOCK_CLOEXEC);
 	if (fd < 0) {
 		int e = errno == EAGAIN ? ERROR_BUSY : kernel_error(errno);
 		if (e == ERROR_LIMIT || e == ERROR_NO_MEMORY)
@@ -253,37 +330,69 @@ static bool accept_one(struct listener *listener)
 
 static void on_acceptable(struct source *source, uint32_t events)
 {
-	struct listener *listener = LIST_OF(source, struct listener, source);
+	struct acceptor *acceptor = LIST_OF(source, struct acceptor, source);
 	(void)events;
-	for (int i = 0; i < ACCEPTS_AT_ONCE && accept_one(listener); i++)
+	for (int i = 0; i < ACCEPTS_AT_ONCE && accept_one(acceptor); i++)
 		;
+}
+
+/* The `n`th socket of a worker; -1: it has no more. */
+static int socket_of(const struct listen_set *set, unsigned worker, unsigned n)
+{
+	unsigned at = worker + n * set->workers;
+	if (set->count < set->workers)
+		return n ? -1 : set->fds[worker % set->count];
+	return at < set->count ? set->fds[at] : -1;
+}
+
+/* One that was bound beside inherited ones begins to listen; if it can't, the worker shares one of those. */
+static int listening(const struct listen_set *set, int fd, unsigned worker)
+{
+	if (!set->inherited || worker < set->inherited || listen(fd, set->backlog) == 0)
+		return fd;
+	LOG(LOG_WARN, "io", "a worker shares an inherited socket: %s", error_text(kernel_error(errno)));
+	return set->fds[worker % set->inherited];
+}
+
+static void add_acceptor(struct listener *listener, int fd)
+{
+	struct acceptor *acceptor = &listener->acceptors[listener->count++];
+	*acceptor = (struct acceptor){ .source = { .ready = on_acceptable, .fd = fd }, .listener = listener };
+	list_init(&acceptor->source.link);
+	if (loop_register(listener->loop, &acceptor->source, EPOLLIN))
+		check_out_of_memory("a listener");
 }
 
 struct listener *listen_start(
 	struct listen_set *set, unsigned index, struct loop *loop, void (*accepted)(void *owner, struct stream *stream), void *owner)
 {
-	CHECK(index < set->count);
-	struct listener *listener = memory_new(sizeof *listener);
+	CHECK(index < set->workers);
+	unsigned count = 1;
+	while (socket_of(set, index, count) >= 0)
+		count++;
+	struct listener *listener = memory_new(sizeof *listener + count * sizeof *listener->acceptors);
 	*listener = (struct listener){
-		.source = { .ready = on_acceptable, .fd = set->fds[index] },
 		.set = set,
 		.loop = loop,
 		.accepted = accepted,
 		.owner = owner,
+		.alive = count,
 	};
-	list_init(&listener->source.link);
 	timer_init(&listener->pause, on_pause_over, listener);
-	if (loop_register(loop, &listener->source, EPOLLIN))
-		check_out_of_memory("a listener");
+	add_acceptor(listener, listening(set, socket_of(set, index, 0), index));
+	while (listener->count < count)
+		add_acceptor(listener, socket_of(set, index, listener->count));
 	__atomic_add_fetch(&set->started, 1, __ATOMIC_ACQ_REL);
 	loop->others++;
 	return listener;
 }
 
-static void listener_gone(struct loop *loop, struct source *source)
+static void acceptor_gone(struct loop *loop, struct source *source)
 {
+	struct listener *listener = LIST_OF(source, struct acceptor, source)->listener;
 	(void)loop;
-	memory_free(LIST_OF(source, struct listener, source));
+	if (--listener->alive == 0)
+		memory_free(listener);
 }
 
 void listen_stop(struct listener *listener)
@@ -293,8 +402,10 @@ void listen_stop(struct listener *listener)
 	struct loop *loop = listener->loop;
 	listener->stopped = true;
 	timer_cancel(loop, &listener->pause);
-	loop_unregister(loop, &listener->source);
+	for (unsigned i = 0; i < listener->count; i++)
+		loop_unregister(loop, &listener->acceptors[i].source);
 	__atomic_sub_fetch(&listener->set->started, 1, __ATOMIC_ACQ_REL);
 	loop->others--;
-	loop_bury(loop, &listener->source, listener_gone);
+	for (unsigned i = 0; i < listener->count; i++)
+		loop_bury(loop, &listener->acceptors[i].source, acceptor_gone);
 }

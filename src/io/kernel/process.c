@@ -9,6 +9,7 @@
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/signalfd.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include "base/log.h"
@@ -190,6 +191,28 @@ uint32_t process_user(void)
 const char *process_environment(const char *name)
 {
 	return getenv(name);
+}
+
+/* A datagram, whose loss nobody would mend. A name that begins with @ is not in the file system (unix(7), abstract). */
+void process_notify(const char *state)
+{
+	const char *path = getenv("NOTIFY_SOCKET");
+	struct sockaddr_un name = { .sun_family = AF_UNIX };
+	socklen_t length;
+	int fd;
+	if (!path || (path[0] != '/' && path[0] != '@') || strlen(path) >= sizeof name.sun_path)
+		return;
+	memcpy(name.sun_path, path, strlen(path));
+	length = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + strlen(path));
+	if (path[0] == '@')
+		name.sun_path[0] = '\0';
+	fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	if (fd < 0)
+		return;
+	if (sendto(fd, state, strlen(state), MSG_NOSIGNAL, (const struct sockaddr *)&name, length) < 0)
+		LOG(LOG_WARN, "io", "%s, which NOTIFY_SOCKET names, can't be told of `%s`: %s", path, state,
+			error_text(kernel_error(errno)));
+	close(fd);
 }
 
 void process_exit(int code)

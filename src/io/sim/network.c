@@ -108,6 +108,14 @@ void listen_address(const struct listen_set *set, struct address *bound)
 	*bound = set->address.family == ADDRESS_UNIX ? (struct address){ .family = ADDRESS_UNIX } : set->address;
 }
 
+/* They have none. */
+const int *listen_descriptors(const struct listen_set *set, unsigned *count)
+{
+	(void)set;
+	*count = 0;
+	return NULL;
+}
+
 void socket_forget(struct connection *connection)
 {
 	if (!connection->socket)
