@@ -62,7 +62,7 @@ class AdminAnswer:
 class Weft:
     """One `weft proxy`. `addresses`: router's label -> its servers' (ip, port), in the order of their announcement."""
 
-    def __init__(self, folder, config, threads=1, env=None):
+    def __init__(self, folder, config, threads=1, env=None, arguments=(), binary=WEFT):
         self.folder = folder
         self.path = folder / "weft.yaml"
         self.write(config)
@@ -71,7 +71,7 @@ class Weft:
         self.ended = False
         self.expected_exit = 0
         with open(self.stderr_path, "wb") as stderr:
-            self.process = subprocess.Popen([WEFT, "proxy", self.path, "--threads", str(threads)], stdin=subprocess.DEVNULL,
+            self.process = subprocess.Popen([binary, "proxy", self.path, "--threads", str(threads), *arguments], stdin=subprocess.DEVNULL,
                                             stdout=subprocess.PIPE, stderr=stderr, env={**os.environ, **(env or {})})
         self.reader = threading.Thread(target=self._read, daemon=True)
         self.reader.start()
@@ -254,11 +254,11 @@ class Mesh:
     def router(label="out", dtab="/svc => /#/io.l5d.fs", server=None, servers=None, **keys):
         return {"protocol": "http", "label": label, "dtab": dtab, "servers": servers or [{"port": 0, **(server or {})}], **keys}
 
-    def weft(self, config=None, threads=1, env=None, **router):
+    def weft(self, config=None, threads=1, env=None, arguments=(), binary=WEFT, **router):
         """Starts one; without a configuration, one with a single router of these keys."""
         folder = self.folder / f"weft-{len(self.wefts)}"
         folder.mkdir()
-        weft = Weft(folder, config or self.config(self.router(**router)), threads, env)
+        weft = Weft(folder, config or self.config(self.router(**router)), threads, env, arguments, binary)
         self.wefts.append(weft)
         return weft
 
