@@ -20,6 +20,14 @@ static void page_ping(struct request *request)
 	request_answer(request, 200, text_type, SLICE("pong"));
 }
 
+/* Whether it is to be sent requests. */
+static void page_ready(struct request *request)
+{
+	bool ready = !request->admin->draining;
+
+	request_answer(request, ready ? 200 : 503, text_type, ready ? SLICE("ready") : SLICE("draining"));
+}
+
 static void page_config(struct request *request)
 {
 	request_answer(request, 200, json_type, request->admin->snapshot->json);
@@ -217,6 +225,7 @@ const struct page pages[] = {
 	{ "/admin", CATEGORY_DIAGNOSTICS, "GET", "this list", page_list },
 	{ "/admin/index.txt", CATEGORY_DIAGNOSTICS, "GET", "this list", page_list },
 	{ "/admin/ping", CATEGORY_DIAGNOSTICS, "GET", "pong", page_ping },
+	{ "/admin/ready", CATEGORY_DIAGNOSTICS, "GET", "whether it is to be sent requests", page_ready },
 	{ "/admin/metrics.json", CATEGORY_UI, "GET", "all metrics; ?q=SUBTREE, ?tree=1, ?pretty=1, ?buckets=1", page_metrics },
 	{ "/metrics.json", CATEGORY_UI, "GET", "the same", page_metrics },
 	{ "/metrics", CATEGORY_UI, "GET", "all metrics as OpenMetrics 1.0 (by Accept), or as Prometheus' text", page_openmetrics },

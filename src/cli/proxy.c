@@ -51,9 +51,10 @@ struct process {
 	struct signals *signals;
 	struct reload *reload;
 	struct succession *succession;
-	struct timer minute, ready;
+	struct timer minute, ready, delay;
 	struct text shown; /* the lines about listeners that were printed and still hold */
 	bool ending, cut_off;
+	bool accepts; /* and those that it matters to know */
 	bool given;   /* ending, because another process has the sockets */
 	bool hurried; /* that, and then SIGTERM came */
 	bool idle;    /* that, drained, and it stays */
@@ -96,18 +97,32 @@ static void stop_changing(struct process *process)
 	process_notify("STOPPING=1");
 }
 
-static void begin_ending(void *owner)
+static void drain(void *owner)
 {
 	struct process *process = owner;
 	int64_t grace = reload_snapshot(process->reload)->admin.shutdown_grace_ns;
 
+	succession_end(process->succession);
+	LOG(LOG_INFO, "cli", "draining for at most %lld ms", (long long)(grace / CLOCK_MS));
+	proxy_drain(process->proxy, grace, drained, process);
+}
+
+/* First it says that it isn't ready, and goes on until that is known. */
+static void begin_ending(void *owner)
+{
+	struct process *process = owner;
+	int64_t delay = reload_snapshot(process->reload)->admin.drain_delay_ns;
+
 	if (process->ending)
 		return;
 	stop_changing(process);
-	succession_end(process->succession);
-	LOG(LOG_INFO, "cli", "draining for at most %lld ms", (long long)(grace / CLOCK_MS));
 	admin_drain(process->admin);
-	proxy_drain(process->proxy, grace, drained, process);
+	if (delay == 0 || !process->accepts || process->refused) {
+		drain(process);
+		return;
+	}
+	LOG(LOG_INFO, "cli", "not ready; draining in %lld ms", (long long)(delay / CLOCK_MS));
+	timer_set(process->control, &process->delay, loop_now(process->control) + delay);
 }
 
 /* It drains after a handover, with patience for long connections, and is told to end. */
@@ -174,13 +189,18 @@ static void handover_failed(void *owner)
 static void handover_given(void *owner)
 {
 	struct process *process = owner;
-	int64_t limit = process->drain_ns ? process->drain_ns : reload_snapshot(process->reload)->admin.shutdown_grace_ns;
+	int64_t limit = reload_snapshot(process->reload)->admin.shutdown_grace_ns;
 
-	stop_changing(process);
 	process->given = true;
+	process->hurried = process->ending; /* SIGTERM has come, and it still waited for that to be known */
+	timer_cancel(process->control, &process->delay);
+	if (!process->ending)
+		stop_changing(process);
+	if (process->drain_ns && !process->hurried)
+		limit = process->drain_ns;
 	LOG(LOG_INFO, "cli", "draining for at most %lld ms", (long long)(limit / CLOCK_MS));
 	admin_leave(process->admin);
-	proxy_drain(process->proxy, limit, drained, process);
+	proxy_leave(process->proxy, limit, drained, process);
 }
 
 static void handover_refused(void *owner)
@@ -216,6 +236,7 @@ static void look_whether_ready(void *owner)
 		timer_set(process->control, &process->ready, loop_now(process->control) + READY_LOOK);
 		return;
 	}
+	process->accepts = true;
 	succession_ready(process->succession);
 	process_notify("READY=1");
 }
@@ -463,6 +484,7 @@ static void begin(struct process *process)
 	exporter_configure(process->exporter, process->first);
 	timer_init(&process->minute, each_minute, process);
 	timer_set(process->control, &process->minute, loop_now(process->control) + CLOCK_MINUTE);
+	timer_init(&process->delay, drain, process);
 	timer_init(&process->ready, look_whether_ready, process);
 	timer_set(process->control, &process->ready, loop_now(process->control));
 }

@@ -55,6 +55,12 @@ MUST_CHECK int listen_open_unix(
 void listen_address(const struct listen_set *set, struct address *bound);
 /* Its descriptors, for giving copies of them to another process; they stay the set's. */
 const int *listen_descriptors(const struct listen_set *set, unsigned *count);
+/* From now on no further connection enters the queues: who tries isn't refused but tries again, after a second, when this set may be
+ * closed and another process listen. Closing a socket resets what still waits in its queue, so: deafen, accept until nothing waits, stop,
+ * close. Not for sockets that another process goes on with. Control thread. */
+void listen_deafen(struct listen_set *set);
+/* How many connections wait to be accepted. */
+unsigned listen_waiting(const struct listen_set *set);
 void listen_close(struct listen_set *set); /* every listener must be stopped */
 
 /* `accepted` owns the stream (paused). When descriptors run out, accepting stops and is tried again after 100 ms. */

@@ -50,6 +50,7 @@ struct admin_policy {
 	unsigned set; /* enum admin_field */
 	struct address address;
 	uint16_t identifier_port; /* of the same IP address: requests to it are told how they are named; 0: any */
+	int64_t drain_delay_ns;   /* how long it still accepts after it has said that it isn't ready */
 	int64_t shutdown_grace_ns;
 	uint32_t request_records;                  /* that each worker keeps, for who asks later what became of one; 0: the usual number */
 	int backlog;                               /* 0: default */

@@ -25,6 +25,7 @@ enum {
 #define OUTBOX_RETRY CLOCK_MS
 #define DRAIN_LOOK (5 * CLOCK_MS)
 #define SHUT_DOWN_GRACE (2 * CLOCK_SECOND)
+#define QUEUE_GRACE (500 * CLOCK_MS) /* for accepting what waits */
 #define HOUSEKEEPING CLOCK_SECOND
 
 struct proxy {
@@ -47,7 +48,8 @@ struct proxy {
 	struct list ports;
 	unsigned generation;
 	bool shutting_down;
-	int64_t drain_end;
+	int64_t drain_end, queue_end;
+	bool told;      /* draining: the workers, that they are to stop accepting */
 	bool listening; /* draining: some worker may still accept */
 	void (*drained)(void *owner, bool in_time);
 	void *drain_owner;
@@ -591,6 +593,23 @@ static bool workers_are_quiet(struct proxy *proxy)
 	return true;
 }
 
+static bool queues_are_empty(struct proxy *proxy)
+{
+	LIST_EACH(&proxy->ports, link)
+		if (listen_waiting(port_at(link)->set))
+			return false;
+	return true;
+}
+
+/* Nothing enters the queues any more; once nobody is in them the workers stop. */
+static void tell_to_stop(struct proxy *proxy, int64_t now)
+{
+	if (now < proxy->queue_end && now < proxy->drain_end && !queues_are_empty(proxy))
+		return;
+	proxy->told = true;
+	tell_workers(proxy, deliver_drain);
+}
+
 /* First what runs may finish, for as long as the grace allows; then everything is closed. */
 static void drain_look(void *owner)
 {
@@ -599,6 +618,8 @@ static void drain_look(void *owner)
 	bool quiet = workers_are_quiet(proxy);
 
 	CHECK_MAGIC(proxy, PROXY_MAGIC);
+	if (!proxy->told)
+		tell_to_stop(proxy, now);
 	if (proxy->listening)
 		close_ports(proxy);
 	if (!proxy->shutting_down && (quiet || now >= proxy->drain_end)) {
@@ -613,17 +634,35 @@ static void drain_look(void *owner)
 	timer_set(proxy->options.control, &proxy->drain_timer, now + DRAIN_LOOK);
 }
 
+static void begin_draining(struct proxy *proxy, int64_t queue_ns, int64_t grace_ns, void (*drained)(void *owner, bool in_time), void *owner)
+{
+	int64_t now = loop_now(proxy->options.control);
+
+	proxy->drained = drained;
+	proxy->drain_owner = owner;
+	proxy->queue_end = now + queue_ns;
+	proxy->drain_end = clock_after(now, grace_ns);
+	proxy->listening = true;
+	tell_to_stop(proxy, now);
+	timer_set(proxy->options.control, &proxy->drain_timer, now + DRAIN_LOOK);
+}
+
 void proxy_drain(struct proxy *proxy, int64_t grace_ns, void (*drained)(void *owner, bool in_time), void *owner)
 {
 	CHECK_MAGIC(proxy, PROXY_MAGIC);
 	if (proxy->drained)
 		return;
-	proxy->drained = drained;
-	proxy->drain_owner = owner;
-	proxy->drain_end = clock_after(loop_now(proxy->options.control), grace_ns);
-	proxy->listening = true;
-	tell_workers(proxy, deliver_drain);
-	timer_set(proxy->options.control, &proxy->drain_timer, loop_now(proxy->options.control) + DRAIN_LOOK);
+	LIST_EACH(&proxy->ports, link)
+		listen_deafen(port_at(link)->set);
+	begin_draining(proxy, QUEUE_GRACE, grace_ns, drained, owner);
+}
+
+void proxy_leave(struct proxy *proxy, int64_t grace_ns, void (*drained)(void *owner, bool in_time), void *owner)
+{
+	CHECK_MAGIC(proxy, PROXY_MAGIC);
+	if (proxy->drained)
+		return;
+	begin_draining(proxy, 0, grace_ns, drained, owner);
 }
 
 void proxy_hurry(struct proxy *proxy, int64_t grace_ns)

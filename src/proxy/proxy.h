@@ -55,7 +55,10 @@ void proxy_each_socket(struct proxy *proxy, void (*visit)(void *owner, const int
 /* Whether all workers have taken over the newest configuration, and so accept. */
 bool proxy_is_configured(const struct proxy *proxy);
 
+/* What waits to be accepted is accepted, then nothing more is. */
 void proxy_drain(struct proxy *proxy, int64_t grace_ns, void (*drained)(void *owner, bool in_time), void *owner);
+/* The same where another process accepts from the same sockets: what waits is for that one. */
+void proxy_leave(struct proxy *proxy, int64_t grace_ns, void (*drained)(void *owner, bool in_time), void *owner);
 /* Draining, but for no longer than this from now on. */
 void proxy_hurry(struct proxy *proxy, int64_t grace_ns);
 /* The loops are not running any more. Closes whatever is still open. */

@@ -56,6 +56,8 @@ static const struct linkerd_key admin_keys[] = {
 	{ "ip", LINKERD_IP, AT(address), .says = "to listen on; 127.0.0.1" },
 	{ "port", LINKERD_PORT, AT(address.port), .says = "0: any free one; 9990" },
 	{ "shutdownGraceMs", LINKERD_MS, AT(shutdown_grace_ns), .says = "how long requests may take after SIGTERM; 10000" },
+	{ "drainDelayMs", LINKERD_MS, AT(drain_delay_ns),
+		.says = "weft's own (docs/extensions.md): how long it still accepts after SIGTERM, while it says that it isn't ready; 0" },
 	{ "workerThreads", LINKERD_COUNT, LINKERD_NOWHERE, 1, .says = "no effect: the admin server has one thread; 2" },
 	{ "security", LINKERD_BLOCK, 0, .block = &security_block, .says = "which pages there are" },
 	{ "socketOptions", LINKERD_READ, 0, .read = read_socket, .block = &linkerd_socket, .says = "of the listening socket" },

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Listening sockets. TCP_NODELAY and keep-alive are set once, here: Linux hands them on to each accepted connection. */
 #include <errno.h>
+#include <linux/filter.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <sys/stat.h>
@@ -26,6 +27,7 @@ struct listen_set {
 	struct address bound;
 	char *path; /* of a Unix socket */
 	int backlog;
+	bool deaf;
 	unsigned workers, started;
 	unsigned inherited; /* of the sockets; those behind them don't listen before their worker does */
 	unsigned count;
@@ -265,13 +267,52 @@ const int *listen_descriptors(const struct listen_set *set, unsigned *count)
 	return set->fds;
 }
 
+/* The segment that asks for a connection is dropped; all others pass, so that handshakes under way come to their end. */
+void listen_deafen(struct listen_set *set)
+{
+	enum { FLAGS = 13, SYN = 0x02 }; /* RFC 9293 section 3.1 */
+	static struct sock_filter program[] = {
+		BPF_STMT(BPF_LD | BPF_B | BPF_ABS, FLAGS),
+		BPF_JUMP(BPF_JMP | BPF_JSET | BPF_K, SYN, 0, 1),
+		BPF_STMT(BPF_RET | BPF_K, 0),
+		BPF_STMT(BPF_RET | BPF_K, UINT32_MAX),
+	};
+	static const struct sock_fprog filter = { .len = sizeof program / sizeof *program, .filter = program };
+	set->deaf = true;
+	for (unsigned i = 0; i < set->count; i++)
+		if (setsockopt(set->fds[i], SOL_SOCKET, SO_ATTACH_FILTER, &filter, sizeof filter))
+			LOG(LOG_WARN, "io", "connections may be lost when the socket is closed: %s", error_text(kernel_error(errno)));
+}
+
+/* The kernel tells a listening socket's queue in the place of what isn't acknowledged (tcp_get_info). */
+unsigned listen_waiting(const struct listen_set *set)
+{
+	unsigned waiting = 0;
+	for (unsigned i = 0; i < set->count; i++) {
+		struct tcp_info info = { 0 };
+		socklen_t length = sizeof info;
+		if (getsockopt(set->fds[i], IPPROTO_TCP, TCP_INFO, &info, &length) == 0)
+			waiting += info.tcpi_unacked;
+	}
+	return waiting;
+}
+
+/* An inherited socket may be another process's, too (systemd's), and is to hear again. */
+static void close_socket(const struct listen_set *set, int fd)
+{
+	int unused = 0;
+	if (set->deaf && set->inherited)
+		(void)!setsockopt(fd, SOL_SOCKET, SO_DETACH_FILTER, &unused, sizeof unused);
+	close(fd);
+}
+
 void listen_close(struct listen_set *set)
 {
 	if (!set)
 		return;
 	CHECK(__atomic_load_n(&set->started, __ATOMIC_ACQUIRE) == 0);
 	for (unsigned i = 0; i < set->count; i++)
-		close(set->fds[i]);
+		close_socket(set, set->fds[i]);
 	if (set->path)
 		unlink(set->path);
 	memory_free(set->path);

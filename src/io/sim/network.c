@@ -16,6 +16,7 @@ struct listen_set {
 	struct sim_process *process;
 	struct list link; /* in its host, while its process lives */
 	struct address address;
+	bool deaf;
 	int backlog;
 	unsigned socket_count;
 	struct socket sockets[];
@@ -106,6 +107,19 @@ int listen_open_unix(struct network *host, const char *path, unsigned mode, cons
 void listen_address(const struct listen_set *set, struct address *bound)
 {
 	*bound = set->address.family == ADDRESS_UNIX ? (struct address){ .family = ADDRESS_UNIX } : set->address;
+}
+
+void listen_deafen(struct listen_set *set)
+{
+	set->deaf = true;
+}
+
+unsigned listen_waiting(const struct listen_set *set)
+{
+	unsigned waiting = 0;
+	for (unsigned i = 0; i < set->socket_count; i++)
+		waiting += (unsigned)set->sockets[i].backlog_count;
+	return waiting;
 }
 
 /* They have none. */
@@ -302,7 +316,7 @@ static void syn_arrives(void *owner)
 		return;
 	}
 	struct socket *socket = &set->sockets[world_draw(connection->sim, (int64_t)set->socket_count - 1)];
-	if (socket->backlog_count >= set->backlog) {
+	if (set->deaf || socket->backlog_count >= set->backlog) {
 		syn_unanswered(connection);
 		return;
 	}
