@@ -102,9 +102,11 @@ static void drain(void *owner)
 	struct process *process = owner;
 	int64_t grace = reload_snapshot(process->reload)->admin.shutdown_grace_ns;
 
-	succession_end(process->succession);
 	LOG(LOG_INFO, "cli", "draining for at most %lld ms", (long long)(grace / CLOCK_MS));
-	proxy_drain(process->proxy, grace, drained, process);
+	if (succession_end(process->succession))
+		proxy_leave(process->proxy, grace, drained, process);
+	else
+		proxy_drain(process->proxy, grace, drained, process);
 }
 
 /* First it says that it isn't ready, and goes on until that is known. */

@@ -164,22 +164,25 @@ void succession_ready(struct succession *succession)
 }
 
 /* The giver of a process that was given everything has no path to remove any more; it tells who comes too late. */
-void succession_end(struct succession *succession)
+bool succession_end(struct succession *succession)
 {
+	bool goes_on = succession->taker != NULL;
+
 	succession->ended = true;
 	taker_free(succession->taker);
-	giver_free(succession->giver);
+	goes_on |= giver_free(succession->giver);
 	packet_door_close(succession->door, false);
 	succession->taker = NULL;
 	succession->giver = NULL;
 	succession->door = NULL;
+	return goes_on;
 }
 
 void succession_free(struct succession *succession)
 {
 	if (!succession)
 		return;
-	succession_end(succession);
+	(void)succession_end(succession);
 	inherited_free(succession->inherited);
 	memory_free(succession);
 }

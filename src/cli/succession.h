@@ -13,6 +13,8 @@
 #ifndef CLI_SUCCESSION_H
 #define CLI_SUCCESSION_H
 
+#include <stdbool.h>
+
 #include "base/text.h"
 #include "control/giver.h"
 
@@ -36,7 +38,8 @@ struct succession_options {
 MUST_CHECK int succession_new(const struct succession_options *options, struct succession **succession, struct text *why);
 struct inherited *succession_inherited(struct succession *succession);
 void succession_ready(struct succession *succession);
-void succession_end(struct succession *succession);
+/* Whether another process goes on with the sockets. */
+bool succession_end(struct succession *succession);
 void succession_free(struct succession *succession); /* NULL is allowed */
 
 #endif

@@ -265,16 +265,20 @@ int giver_new(const struct giver_options *options, struct packet_door *door, str
 	return 0;
 }
 
-void giver_free(struct giver *giver)
+bool giver_free(struct giver *giver)
 {
+	bool given;
+
 	if (!giver)
-		return;
+		return false;
 	CHECK_MAGIC(giver, GIVER_MAGIC);
 	if (giver->chosen)
 		leave(giver);
 	while (!list_empty(&giver->callers))
 		refuse(LIST_OF(giver->callers.next, struct caller, link), "the running process is ending");
 	packet_door_close(giver->door, false);
+	given = giver->given;
 	giver->magic = 0;
 	memory_free(giver);
+	return given;
 }

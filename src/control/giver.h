@@ -12,6 +12,7 @@
 #ifndef CONTROL_GIVER_H
 #define CONTROL_GIVER_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "base/error.h"
@@ -36,7 +37,7 @@ struct giver_options {
 MUST_CHECK int giver_new(const struct giver_options *options, struct packet_door *door, struct giver **giver);
 /* From inside `collect`; role: enum inherited_role. */
 void giver_add(struct giver *giver, const int *descriptors, unsigned count, uint8_t role);
-/* Who has got the sockets already is told that this process leaves, and keeps them. NULL is allowed. */
-void giver_free(struct giver *giver);
+/* Who has got the sockets already is told that this process leaves, and keeps them: then true. NULL is allowed. */
+bool giver_free(struct giver *giver);
 
 #endif

@@ -203,10 +203,11 @@ def test_the_proxy_restarts_and_callers_that_were_refused_try_again(mesh, thread
 def test_connections_in_the_queue_are_answered_when_the_proxy_ends(mesh):
     """They came while it could not accept, and SIGTERM came behind them."""
     mesh.service("web", mesh.origin(body=b"hello"))
-    weft = mesh.weft(threads=2)
+    weft = mesh.weft()
     with contextlib.ExitStack() as stack:
         weft.signal(signal.SIGSTOP)
-        waiting = [stack.enter_context(Client(weft.address())) for _ in range(20)]
+        # More than a worker accepts in one turn, so that it hears of the end before it has accepted all of them.
+        waiting = [stack.enter_context(Client(weft.address())) for _ in range(300)]
         for client in waiting:
             client.send_request(host="web")
         weft.signal(signal.SIGTERM)

@@ -217,8 +217,9 @@ int kernel_bind_unix(int fd, const char *path, unsigned mode)
 	if (fchmod(fd, (mode_t)mode))
 		return kernel_error(errno);
 	if (bind(fd, (const struct sockaddr *)&name, length)) {
-		if (errno != EADDRINUSE || !is_left_over(path, &name, length))
-			return kernel_error(errno);
+		e = kernel_error(errno);
+		if (e != ERROR_EXISTS || !is_left_over(path, &name, length))
+			return e;
 		unlink(path);
 		if (bind(fd, (const struct sockaddr *)&name, length))
 			return kernel_error(errno);
