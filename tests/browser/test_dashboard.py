@@ -77,6 +77,12 @@ def test_the_graph_has_an_edge_for_each_pair(mesh, traffic, open_page, screensho
     expect(page.locator("svg.graph .vertex.client")).to_have_count(2)
     expect(page.locator("svg.graph path.edge")).to_have_count(5)
     expect(page.locator("tbody tr", has_text="web").last).to_contain_text("none")
+    called = page.get_by_role("region", name="Who calls which client").locator("tbody tr")
+    expect(called).to_have_count(2)
+    expect(called.first).to_contain_text(re.compile(r"plaintext\s*out\s*(web|cart)\s*[\d.]+\s*100%\s*none"))
+    # What edges say doesn't lie on top of each other.
+    boxes = page.evaluate("[...document.querySelectorAll('.edge-label')].map((t) => { const b = t.getBoundingClientRect(); return [b.left, b.top, b.right, b.bottom]; })")
+    assert not [(a, b) for i, a in enumerate(boxes) for b in boxes[:i] if a[0] < b[2] and b[0] < a[2] and a[1] < b[3] - 2 and b[1] < a[3] - 2]
     screenshot(page, "graph")
 
 
@@ -278,8 +284,9 @@ def test_a_phone_scrolls_in_one_direction(mesh, traffic, open_page, screenshot):
         page = open_page(weft, path, viewport={"width": 390, "height": 844})
         expect(page.locator("#live")).to_have_text("live")
         assert page.evaluate("document.documentElement.scrollWidth") <= 390, path
-        if path == "/":
-            screenshot(page, "phone")
+        if path == "/logging":
+            assert page.get_by_role("group", name="Level of proxy").bounding_box()["x"] + page.get_by_role("group", name="Level of proxy").bounding_box()["width"] < 375
+        screenshot(page, f"phone-{path.strip('/') or 'overview'}")
 
 
 def test_keyboard_and_landmarks(mesh, open_page):

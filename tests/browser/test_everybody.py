@@ -71,10 +71,14 @@ def open_all(page):
 
 
 @pytest.mark.parametrize("scheme, width", [("light", 1440), ("dark", 1440), ("dark", 390)])
-def test_axe_has_nothing_to_say(busy, open_page, scheme, width):
+def test_axe_has_nothing_to_say(busy, open_page, screenshot, scheme, width):
     page = open_page(busy, color_scheme=scheme, viewport={"width": width, "height": 900})
     expect(page.get_by_role("region", name="Clients of out").get_by_role("button", name="web", exact=True)).to_be_visible()
-    wrong = {name: found for name in open_all(page) if (found := violations(page))}
+    wrong = {}
+    for name in open_all(page):
+        wrong[name] = violations(page)
+        screenshot(page, f"{re.sub('[^a-z]+', '-', name)}-{scheme}-{width}")
+    wrong = {name: found for name, found in wrong.items() if found}
     assert not wrong, wrong
 
 

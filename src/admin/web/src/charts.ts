@@ -34,7 +34,7 @@ function axes(format: (value: number) => string): uPlot.Axis[] {
 	const common = { stroke: () => colour("--soft"), grid: { stroke: () => colour("--line"), width: 1 }, ticks: { show: false },
 		font: "11px system-ui, sans-serif" };
 	const clock = (v: number): string => new Date(v * 1000).toTimeString().slice(0, 8);
-	return [{ ...common, grid: { show: false }, space: 80, size: 28, values: (_, ticks) => ticks.map(clock) }, { ...common, size: 58, space: 32, values: (_, ticks) => ticks.map(format) }];
+	return [{ ...common, grid: { show: false }, space: 80, size: 28, values: (u, ticks) => u.data[0].length < 2 ? ticks.map(() => "") : ticks.map(clock) }, { ...common, size: 58, space: 32, values: (_, ticks) => ticks.map(format) }];
 }
 
 class Chart {

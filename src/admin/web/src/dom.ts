@@ -67,5 +67,6 @@ export function duration(ms: number): string {
 }
 
 export function bytes(value: number): string {
+	if (value >= 2 ** 30) return `${(value / 2 ** 30).toFixed(1)} GiB`;
 	return value < 1 << 20 ? `${(value / 1024).toFixed(0)} KiB` : `${(value / (1 << 20)).toFixed(1)} MiB`;
 }

@@ -4,11 +4,12 @@
 
 import dagre from "@dagrejs/dagre";
 import { el, percent, rate, setText, svg } from "./dom";
-import { View } from "./overview";
+import { judged, View } from "./overview";
 import { Series, Store, totalRate, totalSuccess } from "./store";
 
 const DRAWN = 40; // pairs of service and client
-const CALLERS = 20; // of a router
+const CALLERS = 20; // of a router, that are drawn
+const CALLS = 100; // rows
 
 interface Edge { from: string; to: string; rate: number; success: number | null; encrypted: boolean | null }
 interface Vertex { id: string; label: string; kind: string }
@@ -67,27 +68,33 @@ function mood(edge: Edge): string {
 }
 
 function label(edge: Edge): string {
-	return `${rate(edge.rate)}/s`;
+	return `${rate(edge.rate)}/s${edge.success === null || edge.success === 1 ? "" : `, ${percent(edge.success)}`}`;
 }
 
 function draw(vertices: Map<string, Vertex>, edges: Edge[]): SVGSVGElement {
 	const graph = new dagre.graphlib.Graph({ multigraph: true });
-	graph.setGraph({ rankdir: "LR", nodesep: 18, ranksep: 110, marginx: 8, marginy: 8 });
+	graph.setGraph({ rankdir: "LR", nodesep: 18, ranksep: 120, marginx: 8, marginy: 8 });
 	graph.setDefaultEdgeLabel(() => ({}));
 	for (const v of vertices.values()) graph.setNode(v.id, { width: Math.min(230, 34 + v.label.length * 7.4), height: 38 });
 	edges.forEach((e, i) => graph.setEdge(e.from, e.to, { width: 60, height: 16, labelpos: "c" }, String(i)));
 	dagre.layout(graph);
 	const size = graph.graph(), picture = svg("svg", { viewBox: `0 0 ${size.width} ${size.height}`, width: size.width ?? 0, height: size.height ?? 0,
 		class: "graph", role: "img", "aria-label": "Graph of calls; the table below has the same edges" });
-	edges.forEach((e, i) => {
-		const line = graph.edge({ v: e.from, w: e.to, name: String(i) }), points = line.points;
-		const first = points[0]!, end = points[points.length - 1]!, middle = (first.x + end.x) / 2;
-		const width = 1.2 + Math.min(5, Math.log2(1 + e.rate) * 0.6);
-		picture.append(svg("path", { class: `edge ${mood(e)}`, "stroke-width": width,
-			d: `M${first.x},${first.y}C${middle},${first.y} ${middle},${end.y} ${end.x},${end.y}` }));
+	const leaving = new Map<string, number>(), coming = new Map<string, number>();
+	for (const e of edges) {
+		leaving.set(e.from, (leaving.get(e.from) ?? 0) + 1);
+		coming.set(e.to, (coming.get(e.to) ?? 0) + 1);
+	}
+	for (const e of edges) {
+		const from = graph.node(e.from), to = graph.node(e.to);
+		const x1 = from.x + from.width / 2, x2 = to.x - to.width / 2, middle = (x1 + x2) / 2, width = 1.2 + Math.min(5, Math.log2(1 + e.rate) * 0.6);
+		picture.append(svg("path", { class: `edge ${mood(e)}`, "stroke-width": width, d: `M${x1},${from.y}C${middle},${from.y} ${middle},${to.y} ${x2},${to.y}` }));
+		// Where fewer edges meet there is room for what it says.
+		const atEnd = leaving.get(e.from)! > coming.get(e.to)!, single = leaving.get(e.from) === 1 && coming.get(e.to) === 1;
 		const text = label(e) + (e.encrypted ? " \u{1F512}\uFE0E" : "");
-		if (text) picture.append(svg("text", { x: middle, y: (first.y + end.y) / 2 - 6, class: `edge-label ${mood(e)}` }, text));
-	});
+		picture.append(svg("text", { x: single ? middle : atEnd ? x2 - 8 : x1 + 8, y: (single || !atEnd ? from.y : to.y) - 6,
+			class: `edge-label ${mood(e)} ${single ? "" : atEnd ? "end" : "start"}` }, text));
+	}
 	for (const v of vertices.values()) {
 		const at = graph.node(v.id), most = Math.floor((at.width - 20) / 7.2);
 		picture.append(svg("g", { class: `vertex ${v.kind}`, transform: `translate(${at.x - at.width / 2},${at.y - at.height / 2})` },
@@ -97,20 +104,37 @@ function draw(vertices: Map<string, Vertex>, edges: Edge[]): SVGSVGElement {
 	return picture;
 }
 
+// The rows of callers and what they call, the busiest first.
+function calls(store: Store): HTMLElement[] {
+	return [...store.of(null, "caller")].sort((a, b) => b.rate - a.rate).slice(0, CALLS).map((s) => {
+		const at = s.name.indexOf(" "), who = s.name.slice(at + 1), client = store.series.get(`rt/${s.router}/client/${s.name.slice(0, at)}`);
+		return el("tr", {}, el("th", { scope: "row" }, who), el("td", {}, s.router), el("td", {}, client?.short ?? s.name.slice(0, at)),
+			el("td", { class: "number" }, rate(s.rate)), el("td", { class: `number ${judged(s.success)}` }, percent(s.success)),
+			el("td", { class: "number" }, who === "plaintext" ? "none" : who === "tls" ? "TLS" : "mutual TLS"));
+	});
+}
+
+function table(title: string, heads: string[], numbers: number, body: HTMLElement): HTMLElement {
+	return el("section", { class: "list" }, el("h2", {}, title), el("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": title },
+		el("table", {}, el("thead", {}, el("tr", {}, ...heads.map((t, i) => el("th", { scope: "col", class: i >= numbers ? "number" : "" }, t)))), body)));
+}
+
 export function graphPage(): View {
 	const picture = el("div", { class: "card scroll picture", tabindex: "0", role: "region", "aria-label": "Graph" });
-	const body = el("tbody"), note = el("p", { class: "soft" });
-	const node = el("div", {}, el("h1", {}, "Who calls whom"), note, picture, el("section", { class: "list" }, el("h2", {}, "Edges"),
-		el("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": "Edges" }, el("table", {}, el("thead", {}, el("tr", {},
-			...["from", "to", "req/s", "success", "encryption"].map((t, i) => el("th", { scope: "col", class: i > 1 ? "number" : "" }, t)))), body))));
+	const body = el("tbody"), callers = el("tbody"), note = el("p", { class: "soft lead" });
+	const called = table("Who calls which client", ["caller", "router", "client", "req/s", "success", "encryption"], 3, callers);
+	const node = el("div", {}, el("h1", {}, "Who calls whom"), note, picture, called,
+		table("Edges of the graph", ["from", "to", "req/s", "success", "encryption"], 2, body));
 	return {
 		node,
 		update(store) {
-			const { vertices, edges } = gather(store), pairs = store.of(null, "pair").length;
+			const { vertices, edges } = gather(store), pairs = store.of(null, "pair").length, rows = calls(store);
 			setText(note, pairs === 0 ? "No calls yet."
 				: `Callers, routers, services and what they are bound to.${pairs > DRAWN ? ` The busiest ${DRAWN} of ${pairs} are drawn.` : ""}`);
 			picture.hidden = edges.length === 0;
 			if (edges.length) picture.replaceChildren(draw(vertices, edges));
+			called.hidden = rows.length === 0;
+			callers.replaceChildren(...rows);
 			body.replaceChildren(...edges.map((e) => el("tr", {}, el("th", { scope: "row" }, vertices.get(e.from)!.label), el("td", {}, vertices.get(e.to)!.label),
 				el("td", { class: "number" }, rate(e.rate)), el("td", { class: `number ${mood(e)}` }, percent(e.success)),
 				el("td", { class: "number" }, e.encrypted === null ? "inside" : e.encrypted ? "TLS" : "none"))));

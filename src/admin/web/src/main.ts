@@ -32,8 +32,10 @@ function show(focus: boolean): void {
 	main.replaceChildren(view.node);
 	document.title = `weft: ${page.title}`;
 	document.querySelectorAll("nav a").forEach((a) => {
-		if (a.getAttribute("href") === location.pathname) a.setAttribute("aria-current", "page");
-		else a.removeAttribute("aria-current");
+		if (a.getAttribute("href") === location.pathname) {
+			a.setAttribute("aria-current", "page");
+			a.scrollIntoView({ inline: "center", block: "nearest" }); // on a phone not all are in sight
+		} else a.removeAttribute("aria-current");
 	});
 	if (store.at) view.update(store, clients);
 	if (focus) main.focus();

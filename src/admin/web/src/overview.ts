@@ -16,7 +16,7 @@ export interface View {
 	end(): void;
 }
 
-function judged(ratio: number | null): string {
+export function judged(ratio: number | null): string {
 	return ratio === null ? "" : ratio >= 0.999 ? "fine" : ratio >= 0.95 ? "warn" : "bad";
 }
 

@@ -18,7 +18,7 @@ function bar(tried: Try, whole: number): HTMLElement {
 
 function attempt(tried: Try, i: number, whole: number): HTMLElement {
 	const when = tried.began_us === undefined ? "" : `after ${ms(tried.began_us)}, `;
-	const again = tried.again_after_us === undefined ? "" : `; again after ${ms(tried.again_after_us)}`;
+	const again = tried.again_after_us === undefined ? "" : tried.again_after_us ? `; again after ${ms(tried.again_after_us)}` : "; again at once";
 	return el("li", {}, el("span", {}, `Attempt ${i + 1}: `, el("span", { class: "mono" }, tried.endpoint ?? "?"),
 		` ${when}took ${ms(tried.took_us)}: ${tried.outcome}${tried.status ? ` ${tried.status}` : ""}${again}`), bar(tried, whole));
 }
