@@ -376,6 +376,9 @@ static void users_ask(struct mesh *mesh, bool calm)
 	}
 	if (mesh->plan.failing)
 		manners.body_chance = 0;
+	/* Their answers may end with the connection, too. */
+	if (mesh->plan.secured && !calm)
+		manners.old_chance = 400000;
 	if (mesh->plan.think_ns)
 		manners.think_ns = mesh->plan.think_ns;
 	/* When nothing is broken, no attempt runs out of time: that would be one that waits for what never comes. But a connection that
