@@ -33,6 +33,7 @@ struct entry {
 	char *name;                /* of its options (tls/copy.h) */
 	struct tls_server *server; /* one of the two; the store's reference */
 	struct tls_client *client;
+	int64_t good_at; /* by the loop, when what its files hold was taken last */
 };
 
 struct tls_store {
@@ -154,6 +155,7 @@ static struct entry *entry_new(struct tls_store *store, const char *name)
 	struct entry *entry = memory_new(sizeof *entry);
 
 	entry->name = memory_text(slice_of(name));
+	entry->good_at = loop_now(store->loop);
 	list_append(&store->entries, &entry->link);
 	return entry;
 }
@@ -179,6 +181,8 @@ static int entry_reload(struct tls_store *store, struct entry *entry, struct pro
 	int e = entry->server ? tls_server_reload(entry->server, wall(store), problems, &changed)
 			      : tls_client_reload(entry->client, wall(store), problems, &changed);
 
+	if (!e)
+		entry->good_at = loop_now(store->loop);
 	if (changed) {
 		if (store->counters)
 			counter_add(&store->counters->reloads, 1);
@@ -189,6 +193,12 @@ static int entry_reload(struct tls_store *store, struct entry *entry, struct pro
 				: "what a client trusts");
 	}
 	return e;
+}
+
+/* One configuration asks for the same many times, in one turn of the loop. */
+static int entry_reload_once(struct tls_store *store, struct entry *entry, struct problems *problems)
+{
+	return entry->good_at == loop_now(store->loop) ? 0 : entry_reload(store, entry, problems);
 }
 
 static void reload_all(void *owner)
@@ -300,7 +310,7 @@ int tls_store_server(
 	copy_name_server(options, &name);
 	entry = entry_find(store, name.bytes);
 	if (entry) {
-		e = entry_reload(store, entry, problems);
+		e = entry_reload_once(store, entry, problems);
 	} else {
 		struct tls_server *new;
 
@@ -330,7 +340,7 @@ int tls_store_client(
 	copy_name_client(options, &name);
 	entry = entry_find(store, name.bytes);
 	if (entry) {
-		e = entry_reload(store, entry, problems);
+		e = entry_reload_once(store, entry, problems);
 	} else {
 		struct tls_client *new;
 

@@ -30,7 +30,7 @@ struct tls_store_counters {
 
 struct tls_store *tls_store_new(struct loop *loop);
 void tls_store_free(struct tls_store *store); /* NULL is allowed */
-/* Found, and its files looked at anew, or made. ERROR_INVALID: what is wrong is in `problems`. */
+/* Found, and its files looked at anew (once in a turn of the loop), or made. ERROR_INVALID: what is wrong is in `problems`. */
 MUST_CHECK int tls_store_server(
 	struct tls_store *store, const struct tls_server_options *options, struct problems *problems, struct tls_server **server);
 MUST_CHECK int tls_store_client(

@@ -286,6 +286,26 @@ static void sources(void **state)
 	memory_free(key);
 }
 
+static void one_configuration_reads_files_once(void **state)
+{
+	struct world *world = *state;
+	struct tls_server_options options = server_options();
+	struct tls_server *servers[3];
+	uint64_t begin = sim_calls(world->sim, SIM_CALL_FILE_READ), first, again;
+
+	servers[0] = server_of(world, &options);
+	first = sim_calls(world->sim, SIM_CALL_FILE_READ) - begin;
+	assert_true(first > 0);
+	servers[1] = server_of(world, &options);
+	assert_int_equal(sim_calls(world->sim, SIM_CALL_FILE_READ) - begin, first);
+	sim_run_for(world->sim, CLOCK_MS);
+	servers[2] = server_of(world, &options);
+	again = sim_calls(world->sim, SIM_CALL_FILE_READ) - begin;
+	assert_int_equal(again, 2 * first);
+	for (unsigned i = 0; i < 3; i++)
+		tls_server_unref(servers[i]);
+}
+
 #define TEST(function) cmocka_unit_test_setup_teardown(function, set_up, tear_down)
 
 int main(void)
@@ -299,6 +319,7 @@ int main(void)
 		TEST(what_nobody_has_is_forgotten),
 		TEST(objects_outlive_the_store),
 		TEST(sources),
+		TEST(one_configuration_reads_files_once),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
