@@ -5,6 +5,7 @@
 #include "base/check.h"
 #include "base/memory.h"
 #include "base/text.h"
+#include "discover/host_set.h"
 #include "discover/k8s_ports.h"
 #include "discover/k8s_slices.h"
 
@@ -14,7 +15,9 @@ struct k8s {
 	struct namer base;
 	uint32_t magic;
 	struct k8s_cluster *cluster;
+	struct discover discover;
 	struct text namespace, label;
+	bool external;
 	uint64_t version; /* of the newest endpoints */
 	uint32_t watch_count;
 };
@@ -27,8 +30,10 @@ struct k8s_watch {
 	struct slice port;                      /* of the name */
 	uint16_t number;                        /* not 0: the port is one */
 	struct slice value;                     /* of the label */
-	struct k8s_table_watch *slices, *ports; /* ports: of a number only; both NULL: the name is too short */
+	struct k8s_table_watch *slices, *ports; /* ports: of a number, or external; both NULL: the name is too short */
 	struct endpoints *endpoints;            /* counted; what is told */
+	struct host_set *hosts;                 /* external: the load balancers; NULL: none */
+	struct text shown;                      /* external: which they are, with the port */
 };
 
 /* ---- answers ---- */
@@ -77,11 +82,71 @@ static void answer_endpoints(struct k8s_watch *watch, struct endpoints *endpoint
 	}
 }
 
+static bool same_answer(const struct namer_answer *a, const struct namer_answer *b)
+{
+	return a->state == b->state && a->endpoints == b->endpoints && a->state != NAMER_FAILED;
+}
+
+static void hosts_changed(void *owner)
+{
+	struct k8s_watch *watch = owner;
+	struct namer_answer before = watch->base.answer;
+
+	answer_endpoints(watch, endpoints_ref(host_set_endpoints(watch->hosts)));
+	if (!same_answer(&before, &watch->base.answer))
+		watch->base.changed(watch->base.owner);
+}
+
+/* The hosts, each in the text too, which says whether they are others than before. */
+static struct host *list_hosts(struct slice hosts, uint16_t port, struct text *shown, uint32_t *count)
+{
+	struct host *list = memory_array(hosts.length / 2 + 1, sizeof *list); /* each takes two bytes at least */
+	struct slice host;
+
+	*count = 0;
+	text_format(shown, "%u", port);
+	while (k8s_ports_next_host(&hosts, &host)) {
+		if (!host_set_is_name(host))
+			continue;
+		text_format(shown, " %.*s", SLICE_ARGS(host));
+		list[(*count)++] = (struct host){ host, port, 1.0 };
+	}
+	return list;
+}
+
+/* A Service without load balancers is neg, as one that isn't there: callers from outside can't reach it. */
+static void answer_balancers(struct k8s_watch *watch)
+{
+	struct k8s *k8s = (struct k8s *)watch->base.namer;
+	struct text shown = { 0 };
+	struct host *list = NULL;
+	struct slice hosts;
+	uint32_t count = 0;
+	uint16_t port;
+
+	if (k8s_ports_balancers(watch->ports, watch->port, watch->value, &port, &hosts))
+		list = list_hosts(hosts, port, &shown, &count);
+	if (!slice_equal(text_slice(&shown), text_slice(&watch->shown))) {
+		host_set_free(watch->hosts);
+		watch->hosts = count ? host_set_new(&k8s->discover, list, count, &k8s->version, hosts_changed, watch) : NULL;
+		text_clear(&watch->shown);
+		text_append(&watch->shown, text_slice(&shown));
+	}
+	answer_endpoints(watch, watch->hosts ? endpoints_ref(host_set_endpoints(watch->hosts)) : NULL);
+	text_free(&shown);
+	memory_free(list);
+}
+
 static void answer(struct k8s_watch *watch)
 {
 	struct k8s *k8s = (struct k8s *)watch->base.namer;
 	struct slice port = watch->port;
 
+	if (k8s->external && watch->ports) {
+		if (is_known(watch, watch->ports))
+			answer_balancers(watch);
+		return;
+	}
 	if (!watch->slices) {
 		answer_nothing(watch, NAMER_NEG, SLICE(""));
 		return;
@@ -93,11 +158,6 @@ static void answer(struct k8s_watch *watch)
 		return;
 	}
 	answer_endpoints(watch, k8s_slices_endpoints(watch->slices, port, watch->value, ++k8s->version));
-}
-
-static bool same_answer(const struct namer_answer *a, const struct namer_answer *b)
-{
-	return a->state == b->state && a->endpoints == b->endpoints && a->state != NAMER_FAILED;
 }
 
 static void rows_changed(void *owner)
@@ -161,6 +221,12 @@ static void begin(struct k8s_watch *watch)
 	if (k8s->label.length)
 		watch->value = *segment;
 	text_format(&group, "%.*s/%.*s", SLICE_ARGS(namespace), SLICE_ARGS(service));
+	if (k8s->external) {
+		watch->ports = k8s_table_watch(
+			k8s_cluster_table(k8s->cluster, &k8s_ports_kind, text_slice(&k8s->label)), text_slice(&group), rows_changed, watch);
+		text_free(&group);
+		return;
+	}
 	watch->slices = k8s_table_watch(
 		k8s_cluster_table(k8s->cluster, &k8s_slices_kind, text_slice(&k8s->label)), text_slice(&group), rows_changed, watch);
 	if (!slice_to_u64(watch->port, UINT16_MAX, &number)) {
@@ -199,6 +265,8 @@ static void k8s_cancel(struct namer_watch *base)
 	k8s_table_unwatch(watch->slices);
 	k8s_table_unwatch(watch->ports);
 	endpoints_unref(watch->endpoints);
+	host_set_free(watch->hosts);
+	text_free(&watch->shown);
 	arena_reset(&watch->arena);
 	memory_free(watch);
 }
@@ -239,6 +307,8 @@ int k8s_new(const struct k8s_options *options, struct namer **namer, struct text
 	k8s->cluster = cluster;
 	text_append(&k8s->namespace, options->namespace);
 	text_append(&k8s->label, options->label);
+	k8s->discover.resolver = options->resolver;
+	k8s->external = options->external;
 	*namer = &k8s->base;
 	return 0;
 }

@@ -24,6 +24,7 @@ enum namer_kind {
 	NAMER_FS,
 	NAMER_K8S,
 	NAMER_K8S_NS,
+	NAMER_K8S_EXTERNAL,
 };
 
 /* What of Kubernetes is meant. Slices end in NUL. */
@@ -37,7 +38,7 @@ struct namer_policy {
 	enum namer_kind kind;
 	struct slice prefix;   /* "io.l5d.fs", or several segments "a/b" */
 	struct slice root_dir; /* NAMER_FS */
-	struct k8s_policy k8s; /* NAMER_K8S, NAMER_K8S_NS */
+	struct k8s_policy k8s; /* the others */
 	const struct transformer_policy *transformers;
 	unsigned transformer_count;
 };

@@ -131,7 +131,9 @@ static void transformers_free(struct source_transformers *all)
 static int make_k8s(
 	const struct source_options *options, const struct namer_policy *policy, struct path prefix, struct namer **namer, struct text *why)
 {
-	struct k8s_options k8s = { .clusters = options->clusters, .prefix = prefix, .label = policy->k8s.label };
+	struct k8s_options k8s = {
+		.clusters = options->clusters, .resolver = options->resolver, .prefix = prefix, .label = policy->k8s.label
+	};
 
 	if (policy->kind == NAMER_K8S_NS) {
 		int e = kubernetes_variable(policy->k8s.variable.at, "the namespace", &k8s.namespace, why);
@@ -139,6 +141,7 @@ static int make_k8s(
 		if (e)
 			return e;
 	}
+	k8s.external = policy->kind == NAMER_K8S_EXTERNAL;
 	kubernetes_find(&policy->k8s.place, &k8s.cluster);
 	return k8s_new(&k8s, namer, why);
 }
@@ -157,6 +160,7 @@ static int make_namer(const struct source_options *options, const struct namer_p
 		return fs_new(&fs, namer);
 	case NAMER_K8S:
 	case NAMER_K8S_NS:
+	case NAMER_K8S_EXTERNAL:
 		return make_k8s(options, policy, prefix, namer, why);
 	}
 	check_failed("a namer's kind", __FILE__, __LINE__);

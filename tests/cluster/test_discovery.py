@@ -3,6 +3,7 @@
 network namespace of its own, because the API refuses loopback addresses as endpoints."""
 
 import itertools
+import json
 import signal
 
 import pytest
@@ -284,3 +285,17 @@ def test_ingresses_that_may_not_be_read(api, mesh, service):
     by_ingress = {"kind": "io.l5d.ingress", **{key: known[key] for key in ("host", "port", "caFile", "tokenFile")}}
     why = refusal(mesh.client(start(mesh, known, identifier=by_ingress)), service)
     assert "it answers 403: ingresses.networking.k8s.io is forbidden" in why, why
+
+
+def test_load_balancers_of_services(api, mesh, service):
+    """Nobody gives load balancers here: their status is written as who does would write it."""
+    one, = origins(mesh, 1)
+    thing = service_object(service, port=one.address[1])
+    thing["spec"]["type"] = "LoadBalancer"
+    api.apply(thing)
+    weft = start(mesh, namer(api, kind="io.l5d.k8s.external"), dtab="/svc => /#/io.l5d.k8s.external/default/http")
+    client = mesh.client(weft)
+    assert client.get(service).status == 502
+    api.kubectl("patch", "service", service, "--subresource=status", "--type=merge", "-p",
+                json.dumps({"status": {"loadBalancer": {"ingress": [{"ip": one.address[0]}]}}}))
+    wait_answered(client, service, {"pod 1"})

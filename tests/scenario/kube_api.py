@@ -27,6 +27,12 @@ def service(name, port=80, port_name="http"):
             "spec": {"ports": [{"name": port_name, "port": port, "protocol": "TCP", "targetPort": 7777}]}}
 
 
+def balanced(name, *hosts, port=80):
+    """A Service with load balancers, at IP addresses or names."""
+    kinds = [{"ip" if host.replace(".", "").isdigit() else "hostname": host} for host in hosts]
+    return {**service(name, port), "status": {"loadBalancer": {"ingress": kinds}}}
+
+
 def endpoint_slice(service_name, addresses, suffix="a", port_name="http", node="node1", **conditions):
     """Of (ip, port), all with one port and on one node."""
     return {"kind": "EndpointSlice", "addressType": "IPv4",

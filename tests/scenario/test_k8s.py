@@ -7,7 +7,7 @@ import threading
 import pytest
 
 from certificates import Authority
-from kube_api import KubeApi, endpoint_slice, ingress, service
+from kube_api import KubeApi, balanced, endpoint_slice, ingress, service
 from mesh import PATIENCE, wait_until
 
 
@@ -175,6 +175,22 @@ def test_the_delegator_knows_the_endpoints(mesh, api):
     weft = mesh.weft(config(mesh, namer(api)))
     assert answered_by(mesh.client(weft), "hello") == {"pod 1"}
     assert "/#/io.l5d.k8s/default/http/hello" in weft.admin("/bound-names.json").json()
+
+
+def test_load_balancers(mesh, api):
+    one, two = pods(mesh, 2)
+    port = one.address[1]
+    api.put(balanced("hello", "127.0.1.1", port=port))
+    weft = mesh.weft(config(mesh, namer(api, kind="io.l5d.k8s.external"), dtab="/svc => /#/io.l5d.k8s.external/default/http"))
+    client = mesh.client(weft)
+    assert answered_by(client, "hello") == {"pod 1"}
+    api.put(balanced("hello", "127.0.1.2", "127.0.1.1", port=port))
+    wait_answered(client, "hello", {"pod 1", "pod 2"})
+    api.put(balanced("hello", "localhost", port=mesh.origin(ip="127.0.0.1", body=b"by name").address[1]))
+    wait_answered(client, "hello", {"by name"})
+    api.put(service("hello", port))
+    wait_until(lambda: client.get("hello").status == 502, "no load balancer")
+    assert not [path for path in api.requests if "endpointslices" in path]
 
 
 # ---- transformers ----

@@ -166,7 +166,7 @@ static const struct linkerd_kind namer_kinds[] = {
 	{ "io.l5d.fs", NAMER_FS, &fs_block, "files" },
 	{ "io.l5d.k8s", NAMER_K8S, &k8s_block, "Services of Kubernetes: NAMESPACE/PORT/SERVICE" },
 	{ "io.l5d.k8s.ns", NAMER_K8S_NS, &k8s_ns_block, "Services of one namespace: PORT/SERVICE" },
-	LINKERD_KIND_LATER("io.l5d.k8s.external"),
+	{ "io.l5d.k8s.external", NAMER_K8S_EXTERNAL, &k8s_block, "Services' load balancers: NAMESPACE/PORT/SERVICE" },
 	LINKERD_KIND_LATER("io.l5d.k8s.istio"),
 	LINKERD_KIND_LATER("io.l5d.consul"),
 	LINKERD_KIND_LATER("io.l5d.marathon"),

@@ -40,7 +40,7 @@ static struct path path_of(struct rig *rig, const char *text)
 	return path;
 }
 
-static struct namer *make(struct rig *rig, const char *namespace, const char *label)
+static struct namer *make_kind(struct rig *rig, const char *namespace, const char *label, bool external)
 {
 	const struct k8s_options options = {
 		.clusters = rig->clusters,
@@ -48,11 +48,17 @@ static struct namer *make(struct rig *rig, const char *namespace, const char *la
 		.prefix = path_of(rig, "/#/io.l5d.k8s"),
 		.namespace = slice_of(namespace),
 		.label = slice_of(label),
+		.external = external,
 	};
 	struct namer *namer;
 
 	assert_int_equal(k8s_new(&options, &namer, &rig->said), 0);
 	return namer;
+}
+
+static struct namer *make(struct rig *rig, const char *namespace, const char *label)
+{
+	return make_kind(rig, namespace, label, false);
 }
 
 static struct rig *rig_new(const char *namespace, const char *label)
@@ -474,6 +480,76 @@ static void a_host_by_name_is_let_go_at_once(void **state)
 	rig_free(rig);
 }
 
+#define BALANCED(name, value, ports, balancers) \
+	"{\"metadata\":{\"namespace\":\"default\",\"name\":\"" name "\",\"resourceVersion\":\"8\",\"labels\":{\"zone\":\"" value \
+	"\"}},\"spec\":{\"ports\":[" ports "]},\"status\":{\"loadBalancer\":{\"ingress\":[" balancers "]}}}"
+#define WEB "{\"name\":\"web\",\"port\":80,\"targetPort\":7777},{\"name\":\"udp\",\"port\":53,\"protocol\":\"UDP\"}"
+
+/* Answers the list of Services, and begins its watch. */
+static void serve_services(struct rig *rig, const char *items)
+{
+	struct scripted_call *call = request(rig);
+
+	assert_non_null(strstr(call->heard.bytes, SERVICES));
+	answer_list(call, items);
+	rig->services = request(rig);
+	assert_non_null(strstr(rig->services->heard.bytes, SERVICES "watch=1"));
+	scripted_send(rig->services, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n");
+	sim_run_for(rig->world.sim, CLOCK_SECOND / 10);
+}
+
+static void load_balancers_of_services(void **state)
+{
+	struct rig *rig = rig_new("", "");
+	struct asked by_name, by_number, udp, none;
+
+	(void)state;
+	namer_free(rig->namer);
+	rig->namer = make_kind(rig, "", "", true);
+	look_up(rig, &by_name, "/default/web/hello/rest");
+	look_up(rig, &by_number, "/default/80/hello");
+	look_up(rig, &udp, "/default/53/hello");
+	look_up(rig, &none, "/default/web/inside");
+	expect_answer(rig, &by_name, "pending");
+	serve_services(
+		rig, BALANCED("hello", "a", WEB, "{\"ip\":\"192.0.2.7\"},{\"ip\":\"192.0.2.9\"}") "," BALANCED("inside", "a", WEB, ""));
+	expect_answer(rig, &by_name, "/#/io.l5d.k8s/default/web/hello[/rest]: 192.0.2.7:80 192.0.2.9:80");
+	expect_answer(rig, &by_number, "/#/io.l5d.k8s/default/80/hello[/]: 192.0.2.7:80 192.0.2.9:80");
+	expect_answer(rig, &udp, "neg");
+	expect_answer(rig, &none, "neg");
+	tell(rig, rig->services, "MODIFIED", BALANCED("hello", "a", WEB, "{\"hostname\":\"\",\"ip\":\"2001:db8::1\"}"));
+	expect_answer(rig, &by_name, "/#/io.l5d.k8s/default/web/hello[/rest]: [2001:db8::1]:80");
+	assert_int_equal(by_name.changes, 2);
+	/* A change of nothing that matters, then of its address: it has none any more. */
+	tell(rig, rig->services, "MODIFIED", BALANCED("hello", "b", WEB, "{\"ip\":\"2001:db8::1\"}"));
+	assert_int_equal(by_name.changes, 2);
+	tell(rig, rig->services, "MODIFIED", BALANCED("hello", "a", WEB, ""));
+	expect_answer(rig, &by_name, "neg");
+	namer_cancel(by_name.watch);
+	namer_cancel(by_number.watch);
+	namer_cancel(udp.watch);
+	namer_cancel(none.watch);
+	rig_free(rig);
+}
+
+static void a_label_chooses_load_balancers(void **state)
+{
+	struct rig *rig = rig_new("", "");
+	struct asked right, wrong;
+
+	(void)state;
+	namer_free(rig->namer);
+	rig->namer = make_kind(rig, "default", "zone", true);
+	look_up(rig, &right, "/web/hello/a");
+	look_up(rig, &wrong, "/web/hello/b");
+	serve_services(rig, BALANCED("hello", "a", WEB, "{\"ip\":\"192.0.2.7\"}"));
+	expect_answer(rig, &right, "/#/io.l5d.k8s/web/hello/a[/]: 192.0.2.7:80");
+	expect_answer(rig, &wrong, "neg");
+	namer_cancel(right.watch);
+	namer_cancel(wrong.watch);
+	rig_free(rig);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -488,6 +564,8 @@ int main(void)
 		cmocka_unit_test(namers_of_one_server_share_what_is_known),
 		cmocka_unit_test(odd_objects_are_ignored),
 		cmocka_unit_test(a_host_by_name_is_let_go_at_once),
+		cmocka_unit_test(load_balancers_of_services),
+		cmocka_unit_test(a_label_chooses_load_balancers),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
