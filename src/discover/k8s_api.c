@@ -7,6 +7,7 @@
 #include "base/text.h"
 #include "client/fetch.h"
 #include "client/resolver.h"
+#include "discover/kubeconfig.h"
 #include "io/file.h"
 #include "tls/client.h"
 
@@ -19,12 +20,12 @@ struct k8s_api {
 	struct loop *loop;
 	struct network *network;
 	struct resolver_watch *watch; /* NULL: the host is an IP address */
-	char *host, *token_file, *ca_file;
-	uint16_t port;
+	struct kubeconfig config;     /* what a kubeconfig says, or what stands for one */
 	struct address addresses[MOST_ADDRESSES];
 	unsigned address_count, next;
 	bool resolved;
 	struct session_pools *pools;
+	struct tls_source authority, certificate, key; /* bytes of the kubeconfig */
 	struct tls_setting trust;
 	struct tls_client_options tls_options;
 	struct tls_pools *tls_pools;
@@ -48,23 +49,37 @@ static void resolved(void *owner, const struct resolution *resolution)
 	api->address_count = resolution->count < MOST_ADDRESSES ? resolution->count : MOST_ADDRESSES;
 	for (unsigned i = 0; i < api->address_count; i++) {
 		api->addresses[i] = resolution->addresses[i];
-		api->addresses[i].port = api->port;
+		api->addresses[i].port = api->config.port;
 	}
 }
 
-static int find_host(struct k8s_api *api, const struct k8s_api_options *options, struct text *why)
+static int find_host(struct k8s_api *api, struct resolver *resolver, struct text *why)
 {
+	struct slice host = text_slice(&api->config.host);
 	int e;
 
-	if (!address_parse(options->host, options->port, &api->addresses[0])) {
+	if (!address_parse(host, api->config.port, &api->addresses[0])) {
 		api->address_count = 1;
 		api->resolved = true;
 		return 0;
 	}
-	e = options->resolver ? resolver_watch(options->resolver, options->host, resolved, api, &api->watch) : ERROR_INVALID;
+	e = resolver ? resolver_watch(resolver, host, resolved, api, &api->watch) : ERROR_INVALID;
 	if (e)
-		text_format(why, "`%s` as the API server's host: %s", api->host, error_text(e));
+		text_format(why, "`%.*s` as the API server's host: %s", SLICE_ARGS(host), error_text(e));
 	return e;
+}
+
+/* A file, or the bytes that stand for it; the latter are called by `what`. */
+static struct tls_setting setting_of(const struct kubeconfig_file *file, struct tls_source *source, struct slice what)
+{
+	struct tls_setting setting = { .text = text_slice(&file->path), .file = SLICE("Kubernetes' API") };
+
+	if (file->bytes.length) {
+		source->bytes = text_slice(&file->bytes);
+		setting.text = what;
+		setting.source = source;
+	}
+	return setting;
 }
 
 static int make_secure(struct k8s_api *api, struct text *why)
@@ -72,10 +87,19 @@ static int make_secure(struct k8s_api *api, struct text *why)
 	struct problems problems;
 	int e;
 
-	if (!api->ca_file[0])
+	const struct kubeconfig *config = &api->config;
+	struct slice name = text_slice(config->server_name.length ? &config->server_name : &config->host);
+
+	if (!config->secure)
 		return 0;
-	api->trust = (struct tls_setting){ .text = slice_of(api->ca_file), .file = SLICE("Kubernetes' service account") };
-	api->tls_options = (struct tls_client_options){ .trust = &api->trust, .trust_count = 1 };
+	api->trust = setting_of(&config->authority, &api->authority, SLICE("certificate-authority-data"));
+	api->tls_options = (struct tls_client_options){ .no_verification = config->no_verification };
+	api->tls_options.certificate.chain = setting_of(&config->certificate, &api->certificate, SLICE("client-certificate-data"));
+	api->tls_options.certificate.key = setting_of(&config->key, &api->key, SLICE("client-key-data"));
+	if (api->trust.text.length) {
+		api->tls_options.trust = &api->trust;
+		api->tls_options.trust_count = 1;
+	}
 	problem_init(&problems);
 	e = tls_client_new(&api->tls_options, loop_wall(api->loop), &problems, &api->tls_client);
 	if (!e)
@@ -85,7 +109,7 @@ static int make_secure(struct k8s_api *api, struct text *why)
 		text_join_lines(why);
 	}
 	problem_fini(&problems);
-	api->tls = (struct fetch_tls){ .pools = api->tls_pools, .client = api->tls_client, .target = { .name = slice_of(api->host) } };
+	api->tls = (struct fetch_tls){ .pools = api->tls_pools, .client = api->tls_client, .target = { .name = name } };
 	return e;
 }
 
@@ -98,11 +122,30 @@ static void free_api(void *owner)
 	tls_client_unref(api->tls_client);
 	tls_pools_free(api->tls_pools);
 	session_pools_free(api->pools);
-	memory_free(api->host);
-	memory_free(api->token_file);
-	memory_free(api->ca_file);
+	kubeconfig_fini(&api->config);
 	api->magic = 0;
 	memory_free(api);
+}
+
+/* What stands for a kubeconfig. */
+static int take_options(struct k8s_api *api, const struct k8s_api_options *options, struct text *why)
+{
+	struct kubeconfig *config = &api->config;
+	struct text path = { 0 };
+	int e = 0;
+
+	if (options->kubeconfig.length) {
+		text_append(&path, options->kubeconfig);
+		e = kubeconfig_read(path.bytes, config, why);
+		text_free(&path);
+		return e;
+	}
+	text_append(&config->host, options->host);
+	config->port = options->port;
+	config->secure = options->ca_file.length > 0;
+	text_append(&config->authority.path, options->ca_file);
+	text_append(&config->token_file, options->token_file);
+	return 0;
 }
 
 int k8s_api_new(const struct k8s_api_options *options, struct k8s_api **out, struct text *why)
@@ -115,13 +158,11 @@ int k8s_api_new(const struct k8s_api_options *options, struct k8s_api **out, str
 	task_init(&api->end, free_api, api);
 	api->loop = options->loop;
 	api->network = options->network;
-	api->host = memory_text(options->host);
-	api->port = options->port;
-	api->token_file = memory_text(options->token_file);
-	api->ca_file = memory_text(options->ca_file);
 	e = session_pools_new(api->loop, MOST_SESSIONS, MOST_SESSIONS, &api->pools);
 	if (!e)
-		e = find_host(api, options, why);
+		e = take_options(api, options, why);
+	if (!e)
+		e = find_host(api, options->resolver, why);
 	if (!e)
 		e = make_secure(api, why);
 	if (e) {
@@ -205,14 +246,18 @@ static const struct fetch_events fetch_events = { .body = told_body, .ended = to
 /* The field's value, on the heap; empty: no token is wanted. */
 static int read_token(const struct k8s_api *api, struct text *value)
 {
+	const struct text *file = &api->config.token_file;
 	struct slice bytes, token;
 	int e;
 
-	if (!api->token_file[0])
+	if (!file->length) {
+		if (api->config.token.length)
+			text_format(value, "Bearer %s", api->config.token.bytes);
 		return 0;
-	e = file_read(api->token_file, K8S_TOKEN_MOST, &bytes);
+	}
+	e = file_read(file->bytes, K8S_TOKEN_MOST, &bytes);
 	if (e) {
-		LOG(LOG_WARN, "discover", "cannot read the token in %s: %s", api->token_file, error_text(e));
+		LOG(LOG_WARN, "discover", "cannot read the token in %s: %s", file->bytes, error_text(e));
 		return e;
 	}
 	for (token = bytes; token.length && strchr(" \t\r\n", token.at[token.length - 1]);)
@@ -226,7 +271,7 @@ static int read_token(const struct k8s_api *api, struct text *value)
 static int send_call(struct k8s_call *call, struct slice target, struct slice object, const struct fetch_limits *limits)
 {
 	struct k8s_api *api = call->api;
-	struct text token = { 0 };
+	struct text token = { 0 }, path = { 0 };
 	int e = read_token(api, &token);
 
 	if (!e) {
@@ -246,9 +291,15 @@ static int send_call(struct k8s_call *call, struct slice target, struct slice ob
 			fields[count++] = (struct fetch_field){ SLICE("Content-Type"), SLICE("application/json") };
 		}
 		request.field_count = count;
+		if (api->config.prefix.length) {
+			text_append(&path, text_slice(&api->config.prefix));
+			text_append(&path, target);
+			request.target = text_slice(&path);
+		}
 		e = fetch_send(&call->fetch, &to, &request, limits);
 	}
 	text_free(&token);
+	text_free(&path);
 	return e;
 }
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* discover/k8s_api.h: a Kubernetes API server, and requests to it: over `kubectl proxy` in plain text, or over TLS with a token, as a
- * pod may.
+/* discover/k8s_api.h: a Kubernetes API server, and requests to it: over `kubectl proxy` in plain text, over TLS with a token, as a
+ * pod may, or as a kubeconfig says (discover/kubeconfig.h), which is read once.
  *
  * The token's file is read for each request, and the CA's file again when the server isn't trusted: both are replaced while a pod
  * lives. A server that can't be reached makes the next request go to the next of its addresses. Control thread; heap. Counted. When the
@@ -40,9 +40,10 @@ struct k8s_api_options {
 	uint16_t port;
 	struct slice token_file; /* empty: no token is sent */
 	struct slice ca_file;    /* PEM; empty: plain text */
+	struct slice kubeconfig; /* a file's path; not empty: it says the host and all that follows it */
 };
 
-/* `why` says in words what is wrong: the CA's file, the host's name. */
+/* `why` says in words what is wrong: the CA's file, the host's name, the kubeconfig. */
 MUST_CHECK int k8s_api_new(const struct k8s_api_options *options, struct k8s_api **api, struct text *why);
 struct k8s_api *k8s_api_ref(struct k8s_api *api);
 void k8s_api_unref(struct k8s_api *api); /* NULL is allowed */

@@ -69,6 +69,7 @@ static int make(struct k8s_clusters *clusters, const struct k8s_cluster_options 
 		.port = options->port,
 		.token_file = options->token_file,
 		.ca_file = options->ca_file,
+		.kubeconfig = options->kubeconfig,
 	};
 	struct k8s_cluster *cluster = memory_new(sizeof *cluster);
 	int e = k8s_api_new(&api, &cluster->api, why);
@@ -90,8 +91,8 @@ int k8s_cluster_get(struct k8s_clusters *clusters, const struct k8s_cluster_opti
 	struct k8s_cluster *cluster;
 	int e = 0;
 
-	text_format(&name, "%.*s\n%u\n%.*s\n%.*s", SLICE_ARGS(options->host), options->port, SLICE_ARGS(options->token_file),
-		SLICE_ARGS(options->ca_file));
+	text_format(&name, "%.*s\n%u\n%.*s\n%.*s\n%.*s", SLICE_ARGS(options->host), options->port, SLICE_ARGS(options->token_file),
+		SLICE_ARGS(options->ca_file), SLICE_ARGS(options->kubeconfig));
 	cluster = find(clusters, text_slice(&name));
 	if (!cluster)
 		e = make(clusters, options, text_slice(&name), &cluster, why);

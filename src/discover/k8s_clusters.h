@@ -31,7 +31,7 @@ struct text;
 struct k8s_cluster_options {
 	struct slice host;
 	uint16_t port;
-	struct slice token_file, ca_file; /* as in k8s_api.h */
+	struct slice token_file, ca_file, kubeconfig; /* as in k8s_api.h */
 };
 
 /* `resolver` NULL: only IP addresses as hosts. */

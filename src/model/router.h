@@ -31,6 +31,7 @@ struct k8s_place {
 	uint16_t port;           /* 0: 8001, where `kubectl proxy` listens */
 	struct slice ca_file;    /* PEM; empty: plain text */
 	struct slice token_file; /* empty: none */
+	struct slice kubeconfig; /* a file that says it all; empty: none */
 };
 
 /* Which Ingresses of Kubernetes count. */

@@ -205,6 +205,7 @@ static struct slice source_of(struct looking *l, const struct namer_policy *poli
 	source = with_setting(l, source, "port", k8s->place.port ? arena_format(l->arena, "%u", k8s->place.port) : SLICE(""));
 	source = with_setting(l, source, "caFile", k8s->place.ca_file);
 	source = with_setting(l, source, "tokenFile", k8s->place.token_file);
+	source = with_setting(l, source, "kubeconfig", k8s->place.kubeconfig);
 	source = with_setting(l, source, "labelSelector", k8s->label);
 	return policy->kind == NAMER_K8S_NS ? with_setting(l, source, "envVar", k8s->variable) : source;
 }

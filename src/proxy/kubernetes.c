@@ -9,13 +9,30 @@
 
 enum { PROXY_PORT = 8001 }; /* of `kubectl proxy` */
 
+static bool says_where(const struct k8s_place *place)
+{
+	return place->host.length || place->port || place->kubeconfig.length;
+}
+
+/* Elsewhere, as kubectl: the first file that KUBECONFIG names. Empty: none. */
+static struct slice kubeconfig_of(const struct k8s_place *place)
+{
+	const char *variable = process_environment("KUBECONFIG");
+	struct slice rest = slice_of(variable ? variable : ""), first = rest;
+
+	if (place->kubeconfig.length || says_where(place))
+		return place->kubeconfig;
+	slice_split(&rest, ':', &first);
+	return first;
+}
+
 /* Of a pod: its own cluster. False: this is none, or the configuration says where the API is. */
 static bool find_own(const struct k8s_place *place, struct k8s_cluster_options *cluster)
 {
 	const char *host = process_environment("KUBERNETES_SERVICE_HOST"), *port = process_environment("KUBERNETES_SERVICE_PORT");
 	uint64_t number;
 
-	if (place->host.length || place->port || !host || !host[0] || !port || slice_to_u64(slice_of(port), UINT16_MAX, &number))
+	if (says_where(place) || !host || !host[0] || !port || slice_to_u64(slice_of(port), UINT16_MAX, &number))
 		return false;
 	*cluster = (struct k8s_cluster_options){
 		.host = slice_of(host),
@@ -35,6 +52,7 @@ void kubernetes_find(const struct k8s_place *place, struct k8s_cluster_options *
 		.port = place->port ? place->port : PROXY_PORT,
 		.ca_file = place->ca_file,
 		.token_file = place->token_file,
+		.kubeconfig = kubeconfig_of(place),
 	};
 }
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* proxy/kubernetes.h: which Kubernetes a configuration means: what it says of the API, or else what a pod is told of its own cluster.
+/* proxy/kubernetes.h: which Kubernetes a configuration means: what it says of the API, or else what a pod is told of its own cluster,
+ * or the environment of kubectl's (KUBECONFIG).
  * Control thread.
  *
  *	struct k8s_cluster_options cluster;

@@ -299,3 +299,27 @@ def test_load_balancers_of_services(api, mesh, service):
     api.kubectl("patch", "service", service, "--subresource=status", "--type=merge", "-p",
                 json.dumps({"status": {"loadBalancer": {"ingress": [{"ip": one.address[0]}]}}}))
     wait_answered(client, service, {"pod 1"})
+
+
+def test_a_kubeconfig(api, mesh, service):
+    """kubectl's own file, with a certificate for the user; by a key of the namer, by KUBECONFIG, and with a token instead."""
+    one, = origins(mesh, 1)
+    api.apply(service_object(service), slice_object(service, [one]))
+    by_key = start(mesh, {"kind": "io.l5d.k8s", "kubeconfig": str(api.admin)})
+    by_variable = start(mesh, {"kind": "io.l5d.k8s"}, env={"KUBECONFIG": f"{api.admin}:/nowhere"})
+    config = json.loads(api.admin.read_text())
+    config["users"][0]["user"] = {"tokenFile": api.account("weft").name}
+    with_token = api.folder / "token.kubeconfig"
+    with_token.write_text(json.dumps(config))
+    by_token = start(mesh, {"kind": "io.l5d.k8s", "kubeconfig": str(with_token)})
+    for weft in (by_key, by_variable, by_token):
+        assert answered_by(mesh.client(weft), service) == {"pod 1"}
+
+
+def test_a_kubeconfig_that_is_of_no_use(api, mesh):
+    config = json.loads(api.admin.read_text())
+    config["users"][0]["user"] = {"exec": {"command": "aws"}}
+    bad = api.folder / "bad.kubeconfig"
+    bad.write_text(json.dumps(config))
+    with pytest.raises(AssertionError, match="did not start.*bad.kubeconfig: its user is told by a way that weft doesn't know.*`exec`"):
+        start(mesh, {"kind": "io.l5d.k8s", "kubeconfig": str(bad)})

@@ -58,6 +58,7 @@ static const struct linkerd_key daemonset_keys[] = {
 	{ "k8sPort", LINKERD_PORT, AT(k8s.port), 1, .says = "of `kubectl proxy`; 8001" },
 	{ "caFile", LINKERD_TEXT, AT(k8s.ca_file), .says = "as for io.l5d.k8s; plain text" },
 	{ "tokenFile", LINKERD_TEXT, AT(k8s.token_file), .says = "as for io.l5d.k8s; none" },
+	{ "kubeconfig", LINKERD_TEXT, AT(k8s.kubeconfig), .says = "as for io.l5d.k8s; none" },
 	{ 0 },
 };
 static const struct linkerd_block common_block = { .name = "io.l5d.localhost", .keys = common_keys };
@@ -149,6 +150,8 @@ static const struct linkerd_key k8s_keys[] = {
 	{ "caFile", LINKERD_TEXT, AT(k8s.place.ca_file),
 		.says = "PEM: the API is asked over TLS, and this is who signed its certificate; plain text" },
 	{ "tokenFile", LINKERD_TEXT, AT(k8s.place.token_file), .says = "read for each request, and sent as a bearer token; none" },
+	{ "kubeconfig", LINKERD_TEXT, AT(k8s.place.kubeconfig),
+		.says = "a file as kubectl has it, which says all this; outside of pods that of KUBECONFIG" },
 	{ "labelSelector", LINKERD_TEXT, AT(k8s.label),
 		.says = "a label's key: names go on with its value, and only such endpoints are meant; none" },
 	{ 0 },

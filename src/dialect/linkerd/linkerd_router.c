@@ -143,6 +143,7 @@ static const struct linkerd_key ingress_keys[] = {
 	{ "port", LINKERD_PORT, INGRESS(place.port), 1, .says = "of `kubectl proxy`; 8001" },
 	{ "caFile", LINKERD_TEXT, INGRESS(place.ca_file), .says = "as for the namer io.l5d.k8s; plain text" },
 	{ "tokenFile", LINKERD_TEXT, INGRESS(place.token_file), .says = "as for the namer io.l5d.k8s; none" },
+	{ "kubeconfig", LINKERD_TEXT, INGRESS(place.kubeconfig), .says = "as for the namer io.l5d.k8s; none" },
 	{ 0 },
 };
 static const struct linkerd_block ingress_block = { .name = "io.l5d.ingress", .keys = ingress_keys };
