@@ -120,18 +120,29 @@ void k8s_cluster_unref(struct k8s_cluster *cluster)
 	memory_free(cluster);
 }
 
-struct k8s_table *k8s_cluster_table(struct k8s_cluster *cluster, const struct k8s_table_kind *kind, struct slice label)
+static struct k8s_table *table_of(struct k8s_cluster *cluster, const struct k8s_table_kind *kind, struct slice label, struct slice object)
 {
 	struct cluster_table *entry;
 
 	LIST_EACH(&cluster->tables, link) {
 		struct k8s_table *table = LIST_OF(link, struct cluster_table, link)->table;
 
-		if (k8s_table_kind(table) == kind && slice_equal(k8s_table_label(table), label))
+		if (k8s_table_kind(table) == kind && slice_equal(k8s_table_label(table), label) &&
+			slice_equal(k8s_table_object(table), object))
 			return table;
 	}
 	entry = memory_new(sizeof *entry);
-	entry->table = k8s_table_new(cluster->api, kind, label);
+	entry->table = k8s_table_new(cluster->api, kind, label, object);
 	list_append(&cluster->tables, &entry->link);
 	return entry->table;
+}
+
+struct k8s_table *k8s_cluster_table(struct k8s_cluster *cluster, const struct k8s_table_kind *kind, struct slice label)
+{
+	return table_of(cluster, kind, label, SLICE(""));
+}
+
+struct k8s_table *k8s_cluster_object(struct k8s_cluster *cluster, const struct k8s_table_kind *kind, struct slice object)
+{
+	return table_of(cluster, kind, SLICE(""), object);
 }

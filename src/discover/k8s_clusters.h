@@ -42,7 +42,8 @@ void k8s_clusters_free(struct k8s_clusters *clusters); /* every cluster was give
 MUST_CHECK int k8s_cluster_get(
 	struct k8s_clusters *clusters, const struct k8s_cluster_options *options, struct k8s_cluster **cluster, struct text *why);
 void k8s_cluster_unref(struct k8s_cluster *cluster); /* NULL is allowed */
-/* The table of this kind and label, new or not; the cluster's. */
+/* The table of this kind and label, new or not; the cluster's. And that of one object alone, "namespace/name". */
 struct k8s_table *k8s_cluster_table(struct k8s_cluster *cluster, const struct k8s_table_kind *kind, struct slice label);
+struct k8s_table *k8s_cluster_object(struct k8s_cluster *cluster, const struct k8s_table_kind *kind, struct slice object);
 
 #endif

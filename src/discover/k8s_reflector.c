@@ -37,7 +37,7 @@ struct k8s_reflector {
 	struct loop *loop;
 	const struct k8s_reflector_events *events;
 	void *owner;
-	struct text path, selector;
+	struct text path, labels, fields;
 	struct text other;   /* path, on servers that don't know the present one; empty: there is none */
 	struct text version; /* to watch from; empty: not listed, or it has expired */
 	struct text next;    /* `continue` of the list's last chunk; empty: there is no further one */
@@ -361,19 +361,25 @@ static void add_encoded(struct text *target, struct slice value)
 	}
 }
 
-static void add_selector(const struct k8s_reflector *reflector, struct text *target)
+static void add_selector(struct text *target, struct slice name, const struct text *selector)
 {
-	if (!reflector->selector.length)
+	if (!selector->length)
 		return;
-	text_append(target, SLICE("&labelSelector="));
-	add_encoded(target, text_slice(&reflector->selector));
+	text_append(target, name);
+	add_encoded(target, text_slice(selector));
+}
+
+static void add_selectors(const struct k8s_reflector *reflector, struct text *target)
+{
+	add_selector(target, SLICE("&labelSelector="), &reflector->labels);
+	add_selector(target, SLICE("&fieldSelector="), &reflector->fields);
 }
 
 /* The version that a list without one gets is the newest, and all its chunks are of that version. */
 static void write_list(struct k8s_reflector *reflector, struct text *target)
 {
 	text_format(target, "%s?limit=%d", reflector->path.bytes, K8S_CHUNK);
-	add_selector(reflector, target);
+	add_selectors(reflector, target);
 	if (reflector->next.length) {
 		text_append(target, SLICE("&continue="));
 		add_encoded(target, text_slice(&reflector->next));
@@ -386,7 +392,7 @@ static void write_watch(struct k8s_reflector *reflector, struct text *target)
 
 	text_format(target, "%s?watch=1&allowWatchBookmarks=true&timeoutSeconds=%u&resourceVersion=", reflector->path.bytes, seconds);
 	add_encoded(target, text_slice(&reflector->version));
-	add_selector(reflector, target);
+	add_selectors(reflector, target);
 }
 
 static void ask(struct k8s_reflector *reflector, const char *list, const struct json_stream_events *events, struct slice target)
@@ -440,8 +446,8 @@ static void on_timer(void *owner)
 		begin(reflector);
 }
 
-struct k8s_reflector *k8s_reflector_new(struct k8s_api *api, struct slice path, struct slice older, struct slice selector,
-	const struct k8s_reflector_events *events, void *owner)
+struct k8s_reflector *k8s_reflector_new(
+	struct k8s_api *api, const struct k8s_collection *collection, const struct k8s_reflector_events *events, void *owner)
 {
 	struct k8s_reflector *reflector = memory_new(sizeof *reflector);
 
@@ -450,9 +456,10 @@ struct k8s_reflector *k8s_reflector_new(struct k8s_api *api, struct slice path, 
 	reflector->loop = k8s_api_loop(api);
 	reflector->events = events;
 	reflector->owner = owner;
-	text_append(&reflector->path, path);
-	text_append(&reflector->other, older);
-	text_append(&reflector->selector, selector);
+	text_append(&reflector->path, collection->path);
+	text_append(&reflector->other, collection->older);
+	text_append(&reflector->labels, collection->labels);
+	text_append(&reflector->fields, collection->fields);
 	timer_init(&reflector->timer, on_timer, reflector);
 	wait(reflector, 0);
 	return reflector;
@@ -468,7 +475,8 @@ void k8s_reflector_free(struct k8s_reflector *reflector)
 	json_stream_fini(&reflector->stream);
 	text_free(&reflector->path);
 	text_free(&reflector->other);
-	text_free(&reflector->selector);
+	text_free(&reflector->labels);
+	text_free(&reflector->fields);
 	text_free(&reflector->version);
 	text_free(&reflector->next);
 	text_free(&reflector->reason);

@@ -10,7 +10,7 @@
  * since `listing`. Control thread; events come from the loop only, and must not free the reflector.
  *
  *	static const struct k8s_reflector_events events = { .listing = listing, .object = object, .listed = listed, .failed = failed };
- *	k8s_reflector_new(api, SLICE("/apis/discovery.k8s.io/v1/endpointslices"), SLICE(""), SLICE(""), &events, owner, &reflector);
+ *	reflector = k8s_reflector_new(api, &(struct k8s_collection){ .path = SLICE("/api/v1/services") }, &events, owner);
  *	k8s_reflector_free(reflector);
  */
 #ifndef DISCOVER_K8S_REFLECTOR_H
@@ -49,10 +49,16 @@ struct k8s_reflector_counts {
 	struct counter failures; /* requests that failed */
 };
 
-/* `path` of the collection and `selector` (labelSelector; may be empty) are copied. `older`: where the collection is on servers that
- * don't know `path` (404), or empty. Asks from the next turn of the loop on. */
-struct k8s_reflector *k8s_reflector_new(struct k8s_api *api, struct slice path, struct slice older, struct slice selector,
-	const struct k8s_reflector_events *events, void *owner);
+/* What is asked for. */
+struct k8s_collection {
+	struct slice path;
+	struct slice older;          /* where it is on servers that don't know `path` (404); or empty */
+	struct slice labels, fields; /* labelSelector, fieldSelector; or empty */
+};
+
+/* The collection is copied. Asks from the next turn of the loop on. */
+struct k8s_reflector *k8s_reflector_new(
+	struct k8s_api *api, const struct k8s_collection *collection, const struct k8s_reflector_events *events, void *owner);
 void k8s_reflector_free(struct k8s_reflector *reflector); /* NULL is allowed */
 const struct k8s_reflector_counts *k8s_reflector_counts(const struct k8s_reflector *reflector);
 

@@ -23,7 +23,7 @@ struct k8s_table {
 	uint32_t generation; /* of the list that began last */
 	struct loop *loop;
 	const struct k8s_table_kind *kind;
-	struct text label;
+	struct text label, object;
 	struct k8s_reflector *reflector;
 	struct map rows, groups;
 	struct list dirty; /* struct k8s_table_watch.dirty: to be told */
@@ -216,7 +216,44 @@ static const struct k8s_reflector_events events = { .listing = listing, .object 
 
 /* ---- the table ---- */
 
-struct k8s_table *k8s_table_new(struct k8s_api *api, const struct k8s_table_kind *kind, struct slice label)
+/* "/api/v1/configmaps" is "/api/v1/namespaces/NAMESPACE/configmaps" in one namespace. */
+static void put_namespace(struct slice path, struct slice namespace, struct text *into)
+{
+	size_t last = path.length;
+
+	while (last > 0 && path.at[last - 1] != '/')
+		last--;
+	text_format(into, "%.*snamespaces/%.*s/%.*s", (int)last, path.at, SLICE_ARGS(namespace), SLICE_ARGS(slice_from(path, last)));
+}
+
+static struct k8s_reflector *reflect(struct k8s_table *table, struct k8s_api *api)
+{
+	const struct k8s_table_kind *kind = table->kind;
+	struct slice object = text_slice(&table->object), label = text_slice(&table->label), namespace;
+	struct text path = { 0 }, fields = { 0 };
+	struct k8s_reflector *reflector;
+
+	if (object.length) {
+		slice_split(&object, '/', &namespace);
+		put_namespace(slice_of(kind->path), namespace, &path);
+		text_format(&fields, "metadata.name=%.*s", SLICE_ARGS(object));
+	} else {
+		text_append(&path, slice_of(kind->path));
+	}
+	reflector = k8s_reflector_new(api,
+		&(struct k8s_collection){
+			.path = text_slice(&path),
+			.older = slice_of(kind->older ? kind->older : ""),
+			.labels = label,
+			.fields = text_slice(&fields),
+		},
+		&events, table);
+	text_free(&path);
+	text_free(&fields);
+	return reflector;
+}
+
+struct k8s_table *k8s_table_new(struct k8s_api *api, const struct k8s_table_kind *kind, struct slice label, struct slice object)
 {
 	struct k8s_table *table = memory_new(sizeof *table);
 
@@ -224,11 +261,12 @@ struct k8s_table *k8s_table_new(struct k8s_api *api, const struct k8s_table_kind
 	table->loop = k8s_api_loop(api);
 	table->kind = kind;
 	text_append(&table->label, label);
+	text_append(&table->object, object);
 	map_init(&table->rows, 0);
 	map_init(&table->groups, 0);
 	list_init(&table->dirty);
 	task_init(&table->tell, tell, table);
-	table->reflector = k8s_reflector_new(api, slice_of(kind->path), slice_of(kind->older ? kind->older : ""), label, &events, table);
+	table->reflector = reflect(table, api);
 	return table;
 }
 
@@ -244,6 +282,7 @@ void k8s_table_free(struct k8s_table *table)
 	map_fini(&table->rows);
 	map_fini(&table->groups);
 	text_free(&table->label);
+	text_free(&table->object);
 	text_free(&table->failure);
 	text_free(&table->name);
 	text_free(&table->group);
@@ -263,6 +302,11 @@ enum k8s_table_state k8s_table_state(const struct k8s_table *table, struct slice
 struct slice k8s_table_label(const struct k8s_table *table)
 {
 	return text_slice(&table->label);
+}
+
+struct slice k8s_table_object(const struct k8s_table *table)
+{
+	return text_slice(&table->object);
 }
 
 const struct k8s_table_kind *k8s_table_kind(const struct k8s_table *table)

@@ -7,7 +7,7 @@
  * all who ask. Control thread; heap. `changed` comes from the loop only, once for many changes of one turn, and may watch and unwatch.
  *
  *	static const struct k8s_table_kind kind = { .path = "/api/v1/services", .read = read };
- *	table = k8s_table_new(api, &kind, SLICE("label"));
+ *	table = k8s_table_new(api, &kind, SLICE("label"), SLICE(""));
  *	watch = k8s_table_watch(table, SLICE("default/hello"), changed, owner);
  *	if (k8s_table_state(table, &why) == K8S_TABLE_KNOWN)
  *		K8S_TABLE_EACH(watch, row) use(row->packed);
@@ -64,11 +64,13 @@ struct k8s_table_watch {
 	void *owner;
 };
 
-/* `label`: a key; not empty: only objects that have it (labelSelector) are told. */
-struct k8s_table *k8s_table_new(struct k8s_api *api, const struct k8s_table_kind *kind, struct slice label);
+/* `label`: a key; not empty: only objects that have it (labelSelector) are told. `object`: "namespace/name"; not empty: only that one is asked
+ * for, which an account may be allowed that may not list all. */
+struct k8s_table *k8s_table_new(struct k8s_api *api, const struct k8s_table_kind *kind, struct slice label, struct slice object);
 void k8s_table_free(struct k8s_table *table); /* nobody watches any more */
 enum k8s_table_state k8s_table_state(const struct k8s_table *table, struct slice *why);
 struct slice k8s_table_label(const struct k8s_table *table);
+struct slice k8s_table_object(const struct k8s_table *table);
 const struct k8s_table_kind *k8s_table_kind(const struct k8s_table *table);
 const struct k8s_reflector_counts *k8s_table_counts(const struct k8s_table *table);
 /* The rows of `name` ("namespace/name") at any time, and being told when they, or the table's state, change. */

@@ -34,6 +34,12 @@ struct k8s_place {
 	struct slice kubeconfig; /* a file that says it all; empty: none */
 };
 
+/* Where a router's dtab begins: a key of a ConfigMap. */
+struct config_map_policy {
+	struct k8s_place place;
+	struct slice namespace, name, key;
+};
+
 /* Which Ingresses of Kubernetes count. */
 struct ingress_policy {
 	struct k8s_place place;
@@ -186,7 +192,8 @@ struct router {
 	enum protocol protocol;
 	unsigned index; /* in its snapshot; equal labels keep their scopes over a reload */
 	const struct path *dst_prefix;
-	const struct dtab *dtab; /* base */
+	const struct dtab *dtab;                    /* base */
+	const struct config_map_policy *config_map; /* whose dtab comes before that; NULL: none does */
 	const struct identifier *identifiers;
 	unsigned identifier_count;
 	const struct listener_policy *listeners;

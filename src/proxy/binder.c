@@ -5,6 +5,7 @@
 #include "base/log.h"
 #include "base/memory.h"
 #include "io/loop.h"
+#include "proxy/dtabs.h"
 #include "proxy/evaluation.h"
 #include "proxy/ingresses.h"
 #include "proxy/route.h"
@@ -20,6 +21,7 @@ struct binder {
 	struct snapshot *snapshot;
 	struct sources *sources;
 	struct ingresses *ingresses;
+	struct dtabs *dtabs;
 	struct map names;
 	unsigned holds; /* delegations that are being written */
 	bool retired;
@@ -35,6 +37,8 @@ struct name {
 	struct arena arena; /* path, dtab */
 	struct path path;
 	struct dtab dtab;
+	int dtab_error;        /* not 0: the router's dtab can't be had (dtabs_get) */
+	struct slice dtab_why; /* why; until it changes */
 	struct watches watches;
 	struct task again;
 	struct list interests;
@@ -83,6 +87,13 @@ struct ingresses *binder_ingresses(struct binder *binder)
 	return binder->ingresses;
 }
 
+struct dtabs *binder_dtabs(struct binder *binder)
+{
+	return binder->dtabs;
+}
+
+static void dtab_changed(void *owner, unsigned router_index);
+
 /* ---- making a binder ---- */
 
 int binder_new(const struct binder_options *options, struct snapshot *snapshot, struct binder **out, struct text *why)
@@ -93,7 +104,10 @@ int binder_new(const struct binder_options *options, struct snapshot *snapshot, 
 
 	if (!e)
 		e = ingresses_new(options->clusters, snapshot, ingress_changed, binder, &binder->ingresses, why);
+	if (!e)
+		e = dtabs_new(options->clusters, snapshot, dtab_changed, binder, &binder->dtabs, why);
 	if (e) {
+		ingresses_free(binder->ingresses);
 		if (binder->sources)
 			sources_free(binder->sources);
 		memory_free(binder);
@@ -112,6 +126,7 @@ static void binder_free(struct binder *binder)
 	CHECK(binder->names.count == 0);
 	sources_free(binder->sources);
 	ingresses_free(binder->ingresses);
+	dtabs_free(binder->dtabs);
 	map_fini(&binder->names);
 	snapshot_unref(binder->snapshot);
 	binder->magic = 0;
@@ -314,6 +329,14 @@ static bool has_endpoints(void *owner, struct path id)
 	return client && client->targets->count > 0;
 }
 
+static struct bound *bound_to_error(struct slice why)
+{
+	struct bound *bound = bound_new();
+
+	bound_finish(bound, bound_error(bound, why));
+	return bound;
+}
+
 static void evaluate(struct name *name)
 {
 	struct evaluation evaluation = {
@@ -323,8 +346,11 @@ static void evaluate(struct name *name)
 		.has_endpoints = has_endpoints,
 		.owner = name,
 	};
-	struct bound *bound = evaluation_run(&evaluation, name->path);
+	struct bound *bound;
 
+	if (name->dtab_error == ERROR_BUSY)
+		return;
+	bound = name->dtab_error ? bound_to_error(name->dtab_why) : evaluation_run(&evaluation, name->path);
 	if (bound_choose(bound->root)->kind == BOUND_PENDING) {
 		bound_unref(bound);
 		return;
@@ -370,13 +396,44 @@ static int name_parse(struct name *name, struct slice key)
 {
 	struct slice why, local_text = { key.at, slice_find(key, '\n') };
 	struct slice path = slice_from(key, local_text.length + 1);
-	struct dtab local;
+	struct dtab base, local;
 	int e;
 
 	e = path_parse(path, &name->arena, &name->path, &why);
 	if (!e)
 		e = dtab_parse(local_text, &name->arena, &local, &why, NULL);
-	return e ? e : dtab_concat(&name->arena, name->router->dtab, &local, &name->dtab);
+	if (e)
+		return e;
+	name->dtab_error = dtabs_get(name->binder->dtabs, name->router_index, &name->arena, &base, &name->dtab_why);
+	if (name->dtab_error)
+		return name->dtab_error == ERROR_NO_MEMORY ? ERROR_NO_MEMORY : 0;
+	return dtab_concat(&name->arena, &base, &local, &name->dtab);
+}
+
+/* `text`: "ROUTER_INDEX key". */
+static void parse_key(struct name *name, struct slice text)
+{
+	int e = name_parse(name, slice_from(text, slice_find(text, ' ') + 1));
+
+	if (e == ERROR_NO_MEMORY)
+		check_out_of_memory("a name");
+	CHECK(e == 0);
+}
+
+static void dtab_changed(void *owner, unsigned router_index)
+{
+	struct binder *binder = owner;
+
+	CHECK_MAGIC(binder, BINDER_MAGIC);
+	MAP_EACH(&binder->names, entry) {
+		struct name *name = MAP_OF(entry, struct name, entry);
+
+		if (name->router_index != router_index)
+			continue;
+		arena_reset(&name->arena);
+		parse_key(name, name->entry.key);
+		name_changed(name);
+	}
 }
 
 static struct slice name_key(const struct route *route)
@@ -401,10 +458,7 @@ static struct name *name_new(struct binder *binder, const struct route *route, s
 	watches_init(&name->watches, binder->sources, name_changed, name);
 	task_init(&name->again, name_again, name);
 	map_insert(&binder->names, &name->entry, key);
-	int e = name_parse(name, slice_from(key, slice_find(key, ' ') + 1));
-	if (e == ERROR_NO_MEMORY)
-		check_out_of_memory("a name");
-	CHECK(e == 0);
+	parse_key(name, key);
 	return name;
 }
 

@@ -19,6 +19,7 @@
 #include "proxy/live.h"
 
 struct binder;
+struct dtabs;
 struct ingresses;
 struct k8s_clusters;
 struct network;
@@ -63,6 +64,8 @@ struct live *binder_live(struct binder *binder);
 /* The namers and transformers, for binding by hand: the delegator (proxy/delegate.c). */
 struct sources *binder_sources(struct binder *binder);
 
+/* The routers' dtabs. */
+struct dtabs *binder_dtabs(struct binder *binder);
 /* What io.l5d.ingress knows; told to all workers each time it changes, and by binder_tell_ingresses once they have its snapshot. */
 struct ingresses *binder_ingresses(struct binder *binder);
 void binder_tell_ingresses(struct binder *binder);

@@ -6,6 +6,7 @@
 #include "doc/json_write.h"
 #include "io/loop.h"
 #include "model/dtab.h"
+#include "proxy/dtabs.h"
 #include "proxy/watches.h"
 
 enum {
@@ -22,6 +23,8 @@ struct delegation {
 	struct arena arena; /* path, dtab */
 	struct path path;
 	struct dtab dtab;
+	bool has_dtab;
+	struct dtabs_watch dtabs;
 	struct watches watches;
 	struct task again;
 	struct timer limit;
@@ -308,6 +311,7 @@ static void finish(struct delegation *delegation, unsigned status, struct slice 
 	timer_cancel(delegation->loop, &delegation->limit);
 	task_cancel(delegation->loop, &delegation->again);
 	watches_fini(&delegation->watches);
+	list_remove(&delegation->dtabs.link);
 	arena_reset(&delegation->arena);
 	binder_unhold(delegation->binder);
 	delegation->magic = 0;
@@ -330,6 +334,21 @@ static void finish_error(struct delegation *delegation, unsigned status, const c
 	text_free(&message);
 }
 
+/* False: the router's isn't known, and it waits for it, or has ended. */
+static bool has_dtab(struct delegation *delegation)
+{
+	struct slice why = SLICE("");
+	int e = 0;
+
+	if (!delegation->has_dtab)
+		e = dtabs_get(binder_dtabs(delegation->binder), delegation->router_index, &delegation->arena, &delegation->dtab, &why);
+	if (e && e != ERROR_BUSY)
+		finish_error(delegation, 503, "The router's dtab isn't known: ", e == ERROR_INVALID ? why : slice_of(error_text(e)));
+	else if (!e)
+		delegation->has_dtab = true;
+	return !e;
+}
+
 static void evaluate(void *owner)
 {
 	struct delegation *delegation = owner;
@@ -338,6 +357,8 @@ static void evaluate(void *owner)
 	struct text out = { 0 };
 
 	CHECK_MAGIC(delegation, DELEGATION_MAGIC);
+	if (!has_dtab(delegation))
+		return;
 	json_write_start(&json, &out, false);
 	if (delegate_write(&json, &question, delegation->path))
 		finish(delegation, 200, text_slice(&out));
@@ -371,6 +392,8 @@ void delegate_start(struct binder *binder, unsigned router_index, const struct s
 	binder_hold(binder);
 	arena_init(&delegation->arena, NULL, 0);
 	watches_init(&delegation->watches, binder_sources(binder), changed, delegation);
+	delegation->dtabs = (struct dtabs_watch){ .changed = changed, .owner = delegation };
+	dtabs_watch(binder_dtabs(binder), &delegation->dtabs);
 	task_init(&delegation->again, evaluate, delegation);
 	timer_init(&delegation->limit, too_late, delegation);
 	timer_set(delegation->loop, &delegation->limit, loop_now(delegation->loop) + DELEGATE_WAIT);
@@ -379,8 +402,8 @@ void delegate_start(struct binder *binder, unsigned router_index, const struct s
 		finish_error(delegation, 400, "Invalid path: ", why);
 		return;
 	}
-	delegation->dtab = *binder_snapshot(binder)->routers[router_index].dtab;
 	if (dtab) {
+		delegation->has_dtab = true;
 		dtab_text = arena_copy(&delegation->arena, *dtab);
 		if (dtab_parse_edited(
 			    dtab_text, binder_snapshot(binder)->routers[router_index].dtab, &delegation->arena, &delegation->dtab, &why)) {

@@ -9,6 +9,7 @@
 #include "model/matcher.h"
 #include "proxy/admission.h"
 #include "proxy/delegate.h"
+#include "proxy/dtabs.h"
 #include "proxy/evaluation.h"
 #include "proxy/identify.h"
 #include "proxy/ingresses.h"
@@ -34,8 +35,9 @@ struct explanation {
 	struct arena arena;
 	struct head head; /* in the arena */
 	enum about about;
-	const struct dtab *base; /* the router's, or what stands for it */
-	struct dtab edited;
+	const struct dtab *base;     /* the router's, or what stands for it; NULL: not known yet */
+	struct dtab edited, routers; /* the one, or the other */
+	struct dtabs_watch dtabs;
 	struct path path;
 	struct dtab dtab;  /* base with the request's own */
 	struct slice peer; /* who calls; empty: not known */
@@ -80,6 +82,7 @@ static void finish(struct explanation *x, unsigned status)
 	watches_fini(&x->delegated);
 	watches_fini(&x->evaluated);
 	list_remove(&x->ingresses.link);
+	list_remove(&x->dtabs.link);
 	arena_reset(&x->arena);
 	text_free(&x->out);
 	binder_unhold(x->binder);
@@ -607,6 +610,26 @@ static bool never_had_endpoints(void *owner, struct path id)
 
 /* ---- all of it ---- */
 
+/* False: the router's dtab isn't known, and it waits for it, or has ended. */
+static bool has_base(struct explanation *x)
+{
+	struct slice why = SLICE("");
+	struct text message = { 0 };
+	int e = 0;
+
+	if (!x->base)
+		e = dtabs_get(binder_dtabs(x->binder), x->router_index, &x->arena, &x->routers, &why);
+	if (e && e != ERROR_BUSY) {
+		text_format(
+			&message, "the router's dtab isn't known: %.*s", SLICE_ARGS(e == ERROR_INVALID ? why : slice_of(error_text(e))));
+		finish_error(x, 503, message.bytes);
+		text_free(&message);
+	} else if (!e && !x->base) {
+		x->base = &x->routers;
+	}
+	return !e;
+}
+
 static void evaluate(void *owner)
 {
 	struct explanation *x = owner;
@@ -622,6 +645,8 @@ static void evaluate(void *owner)
 	bool known;
 
 	CHECK_MAGIC(x, EXPLANATION_MAGIC);
+	if (!has_base(x))
+		return;
 	text_clear(&x->out);
 	json_write_start(&x->json, &x->out, false);
 	json_write_object(&x->json);
@@ -669,7 +694,6 @@ static struct explanation *begin(
 	x->binder = binder;
 	x->router = &binder_snapshot(binder)->routers[router_index];
 	x->router_index = router_index;
-	x->base = x->router->dtab;
 	x->loop = binder_loop(binder);
 	x->answered = answered;
 	x->owner = owner;
@@ -679,6 +703,8 @@ static struct explanation *begin(
 	watches_init(&x->evaluated, binder_sources(binder), changed, x);
 	x->ingresses = (struct ingress_watch){ .changed = changed, .owner = x };
 	ingresses_watch(binder_ingresses(binder), &x->ingresses);
+	x->dtabs = (struct dtabs_watch){ .changed = changed, .owner = x };
+	dtabs_watch(binder_dtabs(binder), &x->dtabs);
 	task_init(&x->again, evaluate, x);
 	timer_init(&x->limit, too_late, x);
 	timer_set(x->loop, &x->limit, loop_now(x->loop) + DELEGATE_WAIT);

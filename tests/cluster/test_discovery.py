@@ -323,3 +323,34 @@ def test_a_kubeconfig_that_is_of_no_use(api, mesh):
     bad.write_text(json.dumps(config))
     with pytest.raises(AssertionError, match="did not start.*bad.kubeconfig: its user is told by a way that weft doesn't know.*`exec`"):
         start(mesh, {"kind": "io.l5d.k8s", "kubeconfig": str(bad)})
+
+
+def test_a_dtab_in_a_config_map(api, mesh, service):
+    """By an account that may read that ConfigMap, and no other."""
+    one, two = origins(mesh, 2)
+    other = service + "-other"
+    may = [{"apiGroups": [""], "resources": ["configmaps"], "verbs": ["list", "watch"], "resourceNames": [service]}]
+    reader = {"kind": "ServiceAccount", "name": service, "namespace": "default"}
+    api.apply(service_object(service), slice_object(service, [one]), service_object(other), slice_object(other, [two]),
+              {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": service, "namespace": "default"}},
+              {"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "Role", "metadata": {"name": service, "namespace": "default"}, "rules": may},
+              {"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "RoleBinding", "metadata": {"name": service, "namespace": "default"},
+               "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": service}, "subjects": [reader]})
+
+    def put_dtab(name):
+        api.apply({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": service, "namespace": "default"},
+                   "data": {"dtab": f"/svc/web => /#/io.l5d.k8s/default/http/{name};"}})
+
+    put_dtab(service)
+    known = namer(api)
+    interpreter = {"kind": "io.l5d.k8s.configMap", "name": service, "filename": "dtab", "tokenFile": str(api.token(service)),
+                   **{key: known[key] for key in ("host", "port", "caFile")}}
+    weft = start(mesh, known, dtab="", interpreter=interpreter)
+    client = mesh.client(weft)
+    assert answered_by(client, "web") == {"pod 1"}
+    put_dtab(other)
+    wait_answered(client, "web", {"pod 2"})
+    with outage(api):
+        assert answered_by(client, "web", 50) == {"pod 2"}
+    api.delete("configmap", service)
+    wait_answered(client, "web", {502})

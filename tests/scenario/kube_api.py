@@ -17,7 +17,7 @@ import threading
 import urllib.parse
 
 COLLECTIONS = {"/apis/discovery.k8s.io/v1/endpointslices": "EndpointSlice", "/api/v1/services": "Service",
-               "/apis/networking.k8s.io/v1/ingresses": "Ingress"}
+               "/apis/networking.k8s.io/v1/ingresses": "Ingress", "/api/v1/namespaces/default/configmaps": "ConfigMap"}
 OLDER = {"/apis/extensions/v1beta1/ingresses": "Ingress"}
 CHUNK = 2  # objects: so that every list of a test comes in chunks
 
@@ -39,6 +39,10 @@ def endpoint_slice(service_name, addresses, suffix="a", port_name="http", node="
             "metadata": {"name": f"{service_name}-{suffix}", "namespace": "default", "labels": {"kubernetes.io/service-name": service_name}},
             "ports": [{"name": port_name, "port": addresses[0][1], "protocol": "TCP"}],
             "endpoints": [{"addresses": [ip], "conditions": conditions or {"ready": True}, "nodeName": node} for ip, _ in addresses]}
+
+
+def config_map(name, **data):
+    return {"kind": "ConfigMap", "metadata": {"name": name, "namespace": "default"}, "data": data}
 
 
 def ingress(name, *rules, default=None, namespace="default", ingress_class=None, annotation=None, older=False):
@@ -152,6 +156,11 @@ class KubeApi:
             if kind == thing["kind"]:
                 events.put(event)
 
+    @staticmethod
+    def _chooses(query, thing):
+        """fieldSelector, by name."""
+        return query.get("fieldSelector") in (None, "metadata.name=" + thing["metadata"]["name"])
+
     def _answer(self, handler):
         url = urllib.parse.urlparse(handler.path)
         query = {key: values[0] for key, values in urllib.parse.parse_qs(url.query).items()}
@@ -162,9 +171,9 @@ class KubeApi:
         elif url.path not in self.collections:
             self._send(handler, 404, {"kind": "Status", "message": "the server could not find the requested resource", "code": 404})
         elif "watch" in query:
-            self._watch(handler, self.collections[url.path], int(query["resourceVersion"]))
+            self._watch(handler, self.collections[url.path], query)
         else:
-            self._list(handler, self.collections[url.path], int(query.get("continue", 0)))
+            self._list(handler, self.collections[url.path], query)
 
     @staticmethod
     def _send(handler, status, body):
@@ -175,16 +184,17 @@ class KubeApi:
         handler.end_headers()
         handler.wfile.write(data)
 
-    def _list(self, handler, kind, begin):
+    def _list(self, handler, kind, query):
+        begin = int(query.get("continue", 0))
         with self.lock:
-            all_of_them = [thing for thing in self.objects.values() if thing["kind"] == kind]
+            all_of_them = [thing for thing in self.objects.values() if thing["kind"] == kind and self._chooses(query, thing)]
             metadata = {"resourceVersion": str(self.version)}
         if begin + CHUNK < len(all_of_them):
             metadata["continue"] = str(begin + CHUNK)
         self._send(handler, 200, {"kind": f"{kind}List", "metadata": metadata, "items": all_of_them[begin:begin + CHUNK]})
 
-    def _watch(self, handler, kind, since):
-        events = queue.Queue()
+    def _watch(self, handler, kind, query):
+        since, events = int(query["resourceVersion"]), queue.Queue()
         with self.lock:
             if since < self.oldest:
                 events.put({"type": "ERROR", "object": {"kind": "Status", "code": 410, "reason": "Expired", "message": "too old"}})
@@ -199,6 +209,8 @@ class KubeApi:
         handler.send_header("Transfer-Encoding", "chunked")
         handler.end_headers()
         while (event := events.get()) is not None:
+            if event["type"] not in ("ERROR", "BOOKMARK") and not self._chooses(query, event["object"]):
+                continue
             data = json.dumps(event).encode() + b"\n"
             handler.wfile.write(b"%x\r\n%s\r\n" % (len(data), data))
             handler.wfile.flush()

@@ -2,12 +2,13 @@
 """io.l5d.k8s: calls go to the endpoints of Services, whatever becomes of the API that tells them. tests/cluster has a real API."""
 
 import queue
+import signal
 import threading
 
 import pytest
 
 from certificates import Authority
-from kube_api import KubeApi, balanced, endpoint_slice, ingress, service
+from kube_api import KubeApi, balanced, config_map, endpoint_slice, ingress, service
 from mesh import PATIENCE, wait_until
 
 
@@ -463,3 +464,77 @@ def test_explain_knows_the_ingresses(mesh, api):
     assert told["identify"]["tried"] == [{"identifier": "ingress", "line": told["identify"]["tried"][0]["line"],
                                           "name": "/svc/default/http/web"}], told
     assert told["verdict"] == {"endpoints": 1}
+
+
+# ---- dtabs in ConfigMaps ----
+
+def map_config(mesh, api, dtab="", **keys):
+    interpreter = {"kind": "io.l5d.k8s.configMap", "name": "l5d", "filename": "dtab", "port": api.port}
+    return mesh.config(mesh.router(dtab=dtab, interpreter=interpreter, **keys),
+                       namers=[{"kind": "io.l5d.fs", "rootDir": str(mesh.disco)}])
+
+
+def services(mesh, *names):
+    for name in names:
+        mesh.service(name, mesh.origin(body=name.encode()))
+
+
+def test_a_dtab_in_a_config_map(mesh, api):
+    services(mesh, "web", "blue", "green")
+    api.put(config_map("other", dtab="/svc => /#/io.l5d.fs/web"))
+    api.put(config_map("l5d", dtab="/svc => /#/io.l5d.fs; /svc/web => /#/io.l5d.fs/blue", another="no dtab"))
+    weft = mesh.weft(map_config(mesh, api))
+    client = mesh.client(weft)
+    assert [asked(client, name) for name in ("web", "green")] == ["blue", "green"]
+    api.put(config_map("l5d", dtab="/svc => /#/io.l5d.fs; /svc/web => /#/io.l5d.fs/green"))
+    wait_until(lambda: asked(client, "web") == "green", "the new dtab")
+    # What is none changes nothing, and is told.
+    api.put(config_map("l5d", dtab="/svc => ="))
+    wait_until(lambda: "the ConfigMap default/l5d has no dtab in dtab" in weft.stderr, "the complaint")
+    assert asked(client, "web") == "green"
+    # Nor is a configuration taken over with it.
+    weft.write(map_config(mesh, api, bindingTimeoutMs=8000))
+    weft.signal(signal.SIGHUP)
+    wait_until(lambda: weft.stderr.count("the ConfigMap default/l5d has no dtab in dtab") >= 3, "the refusal")
+    assert asked(client, "web") == "green"
+    api.put(config_map("l5d", dtab="/svc => /#/io.l5d.fs; /svc/web => /#/io.l5d.fs/green;"))
+    wait_until(lambda: asked(client, "web") == "green", "a dtab again")
+    api.stop()
+    assert [asked(client, "web") for _ in range(20)] == ["green"] * 20
+    weft.reload(map_config(mesh, api, bindingTimeoutMs=9000))
+    assert asked(client, "web") == "green"
+    api.put(config_map("l5d", other=""))
+    api.start()
+    wait_until(lambda: asked(client, "web") == 502, "no dtab")
+    assert all("configmaps" in path and "fieldSelector=metadata.name%3Dl5d" in path for path in api.requests), api.requests
+
+
+def test_the_routers_own_dtab_and_the_requests_come_later(mesh, api):
+    services(mesh, "web", "blue", "green")
+    api.put(config_map("l5d", dtab="/svc => /#/io.l5d.fs; /svc/web => /#/io.l5d.fs/blue"))
+    weft = mesh.weft(map_config(mesh, api, dtab="/svc/web => /#/io.l5d.fs/green"))
+    client = mesh.client(weft)
+    assert asked(client, "web") == "green"
+    assert client.get("web", headers={"l5d-dtab": "/svc/web => /#/io.l5d.fs/web"}).body == b"web"
+    assert asked(client, "blue") == "blue"
+    assert weft.delegate("/svc/blue").json()["type"] == "delegate"
+    explained = weft.admin("/explain.json?request=GET%20/%20HTTP/1.1%0D%0AHost:%20blue%0D%0A%0D%0A").json()
+    assert explained["verdict"] == {"endpoints": 1}, explained
+
+
+def test_a_config_map_that_cannot_be_read(mesh, api):
+    api.stop()
+    weft = mesh.weft(map_config(mesh, api))
+    client = mesh.client(weft)
+    assert "configmaps" in refusal(client, "web")
+    services(mesh, "web")
+    api.put(config_map("l5d", dtab="/svc => /#/io.l5d.fs"))
+    api.start()
+    wait_until(lambda: asked(client, "web") == "web", "the dtab")
+
+
+def test_no_config_map_is_an_empty_dtab(mesh, api):
+    services(mesh, "web")
+    weft = mesh.weft(map_config(mesh, api, dtab="/svc => /#/io.l5d.fs"))
+    assert asked(mesh.client(weft), "web") == "web"
+    assert "there is no ConfigMap default/l5d with the key dtab" in weft.stderr

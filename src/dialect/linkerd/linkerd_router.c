@@ -238,13 +238,40 @@ static const struct linkerd_key interpreter_keys[] = {
 };
 static const struct linkerd_block interpreter_block = { .name = "default", .keys = interpreter_keys };
 
+/* What an interpreter says. */
+struct interpreter {
+	struct linkerd_transformers transformers;
+	struct config_map_policy config_map;
+};
+
+#define CONFIG_MAP(member) (offsetof(struct interpreter, config_map) + offsetof(struct config_map_policy, member))
+static const struct linkerd_key config_map_keys[] = {
+	{ "name", LINKERD_TEXT, CONFIG_MAP(name), .required = true, .says = "of the ConfigMap" },
+	{ "filename", LINKERD_TEXT, CONFIG_MAP(key), .required = true, .says = "its key whose value is a dtab, before the router's own" },
+	{ "namespace", LINKERD_TEXT, CONFIG_MAP(namespace), .says = "of the ConfigMap; default" },
+	{ "host", LINKERD_TEXT, CONFIG_MAP(place.host),
+		.says = "of Kubernetes' API; in a pod its own cluster's, over TLS; elsewhere localhost" },
+	{ "port", LINKERD_PORT, CONFIG_MAP(place.port), 1, .says = "of `kubectl proxy`; 8001" },
+	{ "caFile", LINKERD_TEXT, CONFIG_MAP(place.ca_file), .says = "as for the namer io.l5d.k8s; plain text" },
+	{ "tokenFile", LINKERD_TEXT, CONFIG_MAP(place.token_file), .says = "as for the namer io.l5d.k8s; none" },
+	{ "kubeconfig", LINKERD_TEXT, CONFIG_MAP(place.kubeconfig), .says = "as for the namer io.l5d.k8s; none" },
+	{ 0 },
+};
+static const struct linkerd_block config_map_block = {
+	.name = "io.l5d.k8s.configMap",
+	.keys = config_map_keys,
+	.also = &interpreter_block,
+};
+
+enum { INTERPRETER_DEFAULT, INTERPRETER_CONFIG_MAP };
+
 static const struct linkerd_kind interpreter_kinds[] = {
-	{ "default", 0, &interpreter_block, "names are bound here, with the namers of this file" },
+	{ "default", INTERPRETER_DEFAULT, &interpreter_block, "names are bound here, with the namers of this file" },
+	{ "io.l5d.k8s.configMap", INTERPRETER_CONFIG_MAP, &config_map_block, "and with a dtab from a ConfigMap of Kubernetes" },
 	LINKERD_KIND_LATER("io.l5d.namerd"),
 	LINKERD_KIND_LATER("io.l5d.namerd.http"),
 	LINKERD_KIND_LATER("io.l5d.mesh"),
 	LINKERD_KIND_LATER("io.l5d.fs"),
-	LINKERD_KIND_LATER("io.l5d.k8s.configMap"),
 	LINKERD_KIND_LATER("io.l5d.consul.interpreter"),
 	LINKERD_KIND_LATER("io.l5d.k8s.istio"),
 	{ 0 },
@@ -258,14 +285,18 @@ static const struct linkerd_choice interpreter_choice = {
 static void read_interpreter(struct linkerd_load *load, const struct document_node *node, void *out)
 {
 	const struct linkerd_kind *kind = linkerd_read_kind(load, node, &interpreter_choice);
-	struct linkerd_transformers transformers = { 0 };
+	struct interpreter *interpreter;
 	struct router *router = out;
 
 	if (!kind)
 		return;
-	linkerd_read_block(load, node, kind->block, &transformers);
-	router->transformers = transformers.list;
-	router->transformer_count = transformers.count;
+	interpreter = linkerd_memory(load, sizeof *interpreter);
+	interpreter->config_map.namespace = SLICE("default");
+	linkerd_read_block(load, node, kind->block, interpreter);
+	router->transformers = interpreter->transformers.list;
+	router->transformer_count = interpreter->transformers.count;
+	if (kind->value == INTERPRETER_CONFIG_MAP)
+		router->config_map = &interpreter->config_map;
 }
 
 /* ---- bindingCache ---- */

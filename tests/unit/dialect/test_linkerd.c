@@ -207,6 +207,32 @@ static void the_last_namer_is_asked_first(void **state)
 	snapshot_unref(s);
 }
 
+static void kubernetes_is_read(const struct snapshot *s)
+{
+	const struct router *r = &s->routers[1];
+
+	assert_int_equal(r->transformer_count, 1);
+	assert_slice(r->config_map->namespace, "default");
+	assert_slice(r->config_map->name, "l5d");
+	assert_slice(r->config_map->key, "dtab");
+	assert_int_equal(r->config_map->place.port, 8002);
+	assert_null(s->routers[0].config_map);
+	assert_int_equal(s->ingress_count, 2);
+	assert_int_equal(r->identifiers[2].kind, IDENTIFIER_INGRESS);
+	assert_int_equal(r->identifiers[2].ingress->index, 0);
+	assert_slice(r->identifiers[2].ingress->class, "linkerd");
+	assert_int_equal(r->identifiers[2].ingress->namespace.length + r->identifiers[2].ingress->place.port, 0);
+	assert_false(r->identifiers[2].ingress->without_defaults);
+	assert_int_equal(r->identifiers[3].ingress->index, 1);
+	assert_slice(r->identifiers[3].ingress->class, "weft");
+	assert_slice(r->identifiers[3].ingress->namespace, "web");
+	assert_slice(r->identifiers[3].ingress->place.host, "api");
+	assert_int_equal(r->identifiers[3].ingress->place.port, 6443);
+	assert_slice(r->identifiers[3].ingress->place.ca_file, "ca");
+	assert_slice(r->identifiers[3].ingress->place.token_file, "token");
+	assert_true(r->identifiers[3].ingress->without_defaults);
+}
+
 static void routers_are_read(void **state)
 {
 	(void)state;
@@ -229,6 +255,8 @@ static void routers_are_read(void **state)
 		"     socketOptions: {noDelay: false, keepAlive: true, backlog: 12}}\n"
 		"  - {port: \"4142\", ip: localhost}\n"
 		"- protocol: http\n  label: in\n  servers: [{port: 4141, ip: 0.0.0.0}]\n"
+		"  interpreter: {kind: io.l5d.k8s.configMap, name: l5d, filename: dtab, port: 8002, transformers: [{kind: "
+		"io.l5d.localhost}]}\n"
 		"  identifier: [{kind: io.l5d.header.token}, {kind: io.l5d.header.token, header: other},\n"
 		"    {kind: io.l5d.ingress}, {kind: io.l5d.ingress, namespace: web, ingressClassAnnotation: weft, ignoreDefaultBackends: "
 		"true,\n"
@@ -289,20 +317,7 @@ static void routers_are_read(void **state)
 	assert_int_equal(r->identifier_count, 4);
 	assert_slice(r->identifiers[0].header, "host");
 	assert_slice(r->identifiers[1].header, "other");
-	assert_int_equal(s->ingress_count, 2);
-	assert_int_equal(r->identifiers[2].kind, IDENTIFIER_INGRESS);
-	assert_int_equal(r->identifiers[2].ingress->index, 0);
-	assert_slice(r->identifiers[2].ingress->class, "linkerd");
-	assert_int_equal(r->identifiers[2].ingress->namespace.length + r->identifiers[2].ingress->place.port, 0);
-	assert_false(r->identifiers[2].ingress->without_defaults);
-	assert_int_equal(r->identifiers[3].ingress->index, 1);
-	assert_slice(r->identifiers[3].ingress->class, "weft");
-	assert_slice(r->identifiers[3].ingress->namespace, "web");
-	assert_slice(r->identifiers[3].ingress->place.host, "api");
-	assert_int_equal(r->identifiers[3].ingress->place.port, 6443);
-	assert_slice(r->identifiers[3].ingress->place.ca_file, "ca");
-	assert_slice(r->identifiers[3].ingress->place.token_file, "token");
-	assert_true(r->identifiers[3].ingress->without_defaults);
+	kubernetes_is_read(s);
 	snapshot_unref(s);
 }
 

@@ -137,11 +137,11 @@ static void kinds_are_known_not_yet_or_unknown(void **state)
 			"f:2:17: namers[0].kind: unknown kind `io.l5d.fsx`; did you mean `io.l5d.fs`?\n" },
 		{ ROUTER "namers: [{kind: etcd}]\n",
 			"f:2:17: namers[0].kind: unknown kind `etcd`; there is io.l5d.fs, io.l5d.k8s, io.l5d.k8s.ns, "
-		        "io.l5d.k8s.external\n" },
+			"io.l5d.k8s.external\n" },
 		{ ROUTER "namers: [{rootDir: a}]\n", "f:2:10: namers[0]: the key `kind` is missing\n" },
 		{ ROUTER "namers: [{kind: [a]}]\n",
 			"f:2:17: namers[0].kind: unknown kind a sequence; there is io.l5d.fs, io.l5d.k8s, io.l5d.k8s.ns, "
-		        "io.l5d.k8s.external\n" },
+			"io.l5d.k8s.external\n" },
 		{ ROUTER "telemetry: [{kind: io.l5d.zipkin}]\n",
 			"f:2:13: telemetry[0]: sends spans by Zipkin's scribe transport, which Zipkin has given up: add `url: "
 			"http://HOST:9411` of its "

@@ -68,7 +68,8 @@ static struct rig *rig_of(const char *older, const char *selector)
 	options.loop = rig->world.loop;
 	options.network = rig->world.host;
 	assert_int_equal(k8s_api_new(&options, &rig->api, &rig->why), 0);
-	rig->reflector = k8s_reflector_new(rig->api, SLICE(SLICES), slice_of(older), slice_of(selector), &events, rig);
+	rig->reflector = k8s_reflector_new(rig->api,
+		&(struct k8s_collection){ .path = SLICE(SLICES), .older = slice_of(older), .labels = slice_of(selector) }, &events, rig);
 	return rig;
 }
 
