@@ -144,8 +144,11 @@ struct asking *asking_new(const struct k8s_place *place, struct text *why)
 	kubernetes_find(place, &found);
 	bool bare = slice_find(found.host, ':') < found.host.length;
 
-	text_format(&asking->server, "%s://%s%.*s%s:%u", found.ca_file.length ? "https" : "http", bare ? "[" : "", SLICE_ARGS(found.host),
-		bare ? "]" : "", found.port);
+	if (found.kubeconfig.length)
+		text_format(&asking->server, "the server of %.*s", SLICE_ARGS(found.kubeconfig));
+	else
+		text_format(&asking->server, "%s://%s%.*s%s:%u", found.ca_file.length ? "https" : "http", bare ? "[" : "",
+			SLICE_ARGS(found.host), bare ? "]" : "", found.port);
 	e = loop_new(&(struct loop_options){ .name = "check" }, &asking->loop);
 	if (!e)
 		e = resolver_new(asking->loop, network_host(), &(struct resolver_options){ 0 }, &asking->resolver);
@@ -158,6 +161,7 @@ struct asking *asking_new(const struct k8s_place *place, struct text *why)
 			.port = found.port,
 			.token_file = found.token_file,
 			.ca_file = found.ca_file,
+			.kubeconfig = found.kubeconfig,
 		};
 
 		e = k8s_api_new(&options, &asking->api, why);

@@ -25,7 +25,7 @@ struct answer {
 
 struct asking *asking_new(const struct k8s_place *place, struct text *why);
 void asking_free(struct asking *asking);
-const char *asking_server(const struct asking *asking); /* as a URL */
+const char *asking_server(const struct asking *asking); /* as a URL, or by the kubeconfig that says it */
 /* answer_free, whatever came. */
 void asking_get(struct asking *asking, const char *target, struct answer *answer);
 void asking_post(struct asking *asking, const char *target, const char *object, struct answer *answer);
