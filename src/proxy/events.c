@@ -407,8 +407,12 @@ static bool hold(struct exchange *exchange)
 
 	if (!policy->retryable_statuses || !policy->classification_ns || !policy->buffers.response_bytes || !can_replay(exchange))
 		return false;
+	if (!exchange->response)
+		exchange->response = arena_get(&exchange->arena, sizeof *exchange->response);
+	if (!exchange->response)
+		return false;
 	exchange->held = true;
-	exchange->response = (struct replay){ .possible = true, .limit = policy->buffers.response_bytes };
+	*exchange->response = (struct replay){ .possible = true, .limit = policy->buffers.response_bytes };
 	timer_init(&exchange->attempt_timer, stop_holding, exchange);
 	timer_set(loop, &exchange->attempt_timer, clock_after(loop_now(loop), policy->classification_ns));
 	return true;
@@ -426,7 +430,7 @@ static bool cut_short(struct exchange *exchange)
 /* `over`: its end has come. False: the exchange is over too. */
 static bool release_held(struct exchange *exchange, bool over)
 {
-	struct replay *kept = &exchange->response;
+	struct replay *kept = exchange->response;
 	bool take_more = true;
 
 	exchange->held = false;
@@ -561,7 +565,7 @@ static bool respond(struct exchange *exchange, struct head *head)
 /* True: it's not to be sent now, or the exchange is over. */
 static bool hold_body(struct exchange *exchange, const struct piece *piece)
 {
-	struct replay *kept = &exchange->response;
+	struct replay *kept = exchange->response;
 
 	if (!exchange->held)
 		return false;

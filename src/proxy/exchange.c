@@ -194,7 +194,7 @@ void exchange_end_attempt(struct exchange *exchange, enum reset why, enum outcom
 	if (exchange->awaited)
 		propagation_end(exchange, is_settled(why, outcome));
 	if (exchange->held)
-		replay_drop(&exchange->response);
+		replay_drop(exchange->response);
 	exchange->held = false;
 	if (!list_empty(&exchange->peer_waiter.link))
 		peer_leave(exchange->peer, &exchange->peer_waiter);

@@ -23,7 +23,7 @@
 enum {
 	EXCHANGE_MAGIC = 0x65786368,
 	EXCHANGE_TRIED = 8,
-	EXCHANGE_MEMORY = 416, /* twice to three times what most need; then small blocks of the worker's */
+	EXCHANGE_MEMORY = 336, /* enough for most, with names of usual lengths; then small blocks of the worker's */
 };
 
 enum exchange_state {
@@ -109,8 +109,8 @@ struct exchange {
 	struct slice rpc_method;      /* "pkg.Greeter/Hello", for gRPC */
 	struct slice local_dtab;      /* the request's own, "" for none */
 	struct replay replay;
-	struct replay response; /* what is held back of it */
-	struct fields trailers; /* the request's, kept until they can be sent */
+	struct replay *response; /* what is held back of it, in the arena; NULL: nothing ever was */
+	struct fields trailers;  /* the request's, kept until they can be sent */
 	uint64_t request_bytes, response_bytes;
 	struct address last_address; /* of the last attempt's endpoint */
 	bool inferred;               /* its trace is that of the one request that its caller works on (joining.h) */

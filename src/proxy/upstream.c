@@ -21,13 +21,15 @@ enum {
 
 struct connection {
 	uint32_t magic;
-	struct session *session;
-	struct peer *peer;         /* counted */
-	struct timer connecting;   /* set until it is connected */
-	int64_t began, idle_since; /* idle_since: when an exchange on it last began or ended */
 	bool idle;
 	bool undecided; /* counted as such by the peer */
+	struct session *session;
+	struct peer *peer;       /* counted */
+	struct timer connecting; /* set until it is connected */
+	int64_t idle_since;      /* when an exchange on it last began or ended */
 };
+
+_Static_assert(sizeof(struct connection) <= 64, "one cache line");
 
 static void available(void *owner, struct session *session);
 static void closed(void *owner, struct session *session, int error);
@@ -247,7 +249,7 @@ static void available(void *owner, struct session *session)
 	CHECK_MAGIC(connection, CONNECTION_MAGIC);
 	if (session->connected && timer_is_set(&connection->connecting)) {
 		timer_cancel(session->loop, &connection->connecting);
-		histogram_record(&peer->upstream->stats->connect_latency, (uint64_t)(loop_now(session->loop) - connection->began) / 1000);
+		histogram_record(&peer->upstream->stats->connect_latency, (uint64_t)(loop_now(session->loop) - session->began) / 1000);
 	}
 	if (!session->undecided)
 		decide(connection);
@@ -280,7 +282,7 @@ static void uncount(const struct connection *connection, int error)
 	if (connection->idle)
 		counter_sub(&stats->cached, 1);
 	if (!session->connected && error)
-		histogram_coarse_record(&stats->failed_connect_latency, (uint64_t)(loop_now(session->loop) - connection->began) / 1000);
+		histogram_coarse_record(&stats->failed_connect_latency, (uint64_t)(loop_now(session->loop) - session->began) / 1000);
 }
 
 static void count_connect_failure(struct peer *peer, int error)
@@ -411,7 +413,7 @@ static int connection_new(struct peer *peer, const struct session_limits *limits
 		e = ERROR_NO_MEMORY;
 		goto no_connection;
 	}
-	*connection = (struct connection){ .magic = CONNECTION_MAGIC, .peer = peer, .began = loop_now(worker->loop) };
+	*connection = (struct connection){ .magic = CONNECTION_MAGIC, .peer = peer };
 	e = peer_connect(peer, peer->upstream->client->policy.protocol, &stream);
 	if (e)
 		goto no_stream;
@@ -421,7 +423,7 @@ static int connection_new(struct peer *peer, const struct session_limits *limits
 	if (e)
 		goto no_stream;
 	timer_init(&connection->connecting, connect_timeout, connection);
-	timer_set(worker->loop, &connection->connecting, connection->began + CONNECT_TIMEOUT);
+	timer_set(worker->loop, &connection->connecting, connection->session->began + CONNECT_TIMEOUT);
 	list_append(&peer->busy, &connection->session->link);
 	connection->undecided = connection->session->undecided;
 	peer->undecided += connection->undecided;

@@ -481,7 +481,7 @@ int http1_session_new(struct session_pools *pools, struct stream *stream, const 
 	*new = (struct http1_session){ .magic = HTTP1_SESSION_MAGIC, .plain = plain, .role = role, .pools = pools };
 	init_session(new, events, owner, counters, ops, stream);
 	input_init(&new->input);
-	output_init(&new->output, stream, loop_buffers(pools->loop));
+	output_init(&new->output, stream, loop_buffers(pools->loop), new->pieces, HTTP1_PIECES);
 	new->output.large = &pools->large_buffers;
 	set_limits(new, limits);
 	task_init(&new->task, run, new);

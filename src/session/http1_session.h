@@ -110,6 +110,9 @@ struct http1_role {
 	bool is_server;
 };
 
+/* To be sent in one go. A request's connection upstream has these all the time that it waits, so they are few. */
+enum { HTTP1_PIECES = 5 };
+
 struct http1_session {
 	struct session session; /* first */
 	uint32_t magic;
@@ -154,9 +157,10 @@ struct http1_session {
 	struct output output;
 	struct task task;
 	struct expiry phase, life;
-	struct expiry silence; /* set while something is waited for, with limits.read_stall_ns */
-	struct expiry stall;   /* set while something is on its way, with limits.write_stall_ns */
-	uint64_t sent_before;  /* when `stall` was set */
+	struct expiry silence;             /* set while something is waited for, with limits.read_stall_ns */
+	struct expiry stall;               /* set while something is on its way, with limits.write_stall_ns */
+	uint64_t sent_before;              /* when `stall` was set */
+	struct piece pieces[HTTP1_PIECES]; /* of the output */
 };
 
 enum {

@@ -588,7 +588,7 @@ void http2_session_begin(struct http2_session *h, struct session_pools *pools, c
 	init_lists(h);
 	input_init(&h->input);
 	h->input.large = &pools->large_buffers;
-	output_init(&h->output, h->session.stream, loop_buffers(session.loop));
+	output_init(&h->output, h->session.stream, loop_buffers(session.loop), h->pieces, HTTP2_PIECES);
 	h->output.large = &pools->large_buffers;
 	set_times(h);
 }

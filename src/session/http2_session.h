@@ -130,6 +130,9 @@ struct http2_stream {
 
 enum { HTTP2_TABLE_FIRST = 8, HTTP2_TABLE_SECOND = 512, HTTP2_CLOSED_KNOWN = 8 };
 
+/* To be sent in one go: frames of many streams. */
+enum { HTTP2_PIECES = 12 };
+
 struct http2_session {
 	struct session session; /* first */
 	uint32_t magic;
@@ -202,6 +205,7 @@ struct http2_session {
 	struct queue_shared shared;
 	struct input input;
 	struct output output;
+	struct piece pieces[HTTP2_PIECES]; /* of the output */
 	struct task task;
 	struct expiry phase, life, ping;
 	struct expiry silence; /* set while something is to come, with limits.read_stall_ns */

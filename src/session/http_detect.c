@@ -177,11 +177,13 @@ void http_detect_become(struct http1_session *old)
 	struct session_pools *pools = old->pools;
 	struct http1_side *asked = old->parsing;
 	struct input input = old->input;
-	struct output output = old->output;
+	struct output output;
+	struct piece pieces[HTTP1_PIECES];
 	bool server = old->role->is_server, upgraded = old->becomes == HTTP1_BECOMES_HTTP2_UPGRADED, counted = old->counted;
 	bool ended = old->ended;
 	struct http2_session *h = http2_session_of(&old->session);
 
+	output_move(&output, &old->output, pieces, HTTP1_PIECES);
 	task_cancel(old->session.loop, &old->task);
 	http1_session_stop_times(old);
 	if (upgraded)
@@ -192,7 +194,7 @@ void http_detect_become(struct http1_session *old)
 	h->secure = stream_security(h->session.stream) != NULL;
 	h->input = input;
 	h->input.large = &pools->large_buffers;
-	h->output = output;
+	output_move(&h->output, &output, h->pieces, HTTP2_PIECES);
 	h->tell_available = !server;
 	http2_session_start(h);
 	if (upgraded)

@@ -5,8 +5,11 @@
 
 #include "base/check.h"
 
-void output_init(struct output *output, struct stream *stream, struct pool *buffers)
+void output_init(struct output *output, struct stream *stream, struct pool *buffers, struct piece *pieces, uint32_t most)
 {
+	CHECK(most >= 3);
+	output->pieces = pieces;
+	output->most = most;
 	output->stream = stream;
 	output->buffers = buffers;
 	output->large = NULL;
@@ -15,6 +18,15 @@ void output_init(struct output *output, struct stream *stream, struct pool *buff
 	output->count = 0;
 	output->gathered = output->waiting = 0;
 	output->taken = output->given = 0;
+}
+
+void output_move(struct output *to, const struct output *from, struct piece *pieces, uint32_t most)
+{
+	CHECK(from->count <= most);
+	memcpy(pieces, from->pieces, from->count * sizeof *pieces);
+	*to = *from;
+	to->pieces = pieces;
+	to->most = most;
 }
 
 static void take(struct output *output)
@@ -41,7 +53,7 @@ static void seal(struct output *output)
 static void seal_and_make_place(struct output *output)
 {
 	seal(output);
-	if (output->count < OUTPUT_PIECES - 1)
+	if (output->count < output->most - 1)
 		return;
 	take(output);
 }

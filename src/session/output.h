@@ -17,7 +17,6 @@
 #include "io/stream.h"
 
 enum {
-	OUTPUT_PIECES = 12,
 	OUTPUT_COPY = 2048, /* pieces up to this length are copied when there is room behind what was written */
 };
 
@@ -27,15 +26,18 @@ struct output {
 	struct pool *large;    /* for heads that are longer than one of those holds; NULL, as output_init leaves it: none */
 	struct buffer *buffer; /* being written, or NULL */
 	uint32_t sealed;       /* so much of it is in pieces already */
-	uint32_t count;
-	size_t gathered; /* bytes not taken by the stream yet */
-	size_t waiting;  /* bytes that the stream has taken and not sent */
-	uint64_t taken;  /* bytes taken by the stream since the owner looked */
-	uint64_t given;  /* the same, in all */
-	struct piece pieces[OUTPUT_PIECES];
+	uint32_t count, most;
+	size_t gathered;      /* bytes not taken by the stream yet */
+	size_t waiting;       /* bytes that the stream has taken and not sent */
+	uint64_t taken;       /* bytes taken by the stream since the owner looked */
+	uint64_t given;       /* the same, in all */
+	struct piece *pieces; /* the owner's: as many as are worth being sent in one go */
 };
 
-void output_init(struct output *output, struct stream *stream, struct pool *buffers);
+/* `pieces`: at least 3, `most`; they stay where they are. */
+void output_init(struct output *output, struct stream *stream, struct pool *buffers, struct piece *pieces, uint32_t most);
+/* `to` goes on with what `from` has, of which nothing is left; its pieces are elsewhere. */
+void output_move(struct output *to, const struct output *from, struct piece *pieces, uint32_t most);
 /* Room for so many bytes in one piece, valid until the next call; then tell how many were written. NULL: no buffer to be had, or more than
  * one holds. */
 char *output_room(struct output *output, size_t length);

@@ -245,13 +245,17 @@ static size_t take(struct stream *stream, const struct piece *pieces, unsigned c
 
 static const struct stream_ops ops = { .take = take };
 
+enum { PIECES = 5 };
+
 static void begin_output(struct output *output, struct stream *stream)
 {
+	static struct piece pieces[PIECES];
+
 	*stream = (struct stream){ .ops = &ops };
 	takes = most_pieces = last_pieces = 0;
 	says_waiting = 0;
 	text_clear(&taken);
-	output_init(output, stream, &buffers);
+	output_init(output, stream, &buffers, pieces, PIECES);
 }
 
 static void write_text(struct output *output, const char *text)
@@ -331,7 +335,7 @@ static void more_pieces_than_places(void **state)
 		assert_int_equal('[', taken.bytes[i * 3002]);
 		assert_int_equal(']', taken.bytes[i * 3002 + 3001]);
 	}
-	assert_true(most_pieces <= OUTPUT_PIECES);
+	assert_true(most_pieces <= PIECES);
 	assert_int_equal(0, buffers.in_use);
 }
 
