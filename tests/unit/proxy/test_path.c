@@ -153,7 +153,7 @@ static void a_waiting_stream_is_small(void **state)
 	pool_init(&exchanges, "exchange", sizeof(struct exchange), 1);
 	pool_init(&streams, "stream", sizeof(struct http2_stream), 1);
 	pool_init(&heads, "head", offsetof(struct http2_head, head) + head_size(HTTP2_SHORT_FIELDS), 1);
-	assert_in_range(exchanges.size + 2 * streams.size, 1, 2048);
+	assert_in_range(exchanges.size + 2 * streams.size, 1, 1920);
 	assert_in_range(heads.size, 1, 768);
 }
 
