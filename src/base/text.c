@@ -20,6 +20,18 @@ static void reserve(struct text *text, size_t more)
 	text->capacity = capacity;
 }
 
+char *text_room(struct text *text, size_t most)
+{
+	reserve(text, most);
+	return text->bytes + text->length;
+}
+
+void text_wrote(struct text *text, const char *end)
+{
+	text->length = (size_t)(end - text->bytes);
+	text->bytes[text->length] = '\0';
+}
+
 void text_append(struct text *text, struct slice s)
 {
 	reserve(text, s.length);

@@ -18,6 +18,9 @@ struct text {
 };
 
 void text_append(struct text *text, struct slice s);
+/* For who writes the end itself: room for `most` bytes there; then text_wrote says up to where it has written. */
+char *text_room(struct text *text, size_t most);
+void text_wrote(struct text *text, const char *end);
 void text_format(struct text *text, const char *format, ...) __attribute__((format(printf, 2, 3)));
 /* Lines become one: newlines at the end go, others are written as "; ". For messages that are put into others. */
 void text_join_lines(struct text *text);

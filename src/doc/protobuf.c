@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "doc/protobuf.h"
 
-enum { VARINT = 0, FIXED64 = 1, LENGTH = 2, LONGEST = 10 };
+enum { VARINT = 0, FIXED64 = 1, LENGTH = 2, LONGEST = PROTOBUF_HEAD / 2 };
 
-static size_t encode(uint64_t value, char out[LONGEST])
+static inline size_t encode(uint64_t value, char out[LONGEST])
 {
 	size_t length = 0;
 
@@ -75,10 +75,22 @@ void protobuf_head(struct text *out, unsigned field, size_t length)
 	text_append(out, slice_make(bytes, tag + encode(length, bytes + tag)));
 }
 
+char *protobuf_put_head(char *at, unsigned field, size_t length)
+{
+	at += encode_tag(field, LENGTH, at);
+	return at + encode(length, at);
+}
+
+char *protobuf_put_bytes(char *at, unsigned field, struct slice bytes)
+{
+	at = protobuf_put_head(at, field, bytes.length);
+	memcpy(at, bytes.at, bytes.length);
+	return at + bytes.length;
+}
+
 void protobuf_bytes(struct text *out, unsigned field, struct slice bytes)
 {
-	protobuf_head(out, field, bytes.length);
-	text_append(out, bytes);
+	text_wrote(out, protobuf_put_bytes(text_room(out, PROTOBUF_HEAD + bytes.length), field, bytes));
 }
 
 size_t protobuf_size(unsigned field, size_t length)

@@ -25,6 +25,10 @@ void protobuf_bytes(struct text *out, unsigned field, struct slice bytes);
 /* The same in two steps, for who knows the length before the bytes; and how long such a field is in all. */
 void protobuf_head(struct text *out, unsigned field, size_t length);
 size_t protobuf_size(unsigned field, size_t length);
+/* The same onto bytes that the caller has: PROTOBUF_HEAD for each head. They return where to go on. */
+enum { PROTOBUF_HEAD = 20 };
+char *protobuf_put_head(char *at, unsigned field, size_t length);
+char *protobuf_put_bytes(char *at, unsigned field, struct slice bytes);
 /* A message whose fields follow, or packed numbers. Returns what protobuf_end takes. */
 size_t protobuf_begin(struct text *out, unsigned field);
 void protobuf_end(struct text *out, size_t begun);

@@ -17,12 +17,21 @@ enum {
 	ANY_VALUE_INT = 3,
 };
 
-/* How much of it is well-formed. */
+/* How much of it is well-formed; eight bytes of ASCII at a time. */
 static size_t well_formed(struct slice bytes)
 {
 	size_t at = 0;
 
 	while (at < bytes.length) {
+		uint64_t eight;
+
+		if (bytes.length - at >= sizeof eight) {
+			memcpy(&eight, bytes.at + at, sizeof eight);
+			if (!(eight & UINT64_MAX / 255 * 0x80)) {
+				at += sizeof eight;
+				continue;
+			}
+		}
 		unsigned length = (unsigned char)bytes.at[at] < 0x80 ? 1 : utf8_length(slice_from(bytes, at));
 
 		if (!length)
@@ -74,11 +83,12 @@ void otlp_attribute(struct text *out, unsigned field, const struct attribute *at
 
 	if (text.at && well_formed(text) == text.length) {
 		size_t value = protobuf_size(ANY_VALUE_STRING, text.length);
+		char *at = text_room(out, 4 * PROTOBUF_HEAD + key.length + text.length);
 
-		protobuf_head(out, field, protobuf_size(KEY_VALUE_KEY, key.length) + protobuf_size(KEY_VALUE_VALUE, value));
-		protobuf_bytes(out, KEY_VALUE_KEY, key);
-		protobuf_head(out, KEY_VALUE_VALUE, value);
-		protobuf_bytes(out, ANY_VALUE_STRING, text);
+		at = protobuf_put_head(at, field, protobuf_size(KEY_VALUE_KEY, key.length) + protobuf_size(KEY_VALUE_VALUE, value));
+		at = protobuf_put_bytes(at, KEY_VALUE_KEY, key);
+		at = protobuf_put_head(at, KEY_VALUE_VALUE, value);
+		text_wrote(out, protobuf_put_bytes(at, ANY_VALUE_STRING, text));
 		return;
 	}
 	size_t pair = protobuf_begin(out, field);
