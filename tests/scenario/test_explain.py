@@ -292,7 +292,7 @@ routers:
     /srv => /#/io.l5d.fs;
     /svc => /srv;
   client:
-    requestAttemptTimeoutMs: 100
+    requestAttemptTimeoutMs: 20000
 """
 
 
