@@ -114,8 +114,8 @@ static void read_form(struct linkerd_load *load, const struct document_node *nod
 	{ \
 		protocol "AccessLogFormat", LINKERD_READ, offsetof(struct router, access_log), \
 			.read = read_form, \
-			.says = "how lines are written: linkerd, json with OpenTelemetry's names, or a format such as " \
-				"'%START_TIME% \"%REQ(:METHOD)% %REQ(:PATH)%\" %RESPONSE_CODE%' (weft's own key); linkerd" \
+			.says = "how lines are written: linkerd, json with OpenTelemetry's names, or a format with %OPERATORS% (weft's " \
+				"own key); linkerd" \
 	}
 
 enum { SET_KEYS = 5 };

@@ -340,8 +340,8 @@ static void read_joins(struct linkerd_load *load, const struct document_node *no
 static const struct linkerd_key propagator_keys[] = {
 	LINKERD_KEY_KIND,
 	{ "joins", LINKERD_READ, 0, .read = read_joins,
-		.says = "routers, by their labels: a call without a trace is part of the one request of theirs that its caller works on "
-			"(weft's own key); none" },
+		.says = "routers, by label: a call without a trace joins the one request of theirs that its caller works on (weft's own "
+	                "key); none" },
 	{ 0 },
 };
 static const struct linkerd_block propagator_block = { .name = "any", .keys = propagator_keys };
