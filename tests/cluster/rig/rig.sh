@@ -61,7 +61,11 @@ import() {
 }
 
 down() {
-	local node
+	local node pid
+	: >"$home/networks"
+	for node in $(nodes) outside; do
+		pid=$(space_pid "$node") && readlink "/proc/$pid/ns/net" >>"$home/networks"
+	done
 	for node in $(nodes) outside; do space_end "$node"; done
 	wait_for 20 cgroup_remove || echo "rig: cgroups $cgroup remain" >&2
 	rm -rf "$run" "$state"
@@ -84,14 +88,15 @@ memory() {
 	done
 }
 
+# Of other clusters' programs, which may run from the same folder, nothing is said.
 leftovers() {
-	local process exe
+	local process network
 	for process in /proc/[0-9]*; do
-		exe=$(readlink "$process/exe") || continue
-		[[ $exe != "$home"/* ]] || echo "process ${process#/proc/}: $exe"
+		network=$(readlink "$process/ns/net") || continue
+		! grep -qxF "$network" "$home/networks" || echo "process ${process#/proc/} in a network of the cluster"
 		! grep -qs "/$cgroup/" "$process/cgroup" || echo "process ${process#/proc/} in cgroup $cgroup"
 	done
-	grep -F " $home/" /proc/mounts || true
+	grep -E " $home/(state|run)/" /proc/mounts || true
 	cgroup_find
 }
 
