@@ -341,7 +341,7 @@ static const struct linkerd_key propagator_keys[] = {
 	LINKERD_KEY_KIND,
 	{ "joins", LINKERD_READ, 0, .read = read_joins,
 		.says = "routers, by label: a call without a trace joins the one request of theirs that its caller works on (weft's own "
-	                "key); none" },
+			"key); none" },
 	{ 0 },
 };
 static const struct linkerd_block propagator_block = { .name = "any", .keys = propagator_keys };
