@@ -189,8 +189,8 @@ static const struct command commands[] = {
 		cli_uninstall, uninstalled },
 	{ "check", "[--pre] [--namespace NAME] [--api HOST:PORT] [-o text|json]",
 		"Whether a cluster of Kubernetes can have weft, and whether it works there",
-		"Asks the API: in a pod that of its cluster, elsewhere by default localhost:8001, where `kubectl proxy` listens. Each\n"
-		"check is a line, with a hint if something is to be done:\n"
+		"Asks the API: in a pod that of its cluster, elsewhere that of the file that KUBECONFIG names, and without one\n"
+		"localhost:8001, where `kubectl proxy` listens. Each check is a line, with a hint if something is to be done:\n"
 		"\n"
 		"  api, version    the API answers, and is new enough\n"
 		"  rights          you may create what `weft install` prints\n"

@@ -14,7 +14,10 @@
 #include "proxy/outcome.h"
 #include "proxy/proxy.h"
 
-enum { SHOWN = 200 };
+enum {
+	SHOWN = 200,
+	LOOKED_AT = 4096, /* of each worker's newest, for those; and of one trace, of which anybody can make many */
+};
 
 /* ---- what records tell ---- */
 
@@ -143,6 +146,13 @@ static void write_record(struct json_writer *json, struct live *live, const stru
 
 /* ---- /requests.json ---- */
 
+static void gather_newest(const struct ring *ring, struct tellings *all)
+{
+	uint64_t written = ring_written(ring), lost = 0;
+
+	(void)ring_read_since(ring, written > LOOKED_AT ? written - LOOKED_AT : 0, &lost, gather, all);
+}
+
 static void ask_requests(struct question *question)
 {
 	struct proxy *proxy = question->admin->options.proxy;
@@ -151,7 +161,7 @@ static void ask_requests(struct question *question)
 	struct json_writer json;
 
 	for (all.worker = 0; all.worker < question->admin->options.worker_count; all.worker++)
-		ring_read(proxy_records(proxy, all.worker), gather, &all);
+		gather_newest(proxy_records(proxy, all.worker), &all);
 	if (all.count)
 		qsort(all.at, all.count, sizeof *all.at, newest_first);
 	json_write_start(&json, &question->answer, false);
@@ -181,7 +191,8 @@ struct stories {
 	struct question *question;
 	uint64_t id;
 	struct tellings all;
-	size_t at; /* the one whose name is being explained */
+	size_t seen; /* behind LOOKED_AT */
+	size_t at;   /* the one whose name is being explained */
 	struct json_writer json;
 };
 
@@ -195,8 +206,12 @@ static void gather_of_trace(void *owner, const void *entry)
 {
 	struct stories *stories = owner;
 
-	if (((const struct record *)entry)->trace_id == stories->id)
+	if (((const struct record *)entry)->trace_id != stories->id)
+		return;
+	if (stories->all.count < LOOKED_AT)
 		gather(&stories->all, entry);
+	else
+		stories->all.at[stories->seen++ % LOOKED_AT] = (struct told){ *(const struct record *)entry, stories->all.worker };
 }
 
 static void gather_note(void *owner, const void *entry)

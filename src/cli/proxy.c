@@ -94,7 +94,6 @@ static void stop_changing(struct process *process)
 	timer_cancel(process->control, &process->ready);
 	reload_stop(process->reload);
 	credentials_stop(process->credentials);
-	process_notify("STOPPING=1");
 }
 
 static void drain(void *owner)
@@ -103,10 +102,12 @@ static void drain(void *owner)
 	int64_t grace = reload_snapshot(process->reload)->admin.shutdown_grace_ns;
 
 	LOG(LOG_INFO, "cli", "draining for at most %lld ms", (long long)(grace / CLOCK_MS));
-	if (succession_end(process->succession))
+	if (succession_end(process->succession)) {
+		admin_leave(process->admin); /* its callers are the other process's, too */
 		proxy_leave(process->proxy, grace, drained, process);
-	else
+	} else {
 		proxy_drain(process->proxy, grace, drained, process);
+	}
 }
 
 /* First it says that it isn't ready, and goes on until that is known. */
@@ -118,6 +119,8 @@ static void begin_ending(void *owner)
 	if (process->ending)
 		return;
 	stop_changing(process);
+	/* Not after a handover: systemd would count TimeoutStopSec from then, kill what still drains, and start it again. */
+	process_notify("STOPPING=1");
 	admin_drain(process->admin);
 	if (delay == 0 || !process->accepts || process->refused) {
 		drain(process);

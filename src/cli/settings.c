@@ -8,12 +8,15 @@ struct comparison {
 	void (*visit)(void *owner, const struct setting *setting);
 	void *owner;
 	struct text key;
+	bool unseen; /* requests can't be forecast, for a cluster says how they are named, or its dtab: the keys are all that tells */
 };
 
-/* What witnesses show, and what only says which is compared with which. */
-static const char *const left_out[] = { "namers", "routers[].label", "routers[].dtab", "routers[].dstPrefix", "routers[].identifier",
-	"routers[].interpreter", "routers[].service", "routers[].client", "routers[].servers[].ip", "routers[].servers[].port",
-	"telemetry[].kind", NULL };
+/* What only says which is compared with which. */
+static const char *const left_out[] = { "routers[].servers[].ip", "routers[].servers[].port", "telemetry[].kind", NULL };
+
+/* What witnesses show, where there are any. */
+static const char *const witnessed[] = { "namers", "routers[].dtab", "routers[].dstPrefix", "routers[].identifier", "routers[].interpreter",
+	"routers[].service", "routers[].client", NULL };
 
 /* Whose order says nothing. */
 static const char *const sets[] = { "peerIds", "allowOrigins", "allowHeaders", "exposeHeaders", "trustCerts", "protocols", NULL };
@@ -26,6 +29,14 @@ static const struct document_node *value_at(const struct document_node *map, str
 		if (slice_equal(map->entries[i].key, key))
 			return document_is_null(map->entries[i].value) ? NULL : map->entries[i].value;
 	return NULL;
+}
+
+static bool is_one_of(struct slice key, const char *const *keys)
+{
+	for (unsigned i = 0; keys[i]; i++)
+		if (slice_equal(key, slice_of(keys[i])))
+			return true;
+	return false;
 }
 
 /* The key without what stands in its brackets. */
@@ -41,8 +52,7 @@ static bool is_left_out(const struct comparison *comparison)
 			text_append(&plain, slice_make(&key.at[i], 1));
 		inside = inside || key.at[i] == '[';
 	}
-	for (unsigned i = 0; left_out[i] && !found; i++)
-		found = slice_equal(text_slice(&plain), slice_of(left_out[i]));
+	found = is_one_of(text_slice(&plain), left_out) || (!comparison->unseen && is_one_of(text_slice(&plain), witnessed));
 	text_free(&plain);
 	return found;
 }
@@ -99,10 +109,7 @@ static bool has_all(const struct document_node *list, const struct document_node
 
 static bool is_set(const struct document_node *node)
 {
-	for (unsigned i = 0; sets[i]; i++)
-		if (slice_equal(node->key, slice_of(sets[i])))
-			return true;
-	return false;
+	return is_one_of(node->key, sets);
 }
 
 static bool same_value(const struct document_node *old, const struct document_node *new)
@@ -127,6 +134,39 @@ static struct slice text_at(const struct document_node *map, const char *key, co
 	return node && node->kind == DOCUMENT_SCALAR ? node->text : slice_of(usual);
 }
 
+static const char *usual_port(const struct document_node *server)
+{
+	return slice_equal(text_at(server->parent->parent, "protocol", "http"), SLICE("h2")) ? "4142" : "4140";
+}
+
+static bool is_of_kind(const struct document_node *plugin, const char *kind)
+{
+	if (plugin && plugin->kind == DOCUMENT_SEQUENCE) {
+		for (uint32_t i = 0; i < plugin->count; i++)
+			if (is_of_kind(plugin->items[i], kind))
+				return true;
+		return false;
+	}
+	return slice_equal(text_at(plugin, "kind", ""), slice_of(kind));
+}
+
+/* Whether Kubernetes' objects say how its requests are named, or where names lead. */
+static bool is_unseen(const struct document_node *router)
+{
+	return is_of_kind(value_at(router, SLICE("identifier")), "io.l5d.ingress") ||
+		is_of_kind(value_at(router, SLICE("interpreter")), "io.l5d.k8s.configMap");
+}
+
+static bool has_unseen(const struct document_node *root)
+{
+	const struct document_node *routers = value_at(root, SLICE("routers"));
+
+	for (uint32_t i = 0; routers && routers->kind == DOCUMENT_SEQUENCE && i < routers->count; i++)
+		if (is_unseen(routers->items[i]))
+			return true;
+	return false;
+}
+
 /* What tells an item from the others of its list. */
 static void name_item(const struct document_node *item, uint32_t index, struct text *out)
 {
@@ -135,7 +175,8 @@ static void name_item(const struct document_node *item, uint32_t index, struct t
 	if (slice_equal(list, SLICE("routers")))
 		text_append(out, text_at(item, "label", text_at(item, "protocol", "http").at));
 	else if (slice_equal(list, SLICE("servers")))
-		text_format(out, "%.*s:%.*s", SLICE_ARGS(text_at(item, "ip", "127.0.0.1")), SLICE_ARGS(text_at(item, "port", "any")));
+		text_format(out, "%.*s:%.*s", SLICE_ARGS(text_at(item, "ip", "127.0.0.1")),
+			SLICE_ARGS(text_at(item, "port", usual_port(item))));
 	else if (slice_equal(list, SLICE("telemetry")))
 		text_append(out, text_at(item, "kind", ""));
 	else
@@ -157,16 +198,11 @@ static const struct document_node *item_named(const struct document_node *list, 
 	return found;
 }
 
-/* Whether a witness tells that one is not there at all: nobody listens. */
-static bool is_listener(const struct document_node *list)
-{
-	return slice_equal(list->key, SLICE("routers")) || slice_equal(list->key, SLICE("servers"));
-}
-
 /* Those of `from`; `backwards`: it is the new one, and only what the old one doesn't have is left. */
 static void compare_items(struct comparison *comparison, const struct document_node *from, const struct document_node *with, bool backwards)
 {
 	size_t before = comparison->key.length;
+	bool unseen = comparison->unseen;
 
 	for (uint32_t i = 0; from && i < from->count; i++) {
 		struct text name = { 0 };
@@ -175,10 +211,13 @@ static void compare_items(struct comparison *comparison, const struct document_n
 		name_item(from->items[i], i, &name);
 		other = item_named(with, text_slice(&name));
 		text_format(&comparison->key, "[%.*s]", SLICE_ARGS(text_slice(&name)));
-		if (!backwards && (other || !is_listener(from)))
+		if (slice_equal(from->key, SLICE("routers")))
+			comparison->unseen = is_unseen(from->items[i]) || is_unseen(other);
+		if (!backwards)
 			compare(comparison, from->items[i], other);
-		else if (backwards && !other && !is_listener(from))
+		else if (!other)
 			compare(comparison, NULL, from->items[i]);
+		comparison->unseen = unseen;
 		comparison->key.length = before;
 		text_free(&name);
 	}
@@ -228,7 +267,7 @@ static void compare(struct comparison *comparison, const struct document_node *o
 void settings_each(const struct document_node *old, const struct document_node *new,
 	void (*visit)(void *owner, const struct setting *setting), void *owner)
 {
-	struct comparison comparison = { .visit = visit, .owner = owner };
+	struct comparison comparison = { .visit = visit, .owner = owner, .unseen = has_unseen(old) || has_unseen(new) };
 
 	compare(&comparison, old, new);
 	text_free(&comparison.key);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* cli/settings.h: what two configurations set differently, key by key, of all that no request's destination shows: TLS, limits, access
- * logs, telemetry, the admin server. Left out is what witnesses show (cli/witness.h): how requests are named, looked up and called. Pure.
+ * logs, telemetry, the admin server. Left out is what witnesses show (cli/witness.h): how requests are named, looked up and called; not of
+ * routers where Kubernetes' objects say that, which have no witnesses. Pure.
  *
  * Routers are compared by their labels, servers by their addresses, telemeters by their kinds. A key that says the default is another than
  * one that is not there.

@@ -215,7 +215,8 @@ static void try_otherwise(struct k8s_api *api, int error)
 
 	if (api->address_count)
 		api->next = (api->next + 1) % api->address_count;
-	if (error == ERROR_DENIED && api->tls_client && tls_client_reload(api->tls_client, loop_wall(api->loop), NULL, &changed))
+	if ((error == ERROR_DENIED || !error) && api->tls_client &&
+		tls_client_reload(api->tls_client, loop_wall(api->loop), NULL, &changed))
 		return; /* the file is being replaced: what was read before stays */
 }
 
@@ -224,7 +225,8 @@ static void told_end(struct fetch *fetch, int error)
 	struct k8s_call *call = fetch->owner;
 	const struct k8s_call_events *events = call->events;
 
-	if (error && !fetch->status)
+	/* 401: the file with our own certificate may be a new one. */
+	if (error ? !fetch->status : fetch->status == 401)
 		try_otherwise(call->api, error);
 	call->events = NULL;
 	events->ended(call->owner, fetch->status, error);

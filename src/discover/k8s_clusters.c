@@ -25,7 +25,7 @@ struct k8s_cluster {
 	uint32_t references;
 	struct text name; /* all its options */
 	struct k8s_api *api;
-	struct list tables; /* struct cluster_table.link: one or two */
+	struct list tables; /* struct cluster_table.link: one for each kind, label, and object that is asked for by itself */
 };
 
 struct k8s_clusters *k8s_clusters_new(struct loop *loop, struct network *network, struct resolver *resolver)
@@ -104,16 +104,19 @@ int k8s_cluster_get(struct k8s_clusters *clusters, const struct k8s_cluster_opti
 	return 0;
 }
 
+static void entry_free(struct cluster_table *entry)
+{
+	list_remove(&entry->link);
+	k8s_table_free(entry->table);
+	memory_free(entry);
+}
+
 void k8s_cluster_unref(struct k8s_cluster *cluster)
 {
 	if (!cluster || --cluster->references)
 		return;
-	LIST_EACH_SAFE(&cluster->tables, link, after) {
-		struct cluster_table *entry = LIST_OF(link, struct cluster_table, link);
-
-		k8s_table_free(entry->table);
-		memory_free(entry);
-	}
+	LIST_EACH_SAFE(&cluster->tables, link, after)
+		entry_free(LIST_OF(link, struct cluster_table, link));
 	list_remove(&cluster->link);
 	k8s_api_unref(cluster->api);
 	text_free(&cluster->name);
@@ -145,4 +148,16 @@ struct k8s_table *k8s_cluster_table(struct k8s_cluster *cluster, const struct k8
 struct k8s_table *k8s_cluster_object(struct k8s_cluster *cluster, const struct k8s_table_kind *kind, struct slice object)
 {
 	return table_of(cluster, kind, SLICE(""), object);
+}
+
+void k8s_cluster_drop(struct k8s_cluster *cluster, struct k8s_table *table)
+{
+	if (k8s_table_is_watched(table))
+		return;
+	LIST_EACH_SAFE(&cluster->tables, link, after) {
+		struct cluster_table *entry = LIST_OF(link, struct cluster_table, link);
+
+		if (entry->table == table)
+			entry_free(entry);
+	}
 }

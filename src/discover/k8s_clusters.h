@@ -45,5 +45,7 @@ void k8s_cluster_unref(struct k8s_cluster *cluster); /* NULL is allowed */
 /* The table of this kind and label, new or not; the cluster's. And that of one object alone, "namespace/name". */
 struct k8s_table *k8s_cluster_table(struct k8s_cluster *cluster, const struct k8s_table_kind *kind, struct slice label);
 struct k8s_table *k8s_cluster_object(struct k8s_cluster *cluster, const struct k8s_table_kind *kind, struct slice object);
+/* Of one object: it is freed unless somebody watches it. What all names share stays. */
+void k8s_cluster_drop(struct k8s_cluster *cluster, struct k8s_table *table);
 
 #endif

@@ -76,10 +76,14 @@ int k8s_config_new(
 
 void k8s_config_free(struct k8s_config *config)
 {
+	struct k8s_table *table;
+
 	if (!config)
 		return;
 	CHECK_MAGIC(config, CONFIG_MAGIC);
+	table = config->watch->table;
 	k8s_table_unwatch(config->watch);
+	k8s_cluster_drop(config->cluster, table);
 	k8s_cluster_unref(config->cluster);
 	text_free(&config->key);
 	config->magic = 0;

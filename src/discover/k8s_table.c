@@ -345,6 +345,11 @@ void k8s_table_unwatch(struct k8s_table_watch *watch)
 	memory_free(watch);
 }
 
+bool k8s_table_is_watched(const struct k8s_table *table)
+{
+	return table->watch_count > 0;
+}
+
 struct k8s_row *k8s_table_first(const struct k8s_table_watch *watch)
 {
 	struct list *link = list_first(&watch->group->rows);

@@ -72,6 +72,7 @@ enum k8s_table_state k8s_table_state(const struct k8s_table *table, struct slice
 struct slice k8s_table_label(const struct k8s_table *table);
 struct slice k8s_table_object(const struct k8s_table *table);
 const struct k8s_table_kind *k8s_table_kind(const struct k8s_table *table);
+bool k8s_table_is_watched(const struct k8s_table *table);
 const struct k8s_reflector_counts *k8s_table_counts(const struct k8s_table *table);
 /* The rows of `name` ("namespace/name") at any time, and being told when they, or the table's state, change. */
 struct k8s_table_watch *k8s_table_watch(struct k8s_table *table, struct slice name, void (*changed)(void *owner), void *owner);

@@ -24,7 +24,9 @@ MUST_CHECK int log_file_open(const char *path, bool truncate, struct log_file **
 /* All of it or, in a regular file, nothing. ERROR_LIMIT: the disk is full; ERROR_IO and others as the kernel says. */
 MUST_CHECK int log_file_write(struct log_file *file, struct slice bytes);
 uint64_t log_file_size(const struct log_file *file); /* 0 for what is no regular file */
-void log_file_close(struct log_file *file);          /* NULL is allowed */
+/* Whether it is what the path leads to. Not when somebody has renamed it. */
+bool log_file_is_at(const struct log_file *file, const char *path);
+void log_file_close(struct log_file *file); /* NULL is allowed */
 
 /* Gives it another name in the same directory. ERROR_EXISTS: there is one of that name. */
 MUST_CHECK int log_file_roll(const char *path, const char *rolled);

@@ -182,17 +182,21 @@ const struct ingress_backend *ingress_find(const struct ingress *ingress, struct
 	int32_t best_says = -1;
 
 	host = without_port(host);
-	for (uint32_t i = 0; i < ingress->count; i++) {
-		const struct rule *rule = &ingress->rules[i];
+	/* Patterns come last: they cost most, and say less than all others of the same host but INGRESS_ANY. */
+	for (uint64_t i = 0; i < 2 * (uint64_t)ingress->count; i++) {
+		const struct rule *rule = &ingress->rules[i % ingress->count];
+		bool pattern = rule->said.kind == INGRESS_PATTERN;
 		int32_t host_says, path_says;
 
+		if (pattern != (i >= ingress->count))
+			continue;
 		if (rule->said.kind == INGRESS_DEFAULT) {
 			usual = usual ? usual : &rule->said.to;
 			continue;
 		}
 		host_says = judge_host(rule->said.host, host);
 		/* What can't win isn't asked for its path, which may be a pattern. */
-		if (host_says < 0 || host_says + SAYS_WILD_HOST <= best_says)
+		if (host_says < 0 || host_says + (pattern ? SAYS_PATTERN : SAYS_WILD_HOST) <= best_says)
 			continue;
 		path_says = judge_path(rule, path);
 		if (path_says >= 0 && host_says + path_says > best_says) {

@@ -218,6 +218,9 @@ static uint16_t parse_atom(struct parse *parse)
 	case '?':
 	case '{':
 		return parse_failed(parse, ERROR_SYNTAX, "there is nothing to repeat");
+	case '^':
+	case '$':
+		return parse_failed(parse, ERROR_SYNTAX, "`^` is understood only where the pattern begins, `$` only where it ends");
 	default:
 		set_add(&set, c, c);
 		break;

@@ -144,8 +144,14 @@ static int rename_rolled(struct access_log *log)
 /* What can't be renamed is written to as before, until the next time. */
 static void roll(struct access_log *log)
 {
-	int e = rename_rolled(log);
+	int e;
 
+	if (!log_file_is_at(log->file, log->path.at)) { /* somebody else has rolled it: after a handover two processes write here */
+		log_file_close(log->file);
+		log->file = NULL;
+		return;
+	}
+	e = rename_rolled(log);
 	opened(log, loop_wall(loop_of(log)));
 	if (e) {
 		LOG(LOG_WARN, "observe", "cannot roll %s: %s", log->path.at, error_text(e));

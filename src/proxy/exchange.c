@@ -409,6 +409,8 @@ void exchange_finish(struct exchange *exchange)
 	if (exchange->bound)
 		bound_route_unref(exchange->bound);
 	replay_drop(&exchange->replay);
+	if (exchange->response)
+		replay_drop(exchange->response);
 	list_remove(&exchange->link);
 	arena_reset(&exchange->arena);
 	exchange->magic = 0;

@@ -20,7 +20,7 @@ static struct slice kubeconfig_of(const struct k8s_place *place)
 	const char *variable = process_environment("KUBECONFIG");
 	struct slice rest = slice_of(variable ? variable : ""), first = rest;
 
-	if (place->kubeconfig.length || says_where(place))
+	if (says_where(place) || place->ca_file.length || place->token_file.length)
 		return place->kubeconfig;
 	slice_split(&rest, ':', &first);
 	return first;

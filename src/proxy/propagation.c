@@ -103,7 +103,9 @@ static __attribute__((noinline)) void read_other(struct exchange *exchange, enum
 		trace_begin_wide(&exchange->trace, random);
 	else
 		trace_begin(&exchange->trace, random);
-	exchange->trace.flags |= decided;
+	/* What the request says itself counts before what another context, or the request that it is joined to, has decided. */
+	if (decided)
+		exchange->trace.flags = (exchange->trace.flags & ~(uint64_t)(TRACE_DEBUG | TRACE_SAMPLING_KNOWN | TRACE_SAMPLED)) | decided;
 }
 
 void propagation_read(struct exchange *exchange)

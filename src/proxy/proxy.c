@@ -25,7 +25,8 @@ enum {
 #define OUTBOX_RETRY CLOCK_MS
 #define DRAIN_LOOK (5 * CLOCK_MS)
 #define SHUT_DOWN_GRACE (2 * CLOCK_SECOND)
-#define QUEUE_GRACE (500 * CLOCK_MS) /* for accepting what waits */
+#define QUEUE_GRACE (500 * CLOCK_MS)    /* for accepting what waits */
+#define HANDSHAKE_GRACE (20 * CLOCK_MS) /* for handshakes under way, which are in no queue yet */
 #define HOUSEKEEPING CLOCK_SECOND
 
 struct proxy {
@@ -48,7 +49,7 @@ struct proxy {
 	struct list ports;
 	unsigned generation;
 	bool shutting_down;
-	int64_t drain_end, queue_end;
+	int64_t drain_end, queue_end, handshake_end;
 	bool told;      /* draining: the workers, that they are to stop accepting */
 	bool listening; /* draining: some worker may still accept */
 	void (*drained)(void *owner, bool in_time);
@@ -129,8 +130,7 @@ static void port_secure(struct proxy *proxy, struct port *port, struct tls_serve
 static void port_free(struct proxy *proxy, struct port *port)
 {
 	list_remove(&port->link);
-	if (port->set)
-		listen_close(port->set);
+	listen_close(port->set);
 	port_secure(proxy, port, NULL);
 	if (port->scope)
 		scope_unref(port->scope);
@@ -140,14 +140,21 @@ static void port_free(struct proxy *proxy, struct port *port)
 	memory_free(port);
 }
 
-/* Ports of older configurations, once no worker has them any more. */
+/* Ports of older configurations. Their workers have stopped accepting: who comes now is refused, and another process may listen there. They
+ * are freed once no session has them any more. */
 static void free_old_ports(struct proxy *proxy)
 {
+	if (proxy->configuring)
+		return;
 	LIST_EACH_SAFE(&proxy->ports, link, after) {
 		struct port *port = port_at(link);
 
-		if (port->generation != proxy->generation && proxy->configuring == 0 &&
-			atomic_load_explicit(&port->references, memory_order_acquire) == 1)
+		if (port->generation == proxy->generation)
+			continue;
+		listen_close(port->set);
+		port->set = NULL;
+		port_secure(proxy, port, NULL);
+		if (atomic_load_explicit(&port->references, memory_order_acquire) == 1)
 			port_free(proxy, port);
 	}
 }
@@ -158,7 +165,7 @@ static struct port *port_find(struct proxy *proxy, const struct address *asked, 
 		struct port *port = port_at(link);
 
 		/* Two listeners may both ask for port 0: each gets one of its own. */
-		if (address_equal(&port->asked, asked) && !(asked->port == 0 && port->generation == generation))
+		if (port->set && address_equal(&port->asked, asked) && !(asked->port == 0 && port->generation == generation))
 			return port;
 	}
 	return NULL;
@@ -596,7 +603,7 @@ static bool workers_are_quiet(struct proxy *proxy)
 static bool queues_are_empty(struct proxy *proxy)
 {
 	LIST_EACH(&proxy->ports, link)
-		if (listen_waiting(port_at(link)->set))
+		if (port_at(link)->set && listen_waiting(port_at(link)->set))
 			return false;
 	return true;
 }
@@ -604,7 +611,7 @@ static bool queues_are_empty(struct proxy *proxy)
 /* Nothing enters the queues any more; once nobody is in them the workers stop. */
 static void tell_to_stop(struct proxy *proxy, int64_t now)
 {
-	if (now < proxy->queue_end && now < proxy->drain_end && !queues_are_empty(proxy))
+	if (now < proxy->drain_end && (now < proxy->handshake_end || (now < proxy->queue_end && !queues_are_empty(proxy))))
 		return;
 	proxy->told = true;
 	tell_workers(proxy, deliver_drain);
@@ -641,6 +648,7 @@ static void begin_draining(struct proxy *proxy, int64_t queue_ns, int64_t grace_
 	proxy->drained = drained;
 	proxy->drain_owner = owner;
 	proxy->queue_end = now + queue_ns;
+	proxy->handshake_end = queue_ns ? now + HANDSHAKE_GRACE : now;
 	proxy->drain_end = clock_after(now, grace_ns);
 	proxy->listening = true;
 	tell_to_stop(proxy, now);
@@ -653,7 +661,8 @@ void proxy_drain(struct proxy *proxy, int64_t grace_ns, void (*drained)(void *ow
 	if (proxy->drained)
 		return;
 	LIST_EACH(&proxy->ports, link)
-		listen_deafen(port_at(link)->set);
+		if (port_at(link)->set)
+			listen_deafen(port_at(link)->set);
 	begin_draining(proxy, QUEUE_GRACE, grace_ns, drained, owner);
 }
 

@@ -157,11 +157,12 @@ static void watch_stall(struct http1_session *h)
 static void flush(struct http1_session *h)
 {
 	struct output *output = &h->output;
+	bool gather = h->closing == CLOSING_NOT && !h->finish_stream && output_may_gather(output);
 
-	if (h->closing == CLOSING_NOT && !h->finish_stream && output_may_gather(output))
-		return;
-	if (output->gathered > 0) {
+	if (!gather && output->gathered > 0)
 		output_flush(output);
+	/* Also what was taken before, for having no place among the pieces. */
+	if (output->taken > 0) {
 		h->given = true;
 		if (h->side && h->session.connected)
 			h->side->side.wrote = true;

@@ -129,8 +129,10 @@ static void flush(struct http2_session *h)
 {
 	struct output *output = &h->output;
 
-	if (h->closing == HTTP2_CLOSING_NOT && output_may_gather(output))
+	if (h->closing == HTTP2_CLOSING_NOT && output_may_gather(output)) {
+		watch_stall(h); /* of what was taken before, for having no place among the pieces */
 		return;
+	}
 	h->last_flags = NULL;
 	if (output->gathered > 0) {
 		output_flush(output);

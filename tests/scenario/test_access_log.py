@@ -91,6 +91,22 @@ def test_files_are_rolled_by_size(mesh, tmp_path):
     assert LINE.fullmatch((logs / "access.log").read_text().splitlines()[-1])["uri"] == "/59"
 
 
+def test_what_another_process_has_rolled_is_left_alone(mesh, tmp_path):
+    """After a handover two processes write to one path for a while, and each rolls it."""
+    path, theirs = tmp_path / "access.log", tmp_path / "access-20261127-120000.log"
+    weft = start(mesh, path, httpAccessLogRollPolicy="1.kilobyte", httpAccessLogRotateCount=0)
+    client = mesh.client(weft)
+    assert client.get("web", "/before").status == 200
+    lines_of(path, 1)
+    path.rename(theirs)
+    path.write_text("another's\n")
+    for i in range(16):   # more than fits
+        assert client.get("web", f"/{i}").status == 200
+        wait_until(lambda: weft.metric("access_log/written") == i + 2)
+    assert path.read_text().startswith("another's\n") and '"GET /15 ' in path.read_text()
+    assert '"GET /before ' in theirs.read_text() and weft.metric("access_log/rolls") == 0
+
+
 def test_sighup_opens_the_file_anew(mesh, tmp_path):
     path = tmp_path / "access.log"
     weft = start(mesh, path)

@@ -175,6 +175,10 @@ def test_who_may_come_in(write, old, new, changes):
 OUT = "routers[out]."
 
 
+INGRESS = "  identifier: {kind: io.l5d.ingress}\n"
+CONFIG_MAP = "  interpreter: {kind: io.l5d.k8s.configMap, namespace: default, name: %s, filename: dtab}\n"
+
+
 @pytest.mark.parametrize("old, new, settings", [
     ({}, {"server": server("maxConcurrentRequests: 5")}, {OUT + "servers[127.0.0.1:4140].maxConcurrentRequests": ("not set", "5  new.yaml:9")}),
     ({"server": server("timeoutMs: 5")}, {"server": server("timeoutMs: 6")}, {OUT + "servers[127.0.0.1:4140].timeoutMs": ("5  old.yaml:9", "6  new.yaml:9")}),
@@ -186,6 +190,11 @@ OUT = "routers[out]."
     ({"namer": "telemetry: [{kind: io.weft.otlp, sampleRate: 0.1}]\n"}, {"namer": "telemetry: [{kind: io.l5d.prometheus}, {kind: io.weft.otlp, sampleRate: 0.2}]\n"},
      {"telemetry[io.weft.otlp].sampleRate": ("0.1  old.yaml:4", "0.2  new.yaml:4")}),
     ({"service": "  maxHeadersKB: 9\n"}, {"service": "  maxHeadersKB: 12\n"}, {OUT + "maxHeadersKB": ("9  old.yaml:10", "12  new.yaml:10")}),
+    # Where a cluster's objects say how requests are named, or where names lead, there are no witnesses.
+    ({"service": INGRESS}, {"service": INGRESS, "client": "  client: {requestAttemptTimeoutMs: 100}\n"},
+     {OUT + "client.requestAttemptTimeoutMs": ("not set", "100  new.yaml:10")}),
+    ({"service": INGRESS}, {"service": INGRESS.replace("}", ", namespace: shop}")}, {OUT + "identifier.namespace": ("not set", "shop  new.yaml:10")}),
+    ({"service": CONFIG_MAP % "a"}, {"service": CONFIG_MAP % "b"}, {OUT + "interpreter.name": ("a  old.yaml:10", "b  new.yaml:10")}),
 ])
 def test_settings_that_no_request_shows(write, old, new, settings):
     found = {difference["key"]: difference for difference in one(write, old, new) if difference["differs"] == "setting"}
@@ -207,6 +216,18 @@ def test_which_settings_a_request_shows(write, old, new, differs, keys):
     found = one(write, {"client": old}, {"client": new})
     assert {(difference["differs"], difference["keys"]) for difference in found} == {(differs, keys)}
     assert all("/svc" in difference["old"] for difference in found) and f"{differs}: {keys}\n" in diff(write("old.yaml", client=old), write("new.yaml", client=new))[1]
+
+
+def test_servers_and_routers_that_are_called_otherwise(write):
+    """A server without a port is the one at 4140, and a router with another label has the settings of another."""
+    usual = write("old.yaml")
+    usual.write_text(usual.read_text().replace("  - port: 4140\n", "  - ip: 127.0.0.1\n"))
+    limited = write("new.yaml", server=server("maxConcurrentRequests: 5"))
+    assert "routers[out].servers[127.0.0.1:4140].maxConcurrentRequests" in diff(usual, limited)[1]
+    renamed = write("renamed.yaml", server=server("maxConcurrentRequests: 5"))
+    renamed.write_text(renamed.read_text().replace("label: out", "label: other"))
+    code, out, _ = diff(write("old.yaml"), renamed)
+    assert code == 1 and "routers[other].servers[127.0.0.1:4140].maxConcurrentRequests" in out and "routers[other].label" in out
 
 
 def test_lines_stand_on_both_sides(write):

@@ -13,6 +13,7 @@ import socket
 import struct
 import subprocess
 import threading
+import time
 
 import grpc
 import pytest
@@ -136,6 +137,7 @@ class Load:
     def _run(self, which, call):
         def done():
             self.counts[which] += 1
+            time.sleep(0.002)   # or one of them keeps the interpreter from the others
 
         try:
             while not self.stopping.is_set():
@@ -166,13 +168,13 @@ class Load:
                 done()
 
     def _stream(self, done):
-        """Messages go back and forth over streams that live as long as some hundred of them."""
+        """Messages go back and forth over streams that live as long as a hundred of them."""
         with channel(self.grpc_address) as made:
             while not self.stopping.is_set():
                 replied = threading.Semaphore(1)
 
                 def messages(replied=replied):
-                    for i in range(200):
+                    for i in range(100):
                         replied.acquire()
                         yield b"m%d" % i
 
@@ -460,13 +462,23 @@ def test_the_old_process_dies_while_the_new_one_starts(mesh, start, path):
     assert get(second) == b"hello"
 
 
-def test_sigterm_in_the_middle_leaves_the_sockets_to_the_new_process(start, path):
+def test_sigterm_in_the_middle_leaves_the_sockets_to_the_new_process(mesh, start, path):
+    go = slow_origin(mesh)
     old = start()
     address = old.address()
     with Taker(path) as taker:
         taker.take()
-        old.signal(signal.SIGTERM)
-        assert taker.hear()[0] == LEAVING
+        with Client(address) as client:
+            begin_slow(client)
+            old.signal(signal.SIGTERM)
+            assert taker.hear()[0] == LEAVING
+            # While it drains, its admin server's callers are the new process's, too.
+            with socket.create_connection(old.admin_address) as asking:
+                asking.settimeout(0.5)
+                asking.sendall(b"GET /admin/ready HTTP/1.1\r\nHost: a\r\n\r\n")
+                with pytest.raises(TimeoutError):
+                    asking.recv(1)
+            go.set()
         old.wait_end()
         assert path.exists()    # the door is another's now
         with socket.create_connection(address):
@@ -608,6 +620,20 @@ def test_what_is_no_door_is_told_of(mesh, path, tmp_path):
 
 
 # ---- systemd ----
+
+def test_systemd_hears_of_no_end_that_is_a_handover(start, tmp_path):
+    """It would count TimeoutStopSec from then, kill what still drains, and start it again."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as told:
+        told.bind(str(tmp_path / "notify"))
+        told.settimeout(PATIENCE)
+        first = start(env={"NOTIFY_SOCKET": str(tmp_path / "notify")})
+        assert told.recv(100) == b"READY=1"
+        assert get(start()) == b"hello"
+        first.wait_end()
+        told.setblocking(False)
+        with pytest.raises(BlockingIOError):
+            told.recv(100)
+
 
 def test_systemd_is_told_and_its_sockets_are_served(mesh, tmp_path):
     mesh.service("web", mesh.origin(body=b"hello"))

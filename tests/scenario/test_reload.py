@@ -195,6 +195,41 @@ def test_a_new_server_is_printed_and_a_removed_one_is_closed(mesh):
     assert mesh.client(weft).get("web").text == "one"
 
 
+def test_a_removed_server_refuses_callers_while_a_call_still_runs_there(mesh):
+    """And its address is free: it comes back as a listener of its own, beside the call that it left."""
+    go = threading.Event()
+
+    def handler(call):
+        call.send(b"HTTP/1.1 200 OK\r\nContent-Length: 8\r\n\r\nhalf")
+        go.wait(20)
+        call.send(b"half")
+
+    first = two_versions(mesh)[0]
+    dtab = first["routers"][0]["dtab"]
+    mesh.service("slow", mesh.origin(handler))
+    weft = mesh.weft(first)
+    weft.reload(mesh.config(mesh.router(dtab=dtab), mesh.router(label="second", dtab="/svc => /#/io.l5d.fs")))
+    wait_until(lambda: "second" in weft.addresses, "the line of the new listener")
+    added = weft.address("second")
+    with Client(added) as client:
+        client.send_request(host="slow")
+        received = b""
+        while not received.endswith(b"half"):
+            received += client.receive()
+        weft.reload(first)
+        wait_until(lambda: refuses(added), "the removed listener to be closed")
+        with socket.create_server(added):
+            pass
+        again = {"label": "again", "dtab": dtab, "server": {"port": added[1]}}
+        weft.reload(mesh.config(mesh.router(dtab=dtab), mesh.router(**again)))
+        assert mesh.client(added).get("web").text == "one"
+        go.set()
+        assert client.receive() == b"half"
+        assert client.at_end()
+    weft.reload(first)
+    wait_until(lambda: refuses(added), "it to be closed again")
+
+
 def test_a_port_that_moves_to_another_router_is_counted_there(mesh):
     dtab = two_versions(mesh)[0]["routers"][0]["dtab"]
     configs = [mesh.config(mesh.router(label=label, dtab=dtab)) for label in ("out", "moved")]

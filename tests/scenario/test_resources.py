@@ -289,6 +289,7 @@ def test_whole_process_calls_no_allocator_in_the_steady_state(mesh):
         return weft.metric("jvm/heap/allocations")
 
     exchange.run(weft)
+    wait_until(lambda: any("/caller/" in name for name in weft.metrics()), "who calls is told once a second")
     calls()
     first, second = calls(), calls()
     exchange.run(weft)

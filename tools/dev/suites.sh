@@ -402,6 +402,9 @@ fault_caught() {
 	if [ $status -eq 0 ]; then
 		echo "   $name: NOT caught"
 		return 1
+	elif [ $status -eq 124 ]; then
+		echo "   $name: not caught within ten minutes"
+		return 1
 	elif [ $status -eq 2 ]; then
 		echo "   $name: $(head -n1 "$said")"
 		return 1

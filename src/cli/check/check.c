@@ -107,9 +107,12 @@ static bool ask(struct check *check, const char *name, const char *format, struc
 	}
 	asking_get(check->asking, target.bytes, answer);
 	text_free(&target);
-	if (answer->status == 200)
+	if (answer->status == 200 && answer->document)
 		return true;
-	answer_tell(answer, &said);
+	if (answer->status == 200)
+		text_append(&said, SLICE("the answer is no JSON, or larger than 64 MiB"));
+	else
+		answer_tell(answer, &said);
 	report(check, name, RESULT_FAIL,
 		answer->status == 403           ? "you may not see this: ask for the right to, or ask somebody who has it"
 			: answer->status == 404 ? "`weft install node | kubectl apply -f -` makes it; --namespace says where"

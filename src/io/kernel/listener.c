@@ -139,10 +139,12 @@ static int open_anew(struct listen_set *set, const struct listen_options *option
 /* They listen already, and who gave them may still accept from them. Each gets what this configuration says. */
 static int adopt(struct listen_set *set, const struct listen_options *options)
 {
-	int e = 0;
+	int e = 0, unused = 0;
 	inherited_take(options->inherited, &set->bound, set->fds, set->inherited);
 	set->count = set->inherited;
 	for (unsigned i = 0; i < set->inherited && !e; i++) {
+		/* Who was killed while it drained has left it deaf (listen_deafen). */
+		(void)!setsockopt(set->fds[i], SOL_SOCKET, SO_DETACH_FILTER, &unused, sizeof unused);
 		e = set_option_to(set->fds[i], IPPROTO_TCP, TCP_NODELAY, !options->socket.delay);
 		if (!e)
 			e = set_option_to(set->fds[i], SOL_SOCKET, SO_KEEPALIVE, options->socket.keep_alive);

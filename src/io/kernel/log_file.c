@@ -73,6 +73,13 @@ uint64_t log_file_size(const struct log_file *file)
 	return file->size;
 }
 
+bool log_file_is_at(const struct log_file *file, const char *path)
+{
+	struct stat ours, there;
+
+	return fstat(file->fd, &ours) == 0 && stat(path, &there) == 0 && ours.st_dev == there.st_dev && ours.st_ino == there.st_ino;
+}
+
 void log_file_close(struct log_file *file)
 {
 	if (!file)

@@ -41,6 +41,11 @@ uint64_t log_file_size(const struct log_file *file)
 	return sim_file(file->host, file->path).length;
 }
 
+bool log_file_is_at(const struct log_file *file, const char *path)
+{
+	return strcmp(file->path, path) == 0;
+}
+
 void log_file_close(struct log_file *file)
 {
 	if (!file)

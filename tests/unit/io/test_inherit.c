@@ -110,6 +110,31 @@ static void a_process_that_never_begins_takes_no_connection(void **state)
 	rig_free(rig);
 }
 
+/* Who was killed while it drained left them so; systemd holds them, too, and gives them to the next process. */
+static void one_that_was_left_deaf_hears_again(void **state)
+{
+	(void)state;
+	struct rig *rig = rig_new(&defaults);
+	struct inherited *inherited = inherited_new();
+	const struct listen_options options = { .inherited = inherited };
+	struct listen_set *before;
+	struct listener *listener;
+	int clients[CLIENTS];
+	assert_int_equal(listen_open(network_host(), &rig->address, 1, &(struct listen_options){ 0 }, &before), 0);
+	listen_address(before, &rig->address);
+	listen_deafen(before);
+	inherit(inherited, before, INHERITED_BY_NUMBER);
+	listen_close(before);
+	assert_int_equal(listen_open(network_host(), &rig->address, 1, &options, &rig->set), 0);
+	listener = listen_start(rig->set, 0, rig->loop, rig_accepted, rig);
+	connect_all(&rig->address, clients);
+	rig_accept(rig, CLIENTS);
+	close_all(rig, clients);
+	listen_stop(listener);
+	inherited_free(inherited);
+	rig_free(rig);
+}
+
 static void another_address_or_role_takes_nothing(void **state)
 {
 	(void)state;
@@ -172,6 +197,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(any_number_of_workers_accepts_from_all),
 		cmocka_unit_test(a_process_that_never_begins_takes_no_connection),
+		cmocka_unit_test(one_that_was_left_deaf_hears_again),
 		cmocka_unit_test(another_address_or_role_takes_nothing),
 		cmocka_unit_test(what_does_not_listen_is_refused_and_closed),
 		cmocka_unit_test(the_environment_names_its_process),

@@ -31,7 +31,7 @@ static void the_whole_text_matches(void **state)
 		{ "(?:ab){2}", { "abab" }, { "ab", "ababab" } },
 		{ "a{2,}?", { "aa", "aaaaa" }, { "a" } },
 		{ "(a*)*b", { "b", "aab" }, { "a", "aac" } },
-		{ "a|b|^c", { "a", "b" }, { "ab", "d" } },
+		{ "a|b|\\^c", { "a", "b", "^c" }, { "ab", "c" } },
 		{ "x\\$", { "x$" }, { "x", "x\\" } },
 		{ "(|a)+", { "", "aaa" }, { "b" } },
 	};
@@ -71,6 +71,8 @@ static void what_is_no_pattern_is_refused(void **state)
 		{ "(?i)a", ERROR_SYNTAX },
 		{ "(a)\\1", ERROR_SYNTAX },
 		{ "\\bword", ERROR_SYNTAX },
+		{ "a|^b", ERROR_SYNTAX },
+		{ "a$|b", ERROR_SYNTAX },
 		{ "a{300}", ERROR_LIMIT },
 		{ "(a{100}){100}", ERROR_LIMIT },
 	};

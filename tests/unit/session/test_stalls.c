@@ -3,6 +3,8 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <stdio.h>
+#include <string.h>
 
 #include <cmocka.h>
 
@@ -222,6 +224,41 @@ static void nobody_stalls_for_ever(void **state)
 	pair_free(pair);
 }
 
+static void answer_at_length(struct call *call, enum call_event event)
+{
+	static char head[2048];
+
+	if (event == CALL_OPENED) {
+		snprintf(head, sizeof head, "HTTP/1.1 204 No Content\r\nx: %01900d\r\n\r\n", 0);
+		call_send_head(call, head, true);
+	}
+	if (event == CALL_END)
+		call_release(call, RESET_NONE);
+}
+
+/* Answers that wait for no body, all in the turn in which the requests came: they don't stay gathered until its end. */
+static void pipelining_callers_that_take_nothing_are_closed(void **state)
+{
+	struct pair *pair;
+	char requests[200 * sizeof REQUEST] = "";
+
+	(void)state;
+	/* From more than the kernel takes. */
+	for (unsigned count = 65; count <= 200; count += 5) {
+		requests[0] = 0;
+		for (unsigned i = 0; i < count; i++)
+			memcpy(&requests[i * (sizeof REQUEST - 1)], REQUEST, sizeof REQUEST);
+		pair = start(answer_at_length, &stall);
+		pair->raw_paused = true;
+		pair_connect_raw(pair);
+		pair_send_raw_text(pair, requests);
+		sim_run_for(pair->sim, 30 * CLOCK_SECOND);
+		if (pair->server)
+			fail_msg("%u requests, %u answered: open after 30 s", count, pair->opened);
+		pair_free(pair);
+	}
+}
+
 /* One that takes a little every other second gets it all, though that takes many times as long. */
 static void slow_callers_are_not(void **state)
 {
@@ -256,6 +293,7 @@ int main(void)
 		cmocka_unit_test(idle_connections_to_servers_stay),
 		cmocka_unit_test(callers_that_take_nothing_are_closed),
 		cmocka_unit_test(nobody_stalls_for_ever),
+		cmocka_unit_test(pipelining_callers_that_take_nothing_are_closed),
 		cmocka_unit_test(slow_callers_are_not),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
