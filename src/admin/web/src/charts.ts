@@ -44,9 +44,9 @@ class Chart {
 	constructor(parent: HTMLElement, private data: () => uPlot.AlignedData, series: uPlot.Series[], format: (v: number) => string,
 		range: uPlot.Range.MinMax | null) {
 		const options: uPlot.Options = {
-			width: Math.max(240, parent.clientWidth), height: 160, padding: [8, 30, 0, 0], legend: { show: false }, cursor: { drag: { x: false, y: false } },
+			width: Math.max(240, parent.clientWidth), height: 160, padding: [8, 30, 6, 0], legend: { show: false }, cursor: { drag: { x: false, y: false } },
 			series: [{}, ...series], axes: axes(format),
-			scales: { y: { range: range ?? ((_u, _low, high) => [0, Math.max(high ?? 0, 0.001) * 1.1]) } },
+			scales: { y: { range: range ?? ((_u, _low, high) => [0, high ? Math.max(high, 0.001) * 1.1 : 1]) } },
 		};
 		this.plot = new uPlot(options, data(), parent);
 		this.watcher = new ResizeObserver(() => this.plot.setSize({ width: Math.max(200, parent.clientWidth), height: 160 }));
