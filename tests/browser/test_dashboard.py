@@ -252,6 +252,7 @@ def test_thousands_of_services_stay_usable(mesh, open_page, screenshot):
     # Beyond 4,096 they are counted together (docs/metrics.md), which the page says.
     expect(page.get_by_role("heading", name="Services 4,097")).to_be_visible(timeout=30000)
     expect(page.get_by_text("further ones are counted together, as overflow").first).to_be_visible()
+    expect(page.get_by_text("overflow/service/overflow")).to_have_count(0)
     rows = page.get_by_role("region", name="Services of out").locator("tbody tr")
     expect(rows).to_have_count(40)
     assert page.evaluate("document.querySelectorAll('*').length") < 5000

@@ -85,7 +85,7 @@ function seriesOf(scope: string): Series | null {
 	const match = SCOPE.exec(scope);
 	if (!match) return null;
 	const [, router, side, name] = match as unknown as [string, string, Kind, string];
-	const below = /^(.*)\/(?:service\/(svc\/.*)|(caller|peer)\/(.*))$/.exec(name);
+	const below = /^(.*)\/(?:service\/(svc\/.*|overflow)|(caller|peer)\/(.*))$/.exec(name);
 	if (side === "service" || !below) return new Series(router, side, name, scope);
 	if (below[2]) return side === "client" ? new Series(router, "pair", `${below[1]} ${below[2]}`, scope) : null;
 	return new Series(router, below[3] as Kind, `${below[1]} ${below[4]}`, scope);
