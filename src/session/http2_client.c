@@ -154,7 +154,7 @@ void http2_client_lost(struct http2_session *h, enum reset why, int error)
 			s->muted = true;
 			if (s->blocked)
 				http2_stream_wake(h, s);
-		} else if (!s->released) {
+		} else if (!s->released && s->fate == RESET_NONE) { /* or a GOAWAY has just said that it was not processed */
 			s->fate = (uint8_t)why;
 			s->fate_error = error;
 			http2_stream_wake(h, s);
