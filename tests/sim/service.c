@@ -177,13 +177,15 @@ static struct service_asker *asker_of(struct service *service, struct stream *st
 	}
 	CHECK(service->asker_count < SERVICE_ASKERS);
 	struct service_asker *asker = &service->askers[service->asker_count++];
-	*asker = (struct service_asker){ .address = remote, .since = loop_now(service->loop) };
+	*asker = (struct service_asker){ .address = remote, .since = INT64_MAX };
 	return asker;
 }
 
 void service_probed(struct service *service, struct stream *stream)
 {
-	(void)asker_of(service, stream);
+	struct service_asker *asker = asker_of(service, stream);
+	if (asker->since == INT64_MAX)
+		asker->since = loop_now(service->loop);
 }
 
 static bool knows_of_illness(struct service *service, struct stream *stream)

@@ -26,7 +26,7 @@ enum service_health {
 	SERVICE_MUTE, /* never answers who asks for its health */
 };
 
-/* When a host asked for something first, its health or anything else: checks begin with the first use. */
+/* When a host asked for its health first. */
 struct service_asker {
 	struct address address;
 	int64_t since;
