@@ -103,7 +103,9 @@ static const struct listener_policy *make_listener(
 		listener->tls = &tls_server_permissive;
 	listener->max_call_depth = 1000;
 	/* With HTTP/2 each of four users asks for up to four things at once, and five nodes may ask the same one. */
-	listener->max_concurrent = !node->link.service_count ? 8 : outgoing ? 24 : 96;
+	listener->max_concurrent = node->link.service_count ? 24 : 8;
+	if (!outgoing && node->link.http2)
+		listener->max_concurrent = 96;
 	return listener;
 }
 
