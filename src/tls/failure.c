@@ -90,6 +90,14 @@ static const char *alert_text(int alert)
 	}
 }
 
+/* Its reasons are numbered from an offset; those that all of OpenSSL shares (no memory) have flags, which make them larger still. */
+static bool is_alert(unsigned long code)
+{
+	int reason = ERR_GET_REASON(code);
+
+	return ERR_GET_LIB(code) == ERR_LIB_SSL && reason >= SSL_AD_REASON_OFFSET && reason <= SSL_AD_REASON_OFFSET + UINT8_MAX;
+}
+
 enum tls_failure failure_of(SSL *ssl, int *error, char text[FAILURE_TEXT])
 {
 	unsigned long code = ERR_peek_last_error();
@@ -102,14 +110,14 @@ enum tls_failure failure_of(SSL *ssl, int *error, char text[FAILURE_TEXT])
 
 		snprintf(text, FAILURE_TEXT, "the peer's certificate: %.120s%s%.300s",
 			X509_verify_cert_error_string(SSL_get_verify_result(ssl)), *stranger ? "; it is for " : "", stranger);
-	} else if (ERR_GET_LIB(code) == ERR_LIB_SSL && reason >= SSL_AD_REASON_OFFSET) {
+	} else if (is_alert(code)) {
 		snprintf(text, FAILURE_TEXT, "the peer says: %s", alert_text(reason - SSL_AD_REASON_OFFSET));
 	} else {
 		const char *says = ERR_reason_error_string(code);
 
 		snprintf(text, FAILURE_TEXT, "%s", says ? says : "unknown");
 	}
-	meaning = reason >= SSL_AD_REASON_OFFSET ? find(alerts, reason - SSL_AD_REASON_OFFSET) : find(reasons, reason);
+	meaning = is_alert(code) ? find(alerts, reason - SSL_AD_REASON_OFFSET) : find(reasons, reason);
 	ERR_clear_error();
 	*error = meaning ? meaning->error : ERROR_SYNTAX;
 	return meaning ? meaning->failure : TLS_FAILURE_PROTOCOL;

@@ -130,6 +130,14 @@ BIO *flight_bio(struct tls_stream *s)
 	return bio;
 }
 
+static void drop(struct flight *flight)
+{
+	for (unsigned i = 0; i < flight->count; i++)
+		buffer_unref(flight->buffers[i]);
+	flight->count = 0;
+	flight->failed = false;
+}
+
 bool flight_send(struct tls_stream *s)
 {
 	bool good = !s->pools->flight.failed;
@@ -196,7 +204,12 @@ int flight_write(struct tls_stream *s, const struct piece *pieces, unsigned coun
 
 		piece_release(&piece);
 	}
-	if (!flight_send(s) && !e)
+	/* A record that failed may count already: then the peer can't read the alert that OpenSSL writes behind it. */
+	if (e) {
+		drop(&s->pools->flight);
+		s->alerted = false;
+	} else if (!flight_send(s)) {
 		e = ERROR_LIMIT;
+	}
 	return e;
 }

@@ -76,6 +76,15 @@ static void move_to(struct tls_stream *s, enum tls_state state)
 
 /* --- failing --- */
 
+/* Once a cipher is chosen the peer may hold the connection for open: what fails then without an alert ends by a reset. A FIN would pass
+ * for an end in order, whose close_notify is missing; and what was sent may stop inside a record. */
+static enum stream_closing closing_failed(const struct tls_stream *s, enum stream_closing how)
+{
+	if (s->alerted)
+		return STREAM_LINGER;
+	return s->ssl && SSL_get_current_cipher(s->ssl) ? STREAM_RESET : how;
+}
+
 /* From an event of the loop. */
 static void tell_failed(struct tls_stream *s, int error)
 {
@@ -83,7 +92,7 @@ static void tell_failed(struct tls_stream *s, int error)
 
 	move_to(s, TLS_FAILED);
 	if (lingering) {
-		close_below(s, s->alerted ? STREAM_LINGER : STREAM_CLOSE);
+		close_below(s, closing_failed(s, STREAM_CLOSE));
 		move_to(s, TLS_CLOSED);
 	} else {
 		s->stream.events->failed(s->stream.owner, error);
@@ -132,10 +141,10 @@ struct trouble {
 static void find_trouble(struct tls_stream *s, struct trouble *trouble)
 {
 	trouble->failure = failure_of(s->ssl, &trouble->error, trouble->text);
-	s->alerted = s->pools->flight.count > 0;
 	if (!flight_send(s)) {
 		trouble->failure = TLS_FAILURE_LIMIT;
 		trouble->error = ERROR_LIMIT;
+		s->alerted = false;
 	}
 }
 
@@ -244,18 +253,23 @@ static void pass_plain(struct tls_stream *s)
 /* The peer's end without close_notify is told when all before it was. */
 static void read_end(struct tls_stream *s)
 {
-	if (s->state == TLS_PLAIN)
+	if (s->state == TLS_PLAIN) {
 		tell_ended(s);
-	else
-		fail(s, TLS_FAILURE_TRUNCATED, ERROR_RESET, "ended without close_notify");
+		return;
+	}
+	s->truncated = true;
+	fail(s, TLS_FAILURE_TRUNCATED, ERROR_RESET, "ended without close_notify");
 }
 
 static void read_on(struct tls_stream *s)
 {
-	while (s->state == TLS_OPEN && !s->paused && !s->told_ended && (s->input || SSL_has_pending(s->ssl))) {
+	while (s->state == TLS_OPEN && !s->broken && !s->paused && !s->told_ended && (s->input || SSL_has_pending(s->ssl))) {
 		if (!read_once(s))
 			break;
 	}
+	/* OpenSSL would go on with what it couldn't write, and the peer would take that for broken. The task tells it. */
+	if (s->broken)
+		return;
 	if (s->state == TLS_PLAIN && !s->paused)
 		pass_plain(s);
 	/* OpenSSL lets them go itself only after bytes of an application. */
@@ -270,17 +284,23 @@ static void read_on(struct tls_stream *s)
 
 /* --- writing --- */
 
+/* close_notify. False: it isn't sent, or not all of it. */
+static bool notify_end(struct tls_stream *s)
+{
+	bool good;
+
+	ERR_clear_error();
+	good = SSL_shutdown(s->ssl) >= 0;
+	return flight_send(s) && good;
+}
+
 /* close_notify, then the end of the stream below. */
 static void finish_below(struct tls_stream *s)
 {
 	s->finished = true;
-	if (s->state == TLS_OPEN) {
-		ERR_clear_error();
-		SSL_shutdown(s->ssl);
-		if (!flight_send(s)) {
-			fail_later(s, ERROR_LIMIT);
-			return;
-		}
+	if (s->state == TLS_OPEN && !notify_end(s)) {
+		fail_later(s, ERROR_LIMIT);
+		return;
 	}
 	stream_finish(s->below);
 }
@@ -340,12 +360,8 @@ static void go_plain(struct tls_stream *s)
 /* What was to be sent is, and that was all. */
 static void linger_below(struct tls_stream *s)
 {
-	bool good = send_waiting(s, s->handshake) == 0;
+	bool good = send_waiting(s, s->handshake) == 0 && notify_end(s);
 
-	if (good) {
-		SSL_shutdown(s->ssl);
-		good = flight_send(s);
-	}
 	close_below(s, good ? STREAM_LINGER : STREAM_RESET);
 	move_to(s, TLS_CLOSED);
 }
@@ -399,6 +415,15 @@ static void offer_session(struct tls_stream *s)
 		ERR_clear_error(); /* then a full handshake */
 }
 
+/* What fails in a handshake may leave part of it to be sent, and no alert: only OpenSSL knows which. */
+static void note_alert(const SSL *ssl, int where, int what)
+{
+	struct tls_stream *s = SSL_get_app_data(ssl);
+
+	if (where == SSL_CB_WRITE_ALERT && what >> 8 == SSL3_AL_FATAL)
+		s->alerted = true;
+}
+
 static bool begin(struct tls_stream *s)
 {
 	BIO *bio;
@@ -412,6 +437,7 @@ static bool begin(struct tls_stream *s)
 	SSL_set_bio(s->ssl, bio, bio);
 	if (!SSL_set_app_data(s->ssl, s))
 		return false;
+	SSL_set_info_callback(s->ssl, note_alert);
 	if (s->handshake->alpn.length > 0 &&
 		SSL_set_alpn_protos(s->ssl, (const unsigned char *)s->handshake->alpn.at, (unsigned)s->handshake->alpn.length))
 		return false;
@@ -707,9 +733,7 @@ static void close_open(struct tls_stream *s, enum stream_closing how)
 	bool notify = how == STREAM_LINGER || (how == STREAM_CLOSE && s->below_waiting == 0);
 
 	if (notify && !s->finished) {
-		ERR_clear_error();
-		SSL_shutdown(s->ssl);
-		if (!flight_send(s))
+		if (!notify_end(s))
 			how = STREAM_RESET;
 		else if (s->below_waiting > 0) /* of close_notify itself: or the reset would look like one in the middle */
 			how = STREAM_LINGER;
@@ -727,10 +751,11 @@ static void close_stream(struct stream *stream, enum stream_closing how)
 		move_to(s, TLS_LINGERING);
 		return;
 	}
-	if (s->state == TLS_OPEN && !s->broken)
+	/* Who left close_notify out is still owed ours (RFC 8446 section 6.1): its own direction may be whole. */
+	if (!s->broken && (s->state == TLS_OPEN || s->truncated))
 		close_open(s, how);
 	else if (s->state == TLS_FAILED)
-		close_below(s, s->alerted ? STREAM_LINGER : how);
+		close_below(s, closing_failed(s, how));
 	else
 		close_below(s, s->state == TLS_PLAIN ? how : STREAM_RESET);
 	move_to(s, TLS_CLOSED);

@@ -4,7 +4,8 @@
  * `connected` is told once the handshake is done, on the server's side too; stream_security then has its facts. What is taken
  * before that waits. A peer that ends without close_notify (RFC 8446 section 6.1) is told as `failed`, ERROR_RESET: what it sent may
  * have been cut short. stream_finish and stream_linger send close_notify, and so does stream_close when nothing is left to be sent;
- * stream_reset never.
+ * stream_reset never. What failed once a cipher was chosen is reset by stream_close, unless a fatal alert is behind what was sent,
+ * or the peer only left its close_notify out.
  *
  * A server's connection takes memory for TLS when its first byte arrives. Handshakes have a time limit, a number at once, and a
  * number of steps in one turn of the loop, so that they never hold up what is established.

@@ -81,7 +81,8 @@ struct tls_stream {
 	bool paused, below_paused;
 	bool below_ended, told_ended;
 	bool want_drained, finishing, finished;
-	bool alerted;    /* an alert is the last that we sent */
+	bool alerted;    /* a fatal alert is the last that we sent */
+	bool truncated;  /* failed since the peer ended without close_notify */
 	bool broken;     /* `error` is to be told by the task */
 	uint8_t answers; /* written while reading, with bytes waiting below */
 	int error;

@@ -280,10 +280,10 @@ static bool read_once(struct tls_end *end)
 	return false;
 }
 
-/* Proxies end with close_notify, an alert, or a reset; but to whom has left it out they owe none. */
+/* Proxies end with close_notify, an alert, or a reset, also to whom has left it out. */
 static void truncated(struct tls_end *end)
 {
-	if (end->open && !end->truncating)
+	if (end->open)
 		harness_fail(end->harness, "a %s is told the end of TLS without close_notify", end->client ? "user" : "service");
 	tell_failed(end, ERROR_RESET);
 }

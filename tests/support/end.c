@@ -269,7 +269,7 @@ void end_count(struct end *end)
 
 /* ---- both ---- */
 
-static void end_close(struct end *end)
+void end_close(struct end *end)
 {
 	if (end->stream)
 		stream_close(end->stream);

@@ -65,6 +65,7 @@ void ends_settle(struct ends *ends); /* a second */
 void end_send(struct end *end, const char *text);
 void end_send_bytes(struct end *end, struct slice bytes);
 void end_count(struct end *end);
+void end_close(struct end *end); /* if it isn't closed yet */
 
 bool ends_run_until(struct ends *ends, bool (*is_so)(struct ends *ends));
 bool ends_run_until_received(struct ends *ends, struct end *end, const char *text);

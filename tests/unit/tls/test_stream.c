@@ -509,6 +509,11 @@ static void an_end_without_close_notify_is_a_failure(void **state)
 	assert_false(ends->client.ended);
 	assert_int_equal(ends->client.error, ERROR_RESET);
 	assert_int_equal(counter_read(&ends->client_counters.failures[TLS_FAILURE_TRUNCATED]), 1);
+	/* The other direction ends in order. */
+	end_close(&ends->client);
+	assert_true(ends_run_until(ends, ends_server_ended));
+	stream_reset(ends->server.stream);
+	ends->server.stream = NULL;
 	ends_free(ends);
 }
 
