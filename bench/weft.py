@@ -61,7 +61,7 @@ class Weft(Process):
 
         def total(scope):
             return sum(value for key, value in metrics.items() if key.startswith(f"rt/outgoing/{scope}/")
-                       and key.endswith("/requests") and "/service/" not in key.removeprefix("rt/outgoing/"))
+                       and key.endswith("/requests") and "/service/" not in key.removeprefix("rt/outgoing/") and "/caller/" not in key)
 
         return total("server"), total("client")
 
