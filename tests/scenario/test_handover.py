@@ -3,6 +3,7 @@
 
 import array
 import contextlib
+import functools
 import json
 import os
 import pathlib
@@ -18,6 +19,7 @@ import time
 import grpc
 import pytest
 
+from callers import Callers
 from client import Client, CutShort
 from grpc_service import GrpcServer, channel
 from mesh import PATIENCE, ROOT, WEFT, sanitized, wait_until
@@ -126,19 +128,17 @@ class Giver:
 TRANSPARENT_RETRIES = ("grpc.enable_retries", 1)
 
 
-class Load:
+class Load(Callers):
     """Callers of every kind that never try again by themselves: whatever goes wrong is in `failures`."""
 
     def __init__(self, http, grpc_address=None):
         self.http, self.grpc_address = http, grpc_address
-        self.failures, self.answered, self.stopping = [], 0, threading.Event()
         calls = [self._keep_alive, self._keep_alive, self._fresh]
         if grpc_address:
             calls += [self._unary, self._stream]
-        self.counts = [0] * len(calls)
-        self.threads = [threading.Thread(target=self._run, args=(i, call), daemon=True) for i, call in enumerate(calls)]
+        super().__init__([functools.partial(self._run, call) for call in calls])
 
-    def _run(self, which, call):
+    def _run(self, call, which):
         def done():
             self.counts[which] += 1
             time.sleep(0.002)   # or one of them keeps the interpreter from the others
@@ -186,22 +186,6 @@ class Load:
                     assert reply == b"M%d" % i
                     replied.release()
                 done()
-
-    def wait_for(self, more):
-        """Until each caller has had so many further answers."""
-        before = list(self.counts)
-        wait_until(lambda: self.failures or all(now >= then + more for now, then in zip(self.counts, before)), "more answers")
-        assert not self.failures
-
-    def __enter__(self):
-        for thread in self.threads:
-            thread.start()
-        return self
-
-    def __exit__(self, *_):
-        self.stopping.set()
-        for thread in self.threads:
-            thread.join()
 
 
 @pytest.fixture(name="path")

@@ -9,6 +9,7 @@ import threading
 
 import pytest
 
+from callers import Callers
 from client import Client, CutShort
 from mesh import Weft, wait_until
 
@@ -16,25 +17,15 @@ LOADED = "configuration/reloads"
 REFUSED = "configuration/failures"
 
 
-class Load:
+class Load(Callers):
     """Callers that send one request after another, each on a connection of its own, until told to stop."""
 
     def __init__(self, weft, callers=4, host="web"):
         self.weft, self.host = weft, host
-        self.bodies, self.failures, self.stopping = [], [], threading.Event()
-        self.threads = [threading.Thread(target=self._call, daemon=True) for _ in range(callers)]
+        self.bodies = []
+        super().__init__([self._call] * callers)
 
-    def __enter__(self):
-        for thread in self.threads:
-            thread.start()
-        return self
-
-    def __exit__(self, *_):
-        self.stopping.set()
-        for thread in self.threads:
-            thread.join()
-
-    def _call(self):
+    def _call(self, _):
         try:
             with Client(self.weft.address()) as client:
                 while not self.stopping.is_set():

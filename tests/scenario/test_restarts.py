@@ -2,6 +2,7 @@
 """Restarts under load in the order that loses nothing: of a service's instances, and of the proxy itself."""
 
 import contextlib
+import functools
 import http.server
 import os
 import signal
@@ -10,6 +11,7 @@ import threading
 
 import pytest
 
+from callers import Callers
 from client import Client, CutShort
 from mesh import wait_until
 
@@ -83,13 +85,12 @@ class Instance:
         wait_until(lambda: not self.handlers, "the last connections")
 
 
-class Load:
+class Load(Callers):
     """Callers that send one request after another; only who is refused the connection tries again."""
 
     def __init__(self, address, callers=(("GET", True), ("GET", False))):
-        self.address, self.failures, self.stopping = address, [], threading.Event()
-        self.counts = [0] * len(callers)
-        self.threads = [threading.Thread(target=self._run, args=(i, *caller), daemon=True) for i, caller in enumerate(callers)]
+        self.address = address
+        super().__init__([functools.partial(self._run, *caller) for caller in callers])
 
     def _connect(self):
         while not self.stopping.is_set():
@@ -99,7 +100,7 @@ class Load:
                 self.stopping.wait(0.005)
         return None
 
-    def _run(self, which, method, keep):
+    def _run(self, method, keep, which):
         client = None
         try:
             while not self.stopping.is_set():
@@ -117,21 +118,6 @@ class Load:
         finally:
             if client:
                 client.close()
-
-    def wait_for(self, more):
-        before = list(self.counts)
-        wait_until(lambda: self.failures or all(now >= then + more for now, then in zip(self.counts, before)), "more answers")
-        assert not self.failures
-
-    def __enter__(self):
-        for thread in self.threads:
-            thread.start()
-        return self
-
-    def __exit__(self, *_):
-        self.stopping.set()
-        for thread in self.threads:
-            thread.join()
 
 
 @pytest.fixture(name="instances")
