@@ -247,8 +247,8 @@ static int run(struct tap *tap, const struct argument_values *admins, struct sli
 	targets_read(tap->targets);
 	loop_run(tap->loop);
 	TARGETS_EACH(tap->targets, target)
-	if (target->why.length)
-		code = 2;
+		if (target->why.length)
+			code = 2;
 	/* The process ends with the connections that are still open, and with what they belong to. */
 	return code;
 }

@@ -217,11 +217,11 @@ static struct ingress *compile(const struct k8s_ingresses *ingresses)
 	uint32_t count = 0;
 
 	K8S_TABLE_EACH(ingresses->watch, row)
-	count++;
+		count++;
 	rows = memory_array(count + 1, sizeof(struct k8s_row *));
 	count = 0;
 	K8S_TABLE_EACH(ingresses->watch, row)
-	rows[count++] = row;
+		rows[count++] = row;
 	qsort(rows, count, sizeof(struct k8s_row *), compare_rows);
 	for (uint32_t i = 0; i < count; i++)
 		add_row(ingresses, rows[i], &list);

@@ -141,8 +141,7 @@ struct counts {
 static void count_all(const struct k8s_table_watch *watch, struct slice port, const struct slice *value, struct counts *counts)
 {
 	*counts = (struct counts){ .port = false };
-	K8S_TABLE_EACH(watch, row)
-	{
+	K8S_TABLE_EACH(watch, row) {
 		struct found found;
 		struct address address;
 		struct slice node;
@@ -174,8 +173,7 @@ struct endpoints *k8s_slices_endpoints(const struct k8s_table_watch *watch, stru
 	const uint8_t family = chosen[0] ? ADDRESS_IP4 : ADDRESS_IP6;
 	list = memory_array(chosen[0] + chosen[1] + 1, sizeof *list);
 	labels = memory_array(chosen[0] + chosen[1] + 1, sizeof *labels);
-	K8S_TABLE_EACH(watch, row)
-	{
+	K8S_TABLE_EACH(watch, row) {
 		struct found found;
 
 		if (!find_port(row, port, wanted, &found) || found.family != family)

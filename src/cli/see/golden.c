@@ -202,8 +202,7 @@ static void add_clients(const struct step *step, struct golden_row *row, const s
 /* Once over all routes, not once for each service. */
 static void add_routes_to_services(const struct step *step)
 {
-	READING_EACH(step->now, route)
-	{
+	READING_EACH(step->now, route) {
 		const struct meter *service, *client;
 
 		if (route->kind != METER_ROUTE)
@@ -261,8 +260,7 @@ static void add_peer(struct golden *golden, struct golden_row *row, struct slice
 
 static void add_peers(const struct step *step)
 {
-	READING_EACH(step->now, peer)
-	{
+	READING_EACH(step->now, peer) {
 		const struct meter *end;
 
 		if (peer->kind != METER_PEER)
@@ -287,8 +285,7 @@ void golden_add(struct golden *golden, struct slice proxy, const struct reading 
 
 		row->proxy_available = row->proxy_endpoints = NAN;
 	}
-	READING_EACH(now, meter)
-	{
+	READING_EACH(now, meter) {
 		struct golden_row *row;
 
 		if (!is_wanted(golden, meter))

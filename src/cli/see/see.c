@@ -48,8 +48,7 @@ static void compute(struct see *see)
 		golden_free(&see->golden);
 	see->unreachable = 0;
 	golden_start(&see->golden, &choice);
-	TARGETS_EACH(see->targets, target)
-	{
+	TARGETS_EACH(see->targets, target) {
 		see->unreachable += !target->now;
 		if (target->now && target->before)
 			golden_add(&see->golden, target->name, target->before, target->now);
@@ -64,7 +63,7 @@ static void on_read(void *owner)
 	bool readable = false;
 
 	TARGETS_EACH(see->targets, target)
-	readable = readable || target->now;
+		readable = readable || target->now;
 	if (see->readings++ > 0 || (!readable && !see->watch)) {
 		compute(see);
 		see->code = see->unreachable ? 2 : 0;
@@ -149,13 +148,13 @@ bool see_colour(void)
 void see_append_unreachable(const struct see *see, const char *before, struct text *out)
 {
 	TARGETS_EACH(see->targets, target)
-	if (!target->now) {
-		text_append(out, slice_of(before));
-		table_safe(out, target->name);
-		text_append(out, SLICE(": "));
-		table_safe(out, text_slice(&target->why));
-		text_append(out, SLICE("\n"));
-	}
+		if (!target->now) {
+			text_append(out, slice_of(before));
+			table_safe(out, target->name);
+			text_append(out, SLICE(": "));
+			table_safe(out, text_slice(&target->why));
+			text_append(out, SLICE("\n"));
+		}
 }
 
 static void print_json(const struct see *see, struct text *out)
@@ -173,14 +172,14 @@ static void print_json(const struct see *see, struct text *out)
 	json_write_key(&writer, SLICE("unreachable"));
 	json_write_array(&writer);
 	TARGETS_EACH(see->targets, target)
-	if (!target->now) {
-		json_write_object(&writer);
-		json_write_key(&writer, SLICE("admin"));
-		json_write_text(&writer, target->name);
-		json_write_key(&writer, SLICE("error"));
-		json_write_text(&writer, text_slice(&target->why));
-		json_write_end(&writer);
-	}
+		if (!target->now) {
+			json_write_object(&writer);
+			json_write_key(&writer, SLICE("admin"));
+			json_write_text(&writer, target->name);
+			json_write_key(&writer, SLICE("error"));
+			json_write_text(&writer, text_slice(&target->why));
+			json_write_end(&writer);
+		}
 	json_write_end(&writer);
 	json_write_end(&writer);
 	text_append(out, SLICE("\n"));

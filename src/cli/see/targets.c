@@ -109,8 +109,7 @@ void targets_read(struct targets *targets)
 {
 	/* One more, so that those that fail at once don't end the reading before all were asked. */
 	targets->waiting = 1;
-	TARGETS_EACH(targets, target)
-	{
+	TARGETS_EACH(targets, target) {
 		if (target->now) {
 			reading_free(target->before);
 			target->before = target->now;
