@@ -2,6 +2,7 @@
 #include "cli/callers.h"
 
 #include "base/text.h"
+#include "proxy/admission.h"
 #include "proxy/cors.h"
 #include "tls/spiffe.h"
 
@@ -13,7 +14,7 @@ struct coming {
 
 static struct slice judge(const struct listener_policy *policy, const struct coming *coming)
 {
-	struct spiffe id;
+	struct spiffe parsed;
 
 	if (!policy->tls && policy->mutual == MUTUAL_OFF)
 		return coming->secure ? SLICE("not served: plain text is spoken there") : SLICE("served");
@@ -23,12 +24,9 @@ static struct slice judge(const struct listener_policy *policy, const struct com
 		return policy->tls->client_certificate == TLS_CLIENT_CERTIFICATE_REQUIRED && !coming->id.length
 			? SLICE("not served: callers must show a certificate")
 			: SLICE("served");
-	if (spiffe_parse(coming->id, &id, NULL))
+	if (spiffe_parse(coming->id, &parsed, NULL))
 		return SLICE("not served: callers must be workloads");
-	for (unsigned i = 0; i < policy->peer_id_count; i++)
-		if (spiffe_matches(policy->peer_ids[i].text, &id))
-			return SLICE("served");
-	return policy->peer_id_count ? SLICE("weft answers 403: it is none of peerIds") : SLICE("served");
+	return admission_may_call(policy, coming->id, NULL) ? SLICE("served") : SLICE("weft answers 403: it is none of peerIds");
 }
 
 struct comparing {

@@ -84,11 +84,10 @@ static struct tls_setting setting_of(const struct kubeconfig_file *file, struct 
 
 static int make_secure(struct k8s_api *api, struct text *why)
 {
-	struct problems problems;
-	int e;
-
 	const struct kubeconfig *config = &api->config;
 	struct slice name = text_slice(config->server_name.length ? &config->server_name : &config->host);
+	struct problems problems;
+	int e;
 
 	if (!config->secure)
 		return 0;

@@ -24,7 +24,7 @@ struct delegation {
 	struct path path;
 	struct dtab dtab;
 	bool has_dtab;
-	struct dtabs_watch dtabs;
+	struct change_watch dtabs;
 	struct watches watches;
 	struct task again;
 	struct timer limit;
@@ -326,8 +326,7 @@ static void finish_error(struct delegation *delegation, unsigned status, const c
 	text_format(&message, "%s%.*s", what, SLICE_ARGS(why));
 	json_write_start(&json, &out, false);
 	json_write_object(&json);
-	json_write_key(&json, SLICE("error"));
-	json_write_text(&json, text_slice(&message));
+	json_write_member_text(&json, "error", text_slice(&message));
 	json_write_end(&json);
 	finish(delegation, status, text_slice(&out));
 	text_free(&out);
@@ -392,7 +391,7 @@ void delegate_start(struct binder *binder, unsigned router_index, const struct s
 	binder_hold(binder);
 	arena_init(&delegation->arena, NULL, 0);
 	watches_init(&delegation->watches, binder_sources(binder), changed, delegation);
-	delegation->dtabs = (struct dtabs_watch){ .changed = changed, .owner = delegation };
+	delegation->dtabs = (struct change_watch){ .changed = changed, .owner = delegation };
 	dtabs_watch(binder_dtabs(binder), &delegation->dtabs);
 	task_init(&delegation->again, evaluate, delegation);
 	timer_init(&delegation->limit, too_late, delegation);

@@ -102,11 +102,7 @@ static void source_changed(void *owner)
 	CHECK_MAGIC(all, DTABS_MAGIC);
 	look(one);
 	all->changed(all->owner, (unsigned)(one - all->list));
-	LIST_EACH_SAFE(&all->watches, link, after) {
-		struct dtabs_watch *watch = LIST_OF(link, struct dtabs_watch, link);
-
-		watch->changed(watch->owner);
-	}
+	change_tell(&all->watches);
 }
 
 /* ---- all of them ---- */
@@ -205,7 +201,7 @@ int dtabs_get(const struct dtabs *all, unsigned router_index, struct arena *aren
 	return e ? e : dtab_concat(arena, &copy, one->router->dtab, dtab);
 }
 
-void dtabs_watch(struct dtabs *all, struct dtabs_watch *watch)
+void dtabs_watch(struct dtabs *all, struct change_watch *watch)
 {
 	list_append(&all->watches, &watch->link);
 }

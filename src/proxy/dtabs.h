@@ -9,20 +9,13 @@
 #ifndef PROXY_DTABS_H
 #define PROXY_DTABS_H
 
-#include "base/list.h"
 #include "base/text.h"
 #include "model/dtab.h"
 #include "model/snapshot.h"
+#include "proxy/change.h"
 
 struct dtabs;
 struct k8s_clusters;
-
-/* Embedded in who is to be told of any change; list_remove(&link) ends it. */
-struct dtabs_watch {
-	struct list link;
-	void (*changed)(void *owner);
-	void *owner;
-};
 
 /* `changed` comes from the loop, with the index of the router whose dtab is new. ERROR_INVALID with *why. */
 MUST_CHECK int dtabs_new(struct k8s_clusters *clusters, const struct snapshot *snapshot,
@@ -32,6 +25,7 @@ void dtabs_free(struct dtabs *dtabs); /* NULL is allowed */
 /* In the arena, or the snapshot's. ERROR_BUSY: it isn't known yet. ERROR_INVALID: nor can it be, for the reason *why (until the next change).
  * ERROR_NO_MEMORY. */
 MUST_CHECK int dtabs_get(const struct dtabs *dtabs, unsigned router_index, struct arena *arena, struct dtab *dtab, struct slice *why);
-void dtabs_watch(struct dtabs *dtabs, struct dtabs_watch *watch);
+/* Of any change. */
+void dtabs_watch(struct dtabs *dtabs, struct change_watch *watch);
 
 #endif

@@ -37,13 +37,12 @@ struct explanation {
 	enum about about;
 	const struct dtab *base;     /* the router's, or what stands for it; NULL: not known yet */
 	struct dtab edited, routers; /* the one, or the other */
-	struct dtabs_watch dtabs;
+	struct change_watch dtabs, ingresses;
 	struct path path;
 	struct dtab dtab;  /* base with the request's own */
 	struct slice peer; /* who calls; empty: not known */
 	struct explain_past past;
 	struct watches delegated, evaluated;
-	struct ingress_watch ingresses;
 	bool pending; /* its name depends on Ingresses that are not known yet */
 	struct task again;
 	struct timer limit;
@@ -90,13 +89,17 @@ static void finish(struct explanation *x, unsigned status)
 	memory_free(x);
 }
 
-static void finish_error(struct explanation *x, unsigned status, const char *why)
+static void finish_error(struct explanation *x, unsigned status, const char *what, struct slice why)
 {
+	struct text message = { 0 };
+
+	text_format(&message, "%s%.*s", what, SLICE_ARGS(why));
 	text_clear(&x->out);
 	json_write_start(&x->json, &x->out, false);
 	json_write_object(&x->json);
-	json_write_member_text(&x->json, "error", slice_of(why));
+	json_write_member_text(&x->json, "error", text_slice(&message));
 	json_write_end(&x->json);
+	text_free(&message);
 	finish(x, status);
 }
 
@@ -614,19 +617,14 @@ static bool never_had_endpoints(void *owner, struct path id)
 static bool has_base(struct explanation *x)
 {
 	struct slice why = SLICE("");
-	struct text message = { 0 };
 	int e = 0;
 
 	if (!x->base)
 		e = dtabs_get(binder_dtabs(x->binder), x->router_index, &x->arena, &x->routers, &why);
-	if (e && e != ERROR_BUSY) {
-		text_format(
-			&message, "the router's dtab isn't known: %.*s", SLICE_ARGS(e == ERROR_INVALID ? why : slice_of(error_text(e))));
-		finish_error(x, 503, message.bytes);
-		text_free(&message);
-	} else if (!e && !x->base) {
+	if (e && e != ERROR_BUSY)
+		finish_error(x, 503, "the router's dtab isn't known: ", e == ERROR_INVALID ? why : slice_of(error_text(e)));
+	else if (!e && !x->base)
 		x->base = &x->routers;
-	}
 	return !e;
 }
 
@@ -682,7 +680,7 @@ static void changed(void *owner)
 
 static void too_late(void *owner)
 {
-	finish_error(owner, 503, "a name could not be known in time");
+	finish_error(owner, 503, "a name could not be known in time", SLICE(""));
 }
 
 static struct explanation *begin(
@@ -701,9 +699,9 @@ static struct explanation *begin(
 	arena_init(&x->arena, NULL, 0);
 	watches_init(&x->delegated, binder_sources(binder), changed, x);
 	watches_init(&x->evaluated, binder_sources(binder), changed, x);
-	x->ingresses = (struct ingress_watch){ .changed = changed, .owner = x };
+	x->ingresses = (struct change_watch){ .changed = changed, .owner = x };
 	ingresses_watch(binder_ingresses(binder), &x->ingresses);
-	x->dtabs = (struct dtabs_watch){ .changed = changed, .owner = x };
+	x->dtabs = (struct change_watch){ .changed = changed, .owner = x };
 	dtabs_watch(binder_dtabs(binder), &x->dtabs);
 	task_init(&x->again, evaluate, x);
 	timer_init(&x->limit, too_late, x);
@@ -715,7 +713,6 @@ static struct explanation *begin(
 static bool replace_dtab(struct explanation *x, const struct slice *dtab)
 {
 	struct slice why, text;
-	struct text message = { 0 };
 
 	if (!dtab)
 		return true;
@@ -724,9 +721,7 @@ static bool replace_dtab(struct explanation *x, const struct slice *dtab)
 		x->base = &x->edited;
 		return true;
 	}
-	text_format(&message, "Invalid dtab: %.*s", SLICE_ARGS(why));
-	finish_error(x, 400, message.bytes);
-	text_free(&message);
+	finish_error(x, 400, "Invalid dtab: ", why);
 	return false;
 }
 
@@ -735,16 +730,13 @@ static bool read_peer(struct explanation *x, const struct slice *peer)
 {
 	struct spiffe id;
 	const char *reason;
-	struct text message = { 0 };
 
 	if (!peer)
 		return true;
 	x->peer = arena_copy(&x->arena, *peer);
 	if (x->peer.at && spiffe_parse(x->peer, &id, &reason) == 0)
 		return true;
-	text_format(&message, "The caller's identity is no SPIFFE ID: %s", x->peer.at ? reason : "out of memory");
-	finish_error(x, 400, message.bytes);
-	text_free(&message);
+	finish_error(x, 400, "The caller's identity is no SPIFFE ID: ", slice_of(x->peer.at ? reason : "out of memory"));
 	return false;
 }
 
@@ -758,13 +750,13 @@ void explain_start(struct binder *binder, unsigned router_index, struct slice he
 	int e;
 
 	if (!bytes) {
-		finish_error(x, 503, "out of memory");
+		finish_error(x, 503, "out of memory", SLICE(""));
 		return;
 	}
 	http1_parser_init(&parser, &(struct http1_limits){ x->router->max_line_bytes, x->router->max_head_bytes, 0 });
 	e = http1_parse_request(&parser, bytes, head.length, &x->head, &consumed);
 	if (e) {
-		finish_error(x, 400, e == ERROR_SYNTAX ? parser.reason : "the request's head is not whole");
+		finish_error(x, 400, e == ERROR_SYNTAX ? parser.reason : "the request's head is not whole", SLICE(""));
 		return;
 	}
 	if (read_peer(x, peer) && replace_dtab(x, dtab))
@@ -787,7 +779,6 @@ void explain_name(struct binder *binder, unsigned router_index, struct slice nam
 	void (*answered)(void *owner, unsigned status, struct slice json), void *owner)
 {
 	struct explanation *x = begin(binder, router_index, answered, owner);
-	struct text message = { 0 };
 	struct slice why;
 
 	x->about = ABOUT_NAME;
@@ -796,7 +787,5 @@ void explain_name(struct binder *binder, unsigned router_index, struct slice nam
 			evaluate(x);
 		return;
 	}
-	text_format(&message, "Invalid path: %.*s", SLICE_ARGS(why));
-	finish_error(x, 400, message.bytes);
-	text_free(&message);
+	finish_error(x, 400, "Invalid path: ", why);
 }

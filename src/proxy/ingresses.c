@@ -32,11 +32,7 @@ static void source_changed(void *owner)
 	CHECK_MAGIC(all, INGRESSES_MAGIC);
 	all->rules[index] = k8s_ingresses_rules(one->source);
 	all->changed(all->owner, index);
-	LIST_EACH_SAFE(&all->watches, link, after) {
-		struct ingress_watch *watch = LIST_OF(link, struct ingress_watch, link);
-
-		watch->changed(watch->owner);
-	}
+	change_tell(&all->watches);
 }
 
 static int add(struct ingresses *all, struct k8s_clusters *clusters, const struct ingress_policy *policy, struct text *why)
@@ -116,7 +112,7 @@ struct ingress *const *ingresses_rules(const struct ingresses *all)
 	return all->rules;
 }
 
-void ingresses_watch(struct ingresses *all, struct ingress_watch *watch)
+void ingresses_watch(struct ingresses *all, struct change_watch *watch)
 {
 	list_append(&all->watches, &watch->link);
 }

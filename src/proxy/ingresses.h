@@ -9,20 +9,13 @@
 #ifndef PROXY_INGRESSES_H
 #define PROXY_INGRESSES_H
 
-#include "base/list.h"
 #include "base/text.h"
 #include "model/ingress.h"
 #include "model/snapshot.h"
+#include "proxy/change.h"
 
 struct ingresses;
 struct k8s_clusters;
-
-/* Embedded in who is to be told of any change; list_remove(&link) ends it. */
-struct ingress_watch {
-	struct list link;
-	void (*changed)(void *owner);
-	void *owner;
-};
 
 /* For one worker. Heap; the worker frees it. */
 struct ingress_news {
@@ -38,6 +31,7 @@ void ingresses_free(struct ingresses *ingresses); /* NULL is allowed */
 
 /* By struct ingress_policy.index, snapshot->ingress_count of them; NULL: not known yet. Until the next change. */
 struct ingress *const *ingresses_rules(const struct ingresses *ingresses);
-void ingresses_watch(struct ingresses *ingresses, struct ingress_watch *watch);
+/* Of any change. */
+void ingresses_watch(struct ingresses *ingresses, struct change_watch *watch);
 
 #endif

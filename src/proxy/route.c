@@ -232,13 +232,13 @@ void route_wait(struct route *route, struct waiter *waiter)
 	list_append(&route->waiting, &waiter->link);
 }
 
-void route_wake(struct route *route)
+void waiters_wake(struct list *waiting)
 {
 	struct list ready;
 
 	list_init(&ready);
-	while (!list_empty(&route->waiting)) {
-		struct list *link = route->waiting.next;
+	while (!list_empty(waiting)) {
+		struct list *link = waiting->next;
 
 		list_remove(link);
 		list_append(&ready, link);
@@ -249,6 +249,11 @@ void route_wake(struct route *route)
 		list_remove(&waiter->link);
 		waiter->ready(waiter);
 	}
+}
+
+void route_wake(struct route *route)
+{
+	waiters_wake(&route->waiting);
 }
 
 void route_publish(struct route *route, struct binding *binding)

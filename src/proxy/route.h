@@ -70,9 +70,13 @@ struct route {
 
 /* Embedded in an exchange. */
 struct waiter {
-	struct list link;                     /* route->waiting; unlinked when not waiting */
-	void (*ready)(struct waiter *waiter); /* the route is bound now; called from the loop, after unlinking */
+	struct list link; /* route->waiting, or worker_router->unnamed; unlinked when not waiting */
+	void (*ready)(
+		struct waiter *waiter); /* it is known now, or can't be; called from the loop, after unlinking. It may come to wait again */
 };
+
+/* Calls all that wait now, not those that come meanwhile. */
+void waiters_wake(struct list *waiting);
 
 /* Finds or makes; `hash` is slice_hash(key, router->routes.seed). ERROR_LIMIT: no place (all entries are in use), or the control
  * thread's queue is full. */

@@ -97,26 +97,6 @@ void worker_router_unref(struct worker_router *router)
 	flush_routers(worker);
 }
 
-/* Each is asked for its name again, and may come to wait again. */
-static void wake_unnamed(struct worker_router *router)
-{
-	struct list ready;
-
-	list_init(&ready);
-	while (!list_empty(&router->unnamed)) {
-		struct list *link = router->unnamed.next;
-
-		list_remove(link);
-		list_append(&ready, link);
-	}
-	while (!list_empty(&ready)) {
-		struct waiter *waiter = LIST_OF(ready.next, struct waiter, link);
-
-		list_remove(&waiter->link);
-		waiter->ready(waiter);
-	}
-}
-
 void worker_take_ingress(struct worker *worker, struct ingress_news *news)
 {
 	CHECK_MAGIC(worker, WORKER_MAGIC);
@@ -127,7 +107,7 @@ void worker_take_ingress(struct worker *worker, struct ingress_news *news)
 			continue;
 		ingress_unref(router->ingresses[news->index]);
 		router->ingresses[news->index] = ingress_ref(news->rules);
-		wake_unnamed(router);
+		waiters_wake(&router->unnamed); /* each is asked for its name again */
 	}
 	ingress_unref(news->rules);
 	memory_free(news);
@@ -136,7 +116,7 @@ void worker_take_ingress(struct worker *worker, struct ingress_news *news)
 static void retire(struct worker_router *router)
 {
 	router->retired = true;
-	wake_unnamed(router);
+	waiters_wake(&router->unnamed);
 	MAP_EACH(&router->routes, entry)
 		route_wake(MAP_OF(entry, struct route, entry));
 	route_sweep(router, loop_now(router->worker->loop), true);

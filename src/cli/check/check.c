@@ -95,7 +95,7 @@ static unsigned count_of(const struct document_node *node)
 	return node && node->kind == DOCUMENT_SEQUENCE ? node->count : 0;
 }
 
-/* Asks for `target`, in which %s is the namespace. False: it is reported under `name` that there was no answer with 200. */
+/* Asks for `target`, in which $ is the namespace. False: it is reported under `name` that there was no answer with 200. */
 static bool ask(struct check *check, const char *name, const char *format, struct answer *answer)
 {
 	struct text target = { 0 }, said = { 0 };
