@@ -40,6 +40,8 @@ struct admin_options {
 MUST_CHECK int admin_new(const struct admin_options *options, const struct admin_policy *policy, struct admin **admin, struct text *why);
 /* Takes a reference of its own. Control thread. Changed addresses take effect at the next start only. */
 void admin_configure(struct admin *admin, struct snapshot *snapshot);
+/* The process serves: who asks for its health is told so from now on. Control thread. */
+void admin_ready(struct admin *admin);
 /* The process is ending: who asks for its health is told so. Control thread. */
 void admin_drain(struct admin *admin);
 /* The same, and another process listens from now on: its callers are sent there. Control thread. */

@@ -14,7 +14,7 @@ void page_health_check(struct request *request)
 	} else if (service.length) {
 		request_answer_rpc(request, GRPC_NOT_FOUND, SLICE(""));
 	} else {
-		grpc_health_answer(admin->draining ? GRPC_HEALTH_NOT_SERVING : GRPC_HEALTH_SERVING, answer);
+		grpc_health_answer(admin->ready && !admin->draining ? GRPC_HEALTH_SERVING : GRPC_HEALTH_NOT_SERVING, answer);
 		request_answer_rpc(request, GRPC_OK, slice_make(answer, sizeof answer));
 	}
 }

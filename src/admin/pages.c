@@ -23,9 +23,14 @@ static void page_ping(struct request *request)
 /* Whether it is to be sent requests. */
 static void page_ready(struct request *request)
 {
-	bool ready = !request->admin->draining;
+	const struct admin *admin = request->admin;
 
-	request_answer(request, ready ? 200 : 503, text_type, ready ? SLICE("ready") : SLICE("draining"));
+	if (admin->draining)
+		request_answer(request, 503, text_type, SLICE("draining"));
+	else if (!admin->ready)
+		request_answer(request, 503, text_type, SLICE("starting"));
+	else
+		request_answer(request, 200, text_type, SLICE("ready"));
 }
 
 static void page_config(struct request *request)

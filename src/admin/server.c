@@ -171,6 +171,20 @@ void admin_configure(struct admin *admin, struct snapshot *snapshot)
 	}
 }
 
+static void deliver_ready(const struct message *message)
+{
+	struct admin *admin = message->owner;
+
+	admin->ready = true;
+}
+
+void admin_ready(struct admin *admin)
+{
+	CHECK_MAGIC(admin, ADMIN_MAGIC);
+	if (channel_post(admin->inbox, (struct message){ .deliver = deliver_ready, .owner = admin }))
+		LOG(LOG_WARN, "admin", "too busy to tell that the process is ready");
+}
+
 static void deliver_draining(const struct message *message)
 {
 	struct admin *admin = message->owner;

@@ -34,6 +34,7 @@ struct admin {
 	struct snapshot *snapshot; /* counted; the admin thread's */
 	struct session_limits limits;
 	struct process_metrics *process;
+	bool ready;    /* the process has begun to serve */
 	bool draining; /* the process is ending */
 };
 

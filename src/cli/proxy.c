@@ -242,6 +242,7 @@ static void look_whether_ready(void *owner)
 		return;
 	}
 	process->accepts = true;
+	admin_ready(process->admin);
 	succession_ready(process->succession);
 	process_notify("READY=1");
 }

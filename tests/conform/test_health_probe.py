@@ -25,6 +25,7 @@ def probe(address, *options):
 
 def test_serving(judged):
     weft = judged.mesh.weft()
+    weft.wait_ready()
     code, said = probe(weft.admin_address)
     assert (code, "status: SERVING" in said) == (HEALTHY, True), said
     code, said = probe(weft.admin_address, "-service", "some.Service")
@@ -42,6 +43,7 @@ def test_ending(judged):
 
     judged.mesh.service("web", judged.mesh.origin(slow))
     weft = judged.mesh.weft(judged.mesh.config(admin={"shutdownGraceMs": 20000}))
+    weft.wait_ready()
     with judged.mesh.client(weft) as client:
         client.send(b"GET / HTTP/1.1\r\nHost: web\r\n\r\n")
         assert held.wait(PATIENCE)

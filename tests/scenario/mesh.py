@@ -154,6 +154,10 @@ class Weft:
     def signal(self, number):
         self.process.send_signal(number)
 
+    def wait_ready(self):
+        """Its sockets listen from its start on; until then requests only wait there."""
+        wait_until(lambda: self.admin("/admin/ready").status == 200, "to be ready")
+
     def resident_bytes(self):
         with open(f"/proc/{self.process.pid}/statm", encoding="ascii") as statm:
             return int(statm.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")

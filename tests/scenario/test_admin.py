@@ -515,6 +515,7 @@ def make_ask():
 
 def test_health_by_grpc(mesh, ask):
     weft = start(mesh)
+    weft.wait_ready()
     assert ask(weft) == "SERVING"
     with pytest.raises(grpc.RpcError) as unknown:
         ask(weft, "some.Service")
@@ -535,6 +536,7 @@ def test_health_by_grpc_while_the_process_ends(mesh, ask):
 
     mesh.service("web", mesh.origin(slow))
     weft = mesh.weft(mesh.config(admin={"shutdownGraceMs": 20000}))
+    weft.wait_ready()
     with mesh.client(weft) as client:
         client.send(b"GET / HTTP/1.1\r\nHost: web\r\n\r\n")
         assert held.wait(PATIENCE)

@@ -207,7 +207,8 @@ def test_readiness_goes_first(mesh):
     """Until the delay is over it says that it isn't ready, and serves all the same."""
     mesh.service("web", mesh.origin(body=b"hello"))
     weft = mesh.weft(mesh.config(admin={"drainDelayMs": 3_600_000}))
-    assert (weft.admin("/admin/ready").status, weft.admin("/admin/ready").text) == (200, "ready")
+    weft.wait_ready()
+    assert weft.admin("/admin/ready").text == "ready"
     with Client(weft.address()) as kept:
         assert kept.get("web").header("connection") is None
         weft.signal(signal.SIGTERM)
@@ -225,6 +226,7 @@ def test_a_handover_is_possible_until_the_delay_is_over(mesh):
     mesh.service("web", mesh.origin(body=b"hello"))
     path = str(mesh.folder / "handover.sock")
     old = mesh.weft(mesh.config(admin={"drainDelayMs": 3_600_000}), arguments=["--handover", path, "--drain", "1h"])
+    old.wait_ready()
     old.signal(signal.SIGTERM)
     wait_until(lambda: old.admin("/admin/ready").status == 503, "not to be ready")
     new = mesh.weft(arguments=["--handover", path])
