@@ -32,9 +32,11 @@ static const struct command commands[] = {
 		"  --threads N         workers; by default as many as the process may use cores\n"
 		"  --handover SOCKET   takes the listening sockets over from the proxy that runs with the same SOCKET, if one does, and\n"
 		"                      gives them to the next one. No connection is refused or lost: the old process goes on until the\n"
-		"                      new one accepts, then it finishes what it has and ends. If the new one fails, nothing changes\n"
+		"                      new one accepts, then it finishes what it has and ends. If the new one fails, nothing changes.\n"
+		"                      SOCKET is a path, or @NAME: a name in the network's namespace, without a file\n"
 		"  --drain TIME        how long connections may stay with the old process then (5m); admin.shutdownGraceMs\n"
-		"  --stay              it doesn't end by itself after that, but waits for SIGTERM: for who would start it again\n"
+		"  --stay              it doesn't end by itself after that, but waits for SIGTERM, which doesn't shorten the time: for\n"
+		"                      Kubernetes, which would start it again, and sends SIGTERM as soon as the new one is ready\n"
 		"\n"
 		"Exit code 0 when all requests could end, 1 when some were cut off, 2 when it could not start.",
 		cli_proxy, NULL },
@@ -163,6 +165,8 @@ static const struct command commands[] = {
 		"  --dtab ENTRIES       more entries for the routers' dtabs; several times\n"
 		"  --mtls SECRET        calls between proxies are secured by mutual TLS; the Secret has svid.pem and bundle.pem\n"
 		"  --service-type TYPE  of the Service l5d: ClusterIP, NodePort or LoadBalancer; ClusterIP\n"
+		"  --no-handover        a node's new proxy doesn't take the listening sockets over from the old one: an update leaves\n"
+		"                       one node after the other without a proxy for seconds\n"
 		"  --ingress-class NAME the ingress serves Kubernetes' Ingresses of this class, straight to their pods; without, it goes\n"
 		"                       by host and --dtab, to the node proxies\n"
 		"  --trust-callers      the ingress believes its callers' l5d- headers, such as l5d-dtab\n"
@@ -210,6 +214,12 @@ static const struct command commands[] = {
 		"\n"
 		"Exit code 0 when nothing failed, 1 when something did, 2 for wrong usage. See docs/kubernetes.md.",
 		cli_check, NULL },
+	{ "ready", "SOCKET", "Whether the proxy of this container has taken over: for a startup probe",
+		"SOCKET is that of `weft proxy --handover`. Before a new process has taken over, an old one in another container of the\n"
+		"node's network answers at the same ports, so that only this tells them apart: by who listens at SOCKET.\n"
+		"\n"
+		"Exit code 0 when it is a process of this pid namespace, 1 when it is another, or nobody, 2 for wrong usage.",
+		cli_ready, NULL },
 	{ "completion", "bash | zsh | fish", "Prints what completes weft's commands and options in a shell",
 		"  bash   source <(weft completion bash), in ~/.bashrc\n"
 		"  zsh    source <(weft completion zsh), in ~/.zshrc behind compinit\n"

@@ -31,6 +31,7 @@ int cli_main(const struct command *commands, int argc, char **argv);
 const struct command *cli_commands(void); /* the same */
 
 int cli_proxy(int count, char **arguments);
+int cli_ready(int count, char **arguments);
 int cli_ca(int count, char **arguments);
 int cli_certs(int count, char **arguments);
 int cli_check(int count, char **arguments);

@@ -31,7 +31,7 @@ struct process {
 	unsigned threads;
 	const char *handover;   /* the socket's path; NULL: none */
 	int64_t drain_ns;       /* after a handover; 0: as after SIGTERM */
-	bool stay;              /* drained after a handover it waits for SIGTERM */
+	bool stay;              /* drained after a handover it waits for SIGTERM, which is still to come */
 	struct slice bytes;     /* of the file, until reload takes them */
 	struct snapshot *first; /* as it was at the start */
 	struct loop *control, *admin_loop, *log_loop;
@@ -130,9 +130,15 @@ static void begin_ending(void *owner)
 	timer_set(process->control, &process->delay, loop_now(process->control) + delay);
 }
 
-/* It drains after a handover, with patience for long connections, and is told to end. */
+/* It drains after a handover, with patience for long connections, and is told to end. One that would stay is told so in an upgrade that
+ * goes as planned, and keeps its patience; told again, it hurries. */
 static void hurry(struct process *process)
 {
+	if (process->stay && !process->idle) {
+		process->stay = false;
+		LOG(LOG_INFO, "cli", "told to end: it drains on, within the limit");
+		return;
+	}
 	process->hurried = true;
 	if (process->idle)
 		exporter_flush(process->exporter, FLUSH_GRACE, flushed, process);

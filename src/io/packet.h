@@ -5,6 +5,9 @@
  * One thread (the loop's). A call never calls back; events come from the loop. A link is closed by its owner, exactly once, also after
  * `ended` and from inside an event.
  *
+ * A path that begins with @ is a name in Linux's abstract namespace, which processes of one network namespace share: there is no file, so
+ * no mode; whoever is there may connect, and it is for the owner to look at packet_peer.
+ *
  *	packet_door_open("/run/weft/handover.sock", 0600, &door);
  *	packet_door_start(door, loop, came, owner);          // came(owner, link): packet_own(link, &events, owner)
  *	packet_connect(loop, path, &events, owner, &link);
@@ -39,7 +42,8 @@ struct packet_events {
  * process left at the path is replaced. ERROR_EXISTS: somebody listens there, or it is no socket; ERROR_INVALID: longer than 107 bytes;
  * ERROR_NOT_FOUND (its directory), ERROR_DENIED. */
 MUST_CHECK int packet_door_open(const char *path, unsigned mode, struct packet_door **door);
-/* The same of a door that another process opened and gave; `path` is where it is. Owns the descriptor. ERROR_INVALID: it is none. */
+/* The same of a door that another process opened and gave; `path` is where it is. Who connects from now on sees this process at its other
+ * end. Owns the descriptor. ERROR_INVALID: it is none. */
 MUST_CHECK int packet_door_adopt(int descriptor, const char *path, struct packet_door **door);
 MUST_CHECK int packet_door_start(
 	struct packet_door *door, struct loop *loop, void (*came)(void *owner, struct packet_link *link), void *owner);
@@ -56,6 +60,7 @@ MUST_CHECK int packet_connect(
 void packet_own(struct packet_link *link, const struct packet_events *events, void *owner);
 /* ERROR_BUSY: the peer doesn't read; ERROR_RESET: it is gone (`ended` follows); ERROR_LIMIT. */
 MUST_CHECK int packet_send(struct packet_link *link, struct slice bytes, const int *descriptors, unsigned count);
+/* `pid` is 0 for a process that can't be seen from here, in another pid namespace. */
 MUST_CHECK int packet_peer(const struct packet_link *link, struct stream_peer *peer);
 void packet_close(struct packet_link *link); /* NULL is allowed */
 /* Of a descriptor that was received and is not wanted. */

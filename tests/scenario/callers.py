@@ -19,7 +19,7 @@ class Callers:
         """Until each caller has had so many further answers."""
         before = list(self.counts)
         wait_until(lambda: self.failures or all(now >= then + more for now, then in zip(self.counts, before)), "more answers")
-        assert not self.failures
+        assert not self.failures, self.failures
 
     def __enter__(self):
         for thread in self.threads:

@@ -8,9 +8,11 @@ import json
 import os
 import pathlib
 import resource
+import select
 import shutil
 import signal
 import socket
+import ssl
 import struct
 import subprocess
 import threading
@@ -23,6 +25,7 @@ from callers import Callers
 from client import Client, CutShort
 from grpc_service import GrpcServer, channel
 from mesh import PATIENCE, ROOT, WEFT, sanitized, wait_until
+from tls import Pki, TlsClient
 
 ASK, SOCKETS, READY, LEAVING, REFUSED = 1, 2, 3, 4, 5
 BY_NUMBER, DOOR = 0, 255
@@ -129,10 +132,10 @@ TRANSPARENT_RETRIES = ("grpc.enable_retries", 1)
 
 
 class Load(Callers):
-    """Callers of every kind that never try again by themselves: whatever goes wrong is in `failures`."""
+    """Callers of every kind that never try again by themselves: whatever goes wrong is in `failures`. `client` makes another than Client."""
 
-    def __init__(self, http, grpc_address=None):
-        self.http, self.grpc_address = http, grpc_address
+    def __init__(self, http, grpc_address=None, client=Client):
+        self.connect, self.grpc_address = functools.partial(client, http), grpc_address
         calls = [self._keep_alive, self._keep_alive, self._fresh]
         if grpc_address:
             calls += [self._unary, self._stream]
@@ -150,8 +153,9 @@ class Load(Callers):
             self.failures.append(f"{call.__name__}: {error!r}")
 
     def _keep_alive(self, done):
-        with Client(self.http) as client:
-            while not self.stopping.is_set():
+        """What has idled for too long is closed in order, which callers see before they use it again."""
+        with self.connect() as client:
+            while not select.select([client.socket], [], [], 0)[0] and not self.stopping.is_set():
                 answer = client.get("web")
                 assert (answer.status, answer.body) == (200, b"hello"), answer
                 done()
@@ -159,7 +163,7 @@ class Load(Callers):
                     return
 
     def _fresh(self, done):
-        with Client(self.http) as client:
+        with self.connect() as client:
             answer = client.get("web")
             assert (answer.status, answer.body) == (200, b"hello"), answer
             done()
@@ -239,6 +243,73 @@ def test_ten_handovers_in_a_row_lose_no_request(mesh, start, threads):
         assert weft.metric("rt/out/server/127.0.0.1/%d/requests" % weft.address("out")[1]) > 0
     finally:
         echo.close()
+
+
+def test_handovers_of_tls_lose_no_request(mesh, start):
+    """A long connection stays with the process that has its keys; who has a ticket of an old process shakes hands anew."""
+    pki = Pki(mesh.folder / "pki")
+    web = pki.issue("web", "DNS:web.example")
+    router = mesh.router(server={"tls": {"certPath": str(web.cert), "keyPath": str(web.key)}})
+    go = slow_origin(mesh)
+    weft = first = start(router, arguments=["--drain", "1m"])
+    address = weft.address()
+    client = functools.partial(TlsClient, context=pki.context(), name="web.example")
+    before = pki.context(maximum=ssl.TLSVersion.TLSv1_2)
+    with client(address, context=before) as ticketed, client(address) as lasting, Load(address, client=client) as load:
+        assert ticketed.get("web").body == b"hello"
+        session = ticketed.socket.session
+        assert session.has_ticket
+        begin_slow(lasting)
+        for i in range(5):
+            load.wait_for(1)
+            old, weft = weft, start(router, threads=1 + i % 2)
+            assert weft.address() == address
+            if old is not first:
+                old.wait_end()
+        load.wait_for(1)
+        with client(address, context=before, session=session) as again:
+            assert again.get("web").body == b"hello"
+        assert first.process.poll() is None
+        go.set()
+        assert lasting.receive() == b"half"
+    assert not load.failures
+    first.wait_end()
+
+
+def test_a_name_without_a_file(mesh, start, tmp_path):
+    """An abstract socket, as node proxies on Kubernetes have it."""
+    name = f"@weft-test-{tmp_path}"[-100:].replace("/", "-")
+    name = "@" + name.lstrip("@")
+    mesh.service("web", mesh.origin(body=b"hello"))
+
+    def ready():
+        return subprocess.run([WEFT, "ready", name], capture_output=True, text=True, timeout=PATIENCE, check=False)
+
+    assert (ready().returncode, "nobody listens" in ready().stderr) == (1, True)
+    weft = mesh.weft(arguments=["--handover", name])
+    address = weft.address()
+    with Load(address) as load:
+        for _ in range(3):
+            load.wait_for(1)
+            old, weft = weft, mesh.weft(arguments=["--handover", name])
+            assert weft.address() == address
+            old.wait_end()
+            wait_until(lambda weft=weft: ready().stdout == f"process {weft.process.pid} has {name}\n", "the new one to answer there")
+        load.wait_for(1)
+    assert not load.failures
+    weft.finish()
+    assert ready().returncode == 1
+
+
+def test_ready_tells_another_container_apart(start, path):
+    """As a probe of a new container, while the old one still has the socket: in a pid namespace of its own."""
+    if os.getuid() != 0:
+        pytest.skip("needs root, for a pid namespace")
+    start()
+    inside = subprocess.run([WEFT, "ready", path], capture_output=True, text=True, timeout=PATIENCE, check=False)
+    assert inside.returncode == 0, inside
+    outside = subprocess.run(["unshare", "--pid", "--fork", WEFT, "ready", path], capture_output=True, text=True, timeout=PATIENCE, check=False)
+    assert (outside.returncode, "outside of this container" in outside.stderr) == (1, True), outside
 
 
 def test_connections_in_the_queue_are_answered_by_the_new_process(start):
@@ -330,6 +401,41 @@ def test_a_process_that_stays_waits_for_sigterm(start):
     old.wait_end()
 
 
+def test_sigterm_does_not_shorten_the_limit_of_one_that_stays(mesh, start):
+    """Kubernetes sends it as soon as the new pod is ready."""
+    go = slow_origin(mesh)
+    config = mesh.config(admin={"shutdownGraceMs": 1})
+    old = mesh.weft(config, arguments=["--handover", str(mesh.folder / "handover.sock"), "--drain", "1h", "--stay"])
+    with Client(old.address()) as client:
+        begin_slow(client)
+        new = start()
+        wait_until(lambda: "draining" in old.stderr, "the old process to drain")
+        old.signal(signal.SIGTERM)
+        assert get(new) == b"hello"
+        assert old.process.poll() is None
+        go.set()
+        assert client.receive() == b"half"
+        assert client.at_end()
+    old.wait_end()
+
+
+def test_the_second_sigterm_does(mesh, start):
+    go = slow_origin(mesh)
+    config = mesh.config(admin={"shutdownGraceMs": 1})
+    old = mesh.weft(config, arguments=["--handover", str(mesh.folder / "handover.sock"), "--drain", "1h", "--stay"])
+    old.expected_exit = 1
+    with Client(old.address()) as client:
+        begin_slow(client)
+        start()
+        wait_until(lambda: "draining" in old.stderr, "the old process to drain")
+        old.signal(signal.SIGTERM)
+        wait_until(lambda: "drains on" in old.stderr, "the first to be seen")
+        old.signal(signal.SIGTERM)
+        assert client.at_end()
+        old.wait_end()
+    go.set()
+
+
 def test_listeners_are_matched_by_address(mesh, start):
     """One stays, one goes, one is new."""
     old = start(mesh.router("kept"), mesh.router("gone"))
@@ -396,24 +502,82 @@ def test_the_old_process_goes_on_when_the_new_one_cannot_start(mesh, start, path
     assert old.process.poll() is None
 
 
-def test_the_old_process_goes_on_whenever_the_new_one_is_killed_before_it_is_ready(mesh, start, path):
-    """It is killed once it has the sockets. What it may have accepted by then is lost with it, nothing else is; when it had become ready
-    all the same the old one has left in order."""
-    old = start()
-    file = mesh.folder / "killed.yaml"
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM], ids=["killed", "told to end"])
+def test_the_old_process_goes_on_whenever_the_new_one_ends_before_it_is_ready(mesh, start, path, number):
+    """It ends once it has the sockets. What it may have accepted by then is lost with it if it is killed, nothing else is; when it had become
+    ready all the same the old one has left in order."""
+    old, told = start(), 0
+    file = mesh.folder / "ending.yaml"
     file.write_text(json.dumps(mesh.config()))
+
+    def outcomes(old):
+        return old.stderr.count("has gone before it was ready") + old.stderr.count("has taken over")
+
     for _ in range(10):
         with subprocess.Popen([WEFT, "proxy", file, "--handover", path], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
                               stderr=subprocess.PIPE) as asking:
             seen = b""
             while b"listening sockets" not in seen:
                 seen += asking.stderr.read1()
-            asking.kill()
-        wait_until(lambda: "has gone before it was ready" in old.stderr or "has taken over" in old.stderr, "the old one to see it")
+            asking.send_signal(number)
+            asking.stderr.read()
+        assert asking.returncode in (0, -signal.SIGKILL)
+        wait_until(lambda old=old, told=told: outcomes(old) > told, "the old one to see it")
+        told = outcomes(old)
         if "has taken over" in old.stderr:
             old.wait_end()
-            old = start()
+            old, told = start(), 0
         assert get(old) == b"hello"
+
+
+def test_sigterm_to_the_new_process_while_it_waits_for_sockets(mesh, start, path):
+    """The old one is stopped, so it doesn't answer; when it goes on nobody asks any more, and it serves as before."""
+    old = start()
+    file = mesh.folder / "waiting.yaml"
+    file.write_text(json.dumps(mesh.config()))
+    with Load(old.address()) as load:
+        load.wait_for(1)
+        old.signal(signal.SIGSTOP)
+        with subprocess.Popen([WEFT, "proxy", file, "--handover", path], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+                              stderr=subprocess.DEVNULL) as asking:
+            wait_until(lambda: has_connected(asking.pid), "the new one to ask")
+            asking.terminate()
+            assert asking.wait(PATIENCE) == 0
+        old.signal(signal.SIGCONT)
+        load.wait_for(5)
+    assert not load.failures
+    new = start()
+    old.wait_end()
+    assert get(new) == b"hello"
+
+
+def has_connected(pid):
+    """Whether that process has a Unix socket of packets that is connected."""
+    inodes = set()
+    with contextlib.suppress(OSError):
+        for name in os.listdir(f"/proc/{pid}/fd"):
+            inodes.add(os.readlink(f"/proc/{pid}/fd/{name}").removeprefix("socket:[").removesuffix("]"))
+    with open("/proc/net/unix", encoding="ascii", errors="replace") as sockets:
+        return any(words[4] == "0005" and words[5] == "03" and words[6] in inodes for words in map(str.split, sockets) if len(words) > 6)
+
+
+def test_sigterm_to_the_new_process_before_the_old_one_has_left(mesh, start, path):
+    """It has said that it is ready, and may have accepted: it drains, and the sockets stay open for the other's sake."""
+    with Giver(path) as giver, socket.create_server(("127.0.0.1", 0), backlog=100) as listening:
+        address = listening.getsockname()
+        begun = []
+        thread = threading.Thread(target=lambda: begun.append(start(mesh.router(server={"port": address[1]}))))
+        thread.start()
+        with giver.asked() as connection:
+            giver.give(connection, [giver.door, listening], [DOOR, BY_NUMBER])
+            assert connection.recv(1024)[10] == READY
+            thread.join()
+            begun[0].signal(signal.SIGTERM)
+            begun[0].wait_end()
+            assert path.exists()
+        with socket.create_connection(address):
+            listening.settimeout(PATIENCE)
+            listening.accept()[0].close()
 
 
 def test_the_old_process_is_killed_before_it_answers(start):

@@ -295,23 +295,40 @@ static bool is_wanted(uint64_t port)
 	return false;
 }
 
+static unsigned add_port(const struct document_node *pod, uint64_t port, struct text *said, unsigned found)
+{
+	if (!is_wanted(port) || ++found > MOST_PROBLEMS)
+		return found;
+	text_format(said, "%s%llu of %.*s by %.*s/%.*s", found > 1 ? ", " : "taken: ", (unsigned long long)port,
+		SLICE_ARGS(text_at(pod, "spec/nodeName")), SLICE_ARGS(text_at(pod, "metadata/namespace")),
+		SLICE_ARGS(text_at(pod, "metadata/name")));
+	return found;
+}
+
+/* Node proxies that hand over declare no ports (install/kubernetes/node.yaml), but say this one. */
+static uint64_t admin_port(const struct document_node *pod)
+{
+	const struct document_node *annotations = find(pod, "metadata/annotations");
+	const struct document_entry *entry =
+		annotations && annotations->kind == DOCUMENT_MAPPING ? document_find(annotations, SLICE("weft/admin-port")) : NULL;
+	uint64_t port;
+
+	return entry && entry->value->kind == DOCUMENT_SCALAR && !slice_to_u64(entry->value->text, UINT16_MAX, &port) ? port : 0;
+}
+
 /* Adds the ports of its node that a pod takes from us. */
 static unsigned add_taken(const struct document_node *pod, struct text *said, unsigned found)
 {
 	bool host = slice_equal(text_at(pod, "spec/hostNetwork"), SLICE("true"));
 	const struct document_node *containers = find(pod, "spec/containers");
 
+	if (host)
+		found = add_port(pod, admin_port(pod), said, found);
 	for (unsigned i = 0; i < count_of(containers); i++) {
 		const struct document_node *ports = find(containers->items[i], "ports");
 
 		for (unsigned j = 0; j < count_of(ports); j++) {
-			uint64_t port = number_at(ports->items[j], host ? "containerPort" : "hostPort");
-
-			if (!is_wanted(port) || ++found > MOST_PROBLEMS)
-				continue;
-			text_format(said, "%s%llu of %.*s by %.*s/%.*s", found > 1 ? ", " : "taken: ", (unsigned long long)port,
-				SLICE_ARGS(text_at(pod, "spec/nodeName")), SLICE_ARGS(text_at(pod, "metadata/namespace")),
-				SLICE_ARGS(text_at(pod, "metadata/name")));
+			found = add_port(pod, number_at(ports->items[j], host ? "containerPort" : "hostPort"), said, found);
 		}
 	}
 	return found;
@@ -390,13 +407,16 @@ static void add_reason(const struct document_node *pod, struct text *said)
 	text_append(said, reason);
 }
 
+/* In an update a node may have two: the one that is ready. */
 static const struct document_node *proxy_of(const struct document_node *pods, struct slice node)
 {
-	for (unsigned i = 0; i < count_of(pods); i++)
+	const struct document_node *found = NULL;
+
+	for (unsigned i = 0; i < count_of(pods) && !(found && is_ready(found)); i++)
 		if (slice_equal(text_at(pods->items[i], "spec/nodeName"), node) &&
 			!text_at(pods->items[i], "metadata/deletionTimestamp").length)
-			return pods->items[i];
-	return NULL;
+			found = pods->items[i];
+	return found;
 }
 
 static void check_nodes(struct check *check, const struct document_node *pods)

@@ -20,7 +20,7 @@ static const char *const components[] = { "node", "ingress", NULL };
 static const char *const service_types[] = { "ClusterIP", "NodePort", "LoadBalancer", NULL };
 
 struct objects {
-	const char *namespace, *image, *services, *service_type, *mtls, *clear_context, *ingress_class, *by_host;
+	const char *namespace, *image, *services, *service_type, *mtls, *clear_context, *ingress_class, *by_host, *handover, *no_handover;
 	struct argument_values dtabs;
 	struct arena arena;
 	struct dtab dtab;
@@ -35,6 +35,8 @@ static const struct objects defaults = {
 	.clear_context = "true",
 	.ingress_class = "",
 	.by_host = "true",
+	.handover = "true",
+	.no_handover = "false",
 };
 
 /* ---- values ---- */
@@ -52,6 +54,8 @@ static const struct setting {
 	{ "CLEAR_CONTEXT", ".Values.clearContext", offsetof(struct objects, clear_context) },
 	{ "INGRESS_CLASS", ".Values.ingressClass", offsetof(struct objects, ingress_class) },
 	{ "BY_HOST", "(not .Values.ingressClass)", offsetof(struct objects, by_host) },
+	{ "HANDOVER", ".Values.handover", offsetof(struct objects, handover) },
+	{ "NO_HANDOVER", "(not .Values.handover)", offsetof(struct objects, no_handover) },
 	{ "DTAB", ".Values.dtab", 0 },
 };
 
@@ -73,6 +77,17 @@ static bool is_dtab(struct slice name)
 	return slice_equal(name, SLICE("DTAB"));
 }
 
+static bool is_socket(struct slice name)
+{
+	return slice_equal(name, SLICE("SOCKET"));
+}
+
+/* Where node proxies hand over: each namespace's at one of its own. */
+static void append_socket(const char *namespace, struct text *out)
+{
+	text_format(out, "@weft-%s-l5d", namespace);
+}
+
 static void append_entries(const struct objects *objects, const char *before, const char *after, const char *between, struct text *out)
 {
 	for (uint32_t i = 0; i < objects->dtab.count; i++) {
@@ -91,6 +106,8 @@ static void append_option(const void *owner, struct slice name, struct text *out
 
 	if (is_dtab(name))
 		append_entries(objects, "", ";", "\n", out);
+	else if (is_socket(name))
+		append_socket(objects->namespace, out);
 	else if (slice_equal(name, SLICE("VERSION")))
 		text_append(out, SLICE(WEFT_VERSION));
 	else
@@ -102,7 +119,11 @@ static bool begin_option(const void *owner, struct slice name, struct text *out)
 	const struct objects *objects = owner;
 
 	(void)out;
-	return is_dtab(name) ? objects->dtab.count > 0 : *text_of(objects, setting_of(name)) != '\0';
+	if (is_dtab(name))
+		return objects->dtab.count > 0;
+	const char *text = text_of(objects, setting_of(name));
+
+	return *text && strcmp(text, "false") != 0;
 }
 
 static const struct template_names option_names = { .value = append_option, .begin = begin_option };
@@ -114,6 +135,8 @@ static void append_reference(const void *owner, struct slice name, struct text *
 	(void)owner;
 	if (is_dtab(name))
 		text_append(out, SLICE("{{- range .Values.dtab }}\n{{ trimSuffix \";\" . }};\n{{- end }}"));
+	else if (is_socket(name))
+		append_socket("{{ .Release.Namespace }}", out);
 	else
 		text_format(out, "{{ %s }}", setting_of(name)->in_chart);
 }
@@ -307,7 +330,7 @@ static bool are_components(const char *const *which)
 int install_objects(int count, char **arguments)
 {
 	struct objects objects = defaults;
-	bool trust_callers = false;
+	bool trust_callers = false, no_handover = false;
 	const char *helm = NULL, *which[MOST_COMPONENTS];
 	const struct argument table[] = {
 		{ "--namespace", .value = &objects.namespace },
@@ -317,6 +340,7 @@ int install_objects(int count, char **arguments)
 		{ "--mtls", .value = &objects.mtls },
 		{ "--service-type", .value = &objects.service_type, .choices = service_types },
 		{ "--trust-callers", .flag = &trust_callers },
+		{ "--no-handover", .flag = &no_handover },
 		{ "--ingress-class", .value = &objects.ingress_class },
 		{ "--helm", .value = &helm },
 		{ .name = NULL },
@@ -333,6 +357,10 @@ int install_objects(int count, char **arguments)
 		objects.clear_context = "false";
 	if (*objects.ingress_class)
 		objects.by_host = "";
+	if (no_handover) {
+		objects.handover = "false";
+		objects.no_handover = "true";
+	}
 	arena_init(&objects.arena, NULL, 0);
 	if (are_components(which) && is_name("install", "--namespace", objects.namespace, false) && is_image(objects.image) &&
 		is_name("install", "--services", objects.services, false) &&

@@ -2,7 +2,9 @@
 #include "io/packet.h"
 
 #include <errno.h>
+#include <stddef.h>
 #include <string.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include "base/check.h"
@@ -130,11 +132,31 @@ void packet_own(struct packet_link *link, const struct packet_events *events, vo
 	link->owner = owner;
 }
 
+/* "@name" is an abstract one (unix(7)): of a network namespace, not of a file system, and gone with the last that has it. */
+static bool is_abstract(const char *path)
+{
+	return path[0] == '@';
+}
+
+static int name_of(const char *path, struct sockaddr_storage *result, socklen_t *length)
+{
+	struct sockaddr_un *name = (struct sockaddr_un *)result;
+	int e = kernel_sockaddr_unix(path, result, length);
+
+	if (e || !is_abstract(path))
+		return e;
+	if (!path[1])
+		return ERROR_INVALID;
+	name->sun_path[0] = '\0';
+	*length = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + strlen(path));
+	return 0;
+}
+
 static int connect_to(int fd, const char *path)
 {
 	struct sockaddr_storage name;
 	socklen_t length;
-	int e = kernel_sockaddr_unix(path, &name, &length);
+	int e = name_of(path, &name, &length);
 
 	if (e)
 		return e;
@@ -248,16 +270,33 @@ static struct packet_door *door_new(int fd, const char *path)
 	return door;
 }
 
+static int bind_abstract(int fd, const char *path)
+{
+	struct sockaddr_storage name;
+	socklen_t length;
+	int e = name_of(path, &name, &length);
+
+	if (e)
+		return e;
+	return bind(fd, (const struct sockaddr *)&name, length) ? kernel_error(errno) : 0;
+}
+
+static void remove_path(const char *path)
+{
+	if (!is_abstract(path))
+		unlink(path);
+}
+
 int packet_door_open(const char *path, unsigned mode, struct packet_door **result)
 {
 	int fd, e = kernel_socket(&unix_socket, SOCK_SEQPACKET, &fd);
 
 	if (e)
 		return e;
-	e = kernel_bind_unix(fd, path, mode);
+	e = is_abstract(path) ? bind_abstract(fd, path) : kernel_bind_unix(fd, path, mode);
 	if (!e && listen(fd, DOOR_BACKLOG)) {
 		e = kernel_error(errno);
-		unlink(path);
+		remove_path(path);
 	}
 	if (e) {
 		close(fd);
@@ -267,13 +306,14 @@ int packet_door_open(const char *path, unsigned mode, struct packet_door **resul
 	return 0;
 }
 
+/* It listens anew, for SO_PEERCRED is who listened last: the one that answers here from now on. */
 int packet_door_adopt(int descriptor, const char *path, struct packet_door **result)
 {
 	int type = 0, listens = 0;
 	socklen_t length = sizeof type;
 
 	if (getsockopt(descriptor, SOL_SOCKET, SO_TYPE, &type, &length) || type != SOCK_SEQPACKET ||
-		getsockopt(descriptor, SOL_SOCKET, SO_ACCEPTCONN, &listens, &length) || !listens) {
+		getsockopt(descriptor, SOL_SOCKET, SO_ACCEPTCONN, &listens, &length) || !listens || listen(descriptor, DOOR_BACKLOG)) {
 		close(descriptor);
 		return ERROR_INVALID;
 	}
@@ -312,7 +352,7 @@ void packet_door_close(struct packet_door *door, bool keep)
 	if (!door)
 		return;
 	if (!keep)
-		unlink(door->path);
+		remove_path(door->path);
 	memory_free(door->path);
 	if (!door->loop) {
 		close(door->source.fd);

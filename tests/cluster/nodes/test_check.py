@@ -56,6 +56,8 @@ def test_before_and_after(cluster, check):
         assert checks["proxies"]["said"] == f"{cluster.count} proxies answer"
         lines = cluster.outside(os.environ["WEFT"], "check", "--api", API).splitlines()
         assert len(lines) == len(checks) and all(line.startswith("ok ") for line in lines)
+        taken = failed(check("--pre", "--namespace", "kube-system")[1])
+        assert set(taken) == {"ports"} and "9990 of node1 by default/l5d-" in taken["ports"]
 
 
 def test_a_port_that_is_taken(cluster, check):

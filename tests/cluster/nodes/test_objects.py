@@ -26,8 +26,8 @@ def test_all_but_the_node_proxy_is_restricted(cluster):
         said = cluster.kubectl("apply", "--dry-run=server", "-f", "-", given=objects, check=False)
         assert said.returncode == 0
         warnings = [line for line in said.stderr.splitlines() if "PodSecurity" in line]
-        assert len(warnings) == 1 and "host namespaces (hostNetwork=true)" in warnings[0] and "hostPort" in warnings[0]
-        for other in ("allowPrivilegeEscalation", "capabilities", "runAsNonRoot", "seccompProfile", "volume"):
+        assert len(warnings) == 1 and "host namespaces (hostNetwork=true)" in warnings[0]
+        for other in ("hostPort", "hostPath", "allowPrivilegeEscalation", "capabilities", "runAsNonRoot", "seccompProfile", "volume"):
             assert other not in warnings[0]
         cluster.apply(weft("install", "ingress", "--namespace", "strict"))
         cluster.kubectl("rollout", "status", "-n", "strict", "deployment/l5d-ingress", "--timeout=90s")
@@ -37,7 +37,7 @@ def test_all_but_the_node_proxy_is_restricted(cluster):
 
 
 @pytest.mark.parametrize("options", [[], ["--mtls", "identity", "--dtab", "/host/world => /srv/world-v1; /x => /y"],
-                                     ["--ingress-class", "weft", "--mtls", "identity", "--trust-callers", "--services", "shop", "--service-type", "NodePort"]])
+                                     ["--ingress-class", "weft", "--mtls", "identity", "--trust-callers", "--services", "shop", "--service-type", "NodePort", "--no-handover"]])
 def test_the_chart_is_the_same_objects(tmp_path, options):
     weft("install", "--helm", tmp_path / "weft", *options)
     assert "0 chart(s) failed" in run(HELM, "lint", "--strict", "--kube-version", "1.34", tmp_path / "weft")

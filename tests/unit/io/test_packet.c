@@ -9,6 +9,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "io/packet.h"
@@ -218,6 +219,61 @@ static void a_door_can_be_given_on(void **state)
 	assert_true(rig_until(pair->rig, &pair->came));
 }
 
+/* No file, no left-overs: the name goes with its last door, and who adopted one is who is seen. */
+static void a_door_without_a_file(void **state)
+{
+	struct pair *pair = *state;
+	struct packet_link *link;
+	struct packet_door *first, *second;
+	struct stream_peer peer;
+	char name[80];
+	int given;
+	snprintf(name, sizeof name, "@%s", pair->path);
+	assert_int_equal(packet_connect(pair->rig->loop, name, &events, NULL, &link), ERROR_REFUSED);
+	assert_int_equal(packet_door_open(name, 0600, &first), 0);
+	assert_int_equal(access(name, F_OK), -1);
+	assert_int_equal(packet_door_open(name, 0600, &second), ERROR_EXISTS);
+	given = dup(packet_door_descriptor(first));
+	packet_door_close(first, false);
+	assert_int_equal(packet_door_adopt(given, name, &pair->door), 0);
+	assert_int_equal(packet_door_start(pair->door, pair->rig->loop, came, pair), 0);
+	assert_int_equal(packet_connect(pair->rig->loop, name, &events, &pair->here, &pair->here.link), 0);
+	assert_int_equal(packet_peer(pair->here.link, &peer), 0);
+	assert_int_equal(peer.pid, getpid());
+	assert_true(rig_until(pair->rig, &pair->came));
+	packet_door_close(pair->door, false);
+	pair->door = NULL;
+	assert_int_equal(packet_connect(pair->rig->loop, name, &events, NULL, &link), ERROR_REFUSED);
+	assert_int_equal(packet_door_open("@", 0600, &first), ERROR_INVALID);
+}
+
+/* SO_PEERCRED of who connects is that of the process that listened last. */
+static void who_adopts_a_door_is_who_is_seen(void **state)
+{
+	struct pair *pair = *state;
+	struct packet_link *link;
+	struct stream_peer peer;
+	int fd, child, status;
+	struct sockaddr_un name = { .sun_family = AF_UNIX };
+	memcpy(name.sun_path, pair->path, strlen(pair->path) + 1);
+	fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+	assert_int_equal(bind(fd, (struct sockaddr *)&name, sizeof name), 0);
+	child = fork();
+	if (child == 0)
+		_exit(listen(fd, 1) ? 1 : 0);
+	assert_int_equal(waitpid(child, &status, 0), child);
+	assert_int_equal(status, 0);
+	assert_int_equal(packet_connect(pair->rig->loop, pair->path, &events, NULL, &link), 0);
+	assert_int_equal(packet_peer(link, &peer), 0);
+	assert_int_not_equal(peer.pid, getpid());
+	packet_close(link);
+	assert_int_equal(packet_door_adopt(fd, pair->path, &pair->door), 0);
+	assert_int_equal(packet_connect(pair->rig->loop, pair->path, &events, NULL, &link), 0);
+	assert_int_equal(packet_peer(link, &peer), 0);
+	assert_int_equal(peer.pid, getpid());
+	packet_close(link);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -227,6 +283,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(the_end_comes_behind_the_last_packet, setup, teardown),
 		cmocka_unit_test_setup_teardown(nobody_there_is_told_apart, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_door_can_be_given_on, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_door_without_a_file, setup, teardown),
+		cmocka_unit_test_setup_teardown(who_adopts_a_door_is_who_is_seen, setup, teardown),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
