@@ -226,7 +226,7 @@ static void a_door_without_a_file(void **state)
 	struct packet_link *link;
 	struct packet_door *first, *second;
 	struct stream_peer peer;
-	char name[80];
+	char name[100];
 	int given;
 	snprintf(name, sizeof name, "@%s", pair->path);
 	assert_int_equal(packet_connect(pair->rig->loop, name, &events, NULL, &link), ERROR_REFUSED);
