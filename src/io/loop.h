@@ -46,7 +46,6 @@ struct pool *loop_buffers(struct loop *loop);
 
 /* A timer is embedded in what it is for; it must be cancelled before that is freed. */
 struct timer {
-	int64_t deadline;
 	uint32_t index; /* in the loop's heap, 0 = not set */
 	void (*fired)(void *owner);
 	void *owner;

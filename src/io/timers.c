@@ -77,7 +77,6 @@ static void sink(struct timers *timers, uint32_t index, struct timers_slot slot)
 void timers_set(struct timers *timers, struct timer *timer, int64_t deadline)
 {
 	struct timers_slot slot = { deadline, ++timers->settings, timer };
-	timer->deadline = deadline;
 	if (timer->index) {
 		CHECK(timer->index <= timers->count && timers->slots[timer->index].timer == timer);
 		if (!rise(timers, timer->index, slot))

@@ -81,7 +81,6 @@ void exchange_open(struct worker_listener *listener, struct side *down)
 	exchange->arena.at = exchange->memory;
 	exchange->arena.end = exchange->memory + sizeof exchange->memory;
 	list_init(&exchange->waiter.link);
-	list_init(&exchange->peer_waiter.link);
 	list_append(&worker->running, &exchange->link);
 	exchange->rpc_status = GRPC_NONE;
 	replay_init(&exchange->replay, exchange->request, listener->router->router->protocol == PROTOCOL_H2);

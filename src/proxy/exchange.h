@@ -23,7 +23,7 @@
 enum {
 	EXCHANGE_MAGIC = 0x65786368,
 	EXCHANGE_TRIED = 8,
-	EXCHANGE_MEMORY = 336, /* enough for most, with names of usual lengths; then small blocks of the worker's */
+	EXCHANGE_MEMORY = 312, /* enough for most, with names of usual lengths; then small blocks of the worker's */
 };
 
 enum exchange_state {
@@ -82,8 +82,10 @@ struct exchange {
 	const struct binding_leaf *leaf;
 	struct peer *peer; /* of this attempt; counted */
 	struct list link;  /* worker->running */
-	struct waiter waiter;
-	struct peer_waiter peer_waiter;
+	union {            /* in one list at a time, both begin with their link */
+		struct waiter waiter;
+		struct peer_waiter peer_waiter;
+	};
 	struct timer park_timer; /* binding timeout, back-off, waiting for 100 */
 	struct timer total_timer;
 	struct timer attempt_timer;           /* or, while `held`, of holding back */
@@ -94,14 +96,13 @@ struct exchange {
 	int64_t limit_ns;                     /* the total time allowed; 0: none */
 	int64_t rpc_deadline, rpc_timeout_ns; /* by when a gRPC call is to be over, as loop_now; 0: it didn't say */
 	int64_t deadline, deadline_stamp;     /* as l5d-ctx-deadline says, ns since 1970; 0: none */
-	struct candidate *tried[EXCHANGE_TRIED];
-	unsigned tried_count;
-	uint32_t flags;          /* enum response_flag */
-	uint16_t status;         /* of the response sent downstream; 0: none */
-	uint16_t attempt_status; /* of the attempt's response; 0: none yet */
-	uint16_t base_fields;    /* the request's head before an attempt added its own fields */
-	bool traced;             /* spans of it are wanted (spans.h) */
-	uint8_t b3;              /* enum exchange_b3 */
+	struct candidate *last, **tried;      /* of the attempt before this one; of those before that, in the arena */
+	uint32_t flags;                       /* enum response_flag */
+	uint16_t status;                      /* of the response sent downstream; 0: none */
+	uint16_t attempt_status;              /* of the attempt's response; 0: none yet */
+	uint16_t base_fields;                 /* the request's head before an attempt added its own fields */
+	bool traced;                          /* spans of it are wanted (spans.h) */
+	uint8_t b3;                           /* enum exchange_b3 */
 	uint64_t base_present;
 	struct trace trace;           /* this proxy's server span */
 	struct identified identified; /* the request's name below dst_prefix */
@@ -115,7 +116,8 @@ struct exchange {
 	struct address last_address; /* of the last attempt's endpoint */
 	bool inferred;               /* its trace is that of the one request that its caller works on (joining.h) */
 	bool awaited;                /* the attempt is in the table of those that endpoints work on */
-	struct arena arena;          /* begins with `memory` */
+	uint8_t tried_count;
+	struct arena arena; /* begins with `memory` */
 	char memory[EXCHANGE_MEMORY];
 };
 

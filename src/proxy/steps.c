@@ -258,12 +258,24 @@ static enum step_result bind(struct exchange *exchange)
 
 /* ---- pick: one endpoint ---- */
 
+/* Without memory for it it may be picked again, as if it hadn't been tried. */
+static __attribute__((noinline)) void remember_last(struct exchange *exchange)
+{
+	if (!exchange->tried)
+		exchange->tried = arena_get(&exchange->arena, EXCHANGE_TRIED * sizeof *exchange->tried);
+	if (exchange->tried && exchange->tried_count < EXCHANGE_TRIED)
+		exchange->tried[exchange->tried_count++] = exchange->last;
+	exchange->last = NULL;
+}
+
 static enum step_result pick(struct exchange *exchange)
 {
 	int64_t now = loop_clock(exchange->worker->loop);
 	bool forced = false;
 
 	exchange->attempt_began = now;
+	if (__builtin_expect(exchange->last != NULL, 0))
+		remember_last(exchange);
 	exchange->peer = upstream_pick(exchange->upstream, now, exchange->tried, exchange->tried_count, &forced);
 	if (!exchange->peer) {
 		exchange->flags |= FLAG_NO_HEALTHY_UPSTREAM;
@@ -271,8 +283,7 @@ static enum step_result pick(struct exchange *exchange)
 	}
 	if (forced)
 		exchange->flags |= FLAG_FORCED;
-	if (exchange->tried_count < EXCHANGE_TRIED)
-		exchange->tried[exchange->tried_count++] = &exchange->peer->candidate;
+	exchange->last = &exchange->peer->candidate;
 	exchange_begin_attempt(exchange);
 	return STEP_NEXT;
 }

@@ -3,6 +3,15 @@
 
 #include "base/check.h"
 
+/* It is moved to an earlier deadline only. */
+static void look_at(struct expiries *expiries, int64_t deadline)
+{
+	if (timer_is_set(&expiries->timer) && expiries->due <= deadline)
+		return;
+	expiries->due = deadline;
+	timer_set(expiries->loop, &expiries->timer, deadline);
+}
+
 static void fire(void *owner)
 {
 	struct expiries *expiries = owner;
@@ -20,11 +29,11 @@ static void fire(void *owner)
 				break;
 			}
 			list_remove(&expiry->link);
-			expiry->fired(expiry->owner);
+			expiry->fired(expiry);
 		}
 	}
-	if (next != CLOCK_NEVER && (!timer_is_set(&expiries->timer) || next < expiries->timer.deadline))
-		timer_set(expiries->loop, &expiries->timer, next);
+	if (next != CLOCK_NEVER)
+		look_at(expiries, next);
 }
 
 void expiries_init(struct expiries *expiries, struct loop *loop)
@@ -41,12 +50,11 @@ void expiries_fini(struct expiries *expiries)
 	timer_cancel(expiries->loop, &expiries->timer);
 }
 
-void expiry_init(struct expiry *expiry, void (*fired)(void *owner), void *owner)
+void expiry_init(struct expiry *expiry, void (*fired)(struct expiry *expiry))
 {
 	list_init(&expiry->link);
 	expiry->deadline = CLOCK_NEVER;
 	expiry->fired = fired;
-	expiry->owner = owner;
 }
 
 static int64_t distance(int64_t a, int64_t b)
@@ -86,6 +94,5 @@ void expiry_set(struct expiries *expiries, struct expiry *expiry, int64_t durati
 		i = place_for(expiries, duration_ns);
 	expiry->deadline = clock_after(loop_now(expiries->loop), expiries->durations[i].duration);
 	list_append(&expiries->durations[i].members, &expiry->link);
-	if (!timer_is_set(&expiries->timer) || expiry->deadline < expiries->timer.deadline)
-		timer_set(expiries->loop, &expiries->timer, expiry->deadline);
+	look_at(expiries, expiry->deadline);
 }

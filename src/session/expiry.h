@@ -6,7 +6,7 @@
  * is put off, but looks again when it fires. A worker has few durations (from its listeners' configuration): beyond
  * EXPIRY_DURATIONS at once, the nearest one in use is taken. Loop's thread.
  *
- *	expiry_init(&session->idle, on_idle, session);
+ *	expiry_init(&session->idle, on_idle);                             // finds its session by LIST_OF
  *	expiry_set(&pools->expiries, &session->idle, 60 * CLOCK_SECOND);   // again: put off
  *	expiry_cancel(&session->idle);                                    // allowed when not set
  */
@@ -24,13 +24,13 @@ enum { EXPIRY_DURATIONS = 32 };
 struct expiry {
 	struct list link;
 	int64_t deadline;
-	void (*fired)(void *owner);
-	void *owner;
+	void (*fired)(struct expiry *expiry);
 };
 
 struct expiries {
 	struct loop *loop;
 	struct timer timer;
+	int64_t due;    /* when it fires, while it is set */
 	unsigned count; /* of durations in use or used once */
 	struct {
 		int64_t duration;
@@ -42,7 +42,7 @@ struct expiries {
 void expiries_init(struct expiries *expiries, struct loop *loop);
 void expiries_fini(struct expiries *expiries); /* nothing may be set */
 
-void expiry_init(struct expiry *expiry, void (*fired)(void *owner), void *owner);
+void expiry_init(struct expiry *expiry, void (*fired)(struct expiry *expiry));
 void expiry_set(struct expiries *expiries, struct expiry *expiry, int64_t duration_ns);
 
 static inline bool expiry_is_set(const struct expiry *expiry)

@@ -4,6 +4,7 @@
 #include "session/http1_session.h"
 
 #include "base/check.h"
+#include "session/pools.h"
 
 enum { TRAILERS_MOST = 64 };
 
@@ -37,8 +38,8 @@ void http1_receive_keep(struct http1_session *h, struct http1_side *side, size_t
 
 bool http1_receive_join(struct http1_session *h, unsigned status, const char *reason)
 {
-	bool moved;
-	int e = input_join(&h->input, loop_buffers(h->session.loop), &moved);
+	bool moved, long_heads = h->parser.limits.max_line_bytes + h->parser.limits.max_head_bytes > BUFFER_CAPACITY;
+	int e = input_join(&h->input, loop_buffers(h->session.loop), long_heads ? &h->pools->large_buffers : NULL, &moved);
 
 	if (moved)
 		http1_parser_restart(&h->parser);

@@ -113,7 +113,7 @@ bool http1_send_body(struct side *side, struct piece piece, bool end)
 		http1_send_end(h);
 	if (h->closing != CLOSING_NOT)
 		http1_send_nowhere(side, end);
-	if (output_backlog(&h->output) < h->limits.max_waiting_bytes || end)
+	if (output_backlog(&h->output) < h->max_waiting_bytes || end)
 		return true;
 	h->blocked = true;
 	return false;

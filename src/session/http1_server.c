@@ -140,7 +140,7 @@ static void head_incomplete(struct http1_session *h)
 	if (h->ended)
 		http1_session_end(h, CLOSING_NOW, RESET_NONE, 0);
 	else if (!h->heard)
-		expiry_set(&h->pools->expiries, &h->phase, h->limits.head_ns);
+		expiry_set(&h->pools->expiries, &h->phase, h->head_ns);
 	h->heard = true;
 }
 
@@ -154,7 +154,7 @@ static bool head(struct http1_session *h)
 	if (bytes.length == 0)
 		return false;
 	/* Who asks on and on and doesn't read the answers is not to fill our memory with them. */
-	if (output_backlog(&h->output) >= h->limits.max_waiting_bytes) {
+	if (output_backlog(&h->output) >= h->max_waiting_bytes) {
 		h->stalled = true;
 		return false;
 	}
@@ -319,7 +319,7 @@ static void drop_rest(struct http1_session *h)
 		return;
 	}
 	h->left = HTTP1_REST_MOST;
-	expiry_set(&h->pools->expiries, &h->phase, h->limits.head_ns);
+	expiry_set(&h->pools->expiries, &h->phase, h->head_ns);
 	http1_session_touch(h);
 }
 

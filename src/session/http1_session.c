@@ -80,8 +80,8 @@ void http1_session_renew(struct http1_session *h)
 	http1_session_receive_in(h, RECEIVING_HEAD);
 	http1_session_send_in(h, SENDING_HEAD);
 	h->heard = h->upgrades = h->owes_continue = false;
-	if (h->limits.idle_ns > 0)
-		expiry_set(&h->pools->expiries, &h->phase, h->limits.idle_ns);
+	if (h->idle_ns > 0)
+		expiry_set(&h->pools->expiries, &h->phase, h->idle_ns);
 	else
 		expiry_cancel(&h->phase);
 	http1_session_touch(h);
@@ -137,12 +137,12 @@ static bool waits_for_peer(const struct http1_session *h)
 /* `anew`: something has come. */
 static void watch_silence(struct http1_session *h, bool anew)
 {
-	if (h->limits.read_stall_ns == 0)
+	if (h->read_stall_ns == 0)
 		return;
 	if (!waits_for_peer(h))
 		expiry_cancel(&h->silence);
 	else if (anew || !expiry_is_set(&h->silence))
-		expiry_set(&h->pools->expiries, &h->silence, h->limits.read_stall_ns);
+		expiry_set(&h->pools->expiries, &h->silence, h->read_stall_ns);
 }
 
 /* Behind stream_finish the stream doesn't tell how much is on its way; it closes by itself. */
@@ -151,7 +151,7 @@ static void watch_stall(struct http1_session *h)
 	if (h->output.waiting == 0 || h->finished_stream || expiry_is_set(&h->stall))
 		return;
 	h->sent_before = h->output.given - h->output.waiting;
-	expiry_set(&h->pools->expiries, &h->stall, h->limits.write_stall_ns);
+	expiry_set(&h->pools->expiries, &h->stall, h->write_stall_ns);
 }
 
 static void flush(struct http1_session *h)
@@ -188,7 +188,7 @@ static void tell_writable(struct http1_session *h)
 
 static void go_on_stalled(struct http1_session *h)
 {
-	if (!h->stalled || output_backlog(&h->output) >= h->limits.max_waiting_bytes)
+	if (!h->stalled || output_backlog(&h->output) >= h->max_waiting_bytes)
 		return;
 	h->stalled = false;
 	http1_session_touch(h);
@@ -375,18 +375,18 @@ static const struct stream_events stream_events = {
 
 /* --- time --- */
 
-static void phase_over(void *owner)
+static void phase_over(struct expiry *expiry)
 {
-	struct http1_session *h = owner;
+	struct http1_session *h = LIST_OF(expiry, struct http1_session, phase);
 
 	CHECK_MAGIC(h, HTTP1_SESSION_MAGIC);
 	if (h->closing == CLOSING_NOT)
 		h->role->expired(h);
 }
 
-static void silence_over(void *owner)
+static void silence_over(struct expiry *expiry)
 {
-	struct http1_session *h = owner;
+	struct http1_session *h = LIST_OF(expiry, struct http1_session, silence);
 
 	CHECK_MAGIC(h, HTTP1_SESSION_MAGIC);
 	if (h->closing != CLOSING_NOT)
@@ -398,9 +398,9 @@ static void silence_over(void *owner)
 }
 
 /* Some of it may have left although not all has. */
-static void stall_over(void *owner)
+static void stall_over(struct expiry *expiry)
 {
-	struct http1_session *h = owner;
+	struct http1_session *h = LIST_OF(expiry, struct http1_session, stall);
 
 	CHECK_MAGIC(h, HTTP1_SESSION_MAGIC);
 	if (h->closing != CLOSING_NOT || h->finished_stream)
@@ -414,9 +414,9 @@ static void stall_over(void *owner)
 	http1_session_end(h, CLOSING_NOW, RESET_TIMEOUT, ERROR_TIMEOUT);
 }
 
-static void life_over(void *owner)
+static void life_over(struct expiry *expiry)
 {
-	struct http1_session *h = owner;
+	struct http1_session *h = LIST_OF(expiry, struct http1_session, life);
 
 	CHECK_MAGIC(h, HTTP1_SESSION_MAGIC);
 	session_drain(&h->session);
@@ -433,18 +433,15 @@ static void set_limits(struct http1_session *h, const struct session_limits *lim
 {
 	struct http1_limits parser;
 
-	h->limits = *limits;
-	if (h->limits.head_ns <= 0)
-		h->limits.head_ns = DEFAULT_HEAD_SECONDS * CLOCK_SECOND;
-	if (h->limits.write_stall_ns <= 0)
-		h->limits.write_stall_ns = DEFAULT_STALL_SECONDS * CLOCK_SECOND;
-	h->limits.max_waiting_bytes = value_or(limits->max_waiting_bytes, DEFAULT_MAX_WAITING);
+	h->idle_ns = limits->idle_ns;
+	h->read_stall_ns = limits->read_stall_ns;
+	h->head_ns = limits->head_ns > 0 ? limits->head_ns : DEFAULT_HEAD_SECONDS * CLOCK_SECOND;
+	h->write_stall_ns = limits->write_stall_ns > 0 ? limits->write_stall_ns : DEFAULT_STALL_SECONDS * CLOCK_SECOND;
+	h->max_waiting_bytes = value_or(limits->max_waiting_bytes, DEFAULT_MAX_WAITING);
 	parser.max_line_bytes = limits->max_line_bytes > LARGEST_LINE ? LARGEST_LINE : limits->max_line_bytes;
 	parser.max_head_bytes = limits->max_head_bytes > SESSION_LARGEST_HEAD ? SESSION_LARGEST_HEAD : limits->max_head_bytes;
 	parser.max_fields = limits->max_fields;
 	http1_parser_init(&h->parser, &parser);
-	if (h->parser.limits.max_line_bytes + h->parser.limits.max_head_bytes > BUFFER_CAPACITY)
-		h->input.large = &h->pools->large_buffers;
 }
 
 static void init_session(struct http1_session *h, const struct session_events *events, void *owner, struct session_counters *counters,
@@ -464,6 +461,18 @@ static void init_session(struct http1_session *h, const struct session_events *e
 	list_init(&session->link);
 }
 
+static void init_output(struct http1_session *h)
+{
+	struct stream *stream = h->session.stream;
+	struct pool *buffers = loop_buffers(h->session.loop);
+
+	if (h->plain)
+		output_init(&h->output, stream, buffers, h->pieces, HTTP1_PLAIN_PIECES);
+	else
+		output_init(&h->output, stream, buffers, http1_changing_of(h)->pieces, HTTP1_PIECES);
+	h->output.large = &h->pools->large_buffers;
+}
+
 int http1_session_new(struct session_pools *pools, struct stream *stream, const struct session_limits *limits,
 	const struct session_events *events, void *owner, struct session_counters *counters, const struct session_ops *ops,
 	const struct http1_role *role, struct http1_session **h)
@@ -480,21 +489,22 @@ int http1_session_new(struct session_pools *pools, struct stream *stream, const 
 		return ERROR_LIMIT;
 	}
 	*new = (struct http1_session){ .magic = HTTP1_SESSION_MAGIC, .plain = plain, .role = role, .pools = pools };
+	if (!plain)
+		http1_changing_of(new)->limits = *limits;
 	init_session(new, events, owner, counters, ops, stream);
 	input_init(&new->input);
-	output_init(&new->output, stream, loop_buffers(pools->loop), new->pieces, HTTP1_PIECES);
-	new->output.large = &pools->large_buffers;
+	init_output(new);
 	set_limits(new, limits);
 	task_init(&new->task, run, new);
-	expiry_init(&new->phase, phase_over, new);
-	expiry_init(&new->life, life_over, new);
-	expiry_init(&new->silence, silence_over, new);
-	expiry_init(&new->stall, stall_over, new);
+	expiry_init(&new->phase, phase_over);
+	expiry_init(&new->life, life_over);
+	expiry_init(&new->silence, silence_over);
+	expiry_init(&new->stall, stall_over);
 	stream_own(stream, &stream_events, new);
-	if (new->limits.idle_ns > 0)
-		expiry_set(&pools->expiries, &new->phase, new->limits.idle_ns);
-	if (new->limits.life_ns > 0)
-		expiry_set(&pools->expiries, &new->life, new->limits.life_ns);
+	if (new->idle_ns > 0)
+		expiry_set(&pools->expiries, &new->phase, new->idle_ns);
+	if (limits->life_ns > 0)
+		expiry_set(&pools->expiries, &new->life, limits->life_ns);
 	set_reading(new);
 	watch_silence(new, false);
 	*h = new;

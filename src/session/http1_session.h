@@ -110,8 +110,8 @@ struct http1_role {
 	bool is_server;
 };
 
-/* To be sent in one go. A request's connection upstream has these all the time that it waits, so they are few. */
-enum { HTTP1_PIECES = 5 };
+/* To be sent in one go: a request's connection upstream has these all the time that it waits, so they are few. */
+enum { HTTP1_PIECES = 5, HTTP1_PLAIN_PIECES = 3 };
 
 struct http1_session {
 	struct session session; /* first */
@@ -124,7 +124,7 @@ struct http1_session {
 	uint8_t version;    /* enum version: server: the client's */
 	uint8_t why;        /* enum reset: of the open side, when closing */
 	uint8_t becomes;    /* enum http1_becomes: in the task */
-	bool plain;         /* it stays HTTP/1 */
+	bool plain;         /* it stays HTTP/1; else this is a struct http1_changing */
 	bool detects;       /* it is not known yet whether this is HTTP/1: before the server's first bytes, or the agreed protocol */
 	bool detected;      /* server: by its first bytes: what speaks neither is not answered, only closed */
 	bool upgradable;    /* server: its next request may ask for HTTP/2 */
@@ -144,11 +144,12 @@ struct http1_session {
 	bool finished_stream;
 	bool tell_available;
 	bool told_closed;
-	int error;     /* why it is closing, for `closed` and `reset` */
+	int error;                  /* why it is closing, for `closed` and `reset` */
+	uint32_t max_waiting_bytes; /* these: as in session_limits, defaults filled in */
+	int64_t idle_ns, head_ns, read_stall_ns, write_stall_ns;
 	uint64_t left; /* sending with a length: bytes still owed; without a side: bytes that may still be dropped */
 	const struct http1_role *role;
 	struct session_pools *pools;
-	struct session_limits limits;
 	struct http1_side *side;    /* the exchange's, NULL: none */
 	struct http1_side *parsing; /* server: for the head that is being parsed */
 	struct http1_parser parser;
@@ -157,16 +158,30 @@ struct http1_session {
 	struct output output;
 	struct task task;
 	struct expiry phase, life;
-	struct expiry silence;             /* set while something is waited for, with limits.read_stall_ns */
-	struct expiry stall;               /* set while something is on its way, with limits.write_stall_ns */
-	uint64_t sent_before;              /* when `stall` was set */
+	struct expiry silence;                   /* set while something is waited for, with limits.read_stall_ns */
+	struct expiry stall;                     /* set while something is on its way, with limits.write_stall_ns */
+	uint64_t sent_before;                    /* when `stall` was set */
+	struct piece pieces[HTTP1_PLAIN_PIECES]; /* of the output, if it is plain */
+};
+
+_Static_assert(sizeof(struct http1_session) <= 640, "there are thousands at once");
+
+/* One that may become HTTP/2 lies in as much memory as that needs. */
+struct http1_changing {
+	struct http1_session h;            /* first */
 	struct piece pieces[HTTP1_PIECES]; /* of the output */
+	struct session_limits limits;      /* as they were given */
 };
 
 enum {
 	HTTP1_SESSION_MAGIC = 0x48315345,
 	HTTP1_REST_MOST = 64 * 1024, /* of a request that nobody wants, read so that the connection can go on */
 };
+
+static inline struct http1_changing *http1_changing_of(struct http1_session *h)
+{
+	return (struct http1_changing *)(void *)h;
+}
 
 static inline struct http1_session *http1_session_of(struct session *session)
 {

@@ -25,14 +25,16 @@ static void broken(struct http2_session *h, struct http2_stream *s, int e)
 /* What HTTP/1 has in the answer to a websocket's handshake (RFC 8441 section 5.1). */
 static int add_handshake(struct http2_stream *s, struct http2_head *head)
 {
+	char accept[WEBSOCKET_ACCEPT];
 	int e = 0;
 
 	head->head.status = 101;
 	if (!s->websocket)
 		return 0;
+	websocket_accept(websocket_key_of(s->asked), accept);
 	e = http2_head_add(&head->head, head->buffer, SLICE("upgrade"), SLICE("websocket"));
 	if (e == 0)
-		e = http2_head_add(&head->head, head->buffer, SLICE("sec-websocket-accept"), slice_make(s->accept, sizeof s->accept));
+		e = http2_head_add(&head->head, head->buffer, SLICE("sec-websocket-accept"), slice_make(accept, sizeof accept));
 	head->head.upgrades = true;
 	return e;
 }
@@ -174,12 +176,6 @@ static void send_informational(struct side *side, const struct head *head)
 	CHECK(false); /* requests have no informational heads */
 }
 
-static void keep_accept(struct http2_stream *s, const struct head *head)
-{
-	s->websocket = true;
-	websocket_accept(websocket_key_of(head), s->accept);
-}
-
 static void send_request(struct http2_session *h, struct http2_stream *s, const struct head *head, bool end)
 {
 	bool extended = h->peer.enable_connect_protocol && websocket_asked(head), tunnel;
@@ -192,8 +188,9 @@ static void send_request(struct http2_session *h, struct http2_stream *s, const 
 	s->method = extended ? METHOD_GET : head->method;
 	s->held = tunnel;
 	s->tunnel = tunnel;
+	s->websocket = extended;
 	if (extended)
-		keep_accept(s, head);
+		s->asked = head;
 	at = http2_send_block(h, s, http2_head_room(head), &start);
 	if (!at) {
 		http2_send_nowhere(s, end);
@@ -215,21 +212,23 @@ static void send_head(struct side *side, const struct head *head, bool end)
 	}
 	CHECK(s->sending == HTTP2_SENDING_HEAD);
 	/* Whether the server knows of extended CONNECT is in its SETTINGS (RFC 8441 section 3). */
-	if (!h->got_settings && websocket_asked(head))
-		s->deferred = head;
-	else
+	if (!h->got_settings && websocket_asked(head)) {
+		s->asked = head;
+		s->deferred = true;
+	} else {
 		send_request(h, s, head, end);
+	}
 }
 
 void http2_client_settled(struct http2_session *h)
 {
 	LIST_EACH_SAFE(&h->streams, link, after) {
 		struct http2_stream *s = LIST_OF(link, struct http2_stream, link);
-		const struct head *head = s->deferred;
+		bool deferred = s->deferred;
 
-		s->deferred = NULL;
-		if (head && s->open && h->closing == HTTP2_CLOSING_NOT)
-			send_request(h, s, head, false);
+		s->deferred = false;
+		if (deferred && s->open && h->closing == HTTP2_CLOSING_NOT)
+			send_request(h, s, s->asked, false);
 	}
 }
 

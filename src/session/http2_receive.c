@@ -20,7 +20,7 @@ static bool has(struct http2_session *h, size_t length)
 {
 	while (input_slice(&h->input).length < length) {
 		bool moved;
-		int e = input_join(&h->input, loop_buffers(h->session.loop), &moved);
+		int e = input_join(&h->input, loop_buffers(h->session.loop), &h->pools->large_buffers, &moved);
 
 		if (e == ERROR_NO_MEMORY)
 			http2_session_end(h, HTTP2_CLOSING_NOW, RESET_OVERLOAD, e);

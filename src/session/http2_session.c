@@ -417,9 +417,9 @@ void http2_session_rest(struct http2_session *h)
 }
 
 /* It is idle, or a preface or a header block that has begun doesn't come to its end. */
-static void phase_over(void *owner)
+static void phase_over(struct expiry *expiry)
 {
-	struct http2_session *h = owner;
+	struct http2_session *h = LIST_OF(expiry, struct http2_session, phase);
 	bool idle = h->got_settings && !h->block_stream;
 
 	CHECK_MAGIC(h, HTTP2_SESSION_MAGIC);
@@ -433,9 +433,9 @@ static void phase_over(void *owner)
 	http2_session_fail(h, HTTP2_NO_ERROR, RESET_TIMEOUT, idle ? 0 : ERROR_TIMEOUT);
 }
 
-static void life_over(void *owner)
+static void life_over(struct expiry *expiry)
 {
-	struct http2_session *h = owner;
+	struct http2_session *h = LIST_OF(expiry, struct http2_session, life);
 
 	CHECK_MAGIC(h, HTTP2_SESSION_MAGIC);
 	if (h->closing != HTTP2_CLOSING_NOT)
@@ -448,9 +448,9 @@ static void life_over(void *owner)
 }
 
 /* Some of it may have left although not all has. */
-static void stall_over(void *owner)
+static void stall_over(struct expiry *expiry)
 {
-	struct http2_session *h = owner;
+	struct http2_session *h = LIST_OF(expiry, struct http2_session, stall);
 
 	CHECK_MAGIC(h, HTTP2_SESSION_MAGIC);
 	if (h->closing != HTTP2_CLOSING_NOT)
@@ -464,9 +464,9 @@ static void stall_over(void *owner)
 	http2_session_end(h, HTTP2_CLOSING_NOW, RESET_TIMEOUT, ERROR_TIMEOUT);
 }
 
-static void silence_over(void *owner)
+static void silence_over(struct expiry *expiry)
 {
-	struct http2_session *h = owner;
+	struct http2_session *h = LIST_OF(expiry, struct http2_session, silence);
 
 	CHECK_MAGIC(h, HTTP2_SESSION_MAGIC);
 	if (h->open == 0)
@@ -475,10 +475,10 @@ static void silence_over(void *owner)
 		http2_session_end(h, HTTP2_CLOSING_NOW, RESET_TIMEOUT, ERROR_TIMEOUT);
 }
 
-static void ping_due(void *owner)
+static void ping_due(struct expiry *expiry)
 {
 	static const char payload[HTTP2_PING_LENGTH] = HTTP2_KEEP_ALIVE_PING;
-	struct http2_session *h = owner;
+	struct http2_session *h = LIST_OF(expiry, struct http2_session, ping);
 
 	CHECK_MAGIC(h, HTTP2_SESSION_MAGIC);
 	if (h->closing != HTTP2_CLOSING_NOT || h->lost)
@@ -552,11 +552,11 @@ static void set_times(struct http2_session *h)
 	struct expiries *expiries = &h->pools->expiries;
 
 	task_init(&h->task, run, h);
-	expiry_init(&h->phase, phase_over, h);
-	expiry_init(&h->life, life_over, h);
-	expiry_init(&h->ping, ping_due, h);
-	expiry_init(&h->stall, stall_over, h);
-	expiry_init(&h->silence, silence_over, h);
+	expiry_init(&h->phase, phase_over);
+	expiry_init(&h->life, life_over);
+	expiry_init(&h->ping, ping_due);
+	expiry_init(&h->stall, stall_over);
+	expiry_init(&h->silence, silence_over);
 	expiry_set(expiries, &h->phase, h->limits.head_ns);
 	if (h->limits.life_ns > 0)
 		expiry_set(expiries, &h->life, h->limits.life_ns);
@@ -589,7 +589,6 @@ void http2_session_begin(struct http2_session *h, struct session_pools *pools, c
 	init_reader(h);
 	init_lists(h);
 	input_init(&h->input);
-	h->input.large = &pools->large_buffers;
 	output_init(&h->output, h->session.stream, loop_buffers(session.loop), h->pieces, HTTP2_PIECES);
 	h->output.large = &pools->large_buffers;
 	set_times(h);

@@ -111,22 +111,24 @@ struct http2_stream {
 	bool counted;                        /* receiving with a length */
 	bool owes_continue;                  /* server: the client may be waiting for an informational 100 */
 	bool heard;                          /* something of its body has arrived */
+	bool deferred;                       /* client: the request's head waits for the server's SETTINGS */
 	int32_t send_window, receive_window; /* may be negative (section 6.9.2) */
 	uint32_t taken;                      /* bytes that may be given back to the peer's window */
 	int fate_error;
 	uint64_t receive_left, send_left;
 	struct http2_head *head, *trailers; /* received; NULL: none, or not needed any more */
-	const struct head *deferred;        /* client: the request's, which waits for the server's SETTINGS */
+	const struct head *asked;           /* client: the request's that asks for a websocket: it lives until it is answered */
 	struct queue in, out;
-	struct piece out_trailers;     /* their block, to be sent behind `out`; length 0: none */
-	struct http2_stream *chain;    /* in the table */
-	struct list link;              /* of the session's streams */
-	struct list ready;             /* among those that have something to send, or that wait for the connection's window */
-	struct list wake;              /* among those that the task looks at */
-	struct list waiting;           /* among those that wait for `writable` */
-	struct expiry stall;           /* set while it has something to send and can't */
-	char accept[WEBSOCKET_ACCEPT]; /* what answers the websocket key of the request */
+	struct piece out_trailers;  /* their block, to be sent behind `out`; length 0: none */
+	struct http2_stream *chain; /* in the table */
+	struct list link;           /* of the session's streams */
+	struct list ready;          /* among those that have something to send, or that wait for the connection's window */
+	struct list wake;           /* among those that the task looks at */
+	struct list waiting;        /* among those that wait for `writable` */
+	struct expiry stall;        /* set while it has something to send and can't */
 };
+
+_Static_assert(sizeof(struct http2_stream) <= 320, "there are thousands at once");
 
 enum { HTTP2_TABLE_FIRST = 8, HTTP2_TABLE_SECOND = 512, HTTP2_CLOSED_KNOWN = 8 };
 

@@ -92,9 +92,9 @@ static void shrink_table(struct http2_session *h)
 /* --- their life --- */
 
 /* It had something to send for so long, and its peer has not let it. */
-static void stalled(void *owner)
+static void stalled(struct expiry *expiry)
 {
-	struct http2_stream *s = owner;
+	struct http2_stream *s = LIST_OF(expiry, struct http2_stream, stall);
 	struct http2_session *h = http2_session_of(s->side.session);
 
 	CHECK_MAGIC(h, HTTP2_SESSION_MAGIC);
@@ -121,7 +121,7 @@ struct http2_stream *http2_stream_new(struct http2_session *h, const struct side
 	list_init(&s->ready);
 	list_init(&s->wake);
 	list_init(&s->waiting);
-	expiry_init(&s->stall, stalled, s);
+	expiry_init(&s->stall, stalled);
 	h->open++;
 	h->alive++;
 	h->awaited++;

@@ -173,7 +173,7 @@ static void open_upgraded(struct http2_session *h, struct http1_side *side)
 void http_detect_become(struct http1_session *old)
 {
 	/* Whatever has to stay; the rest of the memory is HTTP/2's from now on. */
-	struct session_limits limits = old->limits;
+	struct session_limits limits = http1_changing_of(old)->limits;
 	struct session_pools *pools = old->pools;
 	struct http1_side *asked = old->parsing;
 	struct input input = old->input;
@@ -193,7 +193,6 @@ void http_detect_become(struct http1_session *old)
 	h->counted = counted;
 	h->secure = stream_security(h->session.stream) != NULL;
 	h->input = input;
-	h->input.large = &pools->large_buffers;
 	output_move(&h->output, &output, h->pieces, HTTP2_PIECES);
 	h->tell_available = !server;
 	http2_session_start(h);

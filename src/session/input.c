@@ -14,7 +14,7 @@ void input_drop(struct input *input)
 		buffer_unref(input->buffer);
 	if (input->more)
 		buffer_unref(input->more);
-	*input = (struct input){ .large = input->large };
+	input_init(input);
 }
 
 void input_add(struct input *input, struct buffer *buffer)
@@ -38,7 +38,7 @@ static void append(struct buffer *buffer, const char *at, uint32_t length)
 }
 
 /* What others refer to is not written behind: they may count on the buffer's room themselves. */
-static bool must_move(const struct input *input, uint32_t length)
+static bool must_move(const struct input *input, uint32_t length, const struct pool *large)
 {
 	const struct buffer *buffer = input->buffer;
 
@@ -46,14 +46,14 @@ static bool must_move(const struct input *input, uint32_t length)
 		return true;
 	if (buffer_room(buffer) >= length)
 		return false;
-	return input->at > 0 || (buffer_room(buffer) == 0 && input->large && buffer->capacity < BUFFER_LARGE_CAPACITY);
+	return input->at > 0 || (buffer_room(buffer) == 0 && large && buffer->capacity < BUFFER_LARGE_CAPACITY);
 }
 
 /* To the start of a buffer that has room for more. */
-static int move(struct input *input, struct pool *buffers)
+static int move(struct input *input, struct pool *buffers, struct pool *large)
 {
 	uint32_t kept = input->buffer->filled - input->at;
-	struct buffer *fresh = buffer_get(kept < BUFFER_CAPACITY || !input->large ? buffers : input->large);
+	struct buffer *fresh = buffer_get(kept < BUFFER_CAPACITY || !large ? buffers : large);
 
 	if (!fresh)
 		return ERROR_NO_MEMORY;
@@ -64,7 +64,7 @@ static int move(struct input *input, struct pool *buffers)
 	return 0;
 }
 
-int input_join(struct input *input, struct pool *buffers, bool *moved)
+int input_join(struct input *input, struct pool *buffers, struct pool *large, bool *moved)
 {
 	uint32_t length, room;
 	int e;
@@ -73,8 +73,8 @@ int input_join(struct input *input, struct pool *buffers, bool *moved)
 	if (!input->more)
 		return ERROR_INCOMPLETE;
 	length = input->more->filled - input->more_at;
-	if (must_move(input, length)) {
-		e = move(input, buffers);
+	if (must_move(input, length, large)) {
+		e = move(input, buffers, large);
 		if (e)
 			return e;
 		*moved = true;

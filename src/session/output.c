@@ -5,7 +5,7 @@
 
 #include "base/check.h"
 
-void output_init(struct output *output, struct stream *stream, struct pool *buffers, struct piece *pieces, uint32_t most)
+void output_init(struct output *output, struct stream *stream, struct pool *buffers, struct piece *pieces, uint16_t most)
 {
 	CHECK(most >= 3);
 	output->pieces = pieces;
@@ -16,11 +16,11 @@ void output_init(struct output *output, struct stream *stream, struct pool *buff
 	output->buffer = NULL;
 	output->sealed = 0;
 	output->count = 0;
-	output->gathered = output->waiting = 0;
-	output->taken = output->given = 0;
+	output->gathered = output->taken = 0;
+	output->waiting = output->given = 0;
 }
 
-void output_move(struct output *to, const struct output *from, struct piece *pieces, uint32_t most)
+void output_move(struct output *to, const struct output *from, struct piece *pieces, uint16_t most)
 {
 	CHECK(from->count <= most);
 	memcpy(pieces, from->pieces, from->count * sizeof *pieces);
@@ -86,7 +86,7 @@ void output_wrote(struct output *output, size_t length)
 {
 	CHECK(length <= output_room_left(output));
 	output->buffer->filled += (uint32_t)length;
-	output->gathered += length;
+	output->gathered += (uint32_t)length;
 }
 
 void output_piece(struct output *output, struct piece piece)
@@ -104,7 +104,7 @@ void output_piece(struct output *output, struct piece piece)
 	}
 	seal_and_make_place(output);
 	output->pieces[output->count++] = piece;
-	output->gathered += piece.length;
+	output->gathered += (uint32_t)piece.length;
 }
 
 bool output_may_gather(const struct output *output)

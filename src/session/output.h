@@ -26,18 +26,18 @@ struct output {
 	struct pool *large;    /* for heads that are longer than one of those holds; NULL, as output_init leaves it: none */
 	struct buffer *buffer; /* being written, or NULL */
 	uint32_t sealed;       /* so much of it is in pieces already */
-	uint32_t count, most;
-	size_t gathered;      /* bytes not taken by the stream yet */
+	uint16_t count, most;
+	uint32_t gathered;    /* bytes not taken by the stream yet */
+	uint32_t taken;       /* bytes taken by the stream since the owner looked, which is in the same turn */
 	size_t waiting;       /* bytes that the stream has taken and not sent */
-	uint64_t taken;       /* bytes taken by the stream since the owner looked */
-	uint64_t given;       /* the same, in all */
+	uint64_t given;       /* taken in all */
 	struct piece *pieces; /* the owner's: as many as are worth being sent in one go */
 };
 
 /* `pieces`: at least 3, `most`; they stay where they are. */
-void output_init(struct output *output, struct stream *stream, struct pool *buffers, struct piece *pieces, uint32_t most);
+void output_init(struct output *output, struct stream *stream, struct pool *buffers, struct piece *pieces, uint16_t most);
 /* `to` goes on with what `from` has, of which nothing is left; its pieces are elsewhere. */
-void output_move(struct output *to, const struct output *from, struct piece *pieces, uint32_t most);
+void output_move(struct output *to, const struct output *from, struct piece *pieces, uint16_t most);
 /* Room for so many bytes in one piece, valid until the next call; then tell how many were written. NULL: no buffer to be had, or more than
  * one holds. */
 char *output_room(struct output *output, size_t length);
@@ -58,7 +58,7 @@ uint64_t output_sent(struct output *output);
 /* Bytes on their way that have not left. */
 static inline size_t output_backlog(const struct output *output)
 {
-	return output->gathered + output->waiting;
+	return output->waiting + output->gathered;
 }
 
 #endif

@@ -10,7 +10,7 @@
 int session_pools_new(struct loop *loop, uint32_t max_sessions, uint32_t max_sides, struct session_pools **pools)
 {
 	struct session_pools *new = memory_new(sizeof *new);
-	size_t session_size = sizeof(struct http1_session);
+	size_t session_size = sizeof(struct http1_changing);
 
 	if (session_size < sizeof(struct http2_session))
 		session_size = sizeof(struct http2_session);

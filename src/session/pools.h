@@ -10,7 +10,7 @@
 struct session_pools {
 	uint32_t magic;
 	struct loop *loop;
-	struct pool sessions;          /* struct http1_session or http2_session: a connection may become the other */
+	struct pool sessions;          /* struct http1_changing or http2_session: a connection may become the other */
 	struct pool plain_sessions;    /* struct http1_session: of those that can't */
 	struct pool sides;             /* struct http1_server_side */
 	struct pool client_sides;      /* struct http1_side */

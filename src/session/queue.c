@@ -101,7 +101,7 @@ bool queue_put(struct queue *queue, struct queue_shared *shared, struct piece pi
 
 	if (piece.length <= QUEUE_COPY)
 		copy_small(shared, &piece);
-	queue->bytes += piece.length;
+	queue->bytes += (uint32_t)piece.length;
 	if (queue->last && follows(queue, &piece)) {
 		queue->last->piece.length += piece.length;
 		piece_release(&piece);
@@ -109,7 +109,7 @@ bool queue_put(struct queue *queue, struct queue_shared *shared, struct piece pi
 	}
 	item = pool_get(shared->items);
 	if (!item) {
-		queue->bytes -= piece.length;
+		queue->bytes -= (uint32_t)piece.length;
 		piece_release(&piece);
 		return false;
 	}
@@ -131,7 +131,7 @@ struct piece queue_take(struct queue *queue, struct queue_shared *shared, size_t
 		piece = piece_of(item->piece.buffer, item->piece.at, most);
 		item->piece.at += most;
 		item->piece.length -= most;
-		queue->bytes -= most;
+		queue->bytes -= (uint32_t)most;
 		return piece;
 	}
 	piece = item->piece;
@@ -139,7 +139,7 @@ struct piece queue_take(struct queue *queue, struct queue_shared *shared, size_t
 	if (!queue->first)
 		queue->last = NULL;
 	queue->count--;
-	queue->bytes -= piece.length;
+	queue->bytes -= (uint32_t)piece.length;
 	pool_put(shared->items, item);
 	return piece;
 }

@@ -27,7 +27,7 @@ struct queue_item {
 struct queue {
 	struct queue_item *first, *last;
 	uint32_t count;
-	size_t bytes;
+	uint32_t bytes;
 };
 
 /* What the queues of a session share. */

@@ -28,8 +28,8 @@ struct http1_limits {
 /* What is known of the head (or trailer section) that is being parsed, and why it was refused. */
 struct http1_parser {
 	struct http1_limits limits; /* defaults filled in */
-	const char *base;           /* the bytes that `at` is an offset in; NULL: nothing parsed yet */
 	uint32_t at;                /* the first line not parsed yet */
+	const char *base;           /* the bytes that `at` is an offset in; NULL: nothing parsed yet */
 	uint32_t fields_at;         /* the first field line */
 	bool in_fields;             /* the first line is parsed */
 	uint16_t status;            /* of a refusal: 400, 414, 431, 501, 505 for requests, 502 for responses */

@@ -262,10 +262,14 @@ static void fire_timers(struct loop *loop)
 {
 	/* Those set by the ones that fire now may wait for the next turn, so that I/O gets its turn too. */
 	uint32_t most = loop->timers.count;
-	struct timer *timer;
-	while (most-- > 0 && !loop_dead(loop) && (timer = timers_expired(&loop->timers, loop->sim->now)) != NULL) {
+	while (most-- > 0 && !loop_dead(loop)) {
+		int64_t deadline = timers_next(&loop->timers);
+		struct timer *timer = timers_expired(&loop->timers, loop->sim->now);
+
+		if (!timer)
+			break;
 		loop->sim->totals.timers++;
-		world_event(loop->sim, EVENT_TIMER, loop->id, (uint64_t)timer->deadline, 0);
+		world_event(loop->sim, EVENT_TIMER, loop->id, (uint64_t)deadline, 0);
 		timer->fired(timer->owner);
 		loop_run_tasks(loop);
 	}

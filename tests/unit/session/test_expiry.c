@@ -26,9 +26,9 @@ struct probe {
 	int64_t again; /* set anew when fired */
 };
 
-static void fired(void *owner)
+static void fired(struct expiry *expiry)
 {
-	struct probe *probe = owner;
+	struct probe *probe = LIST_OF(expiry, struct probe, expiry);
 
 	probe->fired++;
 	probe->at = loop_now(probe->world->loop);
@@ -62,7 +62,7 @@ static int tear_down(void **state)
 static void probe_init(struct world *world, struct probe *probe)
 {
 	*probe = (struct probe){ .world = world };
-	expiry_init(&probe->expiry, fired, probe);
+	expiry_init(&probe->expiry, fired);
 }
 
 static void durations_expire_apart(void **state)

@@ -56,7 +56,7 @@ static void input_is_consumed(void **state)
 	input_add(&input, filled(0, 'x'));
 	assert_true(input_empty(&input));
 	input_add(&input, filled(10, 'a'));
-	assert_int_equal(ERROR_INCOMPLETE, input_join(&input, &buffers, &moved));
+	assert_int_equal(ERROR_INCOMPLETE, input_join(&input, &buffers, NULL, &moved));
 	input_skip(&input, 4);
 	check_slice(&input, 6, 0);
 	input_add(&input, filled(5, 'b'));
@@ -80,7 +80,7 @@ static void check_join(uint32_t first, uint32_t at, uint32_t second, bool shared
 	input_add(&input, shared ? buffer_ref(a) : a);
 	input_skip(&input, at);
 	input_add(&input, filled(second, 'b'));
-	assert_int_equal(joined ? 0 : ERROR_LIMIT, input_join(&input, &buffers, &moved));
+	assert_int_equal(joined ? 0 : ERROR_LIMIT, input_join(&input, &buffers, NULL, &moved));
 	assert_int_equal(moves, moved);
 	check_slice(&input, left, joined);
 	if (shared) {
@@ -121,7 +121,6 @@ static void what_outgrows_a_buffer_gets_a_large_one(void **state)
 	(void)state;
 	buffer_pool_init_large(&large, "large", 1);
 	input_init(&input);
-	input.large = &large;
 	input_add(&input, filled(BUFFER_CAPACITY, 'a'));
 	input_skip(&input, 10);
 	for (unsigned i = 0; length < BUFFER_LARGE_CAPACITY; i++) {
@@ -131,19 +130,18 @@ static void what_outgrows_a_buffer_gets_a_large_one(void **state)
 		while (more > 0 && length < BUFFER_LARGE_CAPACITY) {
 			size_t before = input_slice(&input).length;
 
-			assert_int_equal(0, input_join(&input, &buffers, &moved));
+			assert_int_equal(0, input_join(&input, &buffers, &large, &moved));
 			assert_true(i == 0 || !moved); /* once there it stays */
 			more -= input_slice(&input).length - before;
 			length += input_slice(&input).length - before;
 		}
 	}
 	check_slice(&input, BUFFER_CAPACITY - 10, BUFFER_LARGE_CAPACITY - (BUFFER_CAPACITY - 10));
-	assert_int_equal(ERROR_LIMIT, input_join(&input, &buffers, &moved));
+	assert_int_equal(ERROR_LIMIT, input_join(&input, &buffers, &large, &moved));
 	assert_int_equal(1, large.in_use);
 	input_skip(&input, BUFFER_LARGE_CAPACITY);
 	assert_int_equal(0, large.in_use);
 	input_drop(&input);
-	assert_ptr_equal(&large, input.large);
 	assert_int_equal(0, buffers.in_use);
 	pool_fini(&large);
 }
@@ -158,14 +156,13 @@ static void there_are_only_so_many_large_ones(void **state)
 	buffer_pool_init_large(&large, "large", 1);
 	struct buffer *only = buffer_get(&large);
 	input_init(&input);
-	input.large = &large;
 	input_add(&input, filled(BUFFER_CAPACITY, 'a'));
 	input_add(&input, filled(1, 'b'));
-	assert_int_equal(ERROR_NO_MEMORY, input_join(&input, &buffers, &moved));
+	assert_int_equal(ERROR_NO_MEMORY, input_join(&input, &buffers, &large, &moved));
 	assert_false(moved);
 	check_slice(&input, BUFFER_CAPACITY, 0);
 	buffer_unref(only);
-	assert_int_equal(0, input_join(&input, &buffers, &moved));
+	assert_int_equal(0, input_join(&input, &buffers, &large, &moved));
 	assert_true(moved);
 	check_slice(&input, BUFFER_CAPACITY, 1);
 	input_drop(&input);
@@ -186,11 +183,10 @@ static void a_long_rest_of_a_shared_large_buffer_stays_whole(void **state)
 	memset(shared->bytes, 'a', shared->capacity);
 	shared->filled = shared->capacity;
 	input_init(&input);
-	input.large = &large;
 	input_add(&input, buffer_ref(shared));
 	input_skip(&input, 100);
 	input_add(&input, filled(50, 'b'));
-	assert_int_equal(0, input_join(&input, &buffers, &moved));
+	assert_int_equal(0, input_join(&input, &buffers, &large, &moved));
 	assert_true(moved);
 	check_slice(&input, BUFFER_LARGE_CAPACITY - 100, 50);
 	assert_int_equal(2, large.in_use);
@@ -212,7 +208,7 @@ static void input_without_buffers(void **state)
 	input_skip(&input, 5);
 	input_add(&input, filled(5, 'b'));
 	struct buffer *only = buffer_get(&none);
-	assert_int_equal(ERROR_NO_MEMORY, input_join(&input, &none, &moved));
+	assert_int_equal(ERROR_NO_MEMORY, input_join(&input, &none, NULL, &moved));
 	assert_false(moved);
 	check_slice(&input, BUFFER_CAPACITY - 5, 0);
 	input_drop(&input);
