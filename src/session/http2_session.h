@@ -87,7 +87,13 @@ struct http2_head {
 	struct head head;
 };
 
-enum { HTTP2_SHORT_FIELDS = 26 }; /* HEAD_ADDED of them are for the exchange */
+/* Of short heads, in two sizes; HEAD_ADDED of them are for the exchange. */
+enum { HTTP2_SHORTEST_FIELDS = 21, HTTP2_SHORT_FIELDS = 26 };
+
+static inline size_t http2_head_size(size_t fields)
+{
+	return offsetof(struct http2_head, head) + head_size(fields);
+}
 
 struct http2_session;
 

@@ -156,16 +156,31 @@ struct http2_head *http2_head_take(struct http2_session *h)
 	return read;
 }
 
+/* By how many fields a head that is kept is short. */
+static uint16_t shortened(const struct head *head)
+{
+	if (head->field_count <= HTTP2_SHORTEST_FIELDS - HEAD_ADDED)
+		return HEAD_MAX_FIELDS - HTTP2_SHORTEST_FIELDS;
+	return head->field_count <= HTTP2_SHORT_FIELDS - HEAD_ADDED ? HEAD_MAX_FIELDS - HTTP2_SHORT_FIELDS : 0;
+}
+
+static struct pool *pool_of_heads(struct session_pools *pools, uint16_t short_by)
+{
+	if (short_by == HEAD_MAX_FIELDS - HTTP2_SHORTEST_FIELDS)
+		return &pools->http2_shortest_heads;
+	return short_by ? &pools->http2_short_heads : &pools->http2_heads;
+}
+
 struct http2_head *http2_head_keep(struct http2_session *h)
 {
-	struct http2_head *read = h->pools->http2_read, *kept = NULL;
+	struct http2_head *read = h->pools->http2_read, *kept;
+	uint16_t short_by = shortened(&read->head);
 
-	if (read->head.field_count <= HTTP2_SHORT_FIELDS - HEAD_ADDED)
-		kept = pool_get(&h->pools->http2_short_heads);
+	kept = short_by ? pool_get(pool_of_heads(h->pools, short_by)) : NULL;
 	if (!kept)
 		return http2_head_take(h);
-	read->head.short_by = HEAD_MAX_FIELDS - HTTP2_SHORT_FIELDS;
-	memcpy(kept, read, offsetof(struct http2_head, head) + head_size(read->head.field_count));
+	read->head.short_by = short_by;
+	memcpy(kept, read, http2_head_size(read->head.field_count));
 	return kept;
 }
 
@@ -178,7 +193,7 @@ void http2_head_drop(struct http2_session *h, struct http2_head **head)
 		return;
 	if (gone->buffer)
 		buffer_unref(gone->buffer);
-	pool_put(gone->head.short_by ? &h->pools->http2_short_heads : &h->pools->http2_heads, gone);
+	pool_put(pool_of_heads(h->pools, gone->head.short_by), gone);
 }
 
 static void drop_received(struct http2_session *h, struct http2_stream *s)

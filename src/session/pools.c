@@ -24,8 +24,8 @@ int session_pools_new(struct loop *loop, uint32_t max_sessions, uint32_t max_sid
 	buffer_pool_init_large(&new->large_buffers, "large buffer", SESSION_LARGE_BUFFERS);
 	pool_init(&new->http2_streams, "http2 stream", sizeof(struct http2_stream), max_sides);
 	pool_init(&new->http2_heads, "http2 head", sizeof(struct http2_head), max_sides);
-	pool_init(
-		&new->http2_short_heads, "short http2 head", offsetof(struct http2_head, head) + head_size(HTTP2_SHORT_FIELDS), max_sides);
+	pool_init(&new->http2_short_heads, "short http2 head", http2_head_size(HTTP2_SHORT_FIELDS), max_sides);
+	pool_init(&new->http2_shortest_heads, "shortest http2 head", http2_head_size(HTTP2_SHORTEST_FIELDS), max_sides);
 	pool_init(&new->http2_tables, "http2 table", HTTP2_TABLE_SECOND * sizeof(struct http2_stream *), max_sessions);
 	pool_init(&new->hpack_tables, "hpack table", hpack_table_size(), max_sessions);
 	pool_init(&new->queue_items, "queue item", sizeof(struct queue_item), 0);
@@ -45,6 +45,7 @@ void session_pools_free(struct session_pools *pools)
 	pool_fini(&pools->http2_tables);
 	if (pools->http2_read)
 		pool_put(&pools->http2_heads, pools->http2_read);
+	pool_fini(&pools->http2_shortest_heads);
 	pool_fini(&pools->http2_short_heads);
 	pool_fini(&pools->http2_heads);
 	pool_fini(&pools->http2_streams);

@@ -19,6 +19,7 @@ struct session_pools {
 	struct pool http2_streams;     /* struct http2_stream */
 	struct pool http2_heads;       /* struct http2_head */
 	struct pool http2_short_heads; /* with HTTP2_SHORT_FIELDS */
+	struct pool http2_shortest_heads;
 	struct http2_head *http2_read; /* where blocks are read to; NULL: none yet */
 	struct pool http2_tables;      /* of a session with many streams */
 	struct pool hpack_tables;

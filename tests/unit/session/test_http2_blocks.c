@@ -100,6 +100,47 @@ static void echo(struct call *call, enum call_event event)
 		call_release(call, RESET_NONE);
 }
 
+/* What an exchange adds to a request's head, and takes out again behind the fields that it came with. */
+static void add_most(struct call *call, enum call_event event)
+{
+	if (event == CALL_OPENED) {
+		struct head *head = call->side->head;
+		uint16_t received = head->field_count;
+
+		for (unsigned i = 0; i < HEAD_ADDED; i++)
+			assert_int_equal(0, head_add_line(head, FIELD_OTHER, SLICE("added: here\r\n"), 5, 7));
+		assert_string_equal("added: here\r\n", head->fields[received + HEAD_ADDED - 1].line);
+		head->field_count = received;
+	}
+	echo(call, event);
+}
+
+/* However short a head is kept, what is added to it has room, and none of its fields is lost. */
+static void short_heads(void **state)
+{
+	char fields[2000], wanted[2000], room[3000];
+
+	(void)state;
+	begin((struct pair_options){ .serve = add_most, .calm = true });
+	for (unsigned count = 0; count <= 30; count++) {
+		int length = snprintf(fields, sizeof fields, FRAMES_GET), lines = snprintf(wanted, sizeof wanted, ":status: 200\r\n");
+
+		for (unsigned i = 0; i < count; i++) {
+			length += snprintf(fields + length, sizeof fields - (size_t)length, "x-%u|value-%u\n", i, i);
+			lines += snprintf(wanted + lines, sizeof wanted - (size_t)lines, "x-%u: value-%u\r\n", i, i);
+		}
+		put_block(2 * count + 1, frames_block(fields, room), HTTP2_FRAME_MOST);
+		frames_exchange(&frames);
+		assert_string_equal(wanted, frames_find(&frames, HTTP2_HEADERS, 2 * count + 1)->fields);
+		frames_reset(&frames, 2 * count + 1, HTTP2_CANCEL);
+	}
+	frames_exchange(&frames);
+	assert_int_equal(0, pair->server_pools->http2_shortest_heads.in_use);
+	assert_int_equal(0, pair->server_pools->http2_short_heads.in_use);
+	assert_true(pair->server_pools->http2_shortest_heads.peak > 0 && pair->server_pools->http2_short_heads.peak > 0);
+	end();
+}
+
 /* Heads up to the largest limit are carried, in as many frames as they need and in memory that is given back. */
 static void long_heads(void **state)
 {
@@ -174,6 +215,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(long_blocks),
+		cmocka_unit_test(short_heads),
 		cmocka_unit_test(long_heads),
 		cmocka_unit_test(large_buffers_run_out),
 	};
