@@ -146,6 +146,7 @@ static int add_line(struct head *head, enum field_id id, struct slice line, unsi
 
 static int write_l5d(struct exchange *exchange, const struct trace *span)
 {
+	/* What is written behind the first line's text is room enough for trace_encode. */
 	char *at = arena_get(&exchange->arena, sizeof TRACE_NAME REQID_NAME + TRACE_TEXT + 16 + 4);
 	int e;
 

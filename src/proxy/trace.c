@@ -2,6 +2,9 @@
 #include "proxy/trace.h"
 
 enum { NARROW = 32, WIDE = 40 }; /* bytes before base64 */
+enum { NARROW_TEXT = 44, WIDE_TEXT = 56 };
+
+_Static_assert((int)TRACE_TEXT == (int)WIDE_TEXT, "the header says how long it may be");
 
 static uint64_t new_id(struct random *random)
 {
@@ -121,34 +124,45 @@ bool trace_decode(struct slice text, struct trace *trace)
 	return true;
 }
 
-/* Three bytes as four digits. */
-static inline void put_group(char *out, uint32_t three)
-{
-	static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+typedef uint64_t two_words __attribute__((vector_size(16)));
+typedef uint8_t bytes_16 __attribute__((vector_size(16)));
+typedef int8_t signed_16 __attribute__((vector_size(16)));
 
-	out[0] = digits[three >> 18];
-	out[1] = digits[three >> 12 & 63];
-	out[2] = digits[three >> 6 & 63];
-	out[3] = digits[three & 63];
+/* Six bytes each, in the lower ones of two words, as sixteen digits at once: each six bits are moved into a byte of their own, and that
+ * to its letter, digit or sign. */
+static inline __attribute__((always_inline)) void put_twelve(char out[16], uint64_t first, uint64_t second)
+{
+	two_words v = { first, second };
+
+	v = (v << 8 & UINT64_C(0x00ffffff00000000)) | (v & UINT64_C(0x0000000000ffffff));
+	v = (v << 4 & UINT64_C(0x0fff00000fff0000)) | (v & UINT64_C(0x00000fff00000fff));
+	v = (v << 2 & UINT64_C(0x3f003f003f003f00)) | (v & UINT64_C(0x003f003f003f003f));
+	signed_16 six = (signed_16)v;
+	bytes_16 digit = (bytes_16)v + 'A';
+
+	digit += (bytes_16)(six >= 26) & ('a' - 26 - 'A');
+	digit -= (bytes_16)(six >= 52) & ('a' - 26 - ('0' - 52));
+	digit -= (bytes_16)(six >= 62) & ('0' - 52 - ('+' - 62));
+	digit += (bytes_16)(six >= 63) & ('/' - 63 - ('+' - 62));
+	v = (two_words)digit;
+	write_u64((uint8_t *)out, v[0]);
+	write_u64((uint8_t *)out + 8, v[1]);
 }
 
-unsigned trace_encode(const struct trace *trace, char text[TRACE_TEXT])
+unsigned trace_encode(const struct trace *trace, char text[TRACE_ROOM])
 {
-	uint8_t bytes[WIDE + 2] = { 0 };
-	unsigned size = trace->wide ? WIDE : NARROW;
-	char *out = text;
+	uint64_t last = trace->wide ? trace->id_high : 0;
 
-	write_u64(bytes, trace->span);
-	write_u64(bytes + 8, trace->parent);
-	write_u64(bytes + 16, trace->id);
-	write_u64(bytes + 24, trace->flags);
-	if (trace->wide)
-		write_u64(bytes + 32, trace->id_high);
-	/* The last group is one or two bytes short: zeros are encoded, then overwritten by the padding. */
-	for (unsigned i = 0; i < size; i += 3, out += 4)
-		put_group(out, (uint32_t)bytes[i] << 16 | (uint32_t)bytes[i + 1] << 8 | bytes[i + 2]);
-	memset(out - (3 - size % 3), '=', 3 - size % 3);
-	return (unsigned)(out - text);
+	put_twelve(text, trace->span >> 16, trace->span << 32 | trace->parent >> 32);
+	put_twelve(text + 16, trace->parent << 16 | trace->id >> 48, trace->id);
+	put_twelve(text + 32, trace->flags >> 16, trace->flags << 32 | last >> 32);
+	if (!trace->wide) {
+		text[NARROW_TEXT - 1] = '=';
+		return NARROW_TEXT;
+	}
+	put_twelve(text + 48, last << 16, 0);
+	memset(text + WIDE_TEXT - 2, '=', 2);
+	return WIDE_TEXT;
 }
 
 /* Eight digits at once: each half byte is moved into a byte of its own, and those above 9 to the letters. */

@@ -16,7 +16,7 @@
 #include "base/random.h"
 #include "base/slice.h"
 
-enum { TRACE_TEXT = 56 };
+enum { TRACE_TEXT = 56, TRACE_ROOM = 64 }; /* bytes of it at most, and that may be written */
 
 enum trace_flag {
 	TRACE_DEBUG = 1 << 0,
@@ -37,7 +37,7 @@ void trace_child(struct trace *trace, struct random *random);
 void trace_attempt(struct trace *trace, unsigned n);
 bool trace_decode(struct slice text, struct trace *trace);
 /* Returns the length: 44 or 56. */
-unsigned trace_encode(const struct trace *trace, char text[TRACE_TEXT]);
+unsigned trace_encode(const struct trace *trace, char text[TRACE_ROOM]);
 /* 16 lower-case hexadecimal digits. */
 void trace_hex(uint64_t id, char text[16]);
 /* The other way round, of either case; false: it is something else, or not so long. */

@@ -25,10 +25,27 @@ static char *put_literal(char *out, struct slice s)
 	return out + s.length;
 }
 
-/* Of a token: what has no case keeps its byte. */
+/* Eight bytes of a token, which has ASCII only: what has no case keeps its byte. */
+static void put_lower(char *out, const char *at)
+{
+	const uint64_t ones = UINT64_MAX / 255;
+	uint64_t v, upper;
+
+	memcpy(&v, at, sizeof v);
+	upper = (v + ones * (128 - 'A')) & ~(v + ones * (128 - 'Z' - 1)) & ones * 128;
+	v |= upper >> 2;
+	memcpy(out, &v, sizeof v);
+}
+
 static char *put_name(char *out, struct slice name)
 {
 	out = put_integer(out, 0, 7, name.length);
+	if (name.length >= 8) {
+		for (size_t i = 0; i + 8 < name.length; i += 8)
+			put_lower(out + i, name.at + i);
+		put_lower(out + name.length - 8, name.at + name.length - 8);
+		return out + name.length;
+	}
 	for (size_t i = 0; i < name.length; i++) {
 		unsigned c = (unsigned char)name.at[i];
 

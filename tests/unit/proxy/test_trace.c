@@ -6,6 +6,7 @@
 
 #include <cmocka.h>
 
+#include "base/random.h"
 #include "proxy/trace.h"
 
 static struct trace decoded(const char *text)
@@ -18,7 +19,7 @@ static struct trace decoded(const char *text)
 
 static void assert_encodes(const struct trace *trace, const char *expected)
 {
-	char text[TRACE_TEXT + 1] = "";
+	char text[TRACE_ROOM + 1] = "";
 	unsigned length = trace_encode(trace, text);
 
 	assert_int_equal(length, strlen(expected));
@@ -53,7 +54,7 @@ static void test_all_digits(void **state)
 		.parent = UINT64_C(0xffffffffffffffff),
 		.id = UINT64_C(0x00108310518720ff),
 		.flags = TRACE_SAMPLED | TRACE_SAMPLING_KNOWN };
-	char text[TRACE_TEXT];
+	char text[TRACE_ROOM];
 	unsigned length = trace_encode(&trace, text);
 	struct trace again;
 
@@ -61,6 +62,26 @@ static void test_all_digits(void **state)
 	assert_memory_equal(text, "++++++++++//////////", 10);
 	assert_true(trace_decode(slice_make(text, length), &again));
 	assert_true(again.span == trace.span && again.parent == trace.parent && again.id == trace.id && again.flags == trace.flags);
+}
+
+static void test_any_ids_and_back(void **state)
+{
+	struct random random;
+
+	(void)state;
+	random_init(&random, 1);
+	for (unsigned i = 0; i < 2000; i++) {
+		struct trace trace = { random_u64(&random), random_u64(&random), random_u64(&random), random_u64(&random),
+			random_u64(&random), true };
+		struct trace again;
+		char text[TRACE_ROOM];
+
+		trace.wide = i % 2;
+		trace.id_high = trace.wide ? trace.id_high : 0;
+		assert_true(trace_decode(slice_make(text, trace_encode(&trace, text)), &again));
+		assert_true(again.span == trace.span && again.parent == trace.parent && again.id == trace.id && again.flags == trace.flags);
+		assert_true(again.id_high == trace.id_high && again.wide == trace.wide);
+	}
 }
 
 static void test_malformed(void **state)
@@ -125,6 +146,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_order_of_the_ids),
 		cmocka_unit_test(test_all_digits),
+		cmocka_unit_test(test_any_ids_and_back),
 		cmocka_unit_test(test_malformed),
 		cmocka_unit_test(test_new_traces_and_children),
 		cmocka_unit_test(test_hex),

@@ -273,6 +273,28 @@ static void what_is_encoded(void **state)
 	hpack_judge_free(&judge);
 }
 
+/* Of each length, and with each character that a name may have next to all others. */
+static void names_become_lower_case(void **state)
+{
+	static const char all[] = "!#$%&'*+-.0123456789@ABCDEFGHIJKLMNOPQRSTUVWXYZ[^_`abcdefghijklmnopqrstuvwxyz{|}~";
+
+	(void)state;
+	for (size_t length = 1; length <= 40; length++) {
+		for (size_t i = 0; i + length < sizeof all; i++) {
+			char block[64] = "", *end = hpack_put_field(block, HPACK_NONE, slice_make(all + i, length), SLICE("v"), false);
+
+			assert_ptr_equal(block + 2 + length + 2, end);
+			for (size_t j = 0; j < length; j++) {
+				char c = all[i + j];
+
+				assert_int_equal(c >= 'A' && c <= 'Z' ? c | 0x20 : c, block[2 + j]);
+			}
+			assert_memory_equal("\1v", block + 2 + length, 2);
+			assert_int_equal(0, *end);
+		}
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -285,6 +307,7 @@ int main(void)
 		cmocka_unit_test(what_nghttp2_writes),
 		cmocka_unit_test(random_blocks),
 		cmocka_unit_test(what_is_encoded),
+		cmocka_unit_test(names_become_lower_case),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
