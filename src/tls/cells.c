@@ -84,6 +84,7 @@ static const uint32_t sizes[] = {
 	CELLS_LARGEST,
 };
 enum { SIZES = sizeof sizes / sizeof sizes[0], LARGE = SIZES };
+enum { EIGHT = 8, REMEMBERED = 1024 }; /* all sizes are multiples of it; those up to which their class is looked up */
 
 struct slab {
 	uint32_t magic;
@@ -106,6 +107,8 @@ struct cache {
 
 /* The process has one heap for OpenSSL, since OpenSSL knows only one. */
 static _Thread_local struct cache caches[SIZES];
+/* For sizes in eights, rounded up: the class + 1, or 0: not asked for yet. */
+static _Thread_local uint8_t remembered[REMEMBERED / EIGHT + 1];
 static _Thread_local struct {
 	_Atomic uint64_t *counted; /* this thread's, in `used` */
 } self;
@@ -121,7 +124,7 @@ static _Atomic unsigned threads;
 
 _Static_assert(sizeof(uintptr_t) == 8, "tagged heads need 64-bit pointers");
 
-static unsigned class_of(size_t size)
+static unsigned search_class(size_t size)
 {
 	unsigned low = 0, high = SIZES;
 
@@ -134,6 +137,16 @@ static unsigned class_of(size_t size)
 			high = middle;
 	}
 	return low;
+}
+
+static unsigned class_of(size_t size)
+{
+	if (size > REMEMBERED)
+		return search_class(size);
+	uint8_t *known = &remembered[(size + EIGHT - 1) / EIGHT];
+	if (!*known)
+		*known = (uint8_t)(search_class(size) + 1);
+	return *known - 1U;
 }
 
 size_t cells_size(size_t size)
