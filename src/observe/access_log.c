@@ -46,7 +46,6 @@ struct access_logs {
 	struct access_log *known; /* control: all, by `next` */
 	struct list logs;         /* the loop's: all, by `link` */
 	struct timer look;
-	char *batch;
 };
 
 struct access_log {
@@ -235,11 +234,13 @@ static bool drain(struct access_log *log)
 	roll_if_due(log, 0);
 	for (unsigned i = 0; i < log->logs->options.workers; i++) {
 		struct lines *lines = log->lines[i];
-		size_t length;
+		struct slice some;
 
 		fast |= lines_waiting(lines) > lines_capacity(lines) / 8;
-		for (unsigned k = 0; k < MOST_BATCHES && (length = lines_take(lines, log->logs->batch, BATCH)) > 0; k++)
-			put(log, slice_make(log->logs->batch, length));
+		for (unsigned k = 0; k < MOST_BATCHES && (some = lines_peek(lines, BATCH)).length; k++) {
+			put(log, some);
+			lines_release(lines, some.length);
+		}
 	}
 	return fast;
 }
@@ -403,7 +404,6 @@ int access_logs_new(const struct access_logs_options *options, struct access_log
 		memory_free(logs);
 		return e;
 	}
-	logs->batch = memory_array(BATCH, 1);
 	*out = logs;
 	return 0;
 }
@@ -424,6 +424,5 @@ void access_logs_free(struct access_logs *logs)
 	}
 	if (logs->scope)
 		scope_unref(logs->scope);
-	memory_free(logs->batch);
 	memory_free(logs);
 }

@@ -8,7 +8,7 @@
  *
  *	e = access_logs_new(&(struct access_logs_options){ .loop = loop, .metrics = metrics, .workers = 4 }, &logs);
  *	e = access_logs_open(logs, &router->access_log, &log);      // control thread; once more for another policy
- *	lines_put(access_log_lines(log, worker->index), line);      // that worker's thread
+ *	at = lines_reserve(access_log_lines(log, worker->index));   // that worker's thread (observe/lines.h)
  *	access_logs_reopen(logs);                                   // control thread: SIGHUP, the file was renamed
  *	access_logs_free(logs);                                     // when neither workers nor the loop run
  */

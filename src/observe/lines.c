@@ -6,7 +6,8 @@
 #include "base/check.h"
 #include "base/memory.h"
 
-/* Positions only grow, modulo 2^32: what is between them waits. */
+/* Positions only grow, modulo 2^32: what is between them waits. A line is never cut in two: one that begins near the end goes on behind it,
+ * where there is room for that, and the bytes at the beginning that it would have had are left out. */
 struct lines {
 	char *bytes;
 	uint32_t mask;
@@ -24,7 +25,7 @@ struct lines *lines_new(uint32_t capacity)
 	while (size < capacity)
 		size *= 2;
 	lines->mask = size - 1;
-	lines->bytes = memory_array(size, 1);
+	lines->bytes = memory_array(size + LINES_MOST_LINE, 1);
 	return lines;
 }
 
@@ -46,40 +47,48 @@ uint32_t lines_waiting(const struct lines *lines)
 	return atomic_load_explicit(&lines->written, memory_order_acquire) - atomic_load_explicit(&lines->taken, memory_order_acquire);
 }
 
-bool lines_put(struct lines *lines, struct slice line)
+char *lines_reserve(struct lines *lines)
 {
-	uint32_t written = atomic_load_explicit(&lines->written, memory_order_relaxed);
-	uint32_t length = (uint32_t)line.length, at = written & lines->mask, first = lines->mask + 1 - at;
+	uint32_t written = atomic_load_explicit(&lines->written, memory_order_relaxed), most = lines->mask + 1 - LINES_MOST_LINE;
 
-	CHECK(line.length <= LINES_MOST_LINE);
-	if (written - lines->seen + length > lines->mask + 1) {
+	if (written - lines->seen > most) {
 		lines->seen = atomic_load_explicit(&lines->taken, memory_order_acquire);
-		if (written - lines->seen + length > lines->mask + 1)
-			return false;
+		if (written - lines->seen > most)
+			return NULL;
 	}
-	if (first > length)
-		first = length;
-	memcpy(lines->bytes + at, line.at, first);
-	memcpy(lines->bytes, line.at + first, length - first);
-	atomic_store_explicit(&lines->written, written + length, memory_order_release);
-	return true;
+	return lines->bytes + (written & lines->mask);
 }
 
-size_t lines_take(struct lines *lines, char *out, size_t room)
+void lines_commit(struct lines *lines, size_t length)
+{
+	uint32_t written = atomic_load_explicit(&lines->written, memory_order_relaxed);
+
+	CHECK(length <= LINES_MOST_LINE);
+	atomic_store_explicit(&lines->written, written + (uint32_t)length, memory_order_release);
+}
+
+struct slice lines_peek(const struct lines *lines, size_t most)
 {
 	uint32_t taken = atomic_load_explicit(&lines->taken, memory_order_relaxed);
 	uint32_t length = atomic_load_explicit(&lines->written, memory_order_acquire) - taken, at = taken & lines->mask,
 		 first = lines->mask + 1 - at;
 
-	CHECK(room >= LINES_MOST_LINE);
-	if (length > room)
-		length = (uint32_t)room;
-	if (first > length)
-		first = length;
-	memcpy(out, lines->bytes + at, first);
-	memcpy(out + first, lines->bytes, length - first);
-	while (length && out[length - 1] != '\n')
+	CHECK(most >= LINES_MOST_LINE);
+	if (length > first) {
+		const char *end = lines->bytes + lines->mask + 1;
+
+		length = end[-1] == '\n' ? first : first + (uint32_t)slice_find(slice_make(end, LINES_MOST_LINE), '\n') + 1;
+	}
+	if (length > most)
+		length = (uint32_t)most;
+	while (length && lines->bytes[at + length - 1] != '\n')
 		length--;
-	atomic_store_explicit(&lines->taken, taken + length, memory_order_release);
-	return length;
+	return slice_make(lines->bytes + at, length);
+}
+
+void lines_release(struct lines *lines, size_t length)
+{
+	uint32_t taken = atomic_load_explicit(&lines->taken, memory_order_relaxed);
+
+	atomic_store_explicit(&lines->taken, taken + (uint32_t)length, memory_order_release);
 }

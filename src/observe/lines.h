@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* observe/lines.h: lines of text on their way from one thread to another that may be slow: a ring of bytes. The writer never waits: a line
- * that doesn't fit is dropped, and counted by who writes it.
+/* observe/lines.h: lines of text on their way from one thread to another that may be slow: a ring of bytes, in which lines are made and from
+ * which they are written, so that nobody copies them. The writer never waits: a line that finds no room is dropped, and counted by who
+ * writes it.
  *
- *	struct lines *lines = lines_new(1024 * 1024);             // control thread
- *	if (!lines_put(lines, line)) counter_add(&dropped, 1);    // its one writer; `line` ends in a newline
- *	length = lines_take(lines, bytes, sizeof bytes);          // its one reader: whole lines, as many as fit
+ *	struct lines *lines = lines_new(1024 * 1024);      // control thread
+ *	char *at = lines_reserve(lines);                   // its one writer; NULL: no room
+ *	lines_commit(lines, make_line(at));                // how long it is, its newline included
+ *	struct slice some = lines_peek(lines, 64 * 1024);  // its one reader: whole lines
+ *	lines_release(lines, some.length);                 // once they are written
  */
 #ifndef OBSERVE_LINES_H
 #define OBSERVE_LINES_H
@@ -21,10 +24,14 @@ struct lines;
 
 struct lines *lines_new(uint32_t capacity); /* rounded up to a power of two; at least two lines */
 void lines_free(struct lines *lines);       /* NULL is allowed */
-/* At most LINES_MOST_LINE bytes. False: no room. */
-bool lines_put(struct lines *lines, struct slice line);
-/* `room` is at least LINES_MOST_LINE. 0: there are none. */
-size_t lines_take(struct lines *lines, char *out, size_t room);
+/* Where LINES_MOST_LINE bytes may be laid, until the next call; NULL: there may be no room for so many. */
+char *lines_reserve(struct lines *lines);
+/* The line there is so long; it ends in a newline. */
+void lines_commit(struct lines *lines, size_t length);
+/* Whole lines that lie together, until they are released: at most `most` bytes, which are at least LINES_MOST_LINE. Empty: there are none. */
+struct slice lines_peek(const struct lines *lines, size_t most);
+/* All of what was seen, or the first so many bytes that are whole lines. */
+void lines_release(struct lines *lines, size_t length);
 /* How many bytes wait; either thread. */
 uint32_t lines_waiting(const struct lines *lines);
 uint32_t lines_capacity(const struct lines *lines);

@@ -9,21 +9,24 @@
 
 enum { MOST_VALUE = 1024 }; /* bytes of one value */
 
-static void add_value(struct access_line *line, struct slice value, unsigned most)
+static char *add_value(char *at, struct slice value, unsigned most)
 {
-	access_line_value(line, value, most, ACCESS_ESCAPE_HEX);
+	return access_line_value(at, value, most, ACCESS_ESCAPE_HEX);
 }
 
-static void add_field(struct access_line *line, struct head *head, enum field_id id)
+static char *add_nothing(char *at)
 {
-	if (head_has(head, id))
-		add_value(line, field_value(head_find(head, id)), MOST_VALUE / 2);
-	else
-		*line->at++ = '-';
+	*at++ = '-';
+	return at;
+}
+
+static char *add_field(char *at, struct head *head, enum field_id id)
+{
+	return head_has(head, id) ? add_value(at, field_value(head_find(head, id)), MOST_VALUE / 2) : add_nothing(at);
 }
 
 /* "[26/11/2026:18:22:19 UTC]", made once a second. */
-static void add_date(struct access_line *line, struct worker *worker)
+static char *add_date(char *at, struct worker *worker)
 {
 	int64_t second = loop_wall(worker->loop) / CLOCK_SECOND;
 
@@ -35,7 +38,7 @@ static void add_date(struct access_line *line, struct worker *worker)
 			(unsigned)date.year % 10000, date.hour, date.minute, date.second);
 		worker->access_second = second;
 	}
-	access_line_add(line, slice_make(worker->access_date, sizeof worker->access_date - 1));
+	return access_line_add(at, slice_make(worker->access_date, sizeof worker->access_date - 1));
 }
 
 static struct slice version_text(const struct head *request)
@@ -51,58 +54,57 @@ static struct slice version_text(const struct head *request)
 	return SLICE(" HTTP/1.1\" ");
 }
 
-static void add_request(struct access_line *line, const struct exchange *exchange)
+static char *add_request(char *at, const struct exchange *exchange)
 {
 	const struct head *request = exchange->request;
 
-	if (request->authority.length)
-		add_value(line, request->authority, 256);
-	else
-		*line->at++ = '-';
-	*line->at++ = ' ';
-	access_line_ip(line, &exchange->down->session->remote);
-	access_line_add(line, SLICE(" - - "));
-	add_date(line, exchange->worker);
-	access_line_add(line, SLICE(" \""));
-	add_value(line, request->method_text, 64);
-	*line->at++ = ' ';
-	add_value(line, request->target, 2 * MOST_VALUE);
-	access_line_add(line, version_text(request));
+	at = request->authority.length ? add_value(at, request->authority, 256) : add_nothing(at);
+	*at++ = ' ';
+	at = access_line_ip(at, &exchange->down->session->remote);
+	at = access_line_add(at, SLICE(" - - "));
+	at = add_date(at, exchange->worker);
+	at = access_line_add(at, SLICE(" \""));
+	at = add_value(at, request->method_text, 64);
+	*at++ = ' ';
+	at = add_value(at, request->target, 2 * MOST_VALUE);
+	return access_line_add(at, version_text(request));
 }
 
-static void add_linkerd(struct access_line *line, const struct exchange *exchange, struct head *response)
+static char *add_linkerd(char *at, const struct exchange *exchange, struct head *response)
 {
-	add_request(line, exchange);
-	access_line_number(line, response->status);
-	*line->at++ = ' ';
-	add_field(line, response, FIELD_CONTENT_LENGTH);
-	access_line_add(line, SLICE(" \""));
-	add_field(line, exchange->request, FIELD_REFERER);
-	access_line_add(line, SLICE("\" \""));
-	add_field(line, exchange->request, FIELD_USER_AGENT);
-	access_line_add(line, SLICE("\"\n"));
+	at = add_request(at, exchange);
+	at = access_line_number(at, response->status);
+	*at++ = ' ';
+	at = add_field(at, response, FIELD_CONTENT_LENGTH);
+	at = access_line_add(at, SLICE(" \""));
+	at = add_field(at, exchange->request, FIELD_REFERER);
+	at = access_line_add(at, SLICE("\" \""));
+	at = add_field(at, exchange->request, FIELD_USER_AGENT);
+	return access_line_add(at, SLICE("\"\n"));
+}
+
+static char *add_line(char *at, const struct access_log_policy *log, const struct exchange *exchange, struct head *response)
+{
+	switch (log->form) {
+	case ACCESS_JSON:
+		return access_json(at, exchange, response);
+	case ACCESS_FORMAT:
+		return access_text(at, &log->format, exchange, response);
+	case ACCESS_LINKERD:
+		break;
+	}
+	return add_linkerd(at, exchange, response);
 }
 
 void access_write(struct exchange *exchange, struct head *response)
 {
 	struct worker_router *router = exchange->listener->router;
-	const struct access_log_policy *log = &router->router->access_log;
-	struct access_line line;
+	char *at = lines_reserve(router->access_lines);
 
-	access_line_begin(&line);
-	switch (log->form) {
-	case ACCESS_LINKERD:
-		add_linkerd(&line, exchange, response);
-		break;
-	case ACCESS_JSON:
-		access_json(&line, exchange, response);
-		break;
-	case ACCESS_FORMAT:
-		access_text(&line, &log->format, exchange, response);
-		break;
-	}
-	if (lines_put(router->access_lines, access_line_slice(&line)))
-		counter_add(&router->stats->access_lines, 1);
-	else
+	if (!at) {
 		counter_add(&router->stats->access_dropped, 1);
+		return;
+	}
+	lines_commit(router->access_lines, (size_t)(add_line(at, &router->router->access_log, exchange, response) - at));
+	counter_add(&router->stats->access_lines, 1);
 }

@@ -8,59 +8,60 @@ enum { MOST_NAME = 256, MOST_METHOD = 64, MOST_PATH = 1024, MOST_QUERY = 512, MO
 
 /* `before` is all that comes before the value: a comma, the name, a colon and a quote. Inlined, as is what it is given to, it is copied
  * without a call. */
-#define INLINED static inline __attribute__((always_inline)) void
+#define INLINED static inline __attribute__((always_inline)) char *
 
-INLINED add_text(struct access_line *line, struct slice before, struct slice value, unsigned most)
+INLINED add_text(char *at, struct slice before, struct slice value, unsigned most)
 {
-	access_line_add(line, before);
-	access_line_value(line, value, most, ACCESS_ESCAPE_JSON);
-	*line->at++ = '"';
+	at = access_line_add(at, before);
+	at = access_line_value(at, value, most, ACCESS_ESCAPE_JSON);
+	*at++ = '"';
+	return at;
 }
 
-INLINED add_number(struct access_line *line, struct slice before, uint64_t number)
+INLINED add_number(char *at, struct slice before, uint64_t number)
 {
-	access_line_add(line, before);
-	access_line_number(line, number);
+	return access_line_number(access_line_add(at, before), number);
 }
 
-INLINED add_address(struct access_line *line, struct slice before, const struct address *address)
+INLINED add_address(char *at, struct slice before, const struct address *address)
 {
-	access_line_add(line, before);
-	access_line_ip(line, address);
-	*line->at++ = '"';
+	at = access_line_ip(access_line_add(at, before), address);
+	*at++ = '"';
+	return at;
 }
 
-static void add_time(struct access_line *line, struct worker *worker)
+static char *add_time(char *at, struct worker *worker)
 {
-	access_line_add(line, SLICE("{\"timestamp\":\""));
-	access_line_time(line, worker, loop_wall(worker->loop));
-	*line->at++ = '"';
+	at = access_line_add(at, SLICE("{\"timestamp\":\""));
+	at = access_line_time(at, worker, loop_wall(worker->loop));
+	*at++ = '"';
+	return at;
 }
 
-static void add_hex(struct access_line *line, uint64_t id)
+static char *add_hex(char *at, uint64_t id)
 {
-	trace_hex(id, line->at);
-	line->at += 16;
+	trace_hex(id, at);
+	return at + 16;
 }
 
-static void add_trace(struct access_line *line, const struct trace *trace)
+static char *add_trace(char *at, const struct trace *trace)
 {
-	access_line_add(line, SLICE(",\"trace_id\":\""));
-	add_hex(line, trace->wide ? trace->id_high : 0);
-	add_hex(line, trace->id);
-	access_line_add(line, SLICE("\",\"span_id\":\""));
-	add_hex(line, trace->span);
-	access_line_add(line, trace->flags & TRACE_SAMPLED ? SLICE("\",\"trace_flags\":\"01\"") : SLICE("\",\"trace_flags\":\"00\""));
+	at = access_line_add(at, SLICE(",\"trace_id\":\""));
+	at = trace->wide ? add_hex(at, trace->id_high) : access_line_add(at, SLICE("0000000000000000"));
+	at = add_hex(at, trace->id);
+	at = access_line_add(at, SLICE("\",\"span_id\":\""));
+	at = add_hex(at, trace->span);
+	return access_line_add(at, trace->flags & TRACE_SAMPLED ? SLICE("\",\"trace_flags\":\"01\"") : SLICE("\",\"trace_flags\":\"00\""));
 }
 
 /* "host", "host:port", "[ip6]:port" */
-static void add_authority(struct access_line *line, struct slice authority)
+static char *add_authority(char *at, struct slice authority)
 {
 	size_t colon = authority.length;
 	uint64_t port;
 
 	if (!authority.length)
-		return;
+		return at;
 	while (colon > 0 && authority.at[colon - 1] >= '0' && authority.at[colon - 1] <= '9')
 		colon--;
 	bool has_port = colon > 0 && authority.at[colon - 1] == ':' && slice_to_u64(slice_from(authority, colon), UINT16_MAX, &port) == 0;
@@ -68,18 +69,18 @@ static void add_authority(struct access_line *line, struct slice authority)
 
 	if (host.length > 1 && host.at[0] == '[' && host.at[host.length - 1] == ']')
 		host = slice_make(host.at + 1, host.length - 2);
-	add_text(line, SLICE(",\"server.address\":\""), host, MOST_NAME);
-	if (has_port)
-		add_number(line, SLICE(",\"server.port\":"), port);
+	at = add_text(at, SLICE(",\"server.address\":\""), host, MOST_NAME);
+	return has_port ? add_number(at, SLICE(",\"server.port\":"), port) : at;
 }
 
-static void add_target(struct access_line *line, struct slice target)
+static char *add_target(char *at, struct slice target)
 {
 	size_t question = slice_find(target, '?');
 
-	add_text(line, SLICE(",\"url.path\":\""), slice_make(target.at, question), MOST_PATH);
+	at = add_text(at, SLICE(",\"url.path\":\""), slice_make(target.at, question), MOST_PATH);
 	if (question < target.length)
-		add_text(line, SLICE(",\"url.query\":\""), slice_from(target, question + 1), MOST_QUERY);
+		at = add_text(at, SLICE(",\"url.query\":\""), slice_from(target, question + 1), MOST_QUERY);
+	return at;
 }
 
 static struct slice version_of(const struct head *request)
@@ -95,67 +96,69 @@ static struct slice version_of(const struct head *request)
 	return SLICE(",\"network.protocol.name\":\"http\",\"network.protocol.version\":\"1.1\"");
 }
 
-static void add_caller(struct access_line *line, const struct exchange *exchange)
+static char *add_caller(char *at, const struct exchange *exchange)
 {
 	const struct session *session = exchange->down->session;
 	bool secure = session->stream && stream_security(session->stream);
 
-	access_line_add(line, secure ? SLICE(",\"url.scheme\":\"https\"") : SLICE(",\"url.scheme\":\"http\""));
-	add_address(line, SLICE(",\"client.address\":\""), &session->remote);
-	if (session->remote.port)
-		add_number(line, SLICE(",\"client.port\":"), session->remote.port);
+	at = access_line_add(at, secure ? SLICE(",\"url.scheme\":\"https\"") : SLICE(",\"url.scheme\":\"http\""));
+	at = add_address(at, SLICE(",\"client.address\":\""), &session->remote);
+	return session->remote.port ? add_number(at, SLICE(",\"client.port\":"), session->remote.port) : at;
 }
 
-static void add_request(struct access_line *line, const struct exchange *exchange)
+static char *add_request(char *at, const struct exchange *exchange)
 {
 	struct head *request = exchange->request;
 
-	add_text(line, SLICE(",\"http.request.method\":\""), request->method_text, MOST_METHOD);
-	add_target(line, request->target);
-	add_authority(line, request->authority);
-	add_caller(line, exchange);
-	access_line_add(line, version_of(request));
+	at = add_text(at, SLICE(",\"http.request.method\":\""), request->method_text, MOST_METHOD);
+	at = add_target(at, request->target);
+	at = add_authority(at, request->authority);
+	at = add_caller(at, exchange);
+	at = access_line_add(at, version_of(request));
 	if (head_has(request, FIELD_USER_AGENT))
-		add_text(line, SLICE(",\"user_agent.original\":\""), field_value(head_find(request, FIELD_USER_AGENT)), MOST_FIELD);
+		at = add_text(at, SLICE(",\"user_agent.original\":\""), field_value(head_find(request, FIELD_USER_AGENT)), MOST_FIELD);
 	if (head_has(request, FIELD_REFERER)) {
-		add_text(line, SLICE(",\"http.request.header.referer\":[\""), field_value(head_find(request, FIELD_REFERER)), MOST_FIELD);
-		*line->at++ = ']';
+		at = add_text(
+			at, SLICE(",\"http.request.header.referer\":[\""), field_value(head_find(request, FIELD_REFERER)), MOST_FIELD);
+		*at++ = ']';
 	}
+	return at;
 }
 
-static void add_response(struct access_line *line, const struct exchange *exchange, struct head *response)
+static char *add_response(char *at, const struct exchange *exchange, struct head *response)
 {
 	uint64_t length;
 
-	add_number(line, SLICE(",\"http.response.status_code\":"), response->status);
+	at = add_number(at, SLICE(",\"http.response.status_code\":"), response->status);
 	if (response->status >= 500) {
-		add_number(line, SLICE(",\"error.type\":\""), response->status);
-		*line->at++ = '"';
+		at = add_number(at, SLICE(",\"error.type\":\""), response->status);
+		*at++ = '"';
 	}
 	if (head_has(response, FIELD_CONTENT_LENGTH) &&
 		slice_to_u64(field_value(head_find(response, FIELD_CONTENT_LENGTH)), UINT64_MAX, &length) == 0)
-		add_number(line, SLICE(",\"http.response.body.size\":"), length);
+		at = add_number(at, SLICE(",\"http.response.body.size\":"), length);
 	if (exchange->attempts > 1)
-		add_number(line, SLICE(",\"http.request.resend_count\":"), exchange->attempts - 1);
+		at = add_number(at, SLICE(",\"http.request.resend_count\":"), exchange->attempts - 1);
+	return at;
 }
 
 /* What OpenTelemetry has no names for. */
-static void add_route(struct access_line *line, const struct exchange *exchange)
+static char *add_route(char *at, const struct exchange *exchange)
 {
-	add_text(line, SLICE(",\"weft.router\":\""), exchange->listener->router->router->label, MOST_NAME / 2);
-	add_text(line, SLICE(",\"weft.service\":\""), exchange->bound->binding->service->name, MOST_NAME);
-	add_address(line, SLICE(",\"weft.endpoint.address\":\""), &exchange->last_address);
+	at = add_text(at, SLICE(",\"weft.router\":\""), exchange->listener->router->router->label, MOST_NAME / 2);
+	at = add_text(at, SLICE(",\"weft.service\":\""), exchange->bound->binding->service->name, MOST_NAME);
+	at = add_address(at, SLICE(",\"weft.endpoint.address\":\""), &exchange->last_address);
 	if (exchange->last_address.port)
-		add_number(line, SLICE(",\"weft.endpoint.port\":"), exchange->last_address.port);
-	add_number(line, SLICE(",\"weft.endpoint.duration_us\":"), (uint64_t)exchange->attempt_ns / 1000);
+		at = add_number(at, SLICE(",\"weft.endpoint.port\":"), exchange->last_address.port);
+	return add_number(at, SLICE(",\"weft.endpoint.duration_us\":"), (uint64_t)exchange->attempt_ns / 1000);
 }
 
-void access_json(struct access_line *line, const struct exchange *exchange, struct head *response)
+char *access_json(char *at, const struct exchange *exchange, struct head *response)
 {
-	add_time(line, exchange->worker);
-	add_trace(line, &exchange->trace);
-	add_request(line, exchange);
-	add_response(line, exchange, response);
-	add_route(line, exchange);
-	access_line_add(line, SLICE("}\n"));
+	at = add_time(at, exchange->worker);
+	at = add_trace(at, &exchange->trace);
+	at = add_request(at, exchange);
+	at = add_response(at, exchange, response);
+	at = add_route(at, exchange);
+	return access_line_add(at, SLICE("}\n"));
 }

@@ -10,7 +10,7 @@
 #include "proxy/access_line.h"
 #include "proxy/exchange.h"
 
-/* With its newline. */
-void access_json(struct access_line *line, const struct exchange *exchange, struct head *response);
+/* Laid at `at`, with its newline; returns where it ends. */
+char *access_json(char *at, const struct exchange *exchange, struct head *response);
 
 #endif

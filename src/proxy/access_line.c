@@ -2,6 +2,9 @@
 #include "proxy/access_line.h"
 
 #include <stdio.h>
+#ifdef __SSE2__
+#include <emmintrin.h>
+#endif
 
 #include "doc/utf8.h"
 
@@ -17,6 +20,34 @@ static inline bool is_plain(uint64_t bytes, char end)
 
 	return !((bytes | (bytes - ones * ' ') | (quote - ones) | (slash - ones) | (delete - ones) | (last - ones)) & high);
 }
+
+/* Sixteen: eight from each place, which may overlap. */
+#ifdef __SSE2__
+static inline bool copy_sixteen(char *at, char *at2, const char *from, const char *from2, char end)
+{
+	__m128i x = _mm_unpacklo_epi64(
+		_mm_loadl_epi64((const __m128i *)(const void *)from), _mm_loadl_epi64((const __m128i *)(const void *)from2));
+	/* Signed: what is above 0x7f is negative and no more printable than a control. */
+	__m128i control = _mm_cmplt_epi8(x, _mm_set1_epi8(' ')), delete = _mm_cmpeq_epi8(x, _mm_set1_epi8(0x7f));
+	__m128i quote = _mm_cmpeq_epi8(x, _mm_set1_epi8('"')), slash = _mm_cmpeq_epi8(x, _mm_set1_epi8('\\'));
+	__m128i last = _mm_cmpeq_epi8(x, _mm_set1_epi8(end));
+
+	_mm_storel_epi64((__m128i *)(void *)at, x);
+	_mm_storel_epi64((__m128i *)(void *)at2, _mm_unpackhi_epi64(x, x));
+	return !_mm_movemask_epi8(_mm_or_si128(_mm_or_si128(_mm_or_si128(control, delete), _mm_or_si128(quote, slash)), last));
+}
+#else
+static inline bool copy_sixteen(char *at, char *at2, const char *from, const char *from2, char end)
+{
+	uint64_t a, b;
+
+	memcpy(&a, from, 8);
+	memcpy(&b, from2, 8);
+	memcpy(at, &a, 8);
+	memcpy(at2, &b, 8);
+	return is_plain(a, end) && is_plain(b, end);
+}
+#endif
 
 static inline bool is_plain_byte(unsigned char c, char end)
 {
@@ -61,23 +92,54 @@ static char *escape_json(char *at, struct slice value, size_t *length)
 	return at + 6;
 }
 
-/* In steps of eight while these are plain: what is written too much by that is overwritten, and there is always room for it. */
-static inline __attribute__((always_inline)) void write_value(
-	struct access_line *line, struct slice value, unsigned most, enum access_escape escape, char end_byte)
+/* Fewer than eight, of which some may be copied twice. */
+static inline bool copy_few(char *at, struct slice value, char end)
 {
-	char *at = line->at, *end = at + most - sizeof(uint64_t);
+	size_t length = value.length;
+	uint32_t first, last;
+
+	if (length >= 4) {
+		memcpy(&first, value.at, 4);
+		memcpy(&last, value.at + length - 4, 4);
+		memcpy(at, &first, 4);
+		memcpy(at + length - 4, &last, 4);
+		return is_plain((uint64_t)last << 32 | first, end);
+	}
+	for (size_t i = 0; i < length; i++) {
+		at[i] = value.at[i];
+		if (!is_plain_byte((unsigned char)value.at[i], end))
+			return false;
+	}
+	return true;
+}
+
+/* Copies all of it, and says whether it was right to: it is plain. */
+static inline bool copy_plain(char *at, struct slice value, char end)
+{
+	const char *from = value.at;
+	size_t length = value.length;
+	bool plain = true;
+
+	if (length < 8)
+		return copy_few(at, value, end);
+	for (size_t i = 0; i + 16 < length; i += 16)
+		plain &= copy_sixteen(at + i, at + i + 8, from + i, from + i + 8, end);
+	size_t half = length < 16 ? 0 : length - 16;
+
+	return copy_sixteen(at + half, at + length - 8, from + half, from + length - 8, end) && plain;
+}
+
+/* In steps of eight while these are plain: what is written too much by that is overwritten, and there is always room for it. */
+static char *write_any(char *at, struct slice value, unsigned most, enum access_escape escape, char end_byte)
+{
+	char *end = at + most - sizeof(uint64_t);
 
 	while (value.length && at <= end) {
-		size_t length = sizeof(uint64_t);
+		size_t length = value.length < sizeof(uint64_t) ? value.length : sizeof(uint64_t);
 		uint64_t eight = UINT64_MAX / 255 * 'x';
 		unsigned char c = (unsigned char)value.at[0];
 
-		if (value.length >= sizeof eight) {
-			memcpy(&eight, value.at, sizeof eight);
-		} else {
-			length = value.length;
-			memcpy(&eight, value.at, length);
-		}
+		memcpy(&eight, value.at, length);
 		if (is_plain(eight, end_byte)) {
 			memcpy(at, &eight, sizeof eight);
 			at += length;
@@ -90,70 +152,95 @@ static inline __attribute__((always_inline)) void write_value(
 		}
 		value = slice_from(value, length);
 	}
-	line->at = at;
+	return at;
+}
+
+static inline char *write_value(char *at, struct slice value, unsigned most, enum access_escape escape, char end)
+{
+	size_t length = value.length < most ? value.length : most;
+
+	if (copy_plain(at, slice_make(value.at, length), end))
+		return at + length;
+	return write_any(at, value, most, escape, end);
 }
 
 /* A quote is never plain, so that this costs nothing more. */
-void access_line_value(struct access_line *line, struct slice value, unsigned most, enum access_escape escape)
+char *access_line_value(char *at, struct slice value, unsigned most, enum access_escape escape)
 {
-	write_value(line, value, most, escape, '"');
+	return write_value(at, value, most, escape, '"');
 }
 
-void access_line_value_to(struct access_line *line, struct slice value, unsigned most, char end)
+char *access_line_value_to(char *at, struct slice value, unsigned most, char end)
 {
-	write_value(line, value, most, ACCESS_ESCAPE_HEX, end);
+	return write_value(at, value, most, ACCESS_ESCAPE_HEX, end);
 }
 
-/* All but the milliseconds is made once a second. */
-void access_line_time(struct access_line *line, struct worker *worker, int64_t wall)
+/* Made once a millisecond, and all but the milliseconds once a second. */
+char *access_line_time(char *at, struct worker *worker, int64_t wall)
 {
-	int64_t ms = wall / CLOCK_MS, second = ms / 1000;
-	unsigned rest = (unsigned)(ms % 1000);
+	int64_t ms = wall / CLOCK_MS;
+	struct access_time *time = &worker->access_time;
 
-	if (second != worker->access_time_second) {
-		struct clock_date date;
+	if (ms != time->ms) {
+		unsigned rest = (unsigned)(ms % 1000);
 
-		clock_split(second * CLOCK_SECOND, &date);
-		snprintf(worker->access_time, sizeof worker->access_time, "%04u-%02u-%02uT%02u:%02u:%02u.", (unsigned)date.year % 10000,
-			date.month, date.day, date.hour, date.minute, date.second);
-		worker->access_time_second = second;
+		if (ms / 1000 != time->ms / 1000) {
+			struct clock_date date;
+
+			clock_split(ms / 1000 * CLOCK_SECOND, &date);
+			snprintf(time->text, sizeof time->text, "%04u-%02u-%02uT%02u:%02u:%02u.000Z", (unsigned)date.year % 10000,
+				date.month, date.day, date.hour, date.minute, date.second);
+		}
+		for (unsigned i = 0; i < 3; i++, rest /= 10)
+			time->text[sizeof "2026-11-26T18:22:19.123" - 2 - i] = (char)('0' + rest % 10);
+		time->ms = ms;
 	}
-	access_line_add(line, slice_make(worker->access_time, sizeof worker->access_time - 1));
-	*line->at++ = (char)('0' + rest / 100);
-	*line->at++ = (char)('0' + rest / 10 % 10);
-	*line->at++ = (char)('0' + rest % 10);
-	*line->at++ = 'Z';
+	return access_line_add(at, slice_make(time->text, sizeof time->text - 1));
 }
 
-/* Two digits at a time, from the last. */
-void access_line_large_number(struct access_line *line, uint64_t number)
-{
-	char text[20];
-	unsigned i = sizeof text;
+static const char pairs[] = "00010203040506070809101112131415161718192021222324252627282930313233343536373839404142434445464748495051525354"
+			    "55565758596061626364656667686970717273747576777879808182838485868788899091929394959697"
+			    "9899";
 
-	for (; number >= 100; number /= 100) {
-		text[--i] = (char)('0' + number % 10);
-		text[--i] = (char)('0' + number / 10 % 10);
-	}
-	if (number >= 10) {
-		text[--i] = (char)('0' + number % 10);
-		number /= 10;
-	}
-	text[--i] = (char)('0' + number);
-	access_line_add(line, slice_make(text + i, sizeof text - i));
+static inline char *put_pair(char *at, unsigned number)
+{
+	memcpy(at, pairs + (size_t)number * 2, 2);
+	return at + 2;
 }
 
-void access_line_ip(struct access_line *line, const struct address *address)
+/* Below 1000. */
+static inline char *put_small(char *at, unsigned number)
 {
-	char text[ADDRESS_TEXT];
+	if (number >= 100) {
+		*at++ = (char)('0' + number / 100);
+		return put_pair(at, number % 100);
+	}
+	if (number >= 10)
+		return put_pair(at, number);
+	*at++ = (char)('0' + number);
+	return at;
+}
 
+/* Most are statuses, ports, microseconds. */
+char *access_line_number(char *at, uint64_t number)
+{
+	if (number < 1000)
+		return put_small(at, (unsigned)number);
+	if (number < 100000)
+		return put_pair(put_small(at, (unsigned)number / 100), (unsigned)number % 100);
+	return put_pair(access_line_number(at, number / 100), (unsigned)(number % 100));
+}
+
+char *access_line_ip(char *at, const struct address *address)
+{
 	if (address->family != ADDRESS_IP4) {
-		access_line_add(line, slice_make(text, (size_t)address_format_ip(address, text)));
-		return;
+		char text[ADDRESS_TEXT];
+
+		return access_line_add(at, slice_make(text, (size_t)address_format_ip(address, text)));
 	}
 	for (unsigned i = 0; i < 4; i++) {
-		if (i)
-			*line->at++ = '.';
-		access_line_number(line, address->ip[i]);
+		at = put_small(at, address->ip[i]);
+		*at++ = '.';
 	}
+	return at - 1;
 }

@@ -5,47 +5,43 @@
 
 /* What all parts of a line are made of. */
 struct telling {
-	struct access_line *line;
 	const struct exchange *exchange;
 	struct head *response;
 };
 
-static void add_nothing(const struct telling *telling)
+static char *add_nothing(char *at)
 {
-	*telling->line->at++ = '-';
+	*at++ = '-';
+	return at;
 }
 
 /* Of what somebody else may choose. What is empty is missing, so that columns stay where they are. */
-static void add_value(const struct telling *telling, const struct access_part *part, struct slice value)
+static char *add_value(char *at, const struct access_part *part, struct slice value)
 {
-	if (value.length)
-		access_line_value_to(telling->line, value, part->most, part->end);
-	else
-		add_nothing(telling);
+	return value.length ? access_line_value_to(at, value, part->most, part->end) : add_nothing(at);
 }
 
-static void add_address(const struct telling *telling, const struct address *address)
+static bool is_ip(const struct address *address)
+{
+	return address->family == ADDRESS_IP4 || address->family == ADDRESS_IP6;
+}
+
+static char *add_address(char *at, const struct address *address)
 {
 	char text[ADDRESS_TEXT];
 
-	if (address->family == ADDRESS_IP4 || address->family == ADDRESS_IP6)
-		access_line_add(telling->line, slice_make(text, (size_t)address_format(address, text)));
-	else
-		add_nothing(telling);
+	return is_ip(address) ? access_line_add(at, slice_make(text, (size_t)address_format(address, text))) : add_nothing(at);
 }
 
-static void add_ip(const struct telling *telling, const struct address *address)
+static char *add_ip(char *at, const struct address *address)
 {
-	if (address->family == ADDRESS_IP4 || address->family == ADDRESS_IP6)
-		access_line_ip(telling->line, address);
-	else
-		add_nothing(telling);
+	return is_ip(address) ? access_line_ip(at, address) : add_nothing(at);
 }
 
-static void add_hex(const struct telling *telling, uint64_t id)
+static char *add_hex(char *at, uint64_t id)
 {
-	trace_hex(id, telling->line->at);
-	telling->line->at += 16;
+	trace_hex(id, at);
+	return at + 16;
 }
 
 static struct slice version_text(const struct head *request)
@@ -92,34 +88,34 @@ static struct slice header_of(const struct exchange *exchange, struct head *head
 	return field ? field_value(field) : SLICE("");
 }
 
-static void add_header(const struct telling *telling, const struct access_part *part, struct head *head)
+static char *add_header(char *at, const struct telling *telling, const struct access_part *part, struct head *head)
 {
 	struct slice value = header_of(telling->exchange, head, &part->header);
 
-	add_value(telling, part, value.length ? value : header_of(telling->exchange, head, &part->otherwise));
+	return add_value(at, part, value.length ? value : header_of(telling->exchange, head, &part->otherwise));
 }
 
-static void add_began(const struct telling *telling)
+static char *add_began(char *at, const struct telling *telling)
 {
 	const struct exchange *exchange = telling->exchange;
 	struct loop *loop = exchange->worker->loop;
 
-	access_line_time(telling->line, exchange->worker, loop_wall(loop) - (loop_now(loop) - exchange->began));
+	return access_line_time(at, exchange->worker, loop_wall(loop) - (loop_now(loop) - exchange->began));
 }
 
-static void add_caller_id(const struct telling *telling, const struct access_part *part)
+static char *add_caller_id(char *at, const struct telling *telling, const struct access_part *part)
 {
 	const struct stream_security *security = security_of(telling->exchange);
 
-	add_value(telling, part, security ? security->peer_uri : SLICE(""));
+	return add_value(at, part, security ? security->peer_uri : SLICE(""));
 }
 
-static void add_trace(const struct telling *telling)
+static char *add_trace(char *at, const struct telling *telling)
 {
 	const struct trace *trace = &telling->exchange->trace;
 
-	add_hex(telling, trace->wide ? trace->id_high : 0);
-	add_hex(telling, trace->id);
+	at = add_hex(at, trace->wide ? trace->id_high : 0);
+	return add_hex(at, trace->id);
 }
 
 /* Until the head of the response came, which is now. */
@@ -128,83 +124,64 @@ static int64_t lasted_ns(const struct exchange *exchange)
 	return exchange->attempt_began + exchange->attempt_ns - exchange->began;
 }
 
-static void add_part(const struct telling *telling, const struct access_part *part)
+static char *add_part(char *at, const struct telling *telling, const struct access_part *part)
 {
 	const struct exchange *exchange = telling->exchange;
 	const struct session *session = exchange->down->session;
-	struct access_line *line = telling->line;
 
 	switch (part->field) {
 	case ACCESS_TEXT:
-		access_line_add(line, part->text);
-		return;
+		return access_line_add(at, part->text);
 	case ACCESS_START_TIME:
-		add_began(telling);
-		return;
+		return add_began(at, telling);
 	case ACCESS_PROTOCOL:
-		access_line_add(line, version_text(exchange->request));
-		return;
+		return access_line_add(at, version_text(exchange->request));
 	case ACCESS_REQUEST:
-		add_header(telling, part, exchange->request);
-		return;
+		return add_header(at, telling, part, exchange->request);
 	case ACCESS_RESPONSE:
-		add_header(telling, part, telling->response);
-		return;
+		return add_header(at, telling, part, telling->response);
 	case ACCESS_RESPONSE_CODE:
-		access_line_number(line, telling->response->status);
-		return;
+		return access_line_number(at, telling->response->status);
 	case ACCESS_RESPONSE_DURATION:
-		access_line_number(line, (uint64_t)(lasted_ns(exchange) / CLOCK_MS));
-		return;
+		return access_line_number(at, (uint64_t)(lasted_ns(exchange) / CLOCK_MS));
 	case ACCESS_ENDPOINT_DURATION:
-		access_line_number(line, (uint64_t)exchange->attempt_ns / 1000);
-		return;
+		return access_line_number(at, (uint64_t)exchange->attempt_ns / 1000);
 	case ACCESS_ATTEMPTS:
-		access_line_number(line, exchange->attempts);
-		return;
+		return access_line_number(at, exchange->attempts);
 	case ACCESS_ENDPOINT:
-		add_address(telling, &exchange->last_address);
-		return;
+		return add_address(at, &exchange->last_address);
 	case ACCESS_CALLER:
-		add_address(telling, &session->remote);
-		return;
+		return add_address(at, &session->remote);
 	case ACCESS_CALLER_IP:
-		add_ip(telling, &session->remote);
-		return;
+		return add_ip(at, &session->remote);
 	case ACCESS_CALLER_PORT:
-		access_line_number(line, session->remote.port);
-		return;
+		return access_line_number(at, session->remote.port);
 	case ACCESS_CALLER_ID:
-		add_caller_id(telling, part);
-		return;
+		return add_caller_id(at, telling, part);
 	case ACCESS_LISTENER:
-		add_address(telling, &session->local);
-		return;
+		return add_address(at, &session->local);
 	case ACCESS_ROUTER:
-		add_value(telling, part, exchange->listener->router->router->label);
-		return;
+		return add_value(at, part, exchange->listener->router->router->label);
 	case ACCESS_SERVICE:
-		add_value(telling, part, exchange->bound->binding->service->name);
-		return;
+		return add_value(at, part, exchange->bound->binding->service->name);
 	case ACCESS_CLIENT:
-		add_value(telling, part, exchange->leaf->client->id);
-		return;
+		return add_value(at, part, exchange->leaf->client->id);
 	case ACCESS_TRACE_ID:
-		add_trace(telling);
-		return;
+		return add_trace(at, telling);
 	case ACCESS_SPAN_ID:
-		add_hex(telling, exchange->trace.span);
-		return;
+		return add_hex(at, exchange->trace.span);
 	case ACCESS_FIELDS:
 		break;
 	}
+	return at;
 }
 
-void access_text(struct access_line *line, const struct access_format *format, const struct exchange *exchange, struct head *response)
+char *access_text(char *at, const struct access_format *format, const struct exchange *exchange, struct head *response)
 {
-	const struct telling telling = { line, exchange, response };
+	const struct telling telling = { exchange, response };
 
 	for (unsigned i = 0; i < format->count; i++)
-		add_part(&telling, &format->parts[i]);
-	*line->at++ = '\n';
+		at = add_part(at, &telling, &format->parts[i]);
+	*at++ = '\n';
+	return at;
 }

@@ -10,7 +10,7 @@
 #include "proxy/access_line.h"
 #include "proxy/exchange.h"
 
-/* With its newline. */
-void access_text(struct access_line *line, const struct access_format *format, const struct exchange *exchange, struct head *response);
+/* Laid at `at`, with its newline; returns where it ends. */
+char *access_text(char *at, const struct access_format *format, const struct exchange *exchange, struct head *response);
 
 #endif

@@ -105,6 +105,12 @@ struct worker_config {
 	} entries[];
 };
 
+/* The time of the last line of an access log (access_line_time). */
+struct access_time {
+	int64_t ms; /* since 1970 */
+	char text[sizeof "2026-11-26T18:22:19.123Z"];
+};
+
 struct worker {
 	uint32_t magic;
 	unsigned index;
@@ -132,8 +138,7 @@ struct worker {
 	struct timer sweep;         /* once a second: what is idle goes */
 	int64_t access_second;      /* what access_date says, seconds since 1970 (access.c) */
 	char access_date[sizeof "[26/11/2026:18:22:19 UTC]"];
-	int64_t access_time_second; /* the same for access_line_time */
-	char access_time[sizeof "2026-11-26T18:22:19."];
+	struct access_time access_time;
 	uint64_t hash_key;
 	struct ring *records; /* struct record */
 	struct ring *notes;   /* struct note */
