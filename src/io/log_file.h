@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* io/log_file.h: a file that lines are appended to, and that is rolled. Blocking: one thread at a time, and none that others wait for.
  *
- *	e = log_file_open("access.log", false, &file);
+ *	e = log_file_open("access.log", &file);
  *	e = log_file_write(file, lines);                             // ERROR_LIMIT: the disk is full
  *	e = log_file_roll("access.log", "access-20261126.log");      // then it is opened again
  *	log_file_close(file);
@@ -17,10 +17,12 @@
 
 struct log_file;
 
-/* Makes it when it is not there; with `truncate` it begins empty. It may be a terminal or a pipe that somebody reads, too: what these
+/* Makes it when it is not there. It may be a terminal or a pipe that somebody reads, too: what these
  * don't take at once is lost. ERROR_NOT_FOUND (its directory, or a pipe without a reader), ERROR_DENIED, ERROR_INVALID (a directory),
  * ERROR_LIMIT. */
-MUST_CHECK int log_file_open(const char *path, bool truncate, struct log_file **file);
+MUST_CHECK int log_file_open(const char *path, struct log_file **file);
+/* What is in it goes, if it is a regular file. */
+MUST_CHECK int log_file_empty(struct log_file *file);
 /* All of it or, in a regular file, nothing. ERROR_LIMIT: the disk is full; ERROR_IO and others as the kernel says. */
 MUST_CHECK int log_file_write(struct log_file *file, struct slice bytes);
 uint64_t log_file_size(const struct log_file *file); /* 0 for what is no regular file */

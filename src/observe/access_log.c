@@ -54,6 +54,7 @@ struct access_log {
 	struct access_logs *logs;
 	struct slice path;       /* ends in NUL */
 	struct slice begin, end; /* of it, around the date of what is rolled */
+	bool begins_empty;       /* control: and its loop was not told to begin */
 	/* the loop's, once it has it */
 	struct access_log_policy policy; /* but its path, which belongs to a snapshot */
 	struct log_file *file;           /* NULL: it could not be opened */
@@ -62,6 +63,7 @@ struct access_log {
 	int64_t retry_at;                /* loop_now */
 	int error;                       /* of the last time; 0: all is well */
 	uint64_t lost;                   /* since then */
+	bool waits;                      /* its file is to begin empty, once access_logs_begin says so */
 	struct lines *lines[];           /* by worker */
 };
 
@@ -115,7 +117,7 @@ static void opened(struct access_log *log, int64_t wall)
 
 static int open_again(struct access_log *log)
 {
-	int e = log_file_open(log->path.at, false, &log->file);
+	int e = log_file_open(log->path.at, &log->file);
 
 	if (!e)
 		opened(log, loop_wall(loop_of(log)));
@@ -231,6 +233,8 @@ static bool drain(struct access_log *log)
 {
 	bool fast = false;
 
+	if (log->waits)
+		return false;
 	roll_if_due(log, 0);
 	for (unsigned i = 0; i < log->logs->options.workers; i++) {
 		struct lines *lines = log->lines[i];
@@ -266,6 +270,16 @@ static void deliver_log(const struct message *message)
 	opened(log, loop_wall(logs->options.loop));
 	if (!timer_is_set(&logs->look))
 		look(logs);
+}
+
+static void deliver_begin(const struct message *message)
+{
+	struct access_log *log = message->owner;
+	int e = log->file ? log_file_empty(log->file) : 0;
+
+	log->waits = false;
+	if (e)
+		failed(log, e);
 }
 
 static void deliver_policy(const struct message *message)
@@ -335,12 +349,13 @@ static int log_new(struct access_logs *logs, const struct access_log_policy *pol
 
 	log->logs = logs;
 	log->policy = *policy;
+	log->begins_empty = log->waits = !policy->append;
 	log->path = slice_of(memory_text(policy->path));
 	split_path(log, memory_array(policy->path.length + 1, 1));
 	list_init(&log->link);
 	for (unsigned i = 0; i < logs->options.workers; i++)
 		log->lines[i] = lines_new(bytes);
-	e = log_file_open(log->path.at, !policy->append, &log->file);
+	e = log_file_open(log->path.at, &log->file);
 	if (!e)
 		e = channel_post(logs->inbox, (struct message){ .deliver = deliver_log, .owner = logs, .a = log });
 	if (e) {
@@ -378,6 +393,17 @@ int access_logs_open(struct access_logs *logs, const struct access_log_policy *p
 		memory_free(copy);
 	*out = log;
 	return e;
+}
+
+void access_logs_begin(struct access_logs *logs)
+{
+	for (struct access_log *log = logs->known; log; log = log->next) {
+		if (!log->begins_empty)
+			continue;
+		if (channel_post(logs->inbox, (struct message){ .deliver = deliver_begin, .owner = log }))
+			return;
+		log->begins_empty = false;
+	}
 }
 
 struct lines *access_log_lines(struct access_log *log, unsigned worker)

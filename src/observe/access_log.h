@@ -8,6 +8,7 @@
  *
  *	e = access_logs_new(&(struct access_logs_options){ .loop = loop, .metrics = metrics, .workers = 4 }, &logs);
  *	e = access_logs_open(logs, &router->access_log, &log);      // control thread; once more for another policy
+ *	access_logs_begin(logs);                                    // control thread, once nothing can fail any more
  *	at = lines_reserve(access_log_lines(log, worker->index));   // that worker's thread (observe/lines.h)
  *	access_logs_reopen(logs);                                   // control thread: SIGHUP, the file was renamed
  *	access_logs_free(logs);                                     // when neither workers nor the loop run
@@ -34,6 +35,9 @@ struct access_logs_options {
 MUST_CHECK int access_logs_new(const struct access_logs_options *options, struct access_logs **logs);
 /* The log of that path, made and opened the first time. Errors of log_file_open; ERROR_LIMIT: the loop has too much to do. */
 MUST_CHECK int access_logs_open(struct access_logs *logs, const struct access_log_policy *policy, struct access_log **log);
+/* Files that are to begin empty are emptied now, and lines written to them from now on: not before, for a process that can't start, because
+ * another has its ports, must leave that one's files alone. If its loop has too much to do, the next call does it. */
+void access_logs_begin(struct access_logs *logs);
 /* Of one that was opened; by the path that its policy says. Control thread. */
 struct access_log *access_logs_find(const struct access_logs *logs, struct slice path);
 struct lines *access_log_lines(struct access_log *log, unsigned worker);

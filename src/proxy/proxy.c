@@ -439,6 +439,8 @@ int proxy_apply(struct proxy *proxy, struct snapshot *snapshot, struct text *why
 		e = ports_for(proxy, snapshot, ports, why);
 	if (e)
 		goto no_ports;
+	if (proxy->options.access_logs)
+		access_logs_begin(proxy->options.access_logs);
 	proxy->generation++;
 	proxy->retiring = proxy->binder;
 	proxy->binder = binder;

@@ -11,7 +11,7 @@ import subprocess
 
 import pytest
 from grpc_service import GrpcServer, channel, unary
-from mesh import WEFT, wait_until
+from mesh import PATIENCE, WEFT, wait_until
 
 LINE = re.compile(r'(?P<host>\S+) (?P<remote>\S+) - - \[(?P<date>[^\]]+) UTC\] "(?P<method>\S+) (?P<uri>\S+) (?P<version>\S+)" '
                   r'(?P<status>\d+) (?P<length>\d+|-) "(?P<referer>[^"]*)" "(?P<agent>(?:[^"\\]|\\.)*)"')
@@ -155,6 +155,21 @@ def test_what_is_there_stays_or_goes(mesh, tmp_path, append):
     weft = start(mesh, path, httpAccessLogAppend=append)
     assert mesh.client(weft).get("web").status == 200
     assert lines_of(path, 1 + append)[0].startswith("before" if append else "web ")
+
+
+def test_a_second_process_leaves_the_log_alone(mesh, tmp_path):
+    """Started by mistake, it can't have the first one's ports, and must not have emptied the log by then."""
+    path = tmp_path / "access.log"
+    weft = start(mesh, path, httpAccessLogAppend=False)
+    client = mesh.client(weft)
+    assert client.get("web").status == 200
+    lines_of(path, 1)
+    second = tmp_path / "second.json"
+    second.write_text(json.dumps(mesh.config(mesh.router(httpAccessLog=str(path), httpAccessLogAppend=False, server={"port": weft.address()[1]}))))
+    done = subprocess.run([WEFT, "proxy", second], capture_output=True, text=True, timeout=PATIENCE, check=False)
+    assert done.returncode == 2 and "cannot start" in done.stderr
+    assert client.get("web").status == 200
+    lines_of(path, 2)
 
 
 # ---- as JSON ----

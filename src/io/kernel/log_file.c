@@ -20,7 +20,7 @@ struct log_file {
 	uint64_t size;
 };
 
-int log_file_open(const char *path, bool truncate, struct log_file **result)
+int log_file_open(const char *path, struct log_file **result)
 {
 	struct stat about;
 	/* O_NONBLOCK: neither the opening of a pipe nor a slow reader of it is waited for. */
@@ -29,15 +29,21 @@ int log_file_open(const char *path, bool truncate, struct log_file **result)
 		return errno == ENXIO ? ERROR_NOT_FOUND : kernel_error(errno);
 	int e = fstat(fd, &about) ? kernel_error(errno) : 0;
 	bool regular = !e && S_ISREG(about.st_mode);
-	if (!e && regular && truncate && ftruncate(fd, 0))
-		e = kernel_error(errno);
 	if (e) {
 		close(fd);
 		return e;
 	}
 	struct log_file *file = memory_new(sizeof *file);
-	*file = (struct log_file){ .fd = fd, .regular = regular, .size = regular && !truncate ? (uint64_t)about.st_size : 0 };
+	*file = (struct log_file){ .fd = fd, .regular = regular, .size = regular ? (uint64_t)about.st_size : 0 };
 	*result = file;
+	return 0;
+}
+
+int log_file_empty(struct log_file *file)
+{
+	if (file->regular && ftruncate(file->fd, 0))
+		return kernel_error(errno);
+	file->size = 0;
 	return 0;
 }
 

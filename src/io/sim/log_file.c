@@ -9,16 +9,24 @@ struct log_file {
 	char *path;
 };
 
-int log_file_open(const char *path, bool truncate, struct log_file **result)
+int log_file_open(const char *path, struct log_file **result)
 {
 	struct network *host = process_current()->host;
 	if (world_fails(host->sim, SIM_CALL_LOG_FILE))
 		return ERROR_LIMIT;
-	if (truncate || !sim_file(host, path).at)
+	if (!sim_file(host, path).at)
 		sim_file_put(host, path, SLICE(""));
 	struct log_file *file = memory_new(sizeof *file);
 	*file = (struct log_file){ .host = host, .path = memory_text(slice_of(path)) };
 	*result = file;
+	return 0;
+}
+
+int log_file_empty(struct log_file *file)
+{
+	if (world_fails(file->host->sim, SIM_CALL_LOG_FILE))
+		return ERROR_LIMIT;
+	sim_file_put(file->host, file->path, SLICE(""));
 	return 0;
 }
 

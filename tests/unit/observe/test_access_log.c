@@ -119,12 +119,26 @@ static void test_a_file_may_begin_empty(void **state)
 	sim_file_put(world.host, PATH, SLICE("before\n"));
 	open_log((struct access_log_policy){ .append = false, .rotate_count = -1 });
 	write_line(0, "one\n");
+	assert_file(PATH, "before\n");
+	access_logs_begin(world.logs);
+	sim_run_for(world.sim, 100 * CLOCK_MS);
 	assert_file(PATH, "one\n");
 	/* Once only: a reload is no start. */
 	open_log((struct access_log_policy){ .append = false, .rotate_count = -1 });
+	access_logs_begin(world.logs);
 	access_logs_reopen(world.logs);
 	write_line(0, "two\n");
 	assert_file(PATH, "one\ntwo\n");
+}
+
+static void test_a_process_that_never_began_leaves_the_file_alone(void **state)
+{
+	(void)state;
+	sim_file_put(world.host, PATH, SLICE("another's\n"));
+	open_log((struct access_log_policy){ .append = false, .rotate_count = -1 });
+	access_logs_free(world.logs);
+	world.logs = NULL;
+	assert_file(PATH, "another's\n");
 }
 
 static void test_what_waits_at_the_end_is_written(void **state)
@@ -231,6 +245,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(test_lines_of_all_workers_are_written),
 		TEST(test_a_file_may_begin_empty),
+		TEST(test_a_process_that_never_began_leaves_the_file_alone),
 		TEST(test_what_waits_at_the_end_is_written),
 		TEST(test_each_hour_and_each_day),
 		TEST(test_each_week),
