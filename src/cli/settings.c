@@ -2,6 +2,7 @@
 #include "cli/settings.h"
 
 #include "base/text.h"
+#include "dialect/linkerd/linkerd.h"
 #include "doc/json_write.h"
 
 struct comparison {
@@ -230,6 +231,12 @@ static bool is_list_of_mappings(const struct document_node *node)
 
 /* ---- all ---- */
 
+/* Where both have the mapping that it is in, or where that says nothing by being there. */
+static bool says_nothing(const struct document_node *value, const struct document_node *with)
+{
+	return value && (with || linkerd_is_plain_block(value->parent)) && linkerd_is_default(value);
+}
+
 static void compare_keys(struct comparison *comparison, const struct document_node *from, const struct document_node *with, bool backwards)
 {
 	size_t before = comparison->key.length;
@@ -239,7 +246,9 @@ static void compare_keys(struct comparison *comparison, const struct document_no
 		const struct document_node *mine = value_at(from, key), *other = value_at(with, key);
 
 		text_format(&comparison->key, "%s%.*s", before ? "." : "", SLICE_ARGS(key));
-		if (!backwards)
+		if (!other && says_nothing(mine, with))
+			; /* the other side's default */
+		else if (!backwards)
 			compare(comparison, mine, other);
 		else if (!other)
 			compare(comparison, NULL, mine);

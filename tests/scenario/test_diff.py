@@ -204,6 +204,45 @@ def test_settings_that_no_request_shows(write, old, new, settings):
         assert found[key]["old"].endswith(before.split("  ")[-1]) and found[key]["new"].endswith(after.split("  ")[-1])
 
 
+DEFAULTS = {
+    "server": server("clearContext: false\nmaxCallDepth: 1000\ngrpcWeb: false\nmaxConcurrentStreamsPerConnection: 1000\n"),
+    "service": "  maxHeadersKB: 8\n  originator: false\n  bindingTimeoutMs: 10000\n",
+    "namer": "admin: {port: 9990, ip: 127.0.0.1, shutdownGraceMs: 10000, security: {uiEnabled: true}}\n",
+}
+
+
+def test_a_default_that_is_written_down_is_no_difference(write):
+    assert diff(write("old.yaml"), write("new.yaml", **DEFAULTS)) == (0, "", "")
+    assert diff(write("old.yaml", **DEFAULTS), write("new.yaml")) == (0, "", "")
+
+
+@pytest.mark.parametrize("where, default, other", [
+    ("server", "maxCallDepth: 1000", "maxCallDepth: 10"),
+    ("server", "grpcWeb: false", "grpcWeb: true"),
+    ("namer", "shutdownGraceMs: 10000", "shutdownGraceMs: 1"),
+    ("namer", "uiEnabled: true", "uiEnabled: false"),
+])
+def test_what_is_no_default_is_a_difference(write, where, default, other):
+    assert DEFAULTS[where].count(default) == 1
+    new = write("new.yaml", **{**DEFAULTS, where: DEFAULTS[where].replace(default, other)})
+    for pair in ((write("old.yaml"), new), (new, write("old.yaml"))):
+        code, out, _ = diff(*pair)
+        assert code == 1 and out.count("  setting\n") == 1 and other.split(": ")[0] in out and "not set" in out
+
+
+def test_a_default_of_another_protocol_is_a_difference(write):
+    """maxCallDepth is 1000, but 10 for h2."""
+    plain, one, other = (write(f"{i}.yaml", server=text) for i, text in enumerate(("", server("maxCallDepth: 10"), server("maxCallDepth: 1000"))))
+    for path in (plain, one, other):
+        path.write_text(path.read_text().replace("protocol: http", "protocol: h2"))
+    assert diff(plain, one) == (0, "", "") and diff(plain, other)[0] == 1
+
+
+def test_a_telemeter_of_defaults_alone_is_a_difference(write):
+    code, out, _ = diff(write("old.yaml"), write("new.yaml", namer="telemetry: [{kind: io.weft.otlp, metrics: false}]\n"))
+    assert code == 1 and "telemetry[io.weft.otlp]" in out
+
+
 @pytest.mark.parametrize("old, new, differs, keys", [
     ("", "  client: {requestAttemptTimeoutMs: 100, loadBalancer: {kind: ewma}}\n", "client settings", "loadBalancer, requestAttemptTimeoutMs"),
     ("", "  client: {tls: {commonName: web}}\n", "client settings", "tls"),

@@ -27,4 +27,10 @@ MUST_CHECK int linkerd_load(struct slice name, struct slice bytes, struct proble
 /* All keys and kinds, as people read them: one line each, what it is for or "not yet". */
 void linkerd_reference(struct text *out);
 
+struct document_node;
+/* Of a file that was loaded: a number, an address, true or false that its key would have without it, as the reference says. */
+bool linkerd_is_default(const struct document_node *value);
+/* A mapping that only gathers keys: an empty one, or one with defaults alone, means the same as none. */
+bool linkerd_is_plain_block(const struct document_node *map);
+
 #endif
