@@ -176,7 +176,7 @@ verb_cluster() {
 		build_cluster && cluster_images && weft_image build "$cluster_images/weft.tar"
 		exec $rig "$@"
 		;;
-	kubectl | run | enter | nodes | memory | down | leftovers) exec $rig "$@" ;;
+	kubectl | run | enter | nodes | memory | down | leftovers | stop | resume | unplug | plug) exec $rig "$@" ;;
 	esac
 	cluster_whole=yes
 	cluster_suite build "$@"

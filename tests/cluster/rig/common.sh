@@ -96,5 +96,7 @@ running() { # NODE NAME
 	pid=$(cat "$run/$1/$2.pid" 2>/dev/null) && on "$1" kill -0 "$pid" 2>/dev/null
 }
 
+ended() { ! running "$@"; }
+
 nodes() { find "$run/spaces" -name 'node*' -printf '%f\n' 2>/dev/null | sort; }
 kubectl() { outside "$bin/kubectl" --kubeconfig "$admin" "$@"; }

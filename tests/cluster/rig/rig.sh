@@ -19,6 +19,9 @@ usage: rig.sh VERB
   kubectl ARG...       as administrator
   run CMD...           any command beside the nodes, with KUBECONFIG set
   enter NODE [CMD...]  a command (a shell) on a node; there $WEFT_CLUSTER is /mnt
+  stop NODE DAEMON     kills it (kube-apiserver, etcd, kubelet ...; pids are in $WEFT_CLUSTER/run/NODE)
+  resume               starts the daemons that were stopped
+  unplug NODE          its cable is pulled; plug NODE: and put back
   nodes                their names and addresses
   memory               resident memory of the daemons
   down                 ends it all
@@ -54,6 +57,21 @@ up() { # [--nodes N]
 		fail "the DNS does not answer: see kubectl describe pod -n kube-system"
 	say "the DNS answers"
 }
+
+stop() { # NODE DAEMON
+	running "$1" "${2:?give a daemon}" || fail "$2 does not run on $1"
+	on "$1" kill -KILL "$(cat "$run/$1/$2.pid")"
+	wait_for 20 ended "$1" "$2" || fail "$2 of $1 does not end"
+}
+
+resume() {
+	local node
+	control_plane_start
+	for node in $(nodes); do node_start "$node"; done
+}
+
+unplug() { outside ip link set "${1:?give a node}" down; }
+plug() { outside ip link set "${1:?give a node}" up; }
 
 import() {
 	local node
@@ -103,7 +121,7 @@ leftovers() {
 verb=${1:-help}
 [ $# -eq 0 ] || shift
 case $verb in
-up | import | down | memory | kubectl | leftovers)
+up | import | down | memory | kubectl | leftovers | stop | resume | unplug | plug)
 	[ "$EUID" = 0 ] || fail "needs root"
 	"$verb" "$@"
 	;;

@@ -1,0 +1,133 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What callers in pods lose when something ends: each break comes in the midst of a steady load from every node, and every call is counted."""
+
+import contextlib
+import json
+import time
+
+import pytest
+import yaml
+
+from cluster import RIG, SAMPLES, run, wait_until, weft
+from load import steady
+
+DTAB = "/host/world => /srv/world-v1"
+AWAY_S = 60
+
+
+def shop():
+    """The exercise's services as Deployments, each of whose pods is called for 5 s more after it is to end, as docs/kubernetes.md advises. They
+    find their proxies by address: the cluster's DNS may be on the other node."""
+    for each in yaml.safe_load_all((SAMPLES / "hello-world.yaml").read_text()):
+        if each["kind"] == "ReplicationController":
+            each.update(apiVersion="apps/v1", kind="Deployment")
+            each["spec"]["selector"] = {"matchLabels": each["spec"]["selector"]}
+            pod = each["spec"]["template"]["spec"]
+            pod["terminationGracePeriodSeconds"] = 30
+            for variable in pod["containers"][0]["env"]:
+                if variable["name"] == "NODE_NAME":
+                    variable["valueFrom"]["fieldRef"]["fieldPath"] = "status.hostIP"
+            pod["containers"][0]["lifecycle"] = {"preStop": {"sleep": {"seconds": 5}}}
+        yield each
+
+
+@pytest.fixture(name="mesh", scope="module")
+def make_mesh(cluster):
+    """The node proxies, hello and world with pods on every node."""
+    objects = yaml.safe_dump_all(shop())
+    cluster.apply(weft("install", "node", "--dtab", DTAB))
+    cluster.apply(objects)
+    try:
+        cluster.rolled_out("daemonset/l5d", "deployment/hello", "deployment/world-v1")
+        wait_until(lambda: all(cluster.hello(node=node) for node in cluster.nodes), "hello answers on every node")
+        yield cluster
+    finally:
+        cluster.kubectl("delete", "--ignore-not-found", "-f", "-", given=objects)
+        cluster.kubectl("delete", "--ignore-not-found", "-f", "-", given=weft("uninstall"))
+        wait_until(lambda: cluster.kubectl("get", "all", "-o", "name").split() == ["service/kubernetes"], "all of it is gone", 90)
+
+
+@pytest.fixture(name="figures")
+def make_figures(capsys, request):
+    def tell(calls):
+        with capsys.disabled():
+            print(f"\n   {request.node.name}: {calls.figures()}")
+    return tell
+
+
+@contextlib.contextmanager
+def without_api():
+    """The API server is stopped; it is there again, and everything else of the cluster, when the block is over."""
+    run(RIG, "stop", "node1", "kube-apiserver")
+    try:
+        yield
+    finally:
+        run(RIG, "resume", seconds=180)
+
+
+def etcd(path, **words):
+    return json.loads(run(RIG, "enter", "node1", "curl", "-sS", f"http://127.0.0.1:2379/v3/{path}", "-d", json.dumps(words)))
+
+
+def renamed(mesh):
+    """A Service that nobody has asked for yet leads to world: what changes is still seen. Ends without it."""
+    service = {"apiVersion": "v1", "kind": "Service", "metadata": {"name": "earth"}, "spec": {"selector": {"app": "world-v1"}, "clusterIP": "None",
+               "ports": [{"name": "http", "port": 7778}]}}
+
+    def answers():
+        return all(mesh.curl("http://earth", node=node).startswith("world") for node in mesh.nodes)
+
+    assert not answers()
+    mesh.apply(json.dumps(service))
+    try:
+        wait_until(answers, "the new Service is known on every node")
+    finally:
+        mesh.kubectl("delete", "service", "earth")
+    wait_until(lambda: not answers(), "and forgotten")
+
+
+def scaled(mesh, name, replicas):
+    mesh.kubectl("scale", f"deployment/{name}", f"--replicas={replicas}")
+    wait_until(lambda: len(mesh.pods(name)) == replicas, f"{replicas} pods of {name} are ready", 90)
+
+
+def test_nothing_is_lost_while_the_api_server_is_away(mesh, figures):
+    with steady(mesh, "http://hello", "http://world-v1") as calls:
+        with without_api():
+            since = time.time()
+            time.sleep(AWAY_S)  # the outage is the test
+            during = calls.answered(since)
+        calls.go_on()
+        renamed(mesh)
+    figures(calls)
+    assert calls.lost() == []
+    assert min(during.values()) > AWAY_S, "the load went on"
+
+
+def test_nothing_is_lost_when_etcd_is_compacted(mesh, figures):
+    """While the API server is away its store goes on, and forgets what was before: 410 Gone for every watch that comes back."""
+    with steady(mesh, "http://hello", "http://world-v1") as calls:
+        with without_api():
+            for _ in range(10):
+                revision = etcd("kv/put", key="d2VmdA==", value="d2VmdA==")["header"]["revision"]
+            etcd("kv/compaction", revision=revision, physical=True)
+        calls.go_on()
+        scaled(mesh, "world-v1", 2)
+        scaled(mesh, "world-v1", 3)
+        renamed(mesh)
+        calls.go_on()
+    figures(calls)
+    assert calls.lost() == []
+
+
+def test_nothing_is_lost_in_a_rolling_restart_of_services(mesh, figures):
+    with steady(mesh, "http://hello", "http://world-v1") as calls:
+        before = set(mesh.pods("hello")) | set(mesh.pods("world-v1"))
+        for name in ("deployment/hello", "deployment/world-v1"):
+            mesh.kubectl("rollout", "restart", name)
+            mesh.kubectl("rollout", "status", name, "--timeout=300s", seconds=310)
+        wait_until(lambda: len(mesh.pods("hello")) == 3, "the old pods are gone")
+        calls.go_on()
+        assert not before & (set(mesh.pods("hello")) | set(mesh.pods("world-v1")))
+    figures(calls)
+    assert calls.lost() == []
