@@ -32,7 +32,9 @@ struct network *network_host(void);
 
 struct socket_options {
 	bool keep_alive;
-	bool delay; /* true: leave Nagle's algorithm on */
+	bool delay;             /* true: leave Nagle's algorithm on */
+	int64_t ack_timeout_ns; /* network_connect: while nothing is outstanding (else: stream_silence) the other end is probed, and ERROR_TIMEOUT
+	                         * told when it is silent for so long, in whole seconds, 3 at the least; 0: as the kernel does */
 };
 
 struct listen_options {

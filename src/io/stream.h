@@ -83,6 +83,8 @@ struct stream_ops {
 	void (*addresses)(const struct stream *stream, struct address *local, struct address *remote);
 	/* NULL, or answers NULL: plain text, or the handshake isn't done. */
 	const struct stream_security *(*security)(const struct stream *stream);
+	/* NULL: it can't be known, and is 0. */
+	int64_t (*silence)(const struct stream *stream);
 	/* NULL: it can't be known. */
 	int (*peer)(const struct stream *stream, struct stream_peer *peer);
 };
@@ -153,6 +155,13 @@ static inline void stream_addresses(const struct stream *stream, struct address 
 static inline const struct stream_security *stream_security(const struct stream *stream)
 {
 	return stream->ops->security ? stream->ops->security(stream) : NULL;
+}
+
+/* For how long the other end's kernel has acknowledged nothing of what was sent to it again and again, in ns: 0 while nothing is
+ * outstanding, and while it answers, even if only that it has no room. Asks the kernel. */
+static inline int64_t stream_silence(const struct stream *stream)
+{
+	return stream->ops->silence ? stream->ops->silence(stream) : 0;
 }
 
 /* ERROR_UNSUPPORTED: no Unix socket. */

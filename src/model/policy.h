@@ -187,6 +187,7 @@ struct socket_policy {
 	bool delay, keep_alive;   /* Nagle's algorithm on; SO_KEEPALIVE */
 	int64_t read_timeout_ns;  /* a response, or more of it, doesn't come for so long: closed; 0: never */
 	int64_t write_timeout_ns; /* the endpoint takes nothing for so long: closed; 0: never */
+	int64_t ack_timeout_ns;   /* its machine acknowledges nothing for so long: closed; 0: as the kernel does */
 };
 
 /* Mutual TLS between workloads, with this process's identity (struct identity_policy). */

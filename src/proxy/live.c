@@ -231,7 +231,7 @@ static bool same_http2_policy(const struct http2_policy *a, const struct http2_p
 static bool same_socket_policy(const struct socket_policy *a, const struct socket_policy *b)
 {
 	return a->delay == b->delay && a->keep_alive == b->keep_alive && a->read_timeout_ns == b->read_timeout_ns &&
-		a->write_timeout_ns == b->write_timeout_ns;
+		a->write_timeout_ns == b->write_timeout_ns && a->ack_timeout_ns == b->ack_timeout_ns;
 }
 
 /* Equal options are one object (tls/store.h). */

@@ -392,7 +392,9 @@ static int secure(struct peer *peer, enum upstream_protocol protocol, struct str
 int peer_connect(struct peer *peer, enum upstream_protocol protocol, struct stream **stream)
 {
 	const struct socket_policy *policy = &peer->upstream->client->policy.socket;
-	const struct socket_options options = { .keep_alive = policy->keep_alive, .delay = policy->delay };
+	const struct socket_options options = {
+		.keep_alive = policy->keep_alive, .delay = policy->delay, .ack_timeout_ns = policy->ack_timeout_ns
+	};
 	struct worker *worker = peer->upstream->worker;
 	int e = network_connect(worker->network, worker->loop, &peer->target->address, &options, stream);
 
@@ -705,6 +707,19 @@ static void sweep_undecided(struct peer *peer)
 	}
 }
 
+/* A machine that is gone says nothing: what was sent to it is not waited for as long as the kernel would. */
+static void sweep_silent(struct peer *peer)
+{
+	int64_t most = peer->upstream->client->policy.socket.ack_timeout_ns;
+	struct list *const all[] = { &peer->busy, &peer->idle };
+
+	for (unsigned i = 0; most && i < sizeof all / sizeof *all; i++)
+		LIST_EACH_SAFE(all[i], link, after)
+			if (session_at(link)->connected && session_running(session_at(link)) > 0 &&
+				stream_silence(session_at(link)->stream) >= most)
+				session_close(session_at(link), RESET_PEER);
+}
+
 static bool has_connections(struct upstream *upstream)
 {
 	LIST_EACH(&upstream->peers, link)
@@ -731,6 +746,7 @@ void upstream_sweep(struct worker *worker, int64_t now, bool all)
 			follow(upstream, upstream->targets);
 		LIST_EACH(&upstream->peers, link) {
 			sweep_idle(peer_at(link), now, all || unused);
+			sweep_silent(peer_at(link));
 			if (all || unused) {
 				sweep_undecided(peer_at(link));
 				health_check_stop(peer_at(link));

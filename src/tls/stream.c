@@ -766,6 +766,11 @@ static void addresses(const struct stream *stream, struct address *local, struct
 	stream_addresses(of_stream(stream)->below, local, remote);
 }
 
+static int64_t silence(const struct stream *stream)
+{
+	return stream_silence(of_stream(stream)->below);
+}
+
 static const struct stream_security *security(const struct stream *stream)
 {
 	return of_stream(stream)->security;
@@ -779,6 +784,7 @@ static const struct stream_ops ops = {
 	.close = close_stream,
 	.addresses = addresses,
 	.security = security,
+	.silence = silence,
 };
 
 /* --- objects --- */

@@ -145,6 +145,7 @@ static void read_socket(struct linkerd_load *load, const struct document_node *n
 		.keep_alive = socket.keep_alive,
 		.read_timeout_ns = socket.read_timeout_ns,
 		.write_timeout_ns = socket.write_timeout_ns,
+		.ack_timeout_ns = socket.ack_timeout_ns,
 	};
 }
 

@@ -22,7 +22,7 @@ void linkerd_read_telemetry(struct linkerd_load *load, const struct document_nod
 struct linkerd_socket {
 	bool no_delay, keep_alive, reuse_address;
 	uint32_t backlog;
-	int64_t read_timeout_ns, write_timeout_ns;
+	int64_t read_timeout_ns, write_timeout_ns, ack_timeout_ns;
 };
 extern const struct linkerd_block linkerd_socket;
 struct linkerd_socket linkerd_read_socket(struct linkerd_load *load, const struct document_node *node);

@@ -15,6 +15,8 @@ static const struct linkerd_key keys[] = {
 		.says = "a connection on which what is waited for doesn't come for so long is closed; none" },
 	{ "writeTimeoutMs", LINKERD_MS, AT(write_timeout_ns), 1,
 		.says = "a connection whose peer takes nothing for so long is closed; none" },
+	{ "ackTimeoutMs", LINKERD_MS, AT(ack_timeout_ns), 2000,
+		.says = "of clients: a connection whose endpoint's machine is silent for so long is closed; as the kernel does" },
 	{ 0 },
 };
 

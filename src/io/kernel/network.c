@@ -22,6 +22,20 @@ struct network *network_host(void)
 	return &host;
 }
 
+/* Two probes that are not answered, within the time or 3 s, are the end. Not TCP_USER_TIMEOUT: it also ends connections whose peer is
+ * well and only takes nothing (its window is closed) for that long. */
+static void probe(int fd, int64_t ack_timeout_ns)
+{
+	int one = 1, count = 2, seconds = (int)(ack_timeout_ns / (3 * CLOCK_SECOND));
+
+	if (seconds < 1)
+		seconds = 1;
+	(void)!setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &one, sizeof one);
+	(void)!setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &seconds, sizeof seconds);
+	(void)!setsockopt(fd, IPPROTO_TCP, TCP_KEEPINTVL, &seconds, sizeof seconds);
+	(void)!setsockopt(fd, IPPROTO_TCP, TCP_KEEPCNT, &count, sizeof count);
+}
+
 int network_connect(struct network *network, struct loop *loop, const struct address *address, const struct socket_options *options,
 	struct stream **stream)
 {
@@ -36,6 +50,8 @@ int network_connect(struct network *network, struct loop *loop, const struct add
 		(void)!setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
 	if (options->keep_alive)
 		(void)!setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &one, sizeof one);
+	if (options->ack_timeout_ns)
+		probe(fd, options->ack_timeout_ns);
 	return tcp_connecting(loop, fd, address, stream);
 }
 

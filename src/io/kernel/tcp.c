@@ -543,6 +543,20 @@ static void tcp_addresses(const struct stream *stream, struct address *local, st
 	}
 }
 
+/* After 3 retransmissions, that is 1.4 s at the least: what is outstanding may have been sent only just now, behind a long silence in which
+ * there was nothing to acknowledge. */
+static int64_t tcp_silence(const struct stream *stream)
+{
+	enum { MANY = 3 };
+	const struct tcp *tcp = (const struct tcp *)stream;
+	struct tcp_info state = { 0 };
+	socklen_t length = sizeof state;
+
+	if (getsockopt(tcp->source.fd, IPPROTO_TCP, TCP_INFO, &state, &length) || state.tcpi_unacked == 0 || state.tcpi_retransmits < MANY)
+		return 0;
+	return (int64_t)state.tcpi_last_ack_recv * CLOCK_MS;
+}
+
 static int tcp_peer(const struct stream *stream, struct stream_peer *peer)
 {
 	const struct tcp *tcp = (const struct tcp *)stream;
@@ -563,6 +577,7 @@ static const struct stream_ops tcp_ops = {
 	.finish = tcp_finish,
 	.close = tcp_close,
 	.addresses = tcp_addresses,
+	.silence = tcp_silence,
 	.peer = tcp_peer,
 };
 

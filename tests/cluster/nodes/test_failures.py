@@ -120,8 +120,10 @@ def test_nothing_is_lost_when_etcd_is_compacted(mesh, figures):
     assert calls.lost() == []
 
 
-def test_nothing_is_lost_in_a_rolling_restart_of_services(mesh, figures):
-    with steady(mesh, "http://hello", "http://world-v1") as calls:
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_nothing_is_lost_in_a_rolling_restart_of_services(mesh, figures, method):
+    """Also of what isn't tried again."""
+    with steady(mesh, "http://hello", "http://world-v1", method=method) as calls:
         before = set(mesh.pods("hello")) | set(mesh.pods("world-v1"))
         for name in ("deployment/hello", "deployment/world-v1"):
             mesh.kubectl("rollout", "restart", name)
@@ -131,3 +133,43 @@ def test_nothing_is_lost_in_a_rolling_restart_of_services(mesh, figures):
         assert not before & (set(mesh.pods("hello")) | set(mesh.pods("world-v1")))
     figures(calls)
     assert calls.lost() == []
+
+
+def kill_proxy(mesh, node):
+    """As the kernel does it when it is out of memory: the container's first process, which nobody else can be mistaken for. Its identity before."""
+    pod = next(each for each in mesh.get("pods", "-l", "app=l5d")["items"] if each["spec"]["nodeName"] == node)
+    container = pod["status"]["containerStatuses"][0]["containerID"].removeprefix("containerd://")
+    run(RIG, "enter", node, "ctr", "--namespace", "k8s.io", "task", "kill", "--signal", "SIGKILL", container)
+    return pod["metadata"]["name"], container
+
+
+def test_of_a_killed_node_proxy_only_its_own_node_hears(mesh, figures):
+    """Callers of other nodes lose nothing: what ran on it is tried again. Its own node's pods are refused until it is back."""
+    with steady(mesh, "http://hello", "http://world-v1") as calls:
+        name, before = kill_proxy(mesh, "node2")
+
+        def is_back():
+            status = mesh.get("pod", name)["status"]["containerStatuses"][0]
+            return status["ready"] and before not in status["containerID"]
+
+        wait_until(is_back, "the node proxy is started again", 90)
+        calls.go_on()
+    figures(calls)
+    assert {each["node"] for each in calls.lost()} <= {"node2"}
+    assert all(each["what"].startswith(("not connected", "broken")) for each in calls.lost())
+
+
+def test_of_a_node_that_is_cut_off_the_others_lose_nothing(mesh, figures):
+    """What was sent there is asked for elsewhere, within seconds; nobody says that the node is gone before Kubernetes does, after 40 s."""
+    with steady(mesh, "http://hello", "http://world-v1") as calls:
+        run(RIG, "unplug", "node2")
+        try:
+            since = time.time()
+            time.sleep(15)  # the outage is the test; pods are evicted only later
+            during = calls.answered(since, nodes=["node1"])
+        finally:
+            run(RIG, "plug", "node2")
+        calls.go_on()
+    figures(calls)
+    assert [each for each in calls.lost() if each["node"] == "node1"] == []
+    assert during["node1"] > 15, "the load went on"

@@ -554,6 +554,7 @@ static void clients_are_read(void **state)
 			  "    - prefix: /%/io.l5d.port/4141\n      requestAttemptTimeoutMs: 50\n"
 			  "      failureAccrual: {kind: io.l5d.consecutiveFailures, failures: 3, backoff: {kind: constant, ms: 1000}}\n"
 			  "      hostConnectionPool: {minSize: 1, maxSize: 4, idleTimeMs: 60000, maxWaiters: 100}\n"
+			  "      socketOptions: {writeTimeoutMs: 70, ackTimeoutMs: 2500}\n"
 			  "      requeueBudget: {minRetriesPerSec: 0}\n"
 			  "    - prefix: /%/*/*/#/io.l5d.fs/{name}\n      failureAccrual: {kind: none}\n"
 			  "    - prefix: /#/jitter\n      failureAccrual: {kind: io.l5d.consecutiveFailures, failures: 1,\n"
@@ -561,7 +562,9 @@ static void clients_are_read(void **state)
 			  "    - prefix: /#/plain\n      failureAccrual: {kind: io.l5d.consecutiveFailures, failures: 7}\n");
 	struct client_policy p = client_of(s, "/%/io.l5d.port/4141/#/other");
 
-	assert_int_equal(p.set, CLIENT_ATTEMPT_TIMEOUT | CLIENT_ACCRUAL | CLIENT_CONNECTIONS | CLIENT_REQUEUE_BUDGET);
+	assert_int_equal(p.set, CLIENT_ATTEMPT_TIMEOUT | CLIENT_ACCRUAL | CLIENT_CONNECTIONS | CLIENT_REQUEUE_BUDGET | CLIENT_SOCKET);
+	assert_int_equal(p.socket.write_timeout_ns, 70 * CLOCK_MS);
+	assert_int_equal(p.socket.ack_timeout_ns, 2500 * CLOCK_MS);
 	assert_int_equal(p.attempt_timeout_ns, 50 * CLOCK_MS);
 	assert_int_equal(p.accrual.kind, ACCRUAL_CONSECUTIVE_FAILURES);
 	assert_int_equal(p.accrual.failures, 3);
