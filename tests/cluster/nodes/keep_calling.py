@@ -14,7 +14,7 @@ import sys
 import threading
 import time
 
-# The pause is well below the 200 ms for which an idle connection stays open when a proxy drains: HTTP/1.1 can't tell who sends just when it is closed.
+# The pause is well below the 200 ms for which an idle connection stays open when a proxy drains: with HTTP/1.1 a request may meet its end.
 THREADS, PAUSE_S, PATIENCE_S = 4, 0.05, 60
 told = {"answered": 0, "lost": []}
 lock, stop = threading.Lock(), threading.Event()
