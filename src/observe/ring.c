@@ -50,19 +50,31 @@ void ring_free(struct ring *ring)
 	memory_free(ring);
 }
 
+static inline void put_word(struct place *place, uint32_t i, const char *from)
+{
+	uint64_t word;
+
+	memcpy(&word, from + (size_t)i * 8, 8);
+	atomic_store_explicit(&place->words[i], word, memory_order_release);
+}
+
 void ring_write(struct ring *ring, const void *entry)
 {
 	uint64_t n = atomic_load_explicit(&ring->written, memory_order_relaxed);
 	struct place *place = place_of(ring, n);
 	const char *from = entry;
+	uint32_t i = 0;
 
 	atomic_store_explicit(&place->sequence, 2 * n + 1, memory_order_relaxed);
-	for (uint32_t i = 0; i < ring->words; i++) {
-		uint64_t word;
-
-		memcpy(&word, from + (size_t)i * 8, 8);
-		atomic_store_explicit(&place->words[i], word, memory_order_release);
+	/* Entries have dozens of words. */
+	for (; i + 4 <= ring->words; i += 4) {
+		put_word(place, i, from);
+		put_word(place, i + 1, from);
+		put_word(place, i + 2, from);
+		put_word(place, i + 3, from);
 	}
+	for (; i < ring->words; i++)
+		put_word(place, i, from);
 	atomic_store_explicit(&place->sequence, 2 * n + 2, memory_order_release);
 	atomic_store_explicit(&ring->written, n + 1, memory_order_release);
 }

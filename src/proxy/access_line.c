@@ -231,6 +231,38 @@ char *access_line_number(char *at, uint64_t number)
 	return put_pair(access_line_number(at, number / 100), (unsigned)(number % 100));
 }
 
+/* A byte of an address with the dot behind it. */
+struct octet {
+	char text[3];
+	uint8_t length;
+};
+
+#define DIGIT(n) (char)('0' + (n) % 10)
+#define OCTET(n) \
+	{ \
+		{ (n) >= 100                ? DIGIT((n) / 100) \
+				: (n) >= 10 ? DIGIT((n) / 10) \
+					    : DIGIT(n), \
+			(n) >= 100 ? DIGIT((n) / 10) : DIGIT(n), DIGIT(n) }, \
+			(n) >= 100  ? 3 \
+			: (n) >= 10 ? 2 \
+				    : 1 \
+	}
+#define FOUR(n) OCTET(n), OCTET((n) + 1), OCTET((n) + 2), OCTET((n) + 3)
+#define SIXTEEN(n) FOUR(n), FOUR((n) + 4), FOUR((n) + 8), FOUR((n) + 12)
+#define SIXTY_FOUR(n) SIXTEEN(n), SIXTEEN((n) + 16), SIXTEEN((n) + 32), SIXTEEN((n) + 48)
+
+static const struct octet octets[] = { SIXTY_FOUR(0), SIXTY_FOUR(64), SIXTY_FOUR(128), SIXTY_FOUR(192) };
+
+/* What is behind its digits is overwritten. */
+static inline char *put_octet(char *at, uint8_t byte)
+{
+	memcpy(at, &octets[byte], sizeof octets[byte]);
+	at += octets[byte].length;
+	*at = '.';
+	return at + 1;
+}
+
 char *access_line_ip(char *at, const struct address *address)
 {
 	if (address->family != ADDRESS_IP4) {
@@ -238,9 +270,9 @@ char *access_line_ip(char *at, const struct address *address)
 
 		return access_line_add(at, slice_make(text, (size_t)address_format_ip(address, text)));
 	}
-	for (unsigned i = 0; i < 4; i++) {
-		at = put_small(at, address->ip[i]);
-		*at++ = '.';
-	}
+	at = put_octet(at, address->ip[0]);
+	at = put_octet(at, address->ip[1]);
+	at = put_octet(at, address->ip[2]);
+	at = put_octet(at, address->ip[3]);
 	return at - 1;
 }

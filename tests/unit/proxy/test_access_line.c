@@ -118,6 +118,22 @@ static void test_addresses(void **state)
 	}
 }
 
+static void test_each_byte_of_an_address(void **state)
+{
+	(void)state;
+	for (unsigned i = 0; i < 4; i++) {
+		for (unsigned byte = 0; byte < 256; byte++) {
+			struct address address = { .family = ADDRESS_IP4 };
+			char expected[ADDRESS_TEXT], got[ADDRESS_TEXT] = "";
+
+			address.ip[i] = (uint8_t)byte;
+			address_format_ip(&address, expected);
+			*access_line_ip(got, &address) = '\0';
+			assert_string_equal(expected, got);
+		}
+	}
+}
+
 static void assert_time(struct worker *worker, int64_t wall, const char *text)
 {
 	char got[40] = "";
@@ -152,6 +168,7 @@ int main(void)
 		cmocka_unit_test(test_values_are_cut),
 		cmocka_unit_test(test_numbers),
 		cmocka_unit_test(test_addresses),
+		cmocka_unit_test(test_each_byte_of_an_address),
 		cmocka_unit_test(test_times),
 	};
 
