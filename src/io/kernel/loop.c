@@ -3,7 +3,8 @@
  * again; the late tasks; the timers that are due, and late tasks of theirs; then what was closed in between is given back.
  *
  * Events come before timers, so that a loop which was held up takes an answer that has arrived for an answer and not for a
- * timeout. Neither can starve the other: a turn has at most LOOP_EVENTS events and as many timers as were set. */
+ * timeout. It may also be held up behind the wait, before it reads the time: so when a timer is late, events are asked for
+ * again. Neither can starve the other: a turn has at most twice LOOP_EVENTS events and as many timers as were set. */
 #include "io/loop.h"
 
 #include <errno.h>
@@ -28,6 +29,7 @@ enum {
 };
 
 static const int64_t starved_pause = 10 * CLOCK_MS;
+static const int64_t late_timer = 2 * CLOCK_MS; /* more than waiting in whole milliseconds makes it */
 static const int64_t wall_interval = CLOCK_SECOND;
 
 static void on_wake(struct source *source, uint32_t events)
@@ -197,9 +199,28 @@ static void call_again(struct loop *loop)
 	}
 }
 
+static void take_events(struct loop *loop, int count)
+{
+	for (int i = 0; i < count; i++) {
+		struct source *source = loop->events[i].data.ptr;
+		if (i + 1 < count)
+			__builtin_prefetch(loop->events[i + 1].data.ptr);
+		if (source->fd < 0)
+			continue;
+		source->ready(source, loop->events[i].events);
+		loop_run_tasks(loop);
+		if (i % LATE_BEHIND == LATE_BEHIND - 1)
+			run_late(loop);
+	}
+}
+
 static void fire_timers(struct loop *loop)
 {
 	uint32_t most = loop->timers.count;
+	if (timers_next(&loop->timers) < loop->now - late_timer) {
+		take_events(loop, epoll_wait(loop->epoll, loop->events, LOOP_EVENTS, 0));
+		run_late(loop);
+	}
 	while (most-- && timers_next(&loop->timers) <= loop->now) {
 		struct timer *timer = timers_expired(&loop->timers, loop->now);
 		if (!timer)
@@ -214,17 +235,7 @@ static void turn(struct loop *loop)
 	int count = epoll_wait(loop->epoll, loop->events, LOOP_EVENTS, sleep_time(loop));
 	read_clocks(loop);
 	loop_run_tasks(loop);
-	for (int i = 0; i < count; i++) {
-		struct source *source = loop->events[i].data.ptr;
-		if (i + 1 < count)
-			__builtin_prefetch(loop->events[i + 1].data.ptr);
-		if (source->fd < 0)
-			continue;
-		source->ready(source, loop->events[i].events);
-		loop_run_tasks(loop);
-		if (i % LATE_BEHIND == LATE_BEHIND - 1)
-			run_late(loop);
-	}
+	take_events(loop, count);
 	call_again(loop);
 	run_late(loop);
 	fire_timers(loop);

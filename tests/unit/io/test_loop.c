@@ -2,7 +2,15 @@
 /* Timers, tasks and turns. */
 #include "unit/io/rig.h"
 
+#include <stdio.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/un.h>
+#include <unistd.h>
+
 #include "base/random.h"
+#include "io/packet.h"
 #include "io/timers.h"
 
 enum { TIMERS = 500 };
@@ -282,6 +290,66 @@ static void clocks_agree(void **state)
 	rig_free(rig);
 }
 
+/* ---- a loop that is held up ---- */
+
+static int late_caller = -1; /* a socket that connects to the door just when the loop has waited in vain; -1: none */
+static struct sockaddr_un door_name = { .sun_family = AF_UNIX };
+
+/* In place of the C library's, which does the same; but then the process is held up. */
+int epoll_wait(int epoll, struct epoll_event *events, int most, int patience)
+{
+	int count = (int)syscall(SYS_epoll_pwait, epoll, events, most, patience, NULL, 0);
+	if (count == 0 && patience > 0 && late_caller >= 0) {
+		assert_int_equal(connect(late_caller, (const struct sockaddr *)&door_name, sizeof door_name), 0);
+		close(late_caller);
+		late_caller = -1;
+		usleep(20000);
+	}
+	return count;
+}
+
+struct patience {
+	struct rig *rig;
+	struct timer timer;
+	bool done, over;
+};
+
+static void knocked(void *owner, struct packet_link *link)
+{
+	struct patience *patience = owner;
+	timer_cancel(patience->rig->loop, &patience->timer);
+	patience->done = true;
+	packet_close(link);
+}
+
+static void out_of_patience(void *owner)
+{
+	struct patience *patience = owner;
+	patience->done = patience->over = true;
+}
+
+/* What comes between the end of the wait and the reading of the clock came in time: it is seen before the timers fire. */
+static void events_come_before_timers_that_are_late(void **state)
+{
+	(void)state;
+	struct patience patience = { .rig = start() };
+	struct loop *loop = patience.rig->loop;
+	struct packet_door *door;
+	snprintf(door_name.sun_path, sizeof door_name.sun_path, "/tmp/weft-loop-%d", getpid());
+	assert_int_equal(packet_door_open(door_name.sun_path, 0600, &door), 0);
+	assert_int_equal(packet_door_start(door, loop, knocked, &patience), 0);
+	late_caller = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+	assert_true(late_caller >= 0);
+	timer_init(&patience.timer, out_of_patience, &patience);
+	timer_set(loop, &patience.timer, loop_clock(loop) + 10 * CLOCK_MS);
+	assert_true(rig_until(patience.rig, &patience.done));
+	assert_int_equal(late_caller, -1);
+	assert_false(patience.over);
+	packet_door_close(door, false);
+	rig_turns(patience.rig, 2);
+	rig_free(patience.rig);
+}
+
 int main(void)
 {
 	process_start();
@@ -293,6 +361,7 @@ int main(void)
 		cmocka_unit_test(tasks_run_between_callbacks),
 		cmocka_unit_test(late_tasks_run_behind_all_callbacks),
 		cmocka_unit_test(endless_late_tasks_starve_nothing),
+		cmocka_unit_test(events_come_before_timers_that_are_late),
 		cmocka_unit_test(clocks_agree),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
