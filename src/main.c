@@ -9,12 +9,17 @@ static const char *const installed[] = { "node", "ingress", "viz", NULL };
 static const char *const uninstalled[] = { "node", "ingress", NULL };
 static const char *const shells[] = { "bash", "zsh", "fish", NULL };
 
+#define KUBERNETES_OPTIONS \
+	"  --kubernetes        the proxies of a cluster, by way of its API, in place of --admin; with it:\n" \
+	"    --namespace NAME  where l5d lives: default\n" \
+	"    --kubeconfig FILE or --api HOST:PORT, --ca-file FILE, --token-file FILE: where the API is, as for `weft check`\n" \
+	"    --direct          pods are asked at their own addresses: for who is in the cluster's network\n"
 #define SEE_OPTIONS \
 	"  --admin ADDRESSES   HOST[:PORT] of admin servers, with commas between; may come several times\n" \
 	"  --window TIME       how long between the two readings: 1s\n" \
 	"  --router LABEL      of this router only\n" \
 	"  --per-proxy         a row for each proxy, not their sum\n" \
-	"  --reverse           the other way round\n"
+	"  --reverse           the other way round\n" KUBERNETES_OPTIONS
 #define SEE_OUTPUT \
 	"  -o table|wide|json  wide has more columns\n" \
 	"  --watch             goes on, window after window (a line of JSON each), until Ctrl-C\n"
@@ -78,16 +83,18 @@ static const struct command commands[] = {
 		"\n"
 		"Exit code 0 when there is no fault, 1 when there is, 2 when a file can't be read or the endpoint shows no certificate.",
 		cli_certs, NULL },
-	{ "stat", "[--admin ADDRESS[,ADDRESS...]] [NAME...]", "Rate, success and latency of each service, of one or many proxies",
+	{ "stat", "[--admin ADDRESS[,ADDRESS...] | --kubernetes] [NAME...]",
+		"Rate, success and latency of each service, of one or many proxies",
 		"Reads the counters of proxies' admin servers (127.0.0.1:9990 by default) twice and shows what happened in between.\n"
-		"NAME is that of a service, `web` or `svc/web`; `*` is any run of characters.\n"
+		"NAME is that of a service, `web` or `svc/web`, with --kubernetes also NAMESPACE/SERVICE; `*` is any run of characters.\n"
 		"\n" SEE_OPTIONS
 		"  --sort COLUMN       service, router, success, rate, p50, p95, p99, retries, endpoints, connections, ...\n"
 		"\n" SEE_OUTPUT "\n" SEE_GATES "\n"
 		"Exit code 0; 1 when a gate is not met, or had nothing to judge; 2 for wrong usage or a proxy that can't be asked.\n"
 		"See docs/see.md.",
 		cli_stat, NULL },
-	{ "routes", "[--grpc] [--admin ADDRESS[,ADDRESS...]] [NAME...]", "The same of each service and client that it went to",
+	{ "routes", "[--grpc] [--admin ADDRESS[,ADDRESS...] | --kubernetes] [NAME...]",
+		"The same of each service and client that it went to",
 		"A route is what a service's name was bound to: its client. NAME is either's.\n"
 		"\n"
 		"  --grpc              methods of gRPC instead\n" SEE_OPTIONS
@@ -95,7 +102,8 @@ static const struct command commands[] = {
 		"\n" SEE_OUTPUT "\n" SEE_GATES "\n"
 		"Exit codes are those of `weft stat`. See docs/see.md.",
 		cli_routes, NULL },
-	{ "top", "[--admin ADDRESS[,ADDRESS...]] [NAME...]", "The table of `weft stat` that lives: sorted by any column, by keys",
+	{ "top", "[--admin ADDRESS[,ADDRESS...] | --kubernetes] [NAME...]",
+		"The table of `weft stat` that lives: sorted by any column, by keys",
 		"Over a pipe it prints a table for each window.\n"
 		"\n" SEE_OPTIONS "  --sort COLUMN       as for `weft stat`; rate by default\n"
 		"  --wide              more columns\n"
@@ -103,7 +111,8 @@ static const struct command commands[] = {
 		"Keys: < and > (or left and right) the column to sort by, r the other way round, 1 services, 2 routes, 3 methods of\n"
 		"gRPC, 4 edges, w wide, p pause, up, down, Page Up and Page Down, q ends. See docs/see.md.",
 		cli_top, NULL },
-	{ "edges", "[--admin ADDRESS[,ADDRESS...]] [NAME...]", "Who calls whom through proxies: rate, errors, encryption, identities",
+	{ "edges", "[--admin ADDRESS[,ADDRESS...] | --kubernetes] [NAME...]",
+		"Who calls whom through proxies: rate, errors, encryption, identities",
 		"A row for each listening address (callers to it) and for each client (from the router to it). SECURED is `mutual`\n"
 		"(the other end has shown an identity), `tls`, `no`, or the part of connections with TLS where both are served.\n"
 		"\n" SEE_OPTIONS
@@ -111,7 +120,7 @@ static const struct command commands[] = {
 		"\n" SEE_OUTPUT "\n" SEE_GATES "\n"
 		"Exit codes are those of `weft stat`. See docs/see.md.",
 		cli_edges, NULL },
-	{ "tap", "[--admin ADDRESS[,ADDRESS...]] [SERVICE] [--path P] [--status S] ...", "Live requests, as they end",
+	{ "tap", "[--admin ADDRESS[,ADDRESS...] | --kubernetes] [SERVICE] [--path P] [--status S] ...", "Live requests, as they end",
 		"The proxies choose: what isn't wanted isn't sent. SERVICE, paths and values of headers may have `*` and `?` in them.\n"
 		"\n"
 		"  --admin ADDRESSES   HOST[:PORT] of admin servers, with commas between; may come several times\n"
@@ -124,8 +133,7 @@ static const struct command commands[] = {
 		"  --router LABEL      of this router\n"
 		"  --count N           ends after so many\n"
 		"  --for TIME          ends after that time\n"
-		"  -o text|json        a line each; json is an object a line\n"
-		"\n"
+		"  -o text|json        a line each; json is an object a line\n" KUBERNETES_OPTIONS "\n"
 		"Exit code 0; 2 for wrong usage, or a proxy that can't be asked or has left. See docs/see.md.",
 		cli_tap, NULL },
 	{ "explain",
@@ -191,7 +199,7 @@ static const struct command commands[] = {
 		"\n"
 		"  --namespace NAME     as it was for `weft install`: default",
 		cli_uninstall, uninstalled },
-	{ "check", "[--pre] [--namespace NAME] [--api HOST:PORT] [-o text|json]",
+	{ "check", "[--pre] [--namespace NAME] [--api HOST:PORT | --kubeconfig FILE] [-o text|json]",
 		"Whether a cluster of Kubernetes can have weft, and whether it works there",
 		"Asks the API: in a pod that of its cluster, elsewhere that of the file that KUBECONFIG names, and without one\n"
 		"localhost:8001, where `kubectl proxy` listens. Each check is a line, with a hint if something is to be done:\n"
@@ -210,6 +218,7 @@ static const struct command commands[] = {
 		"  --pre              before installing: only the first five lines of these\n"
 		"  --namespace NAME   where l5d lives, or shall live: default\n"
 		"  --api HOST:PORT    where the API is; with --ca-file FILE over TLS, with --token-file FILE by that token\n"
+		"  --kubeconfig FILE  as this file says\n"
 		"  -o text|json       json is one object: ok, and checks with check, result (ok, warn, fail), said and hint\n"
 		"\n"
 		"Exit code 0 when nothing failed, 1 when something did, 2 for wrong usage. See docs/kubernetes.md.",

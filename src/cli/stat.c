@@ -67,7 +67,7 @@ static void show(struct see *see)
 
 	see_print(see);
 	/* What was seen to be wrong counts more than who could not be asked. */
-	if (stat->gate.asked && see->unreachable < see->targets->count && judge(stat))
+	if (stat->gate.asked && see->reached && judge(stat))
 		see->code = 1;
 }
 

@@ -175,7 +175,7 @@ static void came(struct target *target, struct slice bytes)
 	size_t end;
 
 	text_append(&target->page, bytes);
-	if (target->fetch.status != 200)
+	if (target->status != 200)
 		return;
 	rest = text_slice(&target->page);
 	while (!tap->ended && (end = slice_find(rest, '\n')) < rest.length) {
@@ -209,20 +209,26 @@ static void received(void *owner, enum process_signal which)
 /* One of them has ended, though nobody wanted it to; the others go on. */
 static void failed(struct target *target, int error)
 {
-	if (!error && target->fetch.status == 200)
+	if (!error && target->status == 200)
 		error = ERROR_CLOSED;
 	if (error)
 		text_format(&target->why, "%s", error_text(error));
 	else
-		text_format(&target->why, "status %u: %.*s", target->fetch.status, SLICE_ARGS(slice_trim(text_slice(&target->page))));
-	text_join_lines(&target->why);
+		target_tell_status(target, &target->why);
 	cli_complain("weft: %.*s: %s", SLICE_ARGS(target->name), target->why.bytes);
 }
 
-static int run(struct tap *tap, const struct argument_values *admins, struct slice question)
+static int run(struct tap *tap, const struct argument_values *admins, const struct access *access, struct slice question)
 {
 	const struct targets_options options = {
-		.page = question, .endless = true, .read = all_ended, .body = came, .ended = failed, .owner = tap
+		.admins = admins,
+		.access = access,
+		.page = question,
+		.endless = true,
+		.read = all_ended,
+		.body = came,
+		.ended = failed,
+		.owner = tap,
 	};
 	struct text why = { 0 };
 	int code = 0, e;
@@ -236,7 +242,7 @@ static int run(struct tap *tap, const struct argument_values *admins, struct sli
 	if (e)
 		text_format(&why, "cannot start: %s", error_text(e));
 	else
-		e = targets_new(tap->loop, admins, &options, &tap->targets, &why);
+		e = targets_new(tap->loop, &options, &tap->targets, &why);
 	if (e) {
 		cli_complain("weft tap: %s", why.bytes);
 		text_free(&why);
@@ -246,6 +252,10 @@ static int run(struct tap *tap, const struct argument_values *admins, struct sli
 		timer_set(tap->loop, &tap->end, clock_after(loop_now(tap->loop), tap->for_ns));
 	targets_read(tap->targets);
 	loop_run(tap->loop);
+	if (tap->targets->why.length) {
+		cli_complain("weft: %s: %s", tap->targets->server, tap->targets->why.bytes);
+		code = 2;
+	}
 	TARGETS_EACH(tap->targets, target)
 		if (target->why.length)
 			code = 2;
@@ -266,6 +276,7 @@ int cli_tap(int count, char **arguments)
 {
 	static const char *const forms[] = { "text", "json", NULL };
 	static struct tap tap;
+	static struct access access;
 	struct argument_values admins = { 0 };
 	const char *sample = NULL, *service[1], *path = NULL, *method = NULL, *status = NULL, *header = NULL, *latency = NULL,
 		   *router = NULL, *most = NULL, *period = NULL, *form_text = NULL;
@@ -281,6 +292,7 @@ int cli_tap(int count, char **arguments)
 		{ "--count", .value = &most },
 		{ "--for", .value = &period },
 		{ "-o", .value = &form_text, .choices = forms },
+		ACCESS_OPTIONAL_ARGUMENTS(access),
 		{ .name = NULL },
 	};
 	double percent = 100;
@@ -290,7 +302,8 @@ int cli_tap(int count, char **arguments)
 
 	if (!arguments_read("tap", count, arguments, table, service, 0, 1) || !arguments_percent("tap", "--sample", sample, &percent) ||
 		!arguments_span("tap", "--min-latency", latency, &latency_ns) || !arguments_span("tap", "--for", period, &tap.for_ns) ||
-		!arguments_choice("tap", "-o", form_text, forms, &form) || !read_count(most, &tap.most))
+		!arguments_choice("tap", "-o", form_text, forms, &form) || !read_count(most, &tap.most) ||
+		!access_read_optional("tap", &access, admins.count > 0))
 		return 2;
 	tap.json = form == 1;
 	text_format(&question, "/tap.json");
@@ -303,7 +316,7 @@ int cli_tap(int count, char **arguments)
 	if (header)
 		append_header(&question, header);
 	if (!status || append_status(&question, status))
-		code = run(&tap, &admins, text_slice(&question));
+		code = run(&tap, &admins, &access, text_slice(&question));
 	text_free(&question);
 	return code;
 }

@@ -29,9 +29,9 @@ static unsigned page_rows(const struct top *top)
 
 static const struct column *sort_column(const struct see *see)
 {
-	const struct column *column = see->sort ? column_find(see->view, slice_of(column_name(see->sort))) : NULL;
+	const struct column *column = see->sort ? column_find(see->view, see->access.kubernetes, slice_of(column_name(see->sort))) : NULL;
 
-	return column ? column : column_find(see->view, SLICE("rate"));
+	return column ? column : column_find(see->view, see->access.kubernetes, SLICE("rate"));
 }
 
 /* A line as wide as the screen at most; what stood there before goes. */
@@ -128,7 +128,7 @@ static void press(struct top *top, char key)
 	if (key >= '1' && key <= '4')
 		choose_view(top, (enum view)(key - '1'));
 	else if (key == '<' || key == '>')
-		see->sort = column_beside(see->view, see->form == SEE_WIDE, sort_column(see), key == '>');
+		see->sort = column_beside(see->view, see->access.kubernetes, see->form == SEE_WIDE, sort_column(see), key == '>');
 	else if (key == 'r')
 		see->reversed = !see->reversed;
 	else if (key == 'w')

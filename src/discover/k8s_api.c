@@ -150,6 +150,7 @@ static int take_options(struct k8s_api *api, const struct k8s_api_options *optio
 int k8s_api_new(const struct k8s_api_options *options, struct k8s_api **out, struct text *why)
 {
 	struct k8s_api *api = memory_new(sizeof *api);
+	unsigned sessions = options->sessions ? options->sessions : MOST_SESSIONS;
 	int e;
 
 	api->magic = API_MAGIC;
@@ -157,7 +158,7 @@ int k8s_api_new(const struct k8s_api_options *options, struct k8s_api **out, str
 	task_init(&api->end, free_api, api);
 	api->loop = options->loop;
 	api->network = options->network;
-	e = session_pools_new(api->loop, MOST_SESSIONS, MOST_SESSIONS, &api->pools);
+	e = session_pools_new(api->loop, sessions, sessions, &api->pools);
 	if (!e)
 		e = take_options(api, options, why);
 	if (!e)

@@ -41,6 +41,7 @@ struct k8s_api_options {
 	struct slice token_file; /* empty: no token is sent */
 	struct slice ca_file;    /* PEM; empty: plain text */
 	struct slice kubeconfig; /* a file's path; not empty: it says the host and all that follows it */
+	unsigned sessions;       /* calls at a time; 0: 64 */
 };
 
 /* `why` says in words what is wrong: the CA's file, the host's name, the kubeconfig. */

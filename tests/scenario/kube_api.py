@@ -8,17 +8,20 @@ tests/cluster asks a real one; this one is there without Kubernetes, and can be 
     api.close()
 """
 
+import http.client
 import http.server
 import json
 import queue
+import re
 import socketserver
 import ssl
 import threading
 import urllib.parse
 
 COLLECTIONS = {"/apis/discovery.k8s.io/v1/endpointslices": "EndpointSlice", "/api/v1/services": "Service",
-               "/apis/networking.k8s.io/v1/ingresses": "Ingress", "/api/v1/namespaces/default/configmaps": "ConfigMap"}
+               "/apis/networking.k8s.io/v1/ingresses": "Ingress", "/api/v1/namespaces/default/pods": "Pod", "/api/v1/namespaces/default/configmaps": "ConfigMap"}
 OLDER = {"/apis/extensions/v1beta1/ingresses": "Ingress"}
+POD_PROXY = re.compile(r"/api/v1/namespaces/default/pods/([^:/]+):\d+/proxy(/.*)$")
 CHUNK = 2  # objects: so that every list of a test comes in chunks
 
 
@@ -63,6 +66,14 @@ def ingress(name, *rules, default=None, namespace="default", ingress_class=None,
     return {"kind": "Ingress", "metadata": {"name": name, "namespace": namespace, **annotations}, "spec": spec}
 
 
+def pod(name, node, app="l5d", phase="Running", admin=9990, **metadata):
+    """One of weft's; who answers for it is told to KubeApi.pods."""
+    return {"kind": "Pod", "metadata": {"name": name, "namespace": "default", "labels": {"app": app}, **metadata},
+            "spec": {"nodeName": node, "containers": [{"name": app, "ports": [{"name": "http", "containerPort": 4140},
+                                                                            {"name": "admin", "containerPort": admin}]}]},
+            "status": {"phase": phase, **({"podIP": "127.0.0.1"} if phase == "Running" else {})}}
+
+
 class KubeApi:
     def __init__(self, identity=None, token=None, older=False):
         """`identity`: a certificate with 127.0.0.1 (certificates.py), for TLS. `older`: Ingresses are extensions/v1beta1."""
@@ -76,6 +87,7 @@ class KubeApi:
         self.history = []   # (version, event) since `oldest`
         self.watchers = []  # (kind, queue)
         self.requests = []  # paths with queries
+        self.pods = {}      # by name: the address of its admin server, to which the pod's proxy leads
         self.answers = threading.Event()  # cleared: nothing is answered
         self.answers.set()
         self.server, self.port = None, 0
@@ -158,8 +170,10 @@ class KubeApi:
 
     @staticmethod
     def _chooses(query, thing):
-        """fieldSelector, by name."""
-        return query.get("fieldSelector") in (None, "metadata.name=" + thing["metadata"]["name"])
+        """fieldSelector, by name; labelSelector, by the label `app`."""
+        selector = re.fullmatch(r"app in \((.*)\)", query.get("labelSelector", ""))
+        return query.get("fieldSelector") in (None, "metadata.name=" + thing["metadata"]["name"]) and (
+            selector is None or thing["metadata"]["labels"]["app"] in selector[1].split(","))
 
     def _answer(self, handler):
         url = urllib.parse.urlparse(handler.path)
@@ -168,12 +182,38 @@ class KubeApi:
         self.answers.wait()
         if self.token and handler.headers.get("Authorization") != f"Bearer {self.token}":
             self._send(handler, 401, {"kind": "Status", "message": "Unauthorized", "code": 401})
+        elif found := POD_PROXY.match(handler.path):
+            self._proxy(handler, *found.groups())
         elif url.path not in self.collections:
             self._send(handler, 404, {"kind": "Status", "message": "the server could not find the requested resource", "code": 404})
         elif "watch" in query:
             self._watch(handler, self.collections[url.path], query)
         else:
             self._list(handler, self.collections[url.path], query)
+
+    def _proxy(self, handler, name, target):
+        """What the pod answers, as it comes; a Status if it doesn't."""
+        connection = http.client.HTTPConnection(*self.pods.get(name, ("127.0.0.1", 1)))
+        try:
+            connection.request("GET", target)
+            response = connection.getresponse()
+        except OSError as error:
+            self._send(handler, 503, {"kind": "Status", "message": f"error trying to reach service: dial tcp: {error}", "code": 503})
+            return
+        handler.send_response(response.status)
+        for field in ("Content-Type", "Content-Length"):
+            if field in response.headers:
+                handler.send_header(field, response.headers[field])
+        whole = "Content-Length" in response.headers
+        if not whole:
+            handler.send_header("Transfer-Encoding", "chunked")
+        handler.end_headers()
+        while part := response.read1(65536):
+            handler.wfile.write(part if whole else b"%x\r\n%s\r\n" % (len(part), part))
+            handler.wfile.flush()
+        if not whole:
+            handler.wfile.write(b"0\r\n\r\n")
+        connection.close()
 
     @staticmethod
     def _send(handler, status, body):
@@ -189,9 +229,10 @@ class KubeApi:
         with self.lock:
             all_of_them = [thing for thing in self.objects.values() if thing["kind"] == kind and self._chooses(query, thing)]
             metadata = {"resourceVersion": str(self.version)}
-        if begin + CHUNK < len(all_of_them):
-            metadata["continue"] = str(begin + CHUNK)
-        self._send(handler, 200, {"kind": f"{kind}List", "metadata": metadata, "items": all_of_them[begin:begin + CHUNK]})
+        end = begin + CHUNK if "limit" in query else len(all_of_them)
+        if end < len(all_of_them):
+            metadata["continue"] = str(end)
+        self._send(handler, 200, {"kind": f"{kind}List", "metadata": metadata, "items": all_of_them[begin:end]})
 
     def _watch(self, handler, kind, query):
         since, events = int(query["resourceVersion"]), queue.Queue()

@@ -4,10 +4,10 @@
 
 #include "base/memory.h"
 #include "cli/arguments.h"
-#include "cli/check/asking.h"
 #include "cli/cli.h"
-#include "cli/see/targets.h"
-#include "doc/document.h"
+#include "cli/cluster/access.h"
+#include "cli/cluster/asking.h"
+#include "cli/cluster/objects.h"
 #include "doc/json_write.h"
 #include "io/terminal.h"
 #include "model/router.h"
@@ -64,37 +64,6 @@ static void report_words(struct check *check, const char *name, enum result resu
 
 /* ---- answers ---- */
 
-static const struct document_node *find(const struct document_node *node, const char *path)
-{
-	struct slice rest = slice_of(path), step;
-
-	while (node && slice_split(&rest, '/', &step)) {
-		const struct document_entry *entry = node->kind == DOCUMENT_MAPPING ? document_find(node, step) : NULL;
-
-		node = entry ? entry->value : NULL;
-	}
-	return node;
-}
-
-static struct slice text_at(const struct document_node *node, const char *path)
-{
-	const struct document_node *found = find(node, path);
-
-	return found && found->kind == DOCUMENT_SCALAR ? found->text : SLICE("");
-}
-
-static uint64_t number_at(const struct document_node *node, const char *path)
-{
-	uint64_t number = 0;
-
-	return slice_to_u64(text_at(node, path), INT32_MAX, &number) ? 0 : number;
-}
-
-static unsigned count_of(const struct document_node *node)
-{
-	return node && node->kind == DOCUMENT_SEQUENCE ? node->count : 0;
-}
-
 /* Asks for `target`, in which $ is the namespace. False: it is reported under `name` that there was no answer with 200. */
 static bool ask(struct check *check, const char *name, const char *format, struct answer *answer)
 {
@@ -124,7 +93,7 @@ static bool ask(struct check *check, const char *name, const char *format, struc
 
 static const struct document_node *items_of(const struct answer *answer)
 {
-	return answer->document ? find(document_root(answer->document), "items") : NULL;
+	return answer->document ? object_find(document_root(answer->document), "items") : NULL;
 }
 
 /* ---- the API ---- */
@@ -139,14 +108,14 @@ static bool check_api(struct check *check)
 	good = answer.status == 200 && answer.document;
 	text_format(&said, "%s: ", asking_server(check->asking));
 	if (good)
-		text_append(&said, text_at(document_root(answer.document), "gitVersion"));
+		text_append(&said, object_text(document_root(answer.document), "gitVersion"));
 	else
 		answer_tell(&answer, &said);
 	report(check, "api", good ? RESULT_OK : RESULT_FAIL,
 		"outside a pod, `kubectl proxy` makes it reachable; or --api, --ca-file and --token-file", &said);
 	if (good) {
 		/* Some providers write "27+". */
-		struct slice minor = text_at(document_root(answer.document), "minor");
+		struct slice minor = object_text(document_root(answer.document), "minor");
 		uint64_t number = 0;
 
 		if (slice_ends(minor, SLICE("+")))
@@ -168,7 +137,7 @@ static void check_namespace(struct check *check)
 	struct text said = { 0 };
 
 	if (ask(check, "namespace", "/api/v1/namespaces/$", &answer)) {
-		const struct document_node *labels = find(document_root(answer.document), "metadata/labels");
+		const struct document_node *labels = object_find(document_root(answer.document), "metadata/labels");
 		const struct document_entry *level = labels ? document_find(labels, SLICE("pod-security.kubernetes.io/enforce")) : NULL;
 		bool strict = level && !slice_equal(level->value->text, SLICE("privileged"));
 
@@ -219,7 +188,7 @@ static bool is_allowed(struct check *check, const struct right *right, const cha
 	json_write_end(&writer);
 	json_write_end(&writer);
 	asking_post(check->asking, target.bytes, object.bytes, &answer);
-	allowed = answer.document && slice_equal(text_at(document_root(answer.document), "status/allowed"), SLICE("true"));
+	allowed = answer.document && slice_equal(object_text(document_root(answer.document), "status/allowed"), SLICE("true"));
 	if (!allowed) {
 		text_format(said, "%s%s %s%s%s", said->length ? ", " : "may not ", right->verb, right->resource, *right->group ? "." : "",
 			right->group);
@@ -300,15 +269,15 @@ static unsigned add_port(const struct document_node *pod, uint64_t port, struct 
 	if (!is_wanted(port) || ++found > MOST_PROBLEMS)
 		return found;
 	text_format(said, "%s%llu of %.*s by %.*s/%.*s", found > 1 ? ", " : "taken: ", (unsigned long long)port,
-		SLICE_ARGS(text_at(pod, "spec/nodeName")), SLICE_ARGS(text_at(pod, "metadata/namespace")),
-		SLICE_ARGS(text_at(pod, "metadata/name")));
+		SLICE_ARGS(object_text(pod, "spec/nodeName")), SLICE_ARGS(object_text(pod, "metadata/namespace")),
+		SLICE_ARGS(object_text(pod, "metadata/name")));
 	return found;
 }
 
 /* Node proxies that hand over declare no ports (install/kubernetes/node.yaml), but say this one. */
 static uint64_t admin_port(const struct document_node *pod)
 {
-	const struct document_node *annotations = find(pod, "metadata/annotations");
+	const struct document_node *annotations = object_find(pod, "metadata/annotations");
 	const struct document_entry *entry =
 		annotations && annotations->kind == DOCUMENT_MAPPING ? document_find(annotations, SLICE("weft/admin-port")) : NULL;
 	uint64_t port;
@@ -319,16 +288,16 @@ static uint64_t admin_port(const struct document_node *pod)
 /* Adds the ports of its node that a pod takes from us. */
 static unsigned add_taken(const struct document_node *pod, struct text *said, unsigned found)
 {
-	bool host = slice_equal(text_at(pod, "spec/hostNetwork"), SLICE("true"));
-	const struct document_node *containers = find(pod, "spec/containers");
+	bool host = slice_equal(object_text(pod, "spec/hostNetwork"), SLICE("true"));
+	const struct document_node *containers = object_find(pod, "spec/containers");
 
 	if (host)
 		found = add_port(pod, admin_port(pod), said, found);
-	for (unsigned i = 0; i < count_of(containers); i++) {
-		const struct document_node *ports = find(containers->items[i], "ports");
+	for (unsigned i = 0; i < object_count(containers); i++) {
+		const struct document_node *ports = object_find(containers->items[i], "ports");
 
-		for (unsigned j = 0; j < count_of(ports); j++) {
-			found = add_port(pod, number_at(ports->items[j], host ? "containerPort" : "hostPort"), said, found);
+		for (unsigned j = 0; j < object_count(ports); j++) {
+			found = add_port(pod, object_number(ports->items[j], host ? "containerPort" : "hostPort"), said, found);
 		}
 	}
 	return found;
@@ -336,8 +305,8 @@ static unsigned add_taken(const struct document_node *pod, struct text *said, un
 
 static bool is_proxy(const struct check *check, const struct document_node *pod)
 {
-	return slice_equal(text_at(pod, "metadata/namespace"), slice_of(check->namespace)) &&
-		slice_equal(text_at(pod, "metadata/labels/app"), SLICE("l5d"));
+	return slice_equal(object_text(pod, "metadata/namespace"), slice_of(check->namespace)) &&
+		slice_equal(object_text(pod, "metadata/labels/app"), SLICE("l5d"));
 }
 
 static void check_ports(struct check *check)
@@ -349,7 +318,7 @@ static void check_ports(struct check *check)
 	if (ask(check, "ports", "/api/v1/pods?fieldSelector=status.phase!=Succeeded,status.phase!=Failed", &answer)) {
 		const struct document_node *pods = items_of(&answer);
 
-		for (unsigned i = 0; i < count_of(pods); i++)
+		for (unsigned i = 0; i < object_count(pods); i++)
 			if (!is_proxy(check, pods->items[i]))
 				found = add_taken(pods->items[i], &said, found);
 		if (!found)
@@ -370,9 +339,9 @@ static bool check_daemonset(struct check *check)
 
 	if (there) {
 		const struct document_node *root = document_root(answer.document);
-		uint64_t wanted = number_at(root, "status/desiredNumberScheduled"), ready = number_at(root, "status/numberReady"),
-			 updated = number_at(root, "status/updatedNumberScheduled");
-		bool seen = number_at(root, "status/observedGeneration") == number_at(root, "metadata/generation");
+		uint64_t wanted = object_number(root, "status/desiredNumberScheduled"), ready = object_number(root, "status/numberReady"),
+			 updated = object_number(root, "status/updatedNumberScheduled");
+		bool seen = object_number(root, "status/observedGeneration") == object_number(root, "metadata/generation");
 
 		text_format(&said, "DaemonSet %s/l5d: %llu of %llu ready, %llu up to date", check->namespace, (unsigned long long)ready,
 			(unsigned long long)wanted, (unsigned long long)updated);
@@ -384,37 +353,14 @@ static bool check_daemonset(struct check *check)
 	return there;
 }
 
-static bool is_ready(const struct document_node *pod)
-{
-	const struct document_node *conditions = find(pod, "status/conditions");
-
-	for (unsigned i = 0; i < count_of(conditions); i++)
-		if (slice_equal(text_at(conditions->items[i], "type"), SLICE("Ready")))
-			return slice_equal(text_at(conditions->items[i], "status"), SLICE("True"));
-	return false;
-}
-
-/* Why it isn't ready, as kubelet says. */
-static void add_reason(const struct document_node *pod, struct text *said)
-{
-	const struct document_node *statuses = find(pod, "status/containerStatuses");
-	struct slice reason = count_of(statuses) ? text_at(statuses->items[0], "state/waiting/reason") : SLICE("");
-
-	if (!reason.length && count_of(statuses))
-		reason = text_at(statuses->items[0], "lastState/terminated/reason");
-	if (!reason.length)
-		reason = text_at(pod, "status/phase");
-	text_append(said, reason);
-}
-
 /* In an update a node may have two: the one that is ready. */
 static const struct document_node *proxy_of(const struct document_node *pods, struct slice node)
 {
 	const struct document_node *found = NULL;
 
-	for (unsigned i = 0; i < count_of(pods) && !(found && is_ready(found)); i++)
-		if (slice_equal(text_at(pods->items[i], "spec/nodeName"), node) &&
-			!text_at(pods->items[i], "metadata/deletionTimestamp").length)
+	for (unsigned i = 0; i < object_count(pods) && !(found && object_pod_is_ready(found)); i++)
+		if (slice_equal(object_text(pods->items[i], "spec/nodeName"), node) &&
+			!object_text(pods->items[i], "metadata/deletionTimestamp").length)
 			found = pods->items[i];
 	return found;
 }
@@ -428,21 +374,21 @@ static void check_nodes(struct check *check, const struct document_node *pods)
 	if (ask(check, "nodes", "/api/v1/nodes", &answer)) {
 		const struct document_node *nodes = items_of(&answer);
 
-		for (unsigned i = 0; i < count_of(nodes); i++) {
-			struct slice name = text_at(nodes->items[i], "metadata/name"),
-				     os = text_at(nodes->items[i], "status/nodeInfo/operatingSystem");
+		for (unsigned i = 0; i < object_count(nodes); i++) {
+			struct slice name = object_text(nodes->items[i], "metadata/name"),
+				     os = object_text(nodes->items[i], "status/nodeInfo/operatingSystem");
 			const struct document_node *pod = proxy_of(pods, name);
 
-			if ((pod && is_ready(pod)) || slice_equal(os, SLICE("windows")) || ++bad > MOST_PROBLEMS)
+			if ((pod && object_pod_is_ready(pod)) || slice_equal(os, SLICE("windows")) || ++bad > MOST_PROBLEMS)
 				continue;
 			text_format(&said, "%s%.*s: ", bad > 1 ? ", " : "", SLICE_ARGS(name));
 			if (pod)
-				add_reason(pod, &said);
+				object_pod_reason(pod, &said);
 			else
 				text_append(&said, SLICE("no proxy"));
 		}
 		if (!bad)
-			text_format(&said, "a proxy is ready on each of %u", count_of(nodes));
+			text_format(&said, "a proxy is ready on each of %u", object_count(nodes));
 		report(check, "nodes", bad ? RESULT_FAIL : RESULT_OK,
 			"`kubectl describe pods -l app=l5d` and `kubectl logs` of them say more", &said);
 	}
@@ -455,8 +401,8 @@ static void ask_proxy(struct check *check, const struct document_node *pod, cons
 {
 	struct text target = { 0 };
 
-	text_format(
-		&target, "/api/v1/namespaces/%s/pods/%.*s:9990/proxy%s", check->namespace, SLICE_ARGS(text_at(pod, "metadata/name")), page);
+	text_format(&target, "/api/v1/namespaces/%s/pods/%.*s:9990/proxy%s", check->namespace,
+		SLICE_ARGS(object_text(pod, "metadata/name")), page);
 	asking_get(check->asking, target.bytes, answer);
 	text_free(&target);
 }
@@ -464,7 +410,7 @@ static void ask_proxy(struct check *check, const struct document_node *pod, cons
 static void add_problem(struct text *said, const struct document_node *pod, unsigned number, const char *before)
 {
 	if (number <= MOST_PROBLEMS)
-		text_format(said, "%s%.*s", number > 1 ? ", " : before, SLICE_ARGS(text_at(pod, "metadata/name")));
+		text_format(said, "%s%.*s", number > 1 ? ", " : before, SLICE_ARGS(object_text(pod, "metadata/name")));
 }
 
 static void check_answers(struct check *check, const struct document_node *pods)
@@ -472,10 +418,10 @@ static void check_answers(struct check *check, const struct document_node *pods)
 	struct text silent = { 0 }, refused = { 0 };
 	unsigned asked = 0, silences = 0, refusals = 0;
 
-	for (unsigned i = 0; i < count_of(pods) && asked < MOST_ASKED; i++) {
+	for (unsigned i = 0; i < object_count(pods) && asked < MOST_ASKED; i++) {
 		struct answer answer;
 
-		if (!is_ready(pods->items[i]))
+		if (!object_pod_is_ready(pods->items[i]))
 			continue;
 		asked++;
 		ask_proxy(check, pods->items[i], "/admin/ping", &answer);
@@ -489,7 +435,7 @@ static void check_answers(struct check *check, const struct document_node *pods)
 		}
 		answer_free(&answer);
 		ask_proxy(check, pods->items[i], "/admin/metrics.json?q=configuration", &answer);
-		if (answer.document && number_at(document_root(answer.document), "configuration/failures") > 0)
+		if (answer.document && object_number(document_root(answer.document), "configuration/failures") > 0)
 			add_problem(&refused, pods->items[i], ++refusals, "refused by ");
 		answer_free(&answer);
 	}
@@ -510,7 +456,7 @@ static void check_config(struct check *check)
 	struct answer answer;
 
 	if (ask(check, "configuration", "/api/v1/namespaces/$/configmaps/l5d-config", &answer)) {
-		const struct document_node *data = find(document_root(answer.document), "data");
+		const struct document_node *data = object_find(document_root(answer.document), "data");
 		const struct document_entry *entry = data ? document_find(data, SLICE("config.yaml")) : NULL;
 		struct snapshot *snapshot = NULL;
 
@@ -538,8 +484,8 @@ static void check_ingress(struct check *check)
 	text_format(&target, "/apis/apps/v1/namespaces/%s/deployments/l5d-ingress", check->namespace);
 	asking_get(check->asking, target.bytes, &answer);
 	if (answer.status == 200 && answer.document) {
-		uint64_t wanted = number_at(document_root(answer.document), "spec/replicas"),
-			 ready = number_at(document_root(answer.document), "status/readyReplicas");
+		uint64_t wanted = object_number(document_root(answer.document), "spec/replicas"),
+			 ready = object_number(document_root(answer.document), "status/readyReplicas");
 
 		text_format(&said, "Deployment %s/l5d-ingress: %llu of %llu ready", check->namespace, (unsigned long long)ready,
 			(unsigned long long)wanted);
@@ -550,7 +496,7 @@ static void check_ingress(struct check *check)
 		text_clear(&target);
 		text_format(&target, "/api/v1/namespaces/%s/services/l5d-ingress", check->namespace);
 		asking_get(check->asking, target.bytes, &answer);
-		if (answer.document && !count_of(find(document_root(answer.document), "status/loadBalancer/ingress")))
+		if (answer.document && !object_count(object_find(document_root(answer.document), "status/loadBalancer/ingress")))
 			report_words(check, "balancer", RESULT_WARN,
 				"who gives load balancers here? A node port, or the Service's address, lead there, too",
 				"Service l5d-ingress has no address from a load balancer yet");
@@ -603,52 +549,27 @@ static int run_checks(struct check *check, bool before)
 	return check->failed ? 1 : 0;
 }
 
-static bool read_place(const char *api, struct k8s_place *place)
-{
-	struct slice host;
-	uint16_t port;
-
-	if (!api)
-		return true;
-	if (!targets_address(slice_of(api), &host, &port)) {
-		cli_complain("weft check: --api takes HOST:PORT, such as 127.0.0.1:8001, not `%s`", api);
-		return false;
-	}
-	/* Without a port it is the one of admin servers, which is not meant here. */
-	place->port = slice_equal(slice_of(api), host) ? 0 : port;
-	place->host = host.at[0] == '[' ? slice_make(host.at + 1, host.length - 2) : host;
-	return true;
-}
-
 int cli_check(int count, char **arguments)
 {
-	struct check check = { .namespace = "default" };
-	const char *api = NULL, *ca_file = "", *token_file = "", *form = NULL;
+	static struct access access;
+	struct check check = { .form = FORM_TEXT };
+	const char *form = NULL;
 	bool before = false;
 	const struct argument table[] = {
 		{ "--pre", .flag = &before },
-		{ "--namespace", .value = &check.namespace },
-		{ "--api", .value = &api },
-		{ "--ca-file", .value = &ca_file },
-		{ "--token-file", .value = &token_file },
+		ACCESS_ARGUMENTS(access),
 		{ "-o", .value = &form, .choices = form_names },
 		{ .name = NULL },
 	};
-	struct k8s_place place = { .port = 0 };
 	struct text why = { 0 };
 	int index = FORM_TEXT, code = 2;
 
 	if (!arguments_read("check", count, arguments, table, NULL, 0, 0) || !arguments_choice("check", "-o", form, form_names, &index) ||
-		!read_place(api, &place))
+		!access_read("check", &access))
 		return 2;
-	if (!*check.namespace || strspn(check.namespace, "abcdefghijklmnopqrstuvwxyz0123456789-") != strlen(check.namespace)) {
-		cli_complain("weft check: --namespace takes a name of lower-case letters, digits and `-`, not `%s`", check.namespace);
-		return 2;
-	}
+	check.namespace = access.namespace;
 	check.form = (enum form)index;
-	place.ca_file = slice_of(ca_file);
-	place.token_file = slice_of(token_file);
-	check.asking = asking_new(&place, &why);
+	check.asking = asking_new(&access.place, &why);
 	if (check.asking) {
 		code = run_checks(&check, before);
 		asking_free(check.asking);

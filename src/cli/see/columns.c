@@ -20,8 +20,12 @@ enum {
 	R = 1 << VIEW_ROUTES,
 	M = 1 << VIEW_METHODS,
 	E = 1 << VIEW_EDGES,
+	KUBERNETES = 4, /* the same views, shifted by so much, with names as users of Kubernetes know them */
 	MOST_COLUMNS = 32,
 };
+
+#define KUBE(views) ((views) << KUBERNETES)
+#define BOTH(views) ((views) | KUBE(views))
 
 struct column {
 	const char *name, *title;
@@ -34,28 +38,36 @@ struct column {
 #define AT(member) offsetof(struct golden_row, member)
 
 static const struct column columns[] = {
-	{ "proxy", "PROXY", AT(proxy), FORM_TEXT, S | R | M | E, false },
+	{ "proxy", "PROXY", AT(proxy), FORM_TEXT, BOTH(S | R | M | E), false },
+	{ "caller", "CALLER", AT(caller), FORM_TEXT, KUBE(E), false },
+	{ "namespace", "NAMESPACE", AT(kube.namespace), FORM_TEXT, KUBE(S | R | E), false },
+	{ "service", "SERVICE", AT(kube.service), FORM_TEXT, KUBE(S | R | E), false },
+	{ "port", "PORT", AT(kube.port), FORM_TEXT, KUBE(R), false },
+	{ "name", "NAME", AT(service), FORM_TEXT, KUBE(S | R), false },
 	{ "service", "SERVICE", AT(service), FORM_TEXT, S | R, false },
-	{ "method", "METHOD", AT(service), FORM_TEXT, M, false },
+	{ "method", "METHOD", AT(service), FORM_TEXT, BOTH(M), false },
 	{ "client", "CLIENT", AT(client), FORM_TEXT, R, false },
 	{ "from", "FROM", AT(from), FORM_TEXT, E, false },
 	{ "to", "TO", AT(to), FORM_TEXT, E, false },
-	{ "router", "ROUTER", AT(router), FORM_TEXT, S | R | M | E, false },
-	{ "success", "SUCCESS", AT(success_percent), FORM_PERCENT, S | R | M | E, false },
-	{ "rate", "RPS", AT(rate), FORM_RATE, S | R | M | E, false },
-	{ "errors", "ERR/S", AT(failure_rate), FORM_RATE, E, false },
-	{ "p50", "P50", AT(p50_ms), FORM_TIME, S | R | M | E, false },
-	{ "p95", "P95", AT(p95_ms), FORM_TIME, S | R | M, false },
-	{ "p99", "P99", AT(p99_ms), FORM_TIME, S | R | M | E, false },
-	{ "retries", "RETRY/S", AT(retry_rate), FORM_RATE, S, false },
-	{ "endpoints", "UP", AT(endpoints), FORM_UP, S | R | E, false },
-	{ "connections", "CONNS", AT(connections), FORM_COUNT, S | R | E, false },
-	{ "secured", "SECURED", AT(secured), FORM_TEXT, E, false },
-	{ "peers", "PEERS", AT(peers), FORM_TEXT, E, false },
-	{ "requests", "REQUESTS", AT(requests), FORM_COUNT, S | R | M | E, true },
-	{ "failures", "FAILURES", AT(failures), FORM_COUNT, S | R | M | E, true },
-	{ "pending", "PENDING", AT(pending), FORM_COUNT, S | R | E, true },
-	{ "proxies", "PROXIES", AT(proxies), FORM_COUNT, S | R | M | E, true },
+	{ "router", "ROUTER", AT(router), FORM_TEXT, BOTH(S | R | M | E), false },
+	{ "success", "SUCCESS", AT(success_percent), FORM_PERCENT, BOTH(S | R | M | E), false },
+	{ "rate", "RPS", AT(rate), FORM_RATE, BOTH(S | R | M | E), false },
+	{ "errors", "ERR/S", AT(failure_rate), FORM_RATE, BOTH(E), false },
+	{ "p50", "P50", AT(p50_ms), FORM_TIME, BOTH(S | R | M | E), false },
+	{ "p95", "P95", AT(p95_ms), FORM_TIME, BOTH(S | R | M), false },
+	{ "p99", "P99", AT(p99_ms), FORM_TIME, BOTH(S | R | M | E), false },
+	{ "retries", "RETRY/S", AT(retry_rate), FORM_RATE, BOTH(S), false },
+	{ "endpoints", "UP", AT(endpoints), FORM_UP, BOTH(S | R | E), false },
+	{ "connections", "CONNS", AT(connections), FORM_COUNT, BOTH(S | R | E), false },
+	{ "secured", "SECURED", AT(secured), FORM_TEXT, BOTH(E), false },
+	{ "peers", "PEERS", AT(peers), FORM_TEXT, BOTH(E), false },
+	{ "requests", "REQUESTS", AT(requests), FORM_COUNT, BOTH(S | R | M | E), true },
+	{ "failures", "FAILURES", AT(failures), FORM_COUNT, BOTH(S | R | M | E), true },
+	{ "pending", "PENDING", AT(pending), FORM_COUNT, BOTH(S | R | E), true },
+	{ "proxies", "PROXIES", AT(proxies), FORM_COUNT, BOTH(S | R | M | E), true },
+	{ "client", "CLIENT", AT(client), FORM_TEXT, KUBE(R), true },
+	{ "from", "FROM", AT(from), FORM_TEXT, KUBE(E), true },
+	{ "to", "TO", AT(to), FORM_TEXT, KUBE(E), true },
 };
 
 enum { COLUMNS = sizeof columns / sizeof columns[0] };
@@ -70,21 +82,21 @@ static double number_of(const struct column *column, const struct golden_row *ro
 	return *(const double *)((const char *)row + column->offset);
 }
 
-static bool is_of(const struct column *column, enum view view)
+static bool is_of(const struct column *column, enum view view, bool kubernetes)
 {
-	return column->views & 1U << view;
+	return column->views & 1U << (view + (kubernetes ? KUBERNETES : 0));
 }
 
 /* Whose proxy it is only says something when each has rows of its own. */
-static bool is_shown(const struct column *column, enum view view, bool wide, bool apart)
+static bool is_shown(const struct column *column, enum view view, bool kubernetes, bool wide, bool apart)
 {
-	return is_of(column, view) && (wide || !column->wide) && (apart || column->offset != AT(proxy));
+	return is_of(column, view, kubernetes) && (wide || !column->wide) && (apart || column->offset != AT(proxy));
 }
 
-const struct column *column_find(enum view view, struct slice name)
+const struct column *column_find(enum view view, bool kubernetes, struct slice name)
 {
 	for (unsigned i = 0; i < COLUMNS; i++)
-		if (is_of(&columns[i], view) && slice_equal(slice_of(columns[i].name), name))
+		if (is_of(&columns[i], view, kubernetes) && slice_equal(slice_of(columns[i].name), name))
 			return &columns[i];
 	return NULL;
 }
@@ -94,13 +106,13 @@ const char *column_name(const struct column *column)
 	return column->name;
 }
 
-const struct column *column_beside(enum view view, bool wide, const struct column *column, bool next)
+const struct column *column_beside(enum view view, bool kubernetes, bool wide, const struct column *column, bool next)
 {
 	unsigned at = column ? (unsigned)(column - columns) : 0;
 
 	do
 		at = (at + (next ? 1 : COLUMNS - 1)) % COLUMNS;
-	while (!is_shown(&columns[at], view, wide, false));
+	while (!is_shown(&columns[at], view, kubernetes, wide, false));
 	return &columns[at];
 }
 
@@ -110,7 +122,8 @@ const char *const *column_names(enum view view)
 	unsigned count = 0;
 
 	for (unsigned i = 0; i < COLUMNS; i++)
-		if (is_of(&columns[i], view))
+		if (is_of(&columns[i], view, false) ||
+			(is_of(&columns[i], view, true) && !column_find(view, false, slice_of(columns[i].name))))
 			names[view][count++] = columns[i].name;
 	names[view][count] = NULL;
 	return names[view];
@@ -246,20 +259,20 @@ static void add_cell(struct table *table, const struct column *column, const str
 void columns_table(const struct golden *golden, const struct columns_look *look, struct text *out)
 {
 	const struct table_look table_look = { .colour = look->colour, .width = look->width };
-	bool apart = golden->choice.apart;
+	bool apart = golden->choice.apart, kubernetes = golden->choice.kubernetes;
 	unsigned last = golden->count;
 	struct table table = { 0 };
 
 	if (look->most && look->first + look->most < last)
 		last = look->first + look->most;
 	for (unsigned k = 0; k < COLUMNS; k++)
-		table.count += is_shown(&columns[k], look->view, look->wide, apart);
+		table.count += is_shown(&columns[k], look->view, kubernetes, look->wide, apart);
 	for (unsigned k = 0; k < COLUMNS; k++)
-		if (is_shown(&columns[k], look->view, look->wide, apart))
+		if (is_shown(&columns[k], look->view, kubernetes, look->wide, apart))
 			add_head(&table, &columns[k], look->by);
 	for (unsigned i = look->first; i < last; i++)
 		for (unsigned k = 0; k < COLUMNS; k++)
-			if (is_shown(&columns[k], look->view, look->wide, apart))
+			if (is_shown(&columns[k], look->view, kubernetes, look->wide, apart))
 				add_cell(&table, &columns[k], golden->rows[i]);
 	table_print(&table, &table_look, out);
 	table_free(&table);
@@ -301,7 +314,7 @@ void columns_json(const struct golden *golden, enum view view, struct json_write
 	for (unsigned i = 0; i < golden->count; i++) {
 		json_write_object(writer);
 		for (unsigned k = 0; k < COLUMNS; k++)
-			if (is_shown(&columns[k], view, true, golden->choice.apart))
+			if (is_shown(&columns[k], view, golden->choice.kubernetes, true, golden->choice.apart))
 				write_value(writer, &columns[k], golden->rows[i]);
 		json_write_end(writer);
 	}

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* cli/see/columns.h: which numbers of the golden metrics are shown, how they look, and by which of them rows are sorted. Main thread.
  *
- *	const struct column *by = column_find(VIEW_STAT, SLICE("p99"));
+ *	const struct column *by = column_find(VIEW_STAT, false, SLICE("p99"));
  *	columns_sort(&golden, by, false);
  *	columns_table(&golden, &(struct columns_look){ .view = VIEW_STAT, .colour = true }, &out);
  *	columns_json(&golden, VIEW_STAT, &writer);
@@ -31,11 +31,11 @@ struct columns_look {
 };
 
 /* NULL: the view has none of that name. */
-const struct column *column_find(enum view view, struct slice name);
+const struct column *column_find(enum view view, bool kubernetes, struct slice name);
 const char *column_name(const struct column *column);
 /* `next` or the one before it, among those that are shown, round and round. */
-const struct column *column_beside(enum view view, bool wide, const struct column *column, bool next);
-/* The names for --sort, ending in NULL: "service", "rate", …; static. */
+const struct column *column_beside(enum view view, bool kubernetes, bool wide, const struct column *column, bool next);
+/* The names for --sort, with Kubernetes or without, ending in NULL: "service", "rate", …; static. */
 const char *const *column_names(enum view view);
 
 /* Names rise and numbers fall, what is unknown comes last; `reversed`: the other way round. Equal rows keep their order. */

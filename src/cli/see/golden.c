@@ -32,6 +32,25 @@ bool golden_matches(struct slice name, const char *pattern)
 	return slice_like(name, pattern) || (slash < name.length && slice_like(slice_from(name, slash + 1), pattern));
 }
 
+/* Any of the Services that it leads to, or the workload that calls. */
+static bool matches_kubernetes(const struct meter *meter, const char *pattern)
+{
+	struct slice spaces = meter->kube.namespace, space, services, service;
+	struct text name = { 0 };
+	bool found = meter->kind == METER_CALLER && golden_matches(meter->workload, pattern);
+
+	while (!found && slice_split(&spaces, ',', &space)) {
+		services = meter->kube.service;
+		while (!found && slice_split(&services, ',', &service)) {
+			text_clear(&name);
+			text_format(&name, "%.*s/%.*s", SLICE_ARGS(space), SLICE_ARGS(service));
+			found = golden_matches(text_slice(&name), pattern);
+		}
+	}
+	text_free(&name);
+	return found;
+}
+
 static bool is_wanted(const struct golden *golden, const struct meter *meter)
 {
 	const struct golden_choice *choice = &golden->choice;
@@ -44,7 +63,8 @@ static bool is_wanted(const struct golden *golden, const struct meter *meter)
 		return false;
 	if (!pattern || !*pattern)
 		return true;
-	while (*pattern && !golden_matches(meter->name, *pattern) && !golden_matches(meter->service, *pattern))
+	while (*pattern && !golden_matches(meter->name, *pattern) && !golden_matches(meter->service, *pattern) &&
+		!(choice->kubernetes && matches_kubernetes(meter, *pattern)))
 		pattern++;
 	return *pattern != NULL;
 }
@@ -100,6 +120,17 @@ static void name_row(struct golden *golden, struct golden_row *row, const struct
 	case METER_PEER:
 		CHECK(meter->kind != METER_PEER);
 	}
+}
+
+/* Proxies may differ in what a name leads to. */
+static void add_kubernetes(struct golden *golden, struct golden_row *row, const struct meter *meter)
+{
+	row->kube.namespace = kube_name_join(&golden->arena, row->kube.namespace, meter->kube.namespace);
+	row->kube.service = kube_name_join(&golden->arena, row->kube.service, meter->kube.service);
+	row->kube.port = kube_name_join(&golden->arena, row->kube.port, meter->kube.port);
+	row->caller = meter->kind == METER_CALLER ? meter->workload : row->from;
+	if (!row->kube.service.length)
+		row->kube.service = row->to;
 }
 
 static struct golden_row *row_of(struct golden *golden, struct slice proxy, const struct meter *meter)
@@ -294,6 +325,8 @@ void golden_add(struct golden *golden, struct slice proxy, const struct reading 
 		if (row->proxies == 0)
 			row->proxy_available = row->proxy_endpoints = NAN;
 		row->proxies++;
+		if (golden->choice.kubernetes)
+			add_kubernetes(golden, row, meter);
 		add_traffic(&step, row, meter);
 		add_clients(&step, row, meter);
 		add_security(row, meter);
@@ -311,8 +344,8 @@ void golden_add(struct golden *golden, struct slice proxy, const struct reading 
 static int by_name(const void *a, const void *b)
 {
 	const struct golden_row *x = *(struct golden_row *const *)a, *y = *(struct golden_row *const *)b;
-	const struct slice of_x[] = { x->router, x->service, x->client, x->from, x->to, x->proxy };
-	const struct slice of_y[] = { y->router, y->service, y->client, y->from, y->to, y->proxy };
+	const struct slice of_x[] = { x->router, x->kube.namespace, x->kube.service, x->service, x->client, x->from, x->to, x->proxy };
+	const struct slice of_y[] = { y->router, y->kube.namespace, y->kube.service, y->service, y->client, y->from, y->to, y->proxy };
 	int order = 0;
 
 	for (unsigned i = 0; !order && i < sizeof of_x / sizeof *of_x; i++)

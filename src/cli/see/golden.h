@@ -15,6 +15,7 @@
 
 struct golden_choice {
 	enum meter_kind kind;        /* not METER_PEER. METER_CLIENT: edges, which are METER_SERVER's and METER_CALLER's rows, too */
+	bool kubernetes;             /* rows say what they lead to there, and patterns may name that: NAMESPACE/SERVICE */
 	bool apart;                  /* a row for each proxy, not their sum */
 	const char *const *patterns; /* of names, any of them; NULL or ending in NULL at once: all */
 	const char *router;          /* its label; NULL: all */
@@ -25,6 +26,8 @@ struct golden_row {
 	struct map_entry entry;
 	struct slice service, client, router, proxy; /* empty: not of this kind of rows */
 	struct slice from, to, secured, peers;       /* of edges */
+	struct kube_name kube;                       /* with `kubernetes` */
+	struct slice caller;                         /* with `kubernetes`, of edges */
 	double requests, success, failures, retries; /* in the window */
 	double rate, success_percent, retry_rate, failure_rate;
 	double p50_ms, p95_ms, p99_ms;

@@ -160,6 +160,35 @@ static bool fill(struct reading *reading)
 	return true;
 }
 
+/* ---- Kubernetes ---- */
+
+static void join_kube(struct reading *reading, struct kube_name *into, const struct kube_name *one)
+{
+	into->namespace = kube_name_join(&reading->arena, into->namespace, one->namespace);
+	into->service = kube_name_join(&reading->arena, into->service, one->service);
+	into->port = kube_name_join(&reading->arena, into->port, one->port);
+}
+
+static void name_for_kubernetes(struct reading *reading)
+{
+	READING_EACH(reading, meter) {
+		struct meter *service = NULL;
+		struct text workload = { 0 };
+
+		if (meter->kind == METER_CALLER) {
+			kube_name_of_caller(meter->service, &workload);
+			meter->workload = keep(reading, text_slice(&workload));
+			text_free(&workload);
+		}
+		if (meter->kind == METER_SERVICE || !kube_name_of_client(meter->name, &meter->kube))
+			continue;
+		if (meter->kind == METER_ROUTE)
+			service = reading_find(reading, METER_SERVICE, meter->router, meter->service, SLICE(""));
+		if (service)
+			join_kube(reading, &service->kube, &meter->kube);
+	}
+}
+
 struct reading *reading_new(struct slice page, struct text *why)
 {
 	struct reading *reading = memory_new(sizeof *reading);
@@ -171,8 +200,10 @@ struct reading *reading_new(struct slice page, struct text *why)
 	problem_init(&problems);
 	good = document_parse(page, SLICE("metrics"), &limits, &problems, &reading->document) == 0;
 	problem_fini(&problems);
-	if (good && fill(reading))
+	if (good && fill(reading)) {
+		name_for_kubernetes(reading);
 		return reading;
+	}
 	text_format(why, "its page of metrics is not weft's");
 	reading_free(reading);
 	return NULL;

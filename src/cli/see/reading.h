@@ -12,6 +12,7 @@
 #include "base/arena.h"
 #include "base/map.h"
 #include "base/text.h"
+#include "cli/see/kube_name.h"
 #include "observe/histogram.h"
 
 struct document_node;
@@ -46,7 +47,9 @@ struct meter {
 	enum meter_kind kind;
 	struct slice router, name, service; /* the reading's */
 	double counts[METER_COUNTS];
-	double gauges[METER_GAUGES];         /* NaN: it has no such */
+	double gauges[METER_GAUGES]; /* NaN: it has no such */
+	struct kube_name kube;       /* what it leads to in Kubernetes: of a service all its clients', with commas between; or empty */
+	struct slice workload;       /* of METER_CALLER: who calls, as Kubernetes knows it */
 	const struct document_node *buckets; /* of request_latency_ms; NULL: none */
 };
 

@@ -18,7 +18,8 @@ bool see_arguments(struct see *see, int count, char **arguments, const struct ar
 	see->window_ns = see->window_ns ? see->window_ns : CLOCK_SECOND;
 	if (!arguments_read(see->command, count, arguments, table, see->patterns, 0, SEE_MOST_PATTERNS) ||
 		!arguments_span(see->command, "--window", see->window_text, &see->window_ns) ||
-		!arguments_choice(see->command, "-o", see->form_text, see_forms, &form))
+		!arguments_choice(see->command, "-o", see->form_text, see_forms, &form) ||
+		!access_read_optional(see->command, &see->access, see->admins.count > 0))
 		return false;
 	see->form = (enum see_form)form;
 	if (see->window_ns < shortest_window) {
@@ -27,8 +28,11 @@ bool see_arguments(struct see *see, int count, char **arguments, const struct ar
 	}
 	if (!see->sort_text)
 		return true;
-	see->sort = column_find(see->view, slice_of(see->sort_text));
-	if (!see->sort)
+	see->sort = column_find(see->view, see->access.kubernetes, slice_of(see->sort_text));
+	if (!see->sort && column_find(see->view, !see->access.kubernetes, slice_of(see->sort_text)))
+		cli_complain("weft %s: --sort %s goes %s --kubernetes", see->command, see->sort_text,
+			see->access.kubernetes ? "without" : "with");
+	else if (!see->sort)
 		(void)cli_unknown("column", see->sort_text, column_names(see->view));
 	return see->sort != NULL;
 }
@@ -39,6 +43,7 @@ static void compute(struct see *see)
 {
 	const struct golden_choice choice = {
 		.kind = (const enum meter_kind[]){ METER_SERVICE, METER_ROUTE, METER_METHOD, METER_CLIENT }[see->view],
+		.kubernetes = see->access.kubernetes,
 		.apart = see->apart,
 		.patterns = see->patterns,
 		.router = see->router,
@@ -46,9 +51,11 @@ static void compute(struct see *see)
 
 	if (see->readable)
 		golden_free(&see->golden);
-	see->unreachable = 0;
+	see->reached = 0;
+	see->unreachable = see->targets->why.length > 0;
 	golden_start(&see->golden, &choice);
 	TARGETS_EACH(see->targets, target) {
+		see->reached += target->now != NULL;
 		see->unreachable += !target->now;
 		if (target->now && target->before)
 			golden_add(&see->golden, target->name, target->before, target->now);
@@ -118,7 +125,9 @@ int see_run(struct see *see, void (*show)(struct see *see))
 	if (e)
 		text_format(&why, "cannot start: %s", error_text(e));
 	else
-		e = targets_new(see->loop, &see->admins, &(struct targets_options){ .read = on_read, .owner = see }, &see->targets, &why);
+		e = targets_new(see->loop,
+			&(struct targets_options){ .admins = &see->admins, .access = &see->access, .read = on_read, .owner = see },
+			&see->targets, &why);
 	if (e) {
 		cli_complain("weft %s: %s", see->command, why.bytes);
 		text_free(&why);
@@ -145,16 +154,30 @@ bool see_colour(void)
 	return terminal_is_output() && !(none && none[0]) && !(term && strcmp(term, "dumb") == 0);
 }
 
+static void append_unreachable(const char *before, struct slice name, const struct text *why, struct text *out)
+{
+	text_append(out, slice_of(before));
+	table_safe(out, name);
+	text_append(out, SLICE(": "));
+	table_safe(out, text_slice(why));
+	text_append(out, SLICE("\n"));
+}
+
 void see_append_unreachable(const struct see *see, const char *before, struct text *out)
 {
+	if (see->targets->why.length)
+		append_unreachable(before, slice_of(see->targets->server), &see->targets->why, out);
 	TARGETS_EACH(see->targets, target)
-		if (!target->now) {
-			text_append(out, slice_of(before));
-			table_safe(out, target->name);
-			text_append(out, SLICE(": "));
-			table_safe(out, text_slice(&target->why));
-			text_append(out, SLICE("\n"));
-		}
+		if (!target->now)
+			append_unreachable(before, target->name, &target->why, out);
+}
+
+static void write_unreachable(struct json_writer *writer, struct slice name, const struct text *why)
+{
+	json_write_object(writer);
+	json_write_member_text(writer, "admin", name);
+	json_write_member_text(writer, "error", text_slice(why));
+	json_write_end(writer);
 }
 
 static void print_json(const struct see *see, struct text *out)
@@ -171,15 +194,11 @@ static void print_json(const struct see *see, struct text *out)
 	columns_json(&see->golden, see->view, &writer);
 	json_write_key(&writer, SLICE("unreachable"));
 	json_write_array(&writer);
+	if (see->targets->why.length)
+		write_unreachable(&writer, slice_of(see->targets->server), &see->targets->why);
 	TARGETS_EACH(see->targets, target)
-		if (!target->now) {
-			json_write_object(&writer);
-			json_write_key(&writer, SLICE("admin"));
-			json_write_text(&writer, target->name);
-			json_write_key(&writer, SLICE("error"));
-			json_write_text(&writer, text_slice(&target->why));
-			json_write_end(&writer);
-		}
+		if (!target->now)
+			write_unreachable(&writer, target->name, &target->why);
 	json_write_end(&writer);
 	json_write_end(&writer);
 	text_append(out, SLICE("\n"));
@@ -194,7 +213,7 @@ static void print_table(struct see *see, struct text *out)
 		text_append(out, slice_of(clear_screen));
 	else if (see->watch && see->readings > 2)
 		text_append(out, SLICE("\n"));
-	if (see->unreachable < see->targets->count)
+	if (see->reached)
 		columns_table(&see->golden, &look, out);
 	if (screen)
 		see_append_unreachable(see, "unreachable: ", out);

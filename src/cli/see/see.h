@@ -10,6 +10,7 @@
 #ifndef CLI_SEE_SEE_H
 #define CLI_SEE_SEE_H
 
+#include "cli/cluster/access.h"
 #include "cli/see/columns.h"
 #include "cli/see/targets.h"
 #include "io/loop.h"
@@ -34,6 +35,7 @@ struct see {
 	int64_t window_ns;
 	int code; /* of the process: 1 or 2 once something was wrong in the last window */
 	struct argument_values admins;
+	struct access access;
 	const char *router, *patterns[SEE_MOST_PATTERNS + 1];
 	const char *window_text, *form_text, *sort_text;
 
@@ -41,7 +43,8 @@ struct see {
 	struct targets *targets;
 	struct golden golden; /* while `show` runs, and until the next window is read */
 	bool readable;        /* golden is */
-	unsigned unreachable; /* of the last reading */
+	unsigned reached;     /* in the last reading */
+	unsigned unreachable; /* in it; and Kubernetes' API counts as one, if it could not say which there are */
 
 	/* May be NULL: the loop is there; it has ended. */
 	void (*started)(struct see *see);
@@ -57,9 +60,7 @@ struct see {
 #define SEE_ARGUMENTS(see) \
 	{ "--admin", .values = &(see).admins }, { "--window", .value = &(see).window_text }, { "--router", .value = &(see).router }, \
 		{ "--sort", .value = &(see).sort_text, .choices = column_names((see).view) }, { "--reverse", .flag = &(see).reversed }, \
-	{ \
-		"--per-proxy", .flag = &(see).apart \
-	}
+		{ "--per-proxy", .flag = &(see).apart }, ACCESS_OPTIONAL_ARGUMENTS((see).access)
 
 #define SEE_OUTPUT_ARGUMENTS(see) \
 	{ "-o", .value = &(see).form_text, .choices = see_forms }, \

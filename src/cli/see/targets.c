@@ -2,14 +2,22 @@
 #include "cli/see/targets.h"
 
 #include "base/memory.h"
+#include "cli/cluster/access.h"
+#include "cli/cluster/objects.h"
+#include "cli/cluster/proxies.h"
+#include "cli/see/finder.h"
 #include "client/resolver.h"
+#include "discover/k8s_api.h"
 
-enum { DEFAULT_PORT = 9990, MOST_TARGETS = 256, MOST_PAGE = 256 << 20, MOST_PORT = 65535 };
+enum { DEFAULT_PORT = 9990, MOST_TARGETS = 1024, MOST_ASKED = 64, MOST_PAGE = 256 << 20, MOST_PORT = 65535 };
 
 static const char metrics_page[] = "/admin/metrics.json?tree=1&buckets=1";
 static const int64_t head_time = 5 * CLOCK_SECOND, page_time = 15 * CLOCK_SECOND;
+static const int64_t list_life = 10 * CLOCK_SECOND; /* which pods there are is asked again after so long */
 
 /* ---- one reading ---- */
+
+static void ask_more(struct targets *targets);
 
 static void done(struct target *target)
 {
@@ -18,55 +26,117 @@ static void done(struct target *target)
 	if (!target->waiting)
 		return;
 	target->waiting = false;
+	targets->asked--;
+	targets->failed = targets->failed || target->why.length;
 	if (--targets->waiting == 0)
 		targets->options.read(targets->owner);
+	else
+		ask_more(targets);
 }
 
-static void on_body(struct fetch *fetch, struct slice bytes)
+/* Why it could not be asked. */
+static void fail(struct target *target, const char *why)
 {
-	struct target *target = fetch->owner;
+	text_clear(&target->why);
+	text_append(&target->why, slice_of(why));
+}
 
+static void add_body(struct target *target, unsigned status, struct slice bytes)
+{
+	target->status = status;
 	if (target->targets->options.body)
 		target->targets->options.body(target, bytes);
 	else if (target->page.length + bytes.length <= MOST_PAGE)
 		text_append(&target->page, bytes);
 }
 
-static void on_ended(struct fetch *fetch, int error)
+static void end(struct target *target, unsigned status, int error)
 {
-	struct target *target = fetch->owner;
-
+	target->status = status;
 	text_clear(&target->why);
 	if (target->targets->options.ended)
 		target->targets->options.ended(target, error);
 	else if (error)
-		text_format(&target->why, "%s", error_text(error));
-	else if (fetch->status != 200)
-		text_format(&target->why, "status %u for its metrics", fetch->status);
+		fail(target, error_text(error));
+	else if (status != 200 && target->path.length)
+		target_tell_status(target, &target->why);
+	else if (status != 200)
+		text_format(&target->why, "status %u for its metrics", status);
 	else
 		target->now = reading_new(text_slice(&target->page), &target->why);
 	text_free(&target->page);
 }
 
+void target_tell_status(const struct target *target, struct text *out)
+{
+	struct slice said = text_slice(&target->page);
+	struct document *document = NULL;
+	struct problems problems;
+	struct text line = { 0 };
+
+	problem_init(&problems);
+	if (document_parse(said, SLICE("answer"), NULL, &problems, &document))
+		document = NULL;
+	problem_fini(&problems);
+	object_tell_error(document, said, &line);
+	text_format(out, "status %u: %.*s", target->status, SLICE_ARGS(text_slice(&line)));
+	text_free(&line);
+	document_free(document);
+}
+
+static void fetch_body(struct fetch *fetch, struct slice bytes)
+{
+	add_body(fetch->owner, fetch->status, bytes);
+}
+
+static void fetch_ended(struct fetch *fetch, int error)
+{
+	end(fetch->owner, fetch->status, error);
+}
+
 /* Only now may it be asked again. */
-static void on_over(struct fetch *fetch)
+static void fetch_over(struct fetch *fetch)
 {
 	done(fetch->owner);
 }
 
-static const struct fetch_events events = { .body = on_body, .ended = on_ended, .over = on_over };
+static const struct fetch_events events = { .body = fetch_body, .ended = fetch_ended, .over = fetch_over };
+
+static void call_body(void *owner, unsigned status, struct slice bytes)
+{
+	add_body(owner, status, bytes);
+}
+
+static void call_ended(void *owner, unsigned status, int error)
+{
+	struct target *target = owner;
+
+	target->call = NULL;
+	end(target, status, error);
+	done(target);
+}
 
 static void ask(struct target *target)
 {
-	const struct targets_options *options = &target->targets->options;
+	static const struct k8s_call_events call_events = { .body = call_body, .ended = call_ended };
+	struct targets *targets = target->targets;
+	const struct targets_options *options = &targets->options;
 	const struct fetch_limits limits = { .head_ns = head_time, .all_ns = options->endless ? 0 : page_time };
-	int e = fetch_start(&target->fetch, network_host(), &target->address, options->page, &limits);
+	bool over;
+	int e;
 
+	target->status = 0;
+	if (target->path.length) {
+		e = k8s_call_new(finder_api(targets->finder), text_slice(&target->path), &limits, &call_events, target, &target->call);
+		over = e != 0;
+	} else {
+		e = fetch_start(&target->fetch, network_host(), &target->address, options->page, &limits);
+		over = fetch_is_over(&target->fetch);
+	}
 	if (!e)
 		return;
-	text_clear(&target->why);
-	text_format(&target->why, "%s", error_text(e));
-	if (fetch_is_over(&target->fetch))
+	fail(target, error_text(e));
+	if (over)
 		done(target);
 }
 
@@ -83,8 +153,7 @@ static void resolved(void *owner, const struct resolution *resolution)
 		if (!known && target->waiting)
 			ask(target);
 	} else if (!known) {
-		text_clear(&target->why);
-		text_format(&target->why, "%s", resolution->reason);
+		fail(target, resolution->reason);
 		done(target);
 	}
 }
@@ -105,25 +174,149 @@ static void look_up(struct target *target)
 	}
 }
 
-void targets_read(struct targets *targets)
+static void begin(struct target *target)
+{
+	target->queued = false;
+	target->targets->asked++;
+	if (target->absent.length) {
+		fail(target, target->absent.bytes);
+		done(target);
+	} else if (target->path.length || target->address.family != ADDRESS_NONE) {
+		ask(target);
+	} else {
+		look_up(target);
+	}
+}
+
+/* What never ends is asked of all. */
+static void ask_more(struct targets *targets)
+{
+	TARGETS_EACH(targets, target) {
+		if (targets->asked >= MOST_ASKED && !targets->options.endless)
+			return;
+		if (target->queued)
+			begin(target);
+	}
+}
+
+static void read_all(struct targets *targets)
 {
 	/* One more, so that those that fail at once don't end the reading before all were asked. */
 	targets->waiting = 1;
+	targets->failed = targets->why.length > 0;
 	TARGETS_EACH(targets, target) {
 		if (target->now) {
 			reading_free(target->before);
 			target->before = target->now;
 			target->now = NULL;
 		}
-		target->waiting = true;
+		target->waiting = target->queued = true;
 		targets->waiting++;
-		if (target->address.family == ADDRESS_NONE)
-			look_up(target);
-		else
-			ask(target);
 	}
+	ask_more(targets);
 	if (--targets->waiting == 0)
 		targets->options.read(targets->owner);
+}
+
+/* ---- as Kubernetes knows them ---- */
+
+static struct target *add_target(struct targets *targets);
+
+static struct target *find_pod(struct targets *targets, const struct proxy_pod *pod, struct slice label)
+{
+	struct target *target;
+
+	TARGETS_EACH(targets, known)
+		if (slice_equal(known->name, label))
+			return known;
+	target = add_target(targets);
+	if (!target) {
+		text_clear(&targets->why);
+		text_format(&targets->why, "there are more than %d proxies, the others are left out", MOST_TARGETS);
+		return NULL;
+	}
+	text_append(&target->label, label);
+	target->name = text_slice(&target->label);
+	if (!targets->options.access->direct)
+		proxies_page(targets->options.access->namespace, pod, targets->options.page, &target->path);
+	return target;
+}
+
+static void take_pod(struct targets *targets, const struct document_node *node)
+{
+	struct text label = { 0 }, absent = { 0 };
+	struct target *target = NULL;
+	struct proxy_pod pod;
+
+	if (proxies_read(node, &pod, &absent)) {
+		text_format(&label, "%.*s@%.*s", SLICE_ARGS(pod.name), SLICE_ARGS(pod.node));
+		target = find_pod(targets, &pod, text_slice(&label));
+	}
+	if (target) {
+		target->listed = true;
+		text_free(&target->absent);
+		target->absent = absent;
+		absent = (struct text){ 0 };
+		if (targets->options.access->direct && pod.address.length && address_parse(pod.address, pod.port, &target->address))
+			text_format(&target->absent, "`%.*s` is no address", SLICE_ARGS(pod.address));
+	}
+	text_free(&label);
+	text_free(&absent);
+}
+
+/* Those that are gone. None of them is being asked. */
+static void forget_unlisted(struct targets *targets)
+{
+	struct target **at = &targets->first, *target;
+
+	while ((target = *at)) {
+		if (target->listed) {
+			at = &target->next;
+			continue;
+		}
+		*at = target->next;
+		targets->count--;
+		reading_free(target->before);
+		reading_free(target->now);
+		text_free(&target->why);
+		text_free(&target->page);
+		text_free(&target->label);
+		text_free(&target->path);
+		text_free(&target->absent);
+		memory_free(target);
+	}
+}
+
+static void found(void *owner, const struct document_node *pods, const char *why)
+{
+	struct targets *targets = owner;
+
+	text_clear(&targets->why);
+	if (!pods) {
+		text_append(&targets->why, slice_of(why));
+	} else {
+		targets->listed_at = loop_now(targets->loop);
+		TARGETS_EACH(targets, target)
+			target->listed = false;
+		for (unsigned i = 0; i < object_count(pods); i++)
+			take_pod(targets, pods->items[i]);
+		forget_unlisted(targets);
+		if (!targets->count)
+			text_format(&targets->why,
+				"no pod labelled app=l5d or app=l5d-ingress in the namespace %s; --namespace says another",
+				targets->options.access->namespace);
+	}
+	read_all(targets);
+}
+
+void targets_read(struct targets *targets)
+{
+	bool old = loop_now(targets->loop) - targets->listed_at >= list_life;
+
+	if (targets->finder && (!targets->count || targets->failed || old))
+		finder_find(targets->finder, found, targets);
+	else
+		read_all(targets);
 }
 
 /* ---- addresses ---- */
@@ -145,29 +338,44 @@ bool targets_address(struct slice text, struct slice *host, uint16_t *port)
 	return host->length > 0;
 }
 
+/* At the end. NULL: there are as many as there may be. */
+static struct target *add_target(struct targets *targets)
+{
+	struct target *target, **end = &targets->first;
+
+	if (targets->count == MOST_TARGETS)
+		return NULL;
+	while (*end)
+		end = &(*end)->next;
+	target = *end = memory_new(sizeof *target);
+	targets->count++;
+	target->targets = targets;
+	fetch_init(&target->fetch, targets->loop, targets->pools, &events, target);
+	return target;
+}
+
 static int add(struct targets *targets, struct slice text, struct text *why)
 {
-	struct target *target = &targets->at[targets->count];
+	struct target *target;
+	struct slice host;
 	uint16_t port;
 
-	if (targets->count == MOST_TARGETS) {
-		text_format(why, "more than %d addresses", MOST_TARGETS);
-		return ERROR_SYNTAX;
-	}
-	if (!targets_address(text, &target->host, &port)) {
+	if (!targets_address(text, &host, &port)) {
 		text_format(why,
 			"--admin takes addresses such as 127.0.0.1:9990, [::1]:9990 or node-1, with commas between, "
 			"not `%.*s`",
 			SLICE_ARGS(text));
 		return ERROR_SYNTAX;
 	}
-	target->name = text;
-	target->targets = targets;
-	if (address_parse(target->host, port, &target->address)) {
-		target->address = (struct address){ .port = port };
+	target = add_target(targets);
+	if (!target) {
+		text_format(why, "more than %d addresses", MOST_TARGETS);
+		return ERROR_SYNTAX;
 	}
-	fetch_init(&target->fetch, targets->loop, targets->pools, &events, target);
-	targets->count++;
+	target->name = text;
+	target->host = host;
+	if (address_parse(host, port, &target->address))
+		target->address = (struct address){ .port = port };
 	return 0;
 }
 
@@ -186,19 +394,27 @@ static int add_all(struct targets *targets, const struct argument_values *admins
 	return e;
 }
 
+static int find(struct targets *targets, const struct access *access, struct text *why)
+{
+	int e = finder_new(targets->loop, targets->resolver, access, MOST_TARGETS + 1, &targets->finder, why);
+
+	if (!e)
+		targets->server = finder_server(targets->finder);
+	return e;
+}
+
 /* Before anything was asked. */
 static void targets_free(struct targets *targets)
 {
+	forget_unlisted(targets);
 	if (targets->resolver)
 		resolver_free(targets->resolver);
 	if (targets->pools)
 		session_pools_free(targets->pools);
-	memory_free(targets->at);
 	memory_free(targets);
 }
 
-int targets_new(struct loop *loop, const struct argument_values *admins, const struct targets_options *options, struct targets **result,
-	struct text *why)
+int targets_new(struct loop *loop, const struct targets_options *options, struct targets **result, struct text *why)
 {
 	struct targets *targets = memory_new(sizeof *targets);
 	int e;
@@ -208,14 +424,15 @@ int targets_new(struct loop *loop, const struct argument_values *admins, const s
 	targets->owner = options->owner;
 	if (!options->page.length)
 		targets->options.page = slice_of(metrics_page);
-	targets->at = memory_array(MOST_TARGETS + 1, sizeof *targets->at);
 	e = session_pools_new(loop, MOST_TARGETS, MOST_TARGETS, &targets->pools);
 	if (!e)
 		e = resolver_new(loop, network_host(), &(struct resolver_options){ 0 }, &targets->resolver);
 	if (e)
 		text_format(why, "cannot start: %s", error_text(e));
+	else if (options->access && options->access->kubernetes)
+		e = find(targets, options->access, why);
 	else
-		e = add_all(targets, admins, why);
+		e = add_all(targets, options->admins, why);
 	if (e) {
 		targets_free(targets);
 		return e;

@@ -306,17 +306,17 @@ static void test_order(void **state)
 	golden_add(&golden, SLICE("b:1"), before[1], now[1]);
 	golden_add(&golden, SLICE("c:1"), now[1], now[1]);
 	golden_finish(&golden);
-	columns_sort(&golden, column_find(VIEW_STAT, SLICE("rate")), false);
+	columns_sort(&golden, column_find(VIEW_STAT, false, SLICE("rate")), false);
 	assert_memory_equal(golden.rows[0]->proxy.at, "b:1", 3);
-	columns_sort(&golden, column_find(VIEW_STAT, SLICE("rate")), true);
+	columns_sort(&golden, column_find(VIEW_STAT, false, SLICE("rate")), true);
 	assert_memory_equal(golden.rows[0]->proxy.at, "c:1", 3);
 	/* What is unknown is last either way. */
-	columns_sort(&golden, column_find(VIEW_STAT, SLICE("success")), false);
+	columns_sort(&golden, column_find(VIEW_STAT, false, SLICE("success")), false);
 	assert_memory_equal(golden.rows[2]->proxy.at, "c:1", 3);
-	columns_sort(&golden, column_find(VIEW_STAT, SLICE("success")), true);
+	columns_sort(&golden, column_find(VIEW_STAT, false, SLICE("success")), true);
 	assert_memory_equal(golden.rows[2]->proxy.at, "c:1", 3);
-	assert_null(column_find(VIEW_STAT, SLICE("client")));
-	assert_non_null(column_find(VIEW_ROUTES, SLICE("client")));
+	assert_null(column_find(VIEW_STAT, false, SLICE("client")));
+	assert_non_null(column_find(VIEW_ROUTES, false, SLICE("client")));
 }
 
 static void test_pages_that_are_something_else(void **state)

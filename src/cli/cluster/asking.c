@@ -1,18 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "cli/check/asking.h"
+#include "cli/cluster/asking.h"
 
 #include "base/clock.h"
 #include "base/memory.h"
+#include "cli/cluster/access.h"
+#include "cli/cluster/objects.h"
 #include "client/fetch.h"
 #include "client/resolver.h"
 #include "discover/k8s_api.h"
 #include "doc/document.h"
 #include "io/loop.h"
 #include "io/process.h"
-#include "proxy/kubernetes.h"
-#include "tls/library.h"
 
-enum { MOST_ATTEMPTS = 4, MOST_TOLD = 300 };
+enum { MOST_ATTEMPTS = 4 };
 
 #define PATIENCE (15 * CLOCK_SECOND) /* for an answer */
 #define RESOLVING (20 * CLOCK_MS)    /* until the host's name is looked at again */
@@ -116,15 +116,9 @@ void answer_free(struct answer *answer)
 
 void answer_tell(const struct answer *answer, struct text *out)
 {
-	const struct document_node *message = answer->document ? document_get(document_root(answer->document), "message") : NULL;
-	struct slice said = message && message->kind == DOCUMENT_SCALAR ? message->text : text_slice(&answer->body);
-
-	if (said.length > MOST_TOLD)
-		said.length = MOST_TOLD;
 	if (answer->status)
 		text_format(out, "%u: ", answer->status);
-	text_append(out, said);
-	text_join_lines(out);
+	object_tell_error(answer->document, text_slice(&answer->body), out);
 }
 
 const char *asking_server(const struct asking *asking)
@@ -135,37 +129,15 @@ const char *asking_server(const struct asking *asking)
 struct asking *asking_new(const struct k8s_place *place, struct text *why)
 {
 	struct asking *asking = memory_new(sizeof *asking);
-	struct k8s_cluster_options found;
 	int e;
 
 	process_start();
-	library_start();
 	timer_init(&asking->timer, slept, asking);
-	kubernetes_find(place, &found);
-	bool bare = slice_find(found.host, ':') < found.host.length;
-
-	if (found.kubeconfig.length)
-		text_format(&asking->server, "the server of %.*s", SLICE_ARGS(found.kubeconfig));
-	else
-		text_format(&asking->server, "%s://%s%.*s%s:%u", found.ca_file.length ? "https" : "http", bare ? "[" : "",
-			SLICE_ARGS(found.host), bare ? "]" : "", found.port);
-	e = loop_new(&(struct loop_options){ .name = "check" }, &asking->loop);
+	e = loop_new(&(struct loop_options){ .name = "asking" }, &asking->loop);
 	if (!e)
 		e = resolver_new(asking->loop, network_host(), &(struct resolver_options){ 0 }, &asking->resolver);
-	if (!e) {
-		const struct k8s_api_options options = {
-			.loop = asking->loop,
-			.network = network_host(),
-			.resolver = asking->resolver,
-			.host = found.host,
-			.port = found.port,
-			.token_file = found.token_file,
-			.ca_file = found.ca_file,
-			.kubeconfig = found.kubeconfig,
-		};
-
-		e = k8s_api_new(&options, &asking->api, why);
-	}
+	if (!e)
+		e = access_open(place, asking->loop, asking->resolver, 0, &asking->api, &asking->server, why);
 	if (!e)
 		return asking;
 	if (!why->length)

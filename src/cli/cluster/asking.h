@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* cli/check/asking.h: questions to Kubernetes' API, one after the other, each waited for. Main thread; one in a process.
+/* cli/cluster/asking.h: questions to Kubernetes' API, one after the other, each waited for. Main thread; one in a process.
  *
  *	struct asking *asking = asking_new(&place, &why);        // NULL: why
  *	asking_get(asking, "/version", &answer);
@@ -7,8 +7,8 @@
  *	answer_free(&answer);
  *	asking_free(asking);
  */
-#ifndef CLI_CHECK_ASKING_H
-#define CLI_CHECK_ASKING_H
+#ifndef CLI_CLUSTER_ASKING_H
+#define CLI_CLUSTER_ASKING_H
 
 #include "base/slice.h"
 #include "base/text.h"

@@ -1,0 +1,298 @@
+# SPDX-License-Identifier: Apache-2.0
+"""weft stat, routes, edges, top and tap across the proxies of a cluster: pods found by Kubernetes' API and read by way of it. tests/cluster/nodes
+does the same on a real one."""
+
+import json
+import os
+import subprocess
+
+import pytest
+
+from certificates import Authority
+from kube_api import KubeApi, endpoint_slice, pod
+from mesh import PATIENCE, WEFT, wait_until
+
+TOKEN = "a-token"
+
+
+@pytest.fixture(name="api")
+def make_api():
+    api = KubeApi()
+    yield api
+    api.close()
+
+
+def run(command, api, *arguments, env=None):
+    done = subprocess.run([WEFT, command, "--kubernetes", "--api", f"127.0.0.1:{api.port}", *arguments], stdin=subprocess.DEVNULL,
+                          capture_output=True, timeout=PATIENCE, check=False, env={**os.environ, **(env or {})})
+    return done.returncode, done.stdout.decode(), done.stderr.decode()
+
+
+def proxy(mesh, api, label="out", **router):
+    namers = [{"kind": "io.l5d.k8s", "port": api.port}]
+    return mesh.weft(mesh.config(mesh.router(label=label, dtab="/svc => /#/io.l5d.k8s/shop/http", **router), namers=namers))
+
+
+def in_shop(name, *origins):
+    made = endpoint_slice(name, [origin.address for origin in origins])
+    made["metadata"]["namespace"] = "shop"
+    return made
+
+
+def two_nodes(mesh, api):
+    """A proxy on each of two nodes, both of which know the Service `cart` of the namespace `shop`."""
+    api.put(in_shop("cart", mesh.origin()))
+    wefts = [proxy(mesh, api), proxy(mesh, api)]
+    for name, node, weft in zip(("l5d-a", "l5d-b"), ("node1", "node2"), wefts):
+        add(api, name, node, weft)
+    return wefts
+
+
+def add(api, name, node, weft, **keys):
+    api.put(pod(name, node, admin=weft.admin_address[1], **keys))
+    api.pods[name] = weft.admin_address
+
+
+def ask(mesh, weft, host, count):
+    client = mesh.client(weft)
+    statuses = [client.get(host).status for _ in range(count)]
+    client.close()
+    return statuses
+
+
+class Watch:
+    """The windows that `--watch -o json` tells, one after the other."""
+
+    def __init__(self, command, api, *arguments):
+        self.process = subprocess.Popen([WEFT, command, "--kubernetes", "--api", f"127.0.0.1:{api.port}", "--watch", "--window", "200ms", "-o", "json",
+                                         *arguments], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+
+    def window(self):
+        return json.loads(self.process.stdout.readline())
+
+    def until(self, condition):
+        """Windows, until the condition holds for the last one."""
+        windows = []
+        wait_until(lambda: windows.append(self.window()) or condition(windows[-1]), "a window")
+        return windows
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.process.terminate()
+        self.process.wait(PATIENCE)
+        self.process.stdout.close()
+        self.process.stderr.close()
+
+
+def total(rows, column="requests", **wanted):
+    return sum(row[column] for row in rows if all(row[key] == value for key, value in wanted.items()))
+
+
+def test_sums_are_what_was_sent_to_all_proxies(mesh, api):
+    one, two = two_nodes(mesh, api)
+    assert ask(mesh, one, "cart", 1) == ask(mesh, two, "cart", 1) == [200]
+    with Watch("stat", api) as watch:
+        first = watch.window()
+        assert (first["unreachable"], total(first["services"])) == ([], 0)
+        ask(mesh, one, "cart", 30)
+        ask(mesh, two, "cart", 12)
+        ask(mesh, two, "nobody", 5)
+        sums = [0, 0]
+
+        def all_counted():
+            rows = watch.window()["services"]
+            sums[0] += total(rows, name="svc/cart")
+            sums[1] += total(rows, name="svc/nobody")
+            return sums == [42, 5]
+
+        wait_until(all_counted, "42 and 5 requests")
+        rows = {row["name"]: row for row in watch.window()["services"]}
+    cart, nobody = rows["svc/cart"], rows["svc/nobody"]
+    assert (cart["namespace"], cart["service"], cart["router"], cart["proxies"], cart["requests"]) == ("shop", "cart", "out", 2, 0)
+    assert (nobody["namespace"], nobody["service"], nobody["proxies"]) == ("", "", 1)
+
+
+def test_tables_name_what_kubernetes_knows(mesh, api):
+    one, _ = two_nodes(mesh, api)
+    ask(mesh, one, "cart", 3)
+    code, out, err = run("routes", api, "--window", "100ms")
+    assert (code, err) == (0, "")
+    assert [line.split()[:5] for line in out.splitlines()] == [["NAMESPACE", "SERVICE", "PORT", "NAME", "ROUTER"], ["shop", "cart", "http", "svc/cart", "out"]]
+    code, out, err = run("stat", api, "--window", "100ms", "--per-proxy")
+    assert [line.split()[:4] for line in out.splitlines()] == [["PROXY", "NAMESPACE", "SERVICE", "NAME"], ["l5d-a@node1", "shop", "cart", "svc/cart"]]
+    for pattern in ("shop/*", "cart", "shop/cart", "svc/cart"):
+        assert "svc/cart" in run("stat", api, "--window", "100ms", pattern)[1]
+    assert "svc/cart" not in run("stat", api, "--window", "100ms", "other/*")[1]
+
+
+def test_a_name_that_leads_to_several(mesh, api):
+    api.put(in_shop("cart", mesh.origin()))
+    api.put(in_shop("cart-v2", mesh.origin()))
+    weft = mesh.weft(mesh.config(mesh.router(dtab="/srv => /#/io.l5d.k8s/shop/http; /svc/cart => 1 * /srv/cart & 1 * /srv/cart-v2"),
+                                 namers=[{"kind": "io.l5d.k8s", "port": api.port}]))
+    add(api, "l5d-a", "node1", weft)
+    wait_until(lambda: ask(mesh, weft, "cart", 20) and len(json.loads(run("routes", api, "--window", "100ms", "-o", "json")[1])["routes"]) == 2, "both")
+    [row] = json.loads(run("stat", api, "--window", "100ms", "-o", "json")[1])["services"]
+    assert (row["namespace"], row["service"], row["name"]) == ("shop", "cart,cart-v2", "svc/cart")
+    assert "svc/cart" in run("stat", api, "--window", "100ms", "shop/cart-v2")[1]
+
+
+def test_edges_tell_callers_by_namespace_and_account(mesh, api, tmp_path):
+    authority = Authority(tmp_path)
+    front = authority.issue("front", uri=["spiffe://example.org/ns/web/sa/front"])
+    cart = authority.issue("cart", uri=["spiffe://example.org/ns/shop/sa/cart"])
+    api.put(in_shop("cart", mesh.origin()))
+    servers = [{"port": 0, "tls": {"certPath": str(cart.certificate), "keyPath": str(cart.key), "caCertPath": str(authority.bundle),
+                                   "requireClientAuth": True}}]
+    incoming = proxy(mesh, api, "incoming", servers=servers)
+    add(api, "l5d-b", "node2", incoming)
+    curl = ["curl", "-sS", "-k", "--cert", front.certificate, "--key", front.key, "-H", "Host: cart", "https://{}:{}/".format(*incoming.address())]
+    subprocess.run(curl, check=True, timeout=PATIENCE, capture_output=True)
+
+    def callers():
+        return [row for row in json.loads(run("edges", api, "--window", "100ms", "-o", "json")[1])["edges"] if row["caller"] == "web/front"]
+
+    [row] = wait_until(callers, "the caller")
+    assert (row["namespace"], row["service"], row["secured"], row["from"]) == ("shop", "cart", "mutual", "spiffe://example.org/ns/web/sa/front")
+    code, out, err = run("edges", api, "--window", "100ms", "web/front")
+    assert (code, err) == (0, "")
+    assert [line.split()[:4] for line in out.splitlines()] == [["CALLER", "NAMESPACE", "SERVICE", "ROUTER"], ["web/front", "shop", "cart", "incoming"]]
+    assert out.splitlines()[1].split()[-2] == "mutual"
+
+
+def test_a_proxy_that_cannot_be_reached_is_one_line(mesh, api):
+    two_nodes(mesh, api)
+    api.pods["l5d-b"] = ("127.0.0.1", 1)
+    api.put(pod("l5d-c", "node3", phase="Pending"))
+    code, out, err = run("stat", api, "--window", "100ms")
+    assert code == 2 and out.startswith("NAMESPACE ")
+    assert [line.partition(": ")[2].partition(": ")[0] for line in err.splitlines()] == ["l5d-b@node2", "l5d-c@node3"]
+    assert err.splitlines()[0].startswith("weft: l5d-b@node2: status 503: error trying to reach service")
+    assert err.splitlines()[1] == "weft: l5d-c@node3: it isn't running: Pending"
+
+
+def test_what_is_no_proxy_is_not_asked(mesh, api):
+    one, two = two_nodes(mesh, api)
+    api.put(pod("other", "node1", app="hello"))
+    api.put(pod("l5d-old", "node1", phase="Failed"))
+    api.put(pod("l5d-ingress-x", "node1", app="l5d-ingress"))
+    api.pods["l5d-ingress-x"] = one.admin_address
+    assert run("stat", api, "--window", "100ms", "-o", "json")[0] == 0
+    asked = {path.split("/")[6].partition(":")[0] for path in api.requests if "/proxy/" in path}
+    assert asked == {"l5d-a", "l5d-b", "l5d-ingress-x"}
+    assert two is not one
+
+
+def test_pods_that_come_and_go_while_one_watches(mesh, api):
+    one, two = two_nodes(mesh, api)
+    with Watch("stat", api, "--per-proxy") as watch:
+        ask(mesh, one, "cart", 1)
+        watch.until(lambda window: total(window["services"], "proxies", proxy="l5d-a@node1") == 1)
+        api.delete(pod("l5d-b", "node2"))
+        api.pods["l5d-b"] = ("127.0.0.1", 1)   # it is gone: what fails is looked up again
+        watch.until(lambda window: window["unreachable"] == [])
+        add(api, "l5d-d", "node2", two)
+        api.pods["l5d-a"] = ("127.0.0.1", 1)
+        watch.until(lambda window: len(window["unreachable"]) == 1)
+        ask(mesh, two, "cart", 1)
+        watch.until(lambda window: total(window["services"], "proxies", proxy="l5d-d@node2") == 1)
+
+
+def test_an_api_that_is_away_or_refuses(api):
+    api.token = TOKEN
+    where = f"http://127.0.0.1:{api.port}"
+    assert run("stat", api) == (2, "", f"weft: {where}: 401: Unauthorized\n")
+    assert json.loads(run("edges", api, "-o", "json")[1])["unreachable"] == [{"admin": where, "error": "401: Unauthorized"}]
+    assert run("tap", api) == (2, "", f"weft: {where}: 401: Unauthorized\n")
+    api.token = None
+    assert run("stat", api) == (2, "", f"weft: {where}: no pod labelled app=l5d or app=l5d-ingress in the namespace default; --namespace says another\n")
+    assert run("stat", api, "--namespace", "mesh")[2] == f"weft: {where}: 404: the server could not find the requested resource\n"
+    api.stop()
+    assert run("stat", api) == (2, "", f"weft: {where}: connection refused\n")
+
+
+def test_proxies_asked_directly(mesh, api):
+    one, two = two_nodes(mesh, api)
+    api.pods.clear()   # the API server can't reach them
+    ask(mesh, one, "cart", 1)
+    ask(mesh, two, "cart", 1)
+    [row] = json.loads(run("stat", api, "--direct", "--window", "100ms", "-o", "json")[1])["services"]
+    assert (row["service"], row["proxies"]) == ("cart", 2)
+
+
+def test_a_kubeconfig_over_tls(mesh, tmp_path):
+    authority = Authority(tmp_path)
+    secure = KubeApi(identity=authority.issue("api"), token=TOKEN)
+    plain = KubeApi()
+    try:
+        weft = proxy(mesh, plain)
+        add(secure, "l5d-a", "node1", weft)
+        config = tmp_path / "kubeconfig"
+        config.write_text(json.dumps({
+            "apiVersion": "v1", "kind": "Config", "current-context": "x", "contexts": [{"name": "x", "context": {"cluster": "x", "user": "x"}}],
+            "clusters": [{"name": "x", "cluster": {"server": f"https://127.0.0.1:{secure.port}", "certificate-authority": str(authority.bundle)}}],
+            "users": [{"name": "x", "user": {"token": TOKEN}}]}))
+        for arguments, env in (["--kubeconfig", config], {}), ([], {"KUBECONFIG": str(config)}):
+            done = subprocess.run([WEFT, "stat", "--kubernetes", "--window", "100ms", *arguments], capture_output=True, text=True, timeout=PATIENCE,
+                                  check=False, env={**os.environ, **env})
+            assert (done.returncode, done.stderr) == (0, "")
+    finally:
+        secure.close()
+        plain.close()
+
+
+def test_tap_shows_requests_of_all(mesh, api):
+    one, two = two_nodes(mesh, api)
+    process = subprocess.Popen([WEFT, "tap", "--kubernetes", "--api", f"127.0.0.1:{api.port}", "-o", "json", "cart"], stdout=subprocess.PIPE,
+                               stderr=subprocess.PIPE, text=True)
+    clients = [mesh.client(one), mesh.client(two)]
+    try:
+        os.set_blocking(process.stdout.fileno(), False)
+        seen = set()
+
+        def both():
+            for number, client in enumerate(clients):
+                client.get("cart", f"/{number}")
+            while line := process.stdout.readline():
+                seen.add(json.loads(line)["path"])
+            return seen == {"/0", "/1"}
+
+        wait_until(both, "requests of both")
+        process.terminate()
+        assert process.wait(PATIENCE) == 0
+        assert process.stderr.read() == ""
+    finally:
+        process.kill()
+        process.wait(PATIENCE)
+        process.stdout.close()
+        process.stderr.close()
+
+
+def test_top_over_a_pipe(mesh, api):
+    one, _ = two_nodes(mesh, api)
+    ask(mesh, one, "cart", 1)
+    with subprocess.Popen([WEFT, "top", "--kubernetes", "--api", f"127.0.0.1:{api.port}", "--window", "100ms"], stdin=subprocess.DEVNULL,
+                          stdout=subprocess.PIPE, text=True) as process:
+        head, row = process.stdout.readline().split(), process.stdout.readline().split()
+        process.terminate()
+        assert process.wait(PATIENCE) == 0
+    assert head[:4] == ["NAMESPACE", "SERVICE", "NAME", "ROUTER"] and row[:4] == ["shop", "cart", "svc/cart", "out"]
+
+
+@pytest.mark.parametrize("arguments, told", [
+    (["stat", "--kubernetes", "--admin", "x"], "weft stat: --kubernetes finds the proxies that --admin would name: one or the other\n"),
+    (["tap", "--namespace", "x"], "weft tap: --namespace goes with --kubernetes\n"),
+    (["edges", "--direct"], "weft edges: --direct goes with --kubernetes\n"),
+    (["stat", "--kubernetes", "--namespace", "X"], "weft stat: --namespace takes a name of lower-case letters, digits and `-`, not `X`\n"),
+    (["routes", "--kubernetes", "--api", "a:b"], "weft routes: --api takes HOST:PORT, such as 127.0.0.1:8001, not `a:b`\n"),
+    (["check", "--kubeconfig", "a", "--api", "b"], "weft check: --kubeconfig says what --api, --ca-file and --token-file do: one or the other\n"),
+    (["stat", "--sort", "namespace"], "weft stat: --sort namespace goes with --kubernetes\n"),
+    (["stat", "--kubernetes", "--kubeconfig", "/none"], None),
+])
+def test_wrong_usage(arguments, told):
+    done = subprocess.run([WEFT, *arguments], capture_output=True, text=True, timeout=PATIENCE, check=False)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == told if told else done.stderr.startswith("weft stat: ") and "/none" in done.stderr
+    assert done.stderr.count("\n") == 1
