@@ -138,6 +138,7 @@ static const struct command commands[] = {
 		cli_tap, NULL },
 	{ "explain",
 		"FILE.yaml | --admin ADDRESS [--router LABEL] [--peer SPIFFE_ID] [-H 'Name: value']... [-o text|json] [METHOD] URL\n"
+		"       weft explain --kubernetes --from-pod POD | --from-node NODE ... URL\n"
 		"       weft explain --admin ADDRESS --id ID [-o text|json]",
 		"Says where a request would go, and which line of the configuration decides it; or what became of one",
 		"URL is http://HOST/PATH, or a path with -H 'Host: ...'. Nothing is sent: the request is named, looked up and bound\n"
@@ -145,6 +146,8 @@ static const struct command commands[] = {
 		"\n"
 		"  FILE.yaml          by this configuration; endpoints are asked for as a proxy would\n"
 		"  --admin ADDRESS    as a running proxy sees it, with the health of its endpoints\n"
+		"  --kubernetes       as the proxy of a node in a cluster sees it: of the node --from-node NODE, or of that where the\n"
+		"                     pod --from-pod [NAMESPACE/]POD is; --namespace, --api and the like as for `weft stat`\n"
 		"  --router LABEL     the router that gets the request; the first\n"
 		"  --peer SPIFFE_ID   who calls, as its certificate says: whether the server's peerIds allow it\n"
 		"  -H 'Name: value'   a field of the request, l5d-dtab for example; several times\n"

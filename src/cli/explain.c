@@ -6,6 +6,8 @@
 #include "base/memory.h"
 #include "cli/arguments.h"
 #include "cli/cli.h"
+#include "cli/cluster/access.h"
+#include "cli/cluster/node_page.h"
 #include "client/fetch.h"
 #include "client/resolver.h"
 #include "discover/k8s_clusters.h"
@@ -18,9 +20,11 @@
 
 enum { MOST_WORDS = 3, ADMIN_PORT = 9990, INDENT = 2, MOST_ANSWER = 32 * 1024 * 1024 };
 
-struct asking {
+struct explained {
 	const char *file, *admin, *router, *id, *peer; /* peer: who calls, its SPIFFE ID; NULL: not known */
-	struct text head;                              /* of the request that is asked about */
+	const char *from_node, *from_pod;              /* with access.kubernetes: whose node's proxy is asked */
+	struct access access;
+	struct text head; /* of the request that is asked about */
 	struct loop *loop;
 	struct text json; /* the answer */
 	unsigned status;
@@ -50,7 +54,7 @@ static bool has_word(const struct argument_values *headers, const char *name)
 }
 
 /* "GET http://hello/x", or a path and -H 'Host: hello'. */
-static void make_head(struct asking *asking, const char *method, const char *target, const struct argument_values *headers)
+static void make_head(struct explained *asking, const char *method, const char *target, const struct argument_values *headers)
 {
 	struct slice rest = slice_of(target), host = { 0 };
 
@@ -69,7 +73,7 @@ static void make_head(struct asking *asking, const char *method, const char *tar
 
 static void answered(void *owner, unsigned status, struct slice json)
 {
-	struct asking *asking = owner;
+	struct explained *asking = owner;
 
 	asking->status = status;
 	text_append(&asking->json, json);
@@ -101,7 +105,7 @@ static void forget(void *owner, struct binder *binder)
 	(void)binder;
 }
 
-static int ask_binder(struct asking *asking, struct text *why)
+static int ask_binder(struct explained *asking, struct text *why)
 {
 	struct snapshot *snapshot = asking->snapshot;
 	struct resolver_options options = { .resolv_conf = snapshot->resolv_conf.length ? snapshot->resolv_conf.at : NULL };
@@ -132,7 +136,7 @@ static int ask_binder(struct asking *asking, struct text *why)
 	return e;
 }
 
-static int ask_file(struct asking *asking)
+static int ask_file(struct explained *asking)
 {
 	struct text why = { 0 };
 	struct slice bytes;
@@ -158,14 +162,14 @@ static int ask_file(struct asking *asking)
 
 static void add_body(struct fetch *fetch, struct slice bytes)
 {
-	struct asking *asking = fetch->owner;
+	struct explained *asking = fetch->owner;
 
 	text_append(&asking->json, bytes);
 }
 
 static void fetched(struct fetch *fetch, int error)
 {
-	struct asking *asking = fetch->owner;
+	struct explained *asking = fetch->owner;
 
 	asking->error = error;
 	asking->status = fetch->status;
@@ -182,7 +186,21 @@ static void add_encoded(struct text *out, struct slice value)
 	}
 }
 
-static int ask_proxy(struct asking *asking)
+static void make_page(const struct explained *asking, struct text *target)
+{
+	text_format(target, asking->id ? "/explain.json?id=" : "/explain.json?router=");
+	add_encoded(target, slice_of(asking->id ? asking->id : asking->router ? asking->router : ""));
+	if (!asking->id) {
+		text_format(target, "&request=");
+		add_encoded(target, text_slice(&asking->head));
+		if (asking->peer) {
+			text_format(target, "&peer=");
+			add_encoded(target, slice_of(asking->peer));
+		}
+	}
+}
+
+static int ask_proxy(struct explained *asking)
 {
 	static const struct fetch_events events = { .body = add_body, .ended = fetched };
 	const struct fetch_limits limits = { .head_ns = 5 * CLOCK_SECOND, .all_ns = 10 * CLOCK_SECOND };
@@ -199,16 +217,7 @@ static int ask_proxy(struct asking *asking)
 		cli_complain("weft explain: cannot start: %s", error_text(e));
 		return 2;
 	}
-	text_format(&target, asking->id ? "/explain.json?id=" : "/explain.json?router=");
-	add_encoded(&target, slice_of(asking->id ? asking->id : asking->router ? asking->router : ""));
-	if (!asking->id) {
-		text_format(&target, "&request=");
-		add_encoded(&target, text_slice(&asking->head));
-		if (asking->peer) {
-			text_format(&target, "&peer=");
-			add_encoded(&target, slice_of(asking->peer));
-		}
-	}
+	make_page(asking, &target);
 	fetch_init(&asking->fetch, asking->loop, asking->pools, &events, asking);
 	e = fetch_start(&asking->fetch, network_host(), &address, text_slice(&target), &limits);
 	if (!e) {
@@ -219,6 +228,26 @@ static int ask_proxy(struct asking *asking)
 	if (e)
 		cli_complain("weft explain: %s doesn't answer: %s", asking->admin, error_text(e));
 	return e ? 2 : 0;
+}
+
+static int ask_node(struct explained *asking)
+{
+	const struct node_page_where where = {
+		.command = "explain", .access = &asking->access, .node = asking->from_node, .pod = asking->from_pod
+	};
+	struct text page = { 0 };
+	struct answer answer;
+	bool good;
+
+	make_page(asking, &page);
+	good = node_page_get(&where, text_slice(&page), &answer);
+	text_free(&page);
+	if (!good)
+		return 2;
+	asking->status = answer.status;
+	text_append(&asking->json, text_slice(&answer.body));
+	answer_free(&answer);
+	return 0;
 }
 
 /* ---- as people read it ---- */
@@ -509,7 +538,7 @@ static void show_stories(struct page *page, const struct document_node *stories)
 	}
 }
 
-static int print(const struct asking *asking, bool as_json)
+static int print(const struct explained *asking, bool as_json)
 {
 	struct document *document;
 	struct page page = { .file = { 0 } };
@@ -556,18 +585,20 @@ static int print(const struct asking *asking, bool as_json)
 }
 
 /* What is asked, from the words that are no options. */
-static bool read_question(struct asking *asking, const char *const *words, const struct argument_values *headers)
+static bool read_question(struct explained *asking, const char *const *words, const struct argument_values *headers)
 {
 	const char *method = "GET";
 	unsigned at = 0;
 
+	bool running = asking->admin || asking->access.kubernetes;
+
 	if (asking->id) {
-		if (asking->admin && !words[0])
+		if (running && !words[0])
 			return true;
 		cli_complain("weft explain: --id asks a running proxy: weft explain --admin ADDRESS --id ID");
 		return false;
 	}
-	if (!asking->admin)
+	if (!running)
 		asking->file = words[at++];
 	if (at + 1 < MOST_WORDS && words[at] && words[at + 1])
 		method = words[at++];
@@ -579,9 +610,30 @@ static bool read_question(struct asking *asking, const char *const *words, const
 	return true;
 }
 
+static bool read_access(struct explained *asking)
+{
+	bool from = asking->from_node || asking->from_pod;
+
+	if (!access_read_optional("explain", &asking->access, asking->admin))
+		return false;
+	if (from && !asking->access.kubernetes) {
+		cli_complain("weft explain: --from-node and --from-pod go with --kubernetes");
+		return false;
+	}
+	if (asking->from_node && asking->from_pod) {
+		cli_complain("weft explain: --from-node or --from-pod, not both");
+		return false;
+	}
+	if (asking->access.kubernetes && !from) {
+		cli_complain("weft explain: from where? --from-node NODE or --from-pod POD says whose proxy is asked");
+		return false;
+	}
+	return true;
+}
+
 int cli_explain(int count, char **arguments)
 {
-	static struct asking asking;
+	static struct explained asking;
 	struct argument_values headers = { .count = 0 };
 	const char *words[MOST_WORDS], *output = NULL;
 	const char *const outputs[] = { "text", "json", NULL };
@@ -591,19 +643,24 @@ int cli_explain(int count, char **arguments)
 		{ "--id", .value = &asking.id },
 		{ "--peer", .value = &asking.peer },
 		{ "-H", .values = &headers },
+		{ "--kubernetes", .flag = &asking.access.kubernetes },
+		{ "--from-node", .value = &asking.from_node },
+		{ "--from-pod", .value = &asking.from_pod },
+		ACCESS_ARGUMENTS(asking.access),
 		{ "-o", .value = &output, .choices = outputs },
 		{ .name = NULL },
 	};
 	int format = 0, e;
 
 	if (!arguments_read("explain", count, arguments, table, words, 0, MOST_WORDS) ||
-		(output && !arguments_choice("explain", "-o", output, outputs, &format)) || !read_question(&asking, words, &headers))
+		(output && !arguments_choice("explain", "-o", output, outputs, &format)) || !read_question(&asking, words, &headers) ||
+		!read_access(&asking))
 		return 2;
 	e = loop_new(&(struct loop_options){ .name = "explain" }, &asking.loop);
 	if (e) {
 		cli_complain("weft explain: cannot start: %s", error_text(e));
 		return 2;
 	}
-	e = asking.file ? ask_file(&asking) : ask_proxy(&asking);
+	e = asking.file ? ask_file(&asking) : asking.admin ? ask_proxy(&asking) : ask_node(&asking);
 	return e ? e : print(&asking, format == 1);
 }

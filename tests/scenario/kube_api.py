@@ -22,6 +22,7 @@ COLLECTIONS = {"/apis/discovery.k8s.io/v1/endpointslices": "EndpointSlice", "/ap
                "/apis/networking.k8s.io/v1/ingresses": "Ingress", "/api/v1/namespaces/default/pods": "Pod", "/api/v1/namespaces/default/configmaps": "ConfigMap"}
 OLDER = {"/apis/extensions/v1beta1/ingresses": "Ingress"}
 POD_PROXY = re.compile(r"/api/v1/namespaces/default/pods/([^:/]+):\d+/proxy(/.*)$")
+POD = re.compile(r"/api/v1/namespaces/([^/]+)/pods/([^/]+)$")
 CHUNK = 2  # objects: so that every list of a test comes in chunks
 
 
@@ -184,6 +185,8 @@ class KubeApi:
             self._send(handler, 401, {"kind": "Status", "message": "Unauthorized", "code": 401})
         elif found := POD_PROXY.match(handler.path):
             self._proxy(handler, *found.groups())
+        elif found := POD.match(url.path):
+            self._one(handler, ("Pod", *found.groups()))
         elif url.path not in self.collections:
             self._send(handler, 404, {"kind": "Status", "message": "the server could not find the requested resource", "code": 404})
         elif "watch" in query:
@@ -223,6 +226,11 @@ class KubeApi:
         handler.send_header("Content-Length", str(len(data)))
         handler.end_headers()
         handler.wfile.write(data)
+
+    def _one(self, handler, key):
+        with self.lock:
+            thing = self.objects.get(key)
+        self._send(handler, *((200, thing) if thing else (404, {"kind": "Status", "message": f'pods "{key[2]}" not found', "code": 404})))
 
     def _list(self, handler, kind, query):
         begin = int(query.get("continue", 0))

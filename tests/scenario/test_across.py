@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""weft stat, routes, edges, top and tap across the proxies of a cluster: pods found by Kubernetes' API and read by way of it. tests/cluster/nodes
+"""weft stat, routes, edges, top, tap and explain across the proxies of a cluster: pods found by Kubernetes' API and read by way of it. tests/cluster/nodes
 does the same on a real one."""
 
 import json
@@ -281,6 +281,37 @@ def test_top_over_a_pipe(mesh, api):
     assert head[:4] == ["NAMESPACE", "SERVICE", "NAME", "ROUTER"] and row[:4] == ["shop", "cart", "svc/cart", "out"]
 
 
+def explain(api, *arguments):
+    done = subprocess.run([WEFT, "explain", "--kubernetes", "--api", f"127.0.0.1:{api.port}", *arguments], capture_output=True, text=True,
+                          timeout=PATIENCE, check=False)
+    return done.returncode, done.stdout, done.stderr
+
+
+def test_explain_as_the_proxy_of_a_pods_node_sees_it(mesh, api):
+    """Two nodes, whose proxies send the same name elsewhere."""
+    for number in (1, 2):
+        api.put(in_shop(f"cart-v{number}", mesh.origin()))
+        weft = mesh.weft(mesh.config(mesh.router(dtab=f"/svc/cart => /#/io.l5d.k8s/shop/http/cart-v{number}"),
+                                     namers=[{"kind": "io.l5d.k8s", "port": api.port}]))
+        add(api, f"l5d-{number}", f"node{number}", weft)
+        wait_until(lambda weft=weft: ask(mesh, weft, "cart", 1) == [200], "an answer")
+    front = pod("front", "node2", app="front")
+    front["metadata"]["namespace"] = "shop"
+    api.put(front)
+    for arguments, client in (["--from-node", "node1"], "cart-v1"), (["--from-node", "node2"], "cart-v2"), (["--from-pod", "shop/front"], "cart-v2"):
+        code, out, err = explain(api, *arguments, "http://cart/x")
+        assert (code, err) == (0, "")
+        assert f"goes to     /#/io.l5d.k8s/shop/http/{client} " in out
+    assert explain(api, "--from-pod", "shop/front", "http://nobody/")[0] == 1
+    where = f"http://127.0.0.1:{api.port}"
+    assert explain(api, "--from-pod", "front", "http://cart/") == (2, "", f'weft explain: {where}: 404: pods "front" not found\n')
+    assert explain(api, "--from-node", "node3", "http://cart/") == (
+        2, "", "weft explain: no proxy runs on the node node3, or none in the namespace default: --namespace says another\n")
+    api.pods["l5d-1"] = ("127.0.0.1", 1)
+    code, out, err = explain(api, "--from-node", "node1", "http://cart/")
+    assert (code, out) == (2, "") and err.startswith("weft explain: the proxy of node1 doesn't answer: 503: error trying to reach service")
+
+
 @pytest.mark.parametrize("arguments, told", [
     (["stat", "--kubernetes", "--admin", "x"], "weft stat: --kubernetes finds the proxies that --admin would name: one or the other\n"),
     (["tap", "--namespace", "x"], "weft tap: --namespace goes with --kubernetes\n"),
@@ -290,6 +321,10 @@ def test_top_over_a_pipe(mesh, api):
     (["check", "--kubeconfig", "a", "--api", "b"], "weft check: --kubeconfig says what --api, --ca-file and --token-file do: one or the other\n"),
     (["stat", "--sort", "namespace"], "weft stat: --sort namespace goes with --kubernetes\n"),
     (["stat", "--kubernetes", "--kubeconfig", "/none"], None),
+    (["explain", "--kubernetes", "http://cart/"], "weft explain: from where? --from-node NODE or --from-pod POD says whose proxy is asked\n"),
+    (["explain", "--from-pod", "x", "--admin", "127.0.0.1", "http://cart/"], "weft explain: --from-node and --from-pod go with --kubernetes\n"),
+    (["explain", "--kubernetes", "--from-pod", "a/b/c", "--api", "127.0.0.1:1", "http://cart/"],
+     "weft explain: --from-pod takes a pod, NAME or NAMESPACE/NAME, not `a/b/c`\n"),
 ])
 def test_wrong_usage(arguments, told):
     done = subprocess.run([WEFT, *arguments], capture_output=True, text=True, timeout=PATIENCE, check=False)
