@@ -139,6 +139,26 @@ def test_a_name_that_leads_to_several(mesh, api):
     assert "svc/cart" in run("stat", api, "--window", "100ms", "shop/cart-v2")[1]
 
 
+def test_clients_of_one_service_are_one_row(mesh, api):
+    """As node proxies have them, whose transformers put something of the node before the client's name."""
+    api.put(in_shop("cart", mesh.origin()))
+    for number in (1, 2):
+        transformers = [{"kind": "io.l5d.port", "port": number}]   # nobody is there
+        weft = proxy(mesh, api, interpreter={"kind": "default", "transformers": transformers})
+        add(api, f"l5d-{number}", f"node{number}", weft)
+        assert ask(mesh, weft, "cart", 1) == [502]
+    [route] = json.loads(run("routes", api, "--window", "100ms", "-o", "json")[1])["routes"]
+    assert (route["service"], route["client"], route["proxies"]) == ("cart", "#/io.l5d.k8s/shop/http/cart", 2)
+
+    def edges():
+        rows = [row for row in json.loads(run("edges", api, "--window", "100ms", "-o", "json")[1])["edges"] if row["namespace"]]
+        return sorted((row["caller"], row["to"], row["proxies"]) for row in rows)
+
+    wait_until(lambda: edges() == [("plaintext", "#/io.l5d.k8s/shop/http/cart", 2), ("rt/out", "#/io.l5d.k8s/shop/http/cart", 2)], "a row for each caller")
+    apart = json.loads(run("routes", api, "--per-proxy", "--window", "100ms", "-o", "json")[1])["routes"]
+    assert [row["client"] for row in apart] == [f"%/io.l5d.port/{number}/#/io.l5d.k8s/shop/http/cart" for number in (1, 2)]
+
+
 def test_edges_tell_callers_by_namespace_and_account(mesh, api, tmp_path):
     authority = Authority(tmp_path)
     front = authority.issue("front", uri=["spiffe://example.org/ns/web/sa/front"])

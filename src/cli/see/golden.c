@@ -122,6 +122,26 @@ static void name_row(struct golden *golden, struct golden_row *row, const struct
 	}
 }
 
+/* With `kubernetes` clients that lead to the same port of a Service are one: transformers name them after the node. */
+static void append_key(const struct golden *golden, const struct meter *meter, struct text *key)
+{
+	const struct kube_name *kube = &meter->kube;
+	bool client = meter->kind == METER_CLIENT || meter->kind == METER_ROUTE || meter->kind == METER_CALLER;
+
+	if (golden->choice.kubernetes && client && kube->service.length)
+		text_format(key, "%d %.*s %.*s/%.*s:%.*s %.*s", (int)meter->kind, SLICE_ARGS(meter->router), SLICE_ARGS(kube->namespace),
+			SLICE_ARGS(kube->service), SLICE_ARGS(kube->port), SLICE_ARGS(meter->service));
+	else
+		text_append(key, meter->entry.key);
+}
+
+/* Of several clients, what they have in common. */
+static void join_clients(struct slice *client, struct slice other)
+{
+	if (client->length && other.length && !slice_equal(*client, other))
+		*client = kube_name_bound(*client);
+}
+
 /* Proxies may differ in what a name leads to. */
 static void add_kubernetes(struct golden *golden, struct golden_row *row, const struct meter *meter)
 {
@@ -131,6 +151,10 @@ static void add_kubernetes(struct golden *golden, struct golden_row *row, const 
 	row->caller = meter->kind == METER_CALLER ? meter->workload : row->from;
 	if (!row->kube.service.length)
 		row->kube.service = row->to;
+	if (meter->kind == METER_ROUTE)
+		join_clients(&row->client, meter->name);
+	else if (meter->kind == METER_CLIENT || meter->kind == METER_CALLER)
+		join_clients(&row->to, meter->name);
 }
 
 static struct golden_row *row_of(struct golden *golden, struct slice proxy, const struct meter *meter)
@@ -141,7 +165,7 @@ static struct golden_row *row_of(struct golden *golden, struct slice proxy, cons
 
 	if (golden->choice.apart)
 		text_format(&key, "%.*s ", SLICE_ARGS(proxy));
-	text_append(&key, meter->entry.key);
+	append_key(golden, meter, &key);
 	found = map_find(&golden->map, text_slice(&key));
 	if (found) {
 		text_free(&key);
@@ -311,6 +335,7 @@ void golden_add(struct golden *golden, struct slice proxy, const struct reading 
 	if (before && before->uptime_ms > now->uptime_ms)
 		step.before = NULL;
 	step.seconds = seconds_between(step.before, now);
+	golden->added++;
 	MAP_EACH(&golden->map, e) {
 		struct golden_row *row = MAP_OF(e, struct golden_row, entry);
 
@@ -324,7 +349,8 @@ void golden_add(struct golden *golden, struct slice proxy, const struct reading 
 		row = row_of(golden, proxy, meter);
 		if (row->proxies == 0)
 			row->proxy_available = row->proxy_endpoints = NAN;
-		row->proxies++;
+		row->proxies += row->counted != golden->added;
+		row->counted = golden->added;
 		if (golden->choice.kubernetes)
 			add_kubernetes(golden, row, meter);
 		add_traffic(&step, row, meter);

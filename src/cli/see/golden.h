@@ -36,6 +36,7 @@ struct golden_row {
 	double proxies;              /* how many know of it */
 
 	/* Of the proxy that is being added, and of the connections so far. */
+	unsigned counted; /* golden->added when it was counted in `proxies` */
 	double proxy_available, proxy_endpoints, handshakes, plaintext, connects;
 	struct histogram_view *latency;
 };
@@ -46,6 +47,7 @@ struct golden {
 	struct map map;
 	struct golden_row **rows; /* in the order of their names */
 	unsigned count;
+	unsigned added; /* proxies, so far */
 };
 
 void golden_start(struct golden *golden, const struct golden_choice *choice);

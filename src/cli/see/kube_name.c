@@ -3,23 +3,22 @@
 
 #include "tls/spiffe.h"
 
-/* Behind all transformers; empty: there is none. */
-static struct slice bound_part(struct slice client)
+struct slice kube_name_bound(struct slice client)
 {
-	struct slice found = SLICE("");
+	size_t begin = client.length;
 
 	for (size_t i = 0; i + 1 < client.length; i++)
 		if (client.at[i] == '#' && client.at[i + 1] == '/' && (i == 0 || client.at[i - 1] == '/'))
-			found = slice_from(client, i + 2);
-	return found;
+			begin = i;
+	return slice_from(client, begin);
 }
 
 bool kube_name_of_client(struct slice client, struct kube_name *name)
 {
-	struct slice rest = bound_part(client), namer;
+	struct slice rest = kube_name_bound(client), namer;
 
 	*name = (struct kube_name){ .namespace = SLICE("") };
-	if (!rest.length || !slice_split(&rest, '/', &namer))
+	if (!rest.length || !slice_split(&rest, '/', &namer) || !slice_split(&rest, '/', &namer))
 		return false;
 	if (slice_equal(namer, SLICE("io.l5d.k8s")) || slice_equal(namer, SLICE("io.l5d.k8s.external")))
 		return slice_split(&rest, '/', &name->namespace) && slice_split(&rest, '/', &name->port) &&

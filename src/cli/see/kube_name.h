@@ -20,8 +20,9 @@ struct kube_name {
 	struct slice namespace, service, port;
 };
 
-/* What follows the last "#/" of a client's id. False: no namer of Kubernetes has bound it. The namer that takes its own namespace leaves
- * `namespace` empty. */
+/* A client's id from its last "#/" on: without the transformers before it. Empty: no namer has bound it. */
+struct slice kube_name_bound(struct slice client);
+/* False: no namer of Kubernetes has bound it. The namer that takes its own namespace leaves `namespace` empty. */
 bool kube_name_of_client(struct slice client, struct kube_name *name);
 /* Lists with commas between, in the order of their names, each name once: `list` with all of `more`. On the arena, or one of the two. */
 struct slice kube_name_join(struct arena *arena, struct slice list, struct slice more);

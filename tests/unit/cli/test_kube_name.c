@@ -52,6 +52,15 @@ static void test_what_is_no_service(void **state)
 		assert_false(kube_name_of_client(slice_of(clients[i]), &name));
 }
 
+static void test_what_transformers_have_put_before(void **state)
+{
+	(void)state;
+	assert_true(slice_equal(kube_name_bound(SLICE("%/io.l5d.k8s.localnode/10.1.2.3/#/io.l5d.k8s/shop/http/cart")),
+		SLICE("#/io.l5d.k8s/shop/http/cart")));
+	assert_true(slice_equal(kube_name_bound(SLICE("#/io.l5d.fs/web")), SLICE("#/io.l5d.fs/web")));
+	assert_int_equal(kube_name_bound(SLICE("$/inet/127.0.0.1/80")).length, 0);
+}
+
 static void test_callers(void **state)
 {
 	static const char *const pairs[][2] = {
@@ -103,6 +112,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_services_behind_namers_and_transformers),
 		cmocka_unit_test(test_what_is_no_service),
+		cmocka_unit_test(test_what_transformers_have_put_before),
 		cmocka_unit_test(test_callers),
 		cmocka_unit_test(test_lists_are_joined_in_order),
 	};
