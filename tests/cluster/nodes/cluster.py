@@ -43,6 +43,15 @@ def wait_until(condition, what, seconds=60):
         time.sleep(0.2)
 
 
+def is_group(number):
+    """Whether any process of that group is left."""
+    try:
+        os.killpg(number, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
 def weft(*words, check=True):
     return run(os.environ["WEFT"], *words, check=check)
 
@@ -81,6 +90,7 @@ class Cluster:
         finally:
             os.killpg(process.pid, signal.SIGTERM)
             process.wait(10)
+            wait_until(lambda: not is_group(process.pid), "what ran beside the nodes has ended, and its ports are free")
 
     def get(self, *words):
         return json.loads(self.kubectl("get", *words, "-o", "json"))
