@@ -133,7 +133,8 @@ static const struct command commands[] = {
 		"  --router LABEL      of this router\n"
 		"  --count N           ends after so many\n"
 		"  --for TIME          ends after that time\n"
-		"  -o text|json        a line each; json is an object a line\n" KUBERNETES_OPTIONS "\n"
+		"  -o text|json        a line each; json is an object a line\n" KUBERNETES_OPTIONS
+		"    --pods            callers and endpoints by their pods, which are asked for in all namespaces\n\n"
 		"Exit code 0; 2 for wrong usage, or a proxy that can't be asked or has left. See docs/see.md.",
 		cli_tap, NULL },
 	{ "explain",

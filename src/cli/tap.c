@@ -3,8 +3,10 @@
 #include <stdio.h>
 
 #include "cli/cli.h"
+#include "cli/see/pod_names.h"
 #include "cli/see/see.h"
 #include "doc/document.h"
+#include "doc/json_write.h"
 #include "io/file.h"
 #include "io/process.h"
 #include "io/terminal.h"
@@ -15,8 +17,9 @@ struct tap {
 	struct loop *loop;
 	struct signals *signals;
 	struct targets *targets;
+	struct pod_names *pods; /* NULL: addresses stay what they are */
 	struct timer end;
-	bool json, colour, ended;
+	bool json, colour, ended, by_pod;
 	int64_t for_ns;       /* 0: until Ctrl-C */
 	uint64_t most, shown; /* most 0: all */
 };
@@ -96,6 +99,17 @@ static void append_part(struct text *out, struct slice part)
 	text_append(out, SLICE(" "));
 }
 
+/* Of a caller the port says nothing. */
+static void append_end(const struct tap *tap, struct text *out, struct slice address, bool port)
+{
+	struct text name = { 0 };
+
+	if (tap->pods)
+		pod_names_tell(tap->pods, address, port, &name);
+	append_part(out, tap->pods ? text_slice(&name) : address);
+	text_free(&name);
+}
+
 static void append_coloured(const struct tap *tap, struct text *out, struct slice status)
 {
 	const char *colour = status.at[0] == '5' ? "\033[31m" : status.at[0] == '4' ? "\033[33m" : "\033[32m";
@@ -112,13 +126,13 @@ static void format_line(const struct tap *tap, const struct document_node *line,
 
 	append_part(out, time.length == 24 ? slice_make(time.at + 11, 12) : time);
 	append_part(out, text_at(line, "router"));
-	append_part(out, text_at(line, "source"));
+	append_end(tap, out, text_at(line, "source"), false);
 	append_part(out, text_at(line, "method"));
 	table_safe(out, text_at(line, "authority"));
 	append_part(out, text_at(line, "path"));
 	text_append(out, SLICE("-> "));
 	append_part(out, text_at(line, "service"));
-	append_part(out, text_at(line, "destination"));
+	append_end(tap, out, text_at(line, "destination"), true);
 	append_coloured(tap, out, text_at(line, "status"));
 	if (document_get(line, "grpc_status"))
 		text_format(out, " grpc %.*s", SLICE_ARGS(text_at(line, "grpc_status")));
@@ -127,6 +141,38 @@ static void format_line(const struct tap *tap, const struct document_node *line,
 	if (!slice_equal(retries, SLICE("0")))
 		text_format(out, " retries %.*s", SLICE_ARGS(retries));
 	text_append(out, SLICE("\n"));
+}
+
+static void add_pod(const struct tap *tap, const struct document_node *line, const char *key, const char *end, struct json_writer *writer)
+{
+	struct slice address = text_at(line, end);
+	struct text name = { 0 };
+
+	pod_names_tell(tap->pods, address, false, &name);
+	if (!slice_equal(address, text_slice(&name)))
+		json_write_member_text(writer, key, text_slice(&name));
+	text_free(&name);
+}
+
+/* The object as it came; with what the pods are called, too. */
+static void format_json(const struct tap *tap, const struct document_node *line, struct slice bytes, struct text *out)
+{
+	struct text more = { 0 };
+	struct json_writer writer;
+
+	if (tap->pods && !document_get(line, "dropped") && slice_ends(bytes, SLICE("}"))) {
+		json_write_start(&writer, &more, false);
+		json_write_object(&writer);
+		add_pod(tap, line, "source_pod", "source", &writer);
+		add_pod(tap, line, "destination_pod", "destination", &writer);
+		json_write_end(&writer);
+		bytes.length--;
+	}
+	text_append(out, bytes);
+	if (more.length)
+		text_format(out, "%s%s", more.length > 2 ? "," : "", more.bytes + 1);
+	text_append(out, SLICE("\n"));
+	text_free(&more);
 }
 
 static void stop(struct tap *tap)
@@ -150,7 +196,7 @@ static void show_line(struct tap *tap, const struct target *from, struct slice b
 		if (dropped && slice_equal(text_at(line, "dropped"), SLICE("0")))
 			text_clear(&out);
 		else if (tap->json)
-			text_format(&out, "%.*s\n", SLICE_ARGS(bytes));
+			format_json(tap, line, bytes, &out);
 		else if (dropped)
 			cli_complain("weft tap: %.*s: %.*s dropped: more than can be shown", SLICE_ARGS(from->name),
 				SLICE_ARGS(text_at(line, "dropped")));
@@ -218,6 +264,12 @@ static void failed(struct target *target, int error)
 	cli_complain("weft: %.*s: %s", SLICE_ARGS(target->name), target->why.bytes);
 }
 
+static void without_pods(void *owner, const char *server, const char *why)
+{
+	(void)owner;
+	cli_complain("weft: %s: %s: addresses stay without names of pods", server, why);
+}
+
 static int run(struct tap *tap, const struct argument_values *admins, const struct access *access, struct slice question)
 {
 	const struct targets_options options = {
@@ -243,6 +295,8 @@ static int run(struct tap *tap, const struct argument_values *admins, const stru
 		text_format(&why, "cannot start: %s", error_text(e));
 	else
 		e = targets_new(tap->loop, &options, &tap->targets, &why);
+	if (!e && tap->by_pod)
+		e = pod_names_new(tap->loop, tap->targets->resolver, access, without_pods, tap, &tap->pods, &why);
 	if (e) {
 		cli_complain("weft tap: %s", why.bytes);
 		text_free(&why);
@@ -292,6 +346,7 @@ int cli_tap(int count, char **arguments)
 		{ "--count", .value = &most },
 		{ "--for", .value = &period },
 		{ "-o", .value = &form_text, .choices = forms },
+		{ "--pods", .flag = &tap.by_pod },
 		ACCESS_OPTIONAL_ARGUMENTS(access),
 		{ .name = NULL },
 	};
@@ -305,6 +360,10 @@ int cli_tap(int count, char **arguments)
 		!arguments_choice("tap", "-o", form_text, forms, &form) || !read_count(most, &tap.most) ||
 		!access_read_optional("tap", &access, admins.count > 0))
 		return 2;
+	if (tap.by_pod && !access.kubernetes) {
+		cli_complain("weft tap: --pods goes with --kubernetes");
+		return 2;
+	}
 	tap.json = form == 1;
 	text_format(&question, "/tap.json");
 	append_number(&question, "sample", percent / 100);

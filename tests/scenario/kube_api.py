@@ -19,7 +19,7 @@ import threading
 import urllib.parse
 
 COLLECTIONS = {"/apis/discovery.k8s.io/v1/endpointslices": "EndpointSlice", "/api/v1/services": "Service",
-               "/apis/networking.k8s.io/v1/ingresses": "Ingress", "/api/v1/namespaces/default/pods": "Pod", "/api/v1/namespaces/default/configmaps": "ConfigMap"}
+               "/apis/networking.k8s.io/v1/ingresses": "Ingress", "/api/v1/namespaces/default/pods": "Pod", "/api/v1/pods": "Pod", "/api/v1/namespaces/default/configmaps": "ConfigMap"}
 OLDER = {"/apis/extensions/v1beta1/ingresses": "Ingress"}
 POD_PROXY = re.compile(r"/api/v1/namespaces/default/pods/([^:/]+):\d+/proxy(/.*)$")
 POD = re.compile(r"/api/v1/namespaces/([^/]+)/pods/([^/]+)$")
@@ -171,7 +171,9 @@ class KubeApi:
 
     @staticmethod
     def _chooses(query, thing):
-        """fieldSelector, by name; labelSelector, by the label `app`."""
+        """fieldSelector, by name or phase; labelSelector, by the label `app`."""
+        if query.get("fieldSelector") == "status.phase=Running":
+            return thing["status"]["phase"] == "Running"
         selector = re.fullmatch(r"app in \((.*)\)", query.get("labelSelector", ""))
         return query.get("fieldSelector") in (None, "metadata.name=" + thing["metadata"]["name"]) and (
             selector is None or thing["metadata"]["labels"]["app"] in selector[1].split(","))

@@ -5,6 +5,7 @@ does the same on a real one."""
 import json
 import os
 import subprocess
+import time
 
 import pytest
 
@@ -290,6 +291,53 @@ def test_tap_shows_requests_of_all(mesh, api):
         process.stderr.close()
 
 
+def test_tap_names_pods(mesh, api):
+    """The caller and the endpoint are on loopback: the address is that of one pod here."""
+    one, _ = two_nodes(mesh, api)
+    for name in ("l5d-a", "l5d-b"):
+        [known] = [thing for thing in api.objects.values() if thing["metadata"]["name"] == name]
+        api.put({**known, "status": {"phase": "Running", "podIP": "127.0.0.9"}})
+    front = pod("front-1", "node1", app="front")
+    front["metadata"]["namespace"] = "shop"
+    api.put(front)
+    process = subprocess.Popen([WEFT, "tap", "--kubernetes", "--api", f"127.0.0.1:{api.port}", "--pods", "-o", "json"], stdout=subprocess.PIPE,
+                               stderr=subprocess.PIPE, text=True)
+    try:
+        os.set_blocking(process.stdout.fileno(), False)
+        lines = []
+
+        def named():
+            ask(mesh, one, "cart", 1)
+            while line := process.stdout.readline():
+                lines.append(json.loads(line))
+            return [line for line in lines if "source_pod" in line]
+
+        [line, *_] = wait_until(named, "a line with names")
+        assert (line["source_pod"], line["destination_pod"]) == ("shop/front-1", "shop/front-1")
+        process.terminate()
+        assert process.wait(PATIENCE) == 0
+        assert process.stderr.read() == ""
+    finally:
+        process.kill()
+        process.wait(PATIENCE)
+        process.stdout.close()
+        process.stderr.close()
+
+
+def test_tap_without_the_right_to_see_pods(mesh, api):
+    one, _ = two_nodes(mesh, api)
+    del api.collections["/api/v1/pods"]
+    process = subprocess.Popen([WEFT, "tap", "--kubernetes", "--api", f"127.0.0.1:{api.port}", "--pods", "--for", "3s"], stdout=subprocess.PIPE,
+                               stderr=subprocess.PIPE, text=True)
+    while process.poll() is None:
+        ask(mesh, one, "cart", 1)
+        time.sleep(0.02)
+    out, err = process.communicate(timeout=PATIENCE)
+    assert (process.returncode, err) == (0, f"weft: http://127.0.0.1:{api.port}: 404: the server could not find the requested resource: "
+                                            "addresses stay without names of pods\n")
+    assert " 127.0.0.1:" in out and "GET cart/ -> /svc/cart 127.0.0.1:" in out
+
+
 def test_top_over_a_pipe(mesh, api):
     one, _ = two_nodes(mesh, api)
     ask(mesh, one, "cart", 1)
@@ -335,6 +383,7 @@ def test_explain_as_the_proxy_of_a_pods_node_sees_it(mesh, api):
 @pytest.mark.parametrize("arguments, told", [
     (["stat", "--kubernetes", "--admin", "x"], "weft stat: --kubernetes finds the proxies that --admin would name: one or the other\n"),
     (["tap", "--namespace", "x"], "weft tap: --namespace goes with --kubernetes\n"),
+    (["tap", "--pods"], "weft tap: --pods goes with --kubernetes\n"),
     (["edges", "--direct"], "weft edges: --direct goes with --kubernetes\n"),
     (["stat", "--kubernetes", "--namespace", "X"], "weft stat: --namespace takes a name of lower-case letters, digits and `-`, not `X`\n"),
     (["routes", "--kubernetes", "--api", "a:b"], "weft routes: --api takes HOST:PORT, such as 127.0.0.1:8001, not `a:b`\n"),

@@ -4,7 +4,6 @@
 #include "base/memory.h"
 #include "cli/cluster/access.h"
 #include "cli/cluster/objects.h"
-#include "cli/cluster/proxies.h"
 #include "client/fetch.h"
 #include "discover/k8s_api.h"
 #include "io/loop.h"
@@ -103,15 +102,15 @@ const char *finder_server(const struct finder *finder)
 	return finder->server.bytes;
 }
 
-int finder_new(
-	struct loop *loop, struct resolver *resolver, const struct access *access, unsigned sessions, struct finder **out, struct text *why)
+int finder_new(struct loop *loop, struct resolver *resolver, const struct access *access, struct slice target, unsigned sessions,
+	struct finder **out, struct text *why)
 {
 	struct finder *finder = memory_new(sizeof *finder);
 	int e;
 
 	finder->loop = loop;
 	timer_init(&finder->again, ask, finder);
-	proxies_list(access->namespace, &finder->target);
+	text_append(&finder->target, target);
 	e = access_open(&access->place, loop, resolver, sessions, &finder->api, &finder->server, why);
 	if (e) {
 		finder_free(finder);

@@ -396,8 +396,12 @@ static int add_all(struct targets *targets, const struct argument_values *admins
 
 static int find(struct targets *targets, const struct access *access, struct text *why)
 {
-	int e = finder_new(targets->loop, targets->resolver, access, MOST_TARGETS + 1, &targets->finder, why);
+	struct text list = { 0 };
+	int e;
 
+	proxies_list(access->namespace, &list);
+	e = finder_new(targets->loop, targets->resolver, access, text_slice(&list), MOST_TARGETS + 1, &targets->finder, why);
+	text_free(&list);
 	if (!e)
 		targets->server = finder_server(targets->finder);
 	return e;

@@ -94,11 +94,22 @@ def test_routes_and_edges_name_services_and_say_what_is_encrypted(mesh):
 
 
 def test_tap_sees_all_nodes(mesh):
-    seen = set()
-    with lines_of("tap", "--router", "outgoing", "hello") as line:
-        with mesh.beside("sh", "-c", "while sleep 0.2; do " + "; ".join(
-                f"http_proxy={address}:4140 curl -s -o /dev/null -m 5 http://hello/{node}" for node, address in mesh.nodes.items()) + "; done"):
-            wait_until(lambda: seen.add(line()["path"]) or seen >= {f"/{node}" for node in mesh.nodes}, "requests at each node")
+    """Proxies are on their nodes' networks: they are called by the nodes' names."""
+    pods = {f"default/{pod['metadata']['name']}" for pod in mesh.get("pods", "-l", "app=hello")["items"]}
+    asked, called = set(), set()
+
+    def all_seen(line):
+        if line["router"] == "outgoing":
+            asked.add(line["path"])
+            assert line.get("destination_pod", "node1") in mesh.nodes
+        elif "destination_pod" in line:
+            assert line["source_pod"] in mesh.nodes and line["destination_pod"] in pods
+            called.add(line["destination_pod"])
+        return asked >= {f"/{node}" for node in mesh.nodes} and called
+
+    calls = "; ".join(f"http_proxy={address}:4140 curl -s -o /dev/null -m 5 http://hello/{node}" for node, address in mesh.nodes.items())
+    with lines_of("tap", "--pods", "hello") as line, mesh.beside("sh", "-c", f"while sleep 0.2; do {calls}; done"):
+        wait_until(lambda: all_seen(line()), "requests at each node, and the pods that had them")
 
 
 def test_explain_for_a_call_of_a_pod(mesh):
