@@ -194,6 +194,24 @@ def test_a_proxy_that_cannot_be_reached_is_one_line(mesh, api):
     assert err.splitlines()[1] == "weft: l5d-c@node3: it isn't running: Pending"
 
 
+def test_two_pods_that_share_an_address_are_counted_once(mesh, api):
+    """As while a node's proxy is replaced: the old pod is still there, and the new one's process answers for both."""
+    one, _ = two_nodes(mesh, api)
+    ask(mesh, one, "cart", 1)
+    for name, keys in (("l5d-0", {"deletionTimestamp": "2026-01-01T00:00:00Z"}), ("l5d-z", {})):
+        add(api, name, "node1", one, **keys)
+    rows = json.loads(run("stat", api, "--per-proxy", "--window", "100ms", "-o", "json")[1])["services"]
+    assert [row["proxy"] for row in rows] == ["l5d-a@node1"]
+
+
+def test_a_port_that_is_only_noted(mesh, api):
+    one = proxy(mesh, api)
+    thing = pod("l5d-a", "node1", annotations={"weft/admin-port": str(one.admin_address[1])})
+    thing["spec"]["containers"][0]["ports"] = []
+    api.put(thing)
+    assert run("stat", api, "--direct", "--window", "100ms")[::2] == (0, "")
+
+
 def test_what_is_no_proxy_is_not_asked(mesh, api):
     one, two = two_nodes(mesh, api)
     api.put(pod("other", "node1", app="hello"))

@@ -10,10 +10,13 @@ void proxies_list(const char *namespace, struct text *target)
 	text_format(target, "/api/v1/namespaces/%s/pods?labelSelector=app+in+%%28l5d%%2Cl5d-ingress%%29", namespace);
 }
 
-/* The container's port called `admin`. */
+/* The container's port called `admin`; node proxies that hand over declare none, but say it (install/kubernetes/node.yaml). */
 static uint16_t port_of(const struct document_node *pod)
 {
-	const struct document_node *containers = object_find(pod, "spec/containers");
+	const struct document_node *containers = object_find(pod, "spec/containers"), *notes = object_find(pod, "metadata/annotations");
+	const struct document_entry *note =
+		notes && notes->kind == DOCUMENT_MAPPING ? document_find(notes, SLICE("weft/admin-port")) : NULL;
+	uint64_t noted;
 
 	for (unsigned i = 0; i < object_count(containers); i++) {
 		const struct document_node *ports = object_find(containers->items[i], "ports");
@@ -25,6 +28,8 @@ static uint16_t port_of(const struct document_node *pod)
 				return (uint16_t)port;
 		}
 	}
+	if (note && note->value->kind == DOCUMENT_SCALAR && !slice_to_u64(note->value->text, UINT16_MAX, &noted) && noted > 0)
+		return (uint16_t)noted;
 	return ADMIN_PORT;
 }
 
@@ -37,6 +42,8 @@ bool proxies_read(const struct document_node *pod, struct proxy_pod *proxy, stru
 		.node = object_text(pod, "spec/nodeName"),
 		.address = object_text(pod, "status/podIP"),
 		.port = port_of(pod),
+		.ending = object_text(pod, "metadata/deletionTimestamp").length > 0,
+		.ready = object_pod_is_ready(pod),
 	};
 	if (!proxy->name.length || slice_equal(phase, SLICE("Succeeded")) || slice_equal(phase, SLICE("Failed")))
 		return false;
@@ -45,6 +52,25 @@ bool proxies_read(const struct document_node *pod, struct proxy_pod *proxy, stru
 		object_pod_reason(pod, why);
 	}
 	return true;
+}
+
+static unsigned rank_of(const struct proxy_pod *pod)
+{
+	return 2 * !pod->ending + pod->ready;
+}
+
+bool proxies_is_replaced(const struct proxy_pod *all, unsigned count, unsigned index)
+{
+	const struct proxy_pod *one = &all[index];
+
+	for (unsigned i = 0; i < count && one->address.length; i++) {
+		unsigned rank = rank_of(&all[i]);
+
+		if (i != index && all[i].port == one->port && slice_equal(all[i].address, one->address) &&
+			(rank > rank_of(one) || (rank == rank_of(one) && i < index)))
+			return true;
+	}
+	return false;
 }
 
 void proxies_page(const char *namespace, const struct proxy_pod *proxy, struct slice page, struct text *target)

@@ -242,26 +242,43 @@ static struct target *find_pod(struct targets *targets, const struct proxy_pod *
 	return target;
 }
 
-static void take_pod(struct targets *targets, const struct document_node *node)
+/* `absent` is taken. */
+static void take_pod(struct targets *targets, const struct proxy_pod *pod, struct text *absent)
 {
-	struct text label = { 0 }, absent = { 0 };
-	struct target *target = NULL;
-	struct proxy_pod pod;
+	struct text label = { 0 };
+	struct target *target;
 
-	if (proxies_read(node, &pod, &absent)) {
-		text_format(&label, "%.*s@%.*s", SLICE_ARGS(pod.name), SLICE_ARGS(pod.node));
-		target = find_pod(targets, &pod, text_slice(&label));
-	}
-	if (target) {
-		target->listed = true;
-		text_free(&target->absent);
-		target->absent = absent;
-		absent = (struct text){ 0 };
-		if (targets->options.access->direct && pod.address.length && address_parse(pod.address, pod.port, &target->address))
-			text_format(&target->absent, "`%.*s` is no address", SLICE_ARGS(pod.address));
-	}
+	text_format(&label, "%.*s@%.*s", SLICE_ARGS(pod->name), SLICE_ARGS(pod->node));
+	target = find_pod(targets, pod, text_slice(&label));
 	text_free(&label);
-	text_free(&absent);
+	if (!target)
+		return;
+	target->listed = true;
+	text_free(&target->absent);
+	target->absent = *absent;
+	*absent = (struct text){ 0 };
+	if (targets->options.access->direct && pod->address.length && address_parse(pod->address, pod->port, &target->address))
+		text_format(&target->absent, "`%.*s` is no address", SLICE_ARGS(pod->address));
+}
+
+static void take_pods(struct targets *targets, const struct document_node *list)
+{
+	struct proxy_pod *pods = memory_array(object_count(list) + 1, sizeof *pods);
+	struct text *absent = memory_array(object_count(list) + 1, sizeof *absent);
+	unsigned count = 0;
+
+	for (unsigned i = 0; i < object_count(list); i++) {
+		absent[count] = (struct text){ 0 };
+		if (proxies_read(list->items[i], &pods[count], &absent[count]))
+			count++;
+	}
+	for (unsigned i = 0; i < count; i++) {
+		if (!proxies_is_replaced(pods, count, i))
+			take_pod(targets, &pods[i], &absent[i]);
+		text_free(&absent[i]);
+	}
+	memory_free(absent);
+	memory_free(pods);
 }
 
 /* Those that are gone. None of them is being asked. */
@@ -298,8 +315,7 @@ static void found(void *owner, const struct document_node *pods, const char *why
 		targets->listed_at = loop_now(targets->loop);
 		TARGETS_EACH(targets, target)
 			target->listed = false;
-		for (unsigned i = 0; i < object_count(pods); i++)
-			take_pod(targets, pods->items[i]);
+		take_pods(targets, pods);
 		forget_unlisted(targets);
 		if (!targets->count)
 			text_format(&targets->why,
