@@ -20,9 +20,16 @@ static void reserve(struct text *text, size_t more)
 	text->capacity = capacity;
 }
 
+/* Most often there is room. */
+static inline void make_room(struct text *text, size_t more)
+{
+	if (more >= text->capacity - text->length)
+		reserve(text, more);
+}
+
 char *text_room(struct text *text, size_t most)
 {
-	reserve(text, most);
+	make_room(text, most);
 	return text->bytes + text->length;
 }
 
@@ -34,7 +41,7 @@ void text_wrote(struct text *text, const char *end)
 
 void text_append(struct text *text, struct slice s)
 {
-	reserve(text, s.length);
+	make_room(text, s.length);
 	if (s.length)
 		memcpy(text->bytes + text->length, s.at, s.length);
 	text->length += s.length;

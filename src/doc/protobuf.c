@@ -81,6 +81,12 @@ char *protobuf_put_head(char *at, unsigned field, size_t length)
 	return at + encode(length, at);
 }
 
+char *protobuf_put_varint(char *at, unsigned field, uint64_t value)
+{
+	at += encode_tag(field, VARINT, at);
+	return at + encode(value, at);
+}
+
 char *protobuf_put_bytes(char *at, unsigned field, struct slice bytes)
 {
 	at = protobuf_put_head(at, field, bytes.length);

@@ -28,6 +28,7 @@ size_t protobuf_size(unsigned field, size_t length);
 /* The same onto bytes that the caller has: PROTOBUF_HEAD for each head. They return where to go on. */
 enum { PROTOBUF_HEAD = 20 };
 char *protobuf_put_head(char *at, unsigned field, size_t length);
+char *protobuf_put_varint(char *at, unsigned field, uint64_t value);
 char *protobuf_put_bytes(char *at, unsigned field, struct slice bytes);
 /* A message whose fields follow, or packed numbers. Returns what protobuf_end takes. */
 size_t protobuf_begin(struct text *out, unsigned field);

@@ -63,38 +63,52 @@ void otlp_string(struct text *out, unsigned field, struct slice bytes)
 	protobuf_end(out, begun);
 }
 
-static void write_value(struct text *out, const struct attribute *attribute)
+/* What comes before a value of that length, its head included; there is room for it. */
+static char *put_key(char *at, unsigned field, struct slice key, size_t value)
 {
-	size_t value = protobuf_begin(out, KEY_VALUE_VALUE);
-
-	if (attribute->text.at)
-		otlp_string(out, ANY_VALUE_STRING, attribute->text);
-	else if (attribute->is_truth)
-		protobuf_varint(out, ANY_VALUE_BOOL, 1);
-	else
-		protobuf_varint(out, ANY_VALUE_INT, (uint64_t)attribute->number);
-	protobuf_end(out, value);
+	at = protobuf_put_head(at, field, protobuf_size(KEY_VALUE_KEY, key.length) + protobuf_size(KEY_VALUE_VALUE, value));
+	at = protobuf_put_bytes(at, KEY_VALUE_KEY, key);
+	return protobuf_put_head(at, KEY_VALUE_VALUE, value);
 }
 
-/* Most are text that needs no mending: their lengths are known ahead. */
+static void write_number(struct text *out, unsigned field, struct slice key, const struct attribute *attribute)
+{
+	char bytes[PROTOBUF_HEAD];
+	char *end = attribute->is_truth ? protobuf_put_varint(bytes, ANY_VALUE_BOOL, 1)
+					: protobuf_put_varint(bytes, ANY_VALUE_INT, (uint64_t)attribute->number);
+	size_t length = (size_t)(end - bytes);
+	char *at = put_key(text_room(out, 4 * PROTOBUF_HEAD + key.length), field, key, length);
+
+	memcpy(at, bytes, length);
+	text_wrote(out, at + length);
+}
+
+/* Any bytes: how long they get is known when they are written. */
+static void write_mended(struct text *out, unsigned field, struct slice key, struct slice text)
+{
+	size_t pair = protobuf_begin(out, field), value;
+
+	protobuf_bytes(out, KEY_VALUE_KEY, key);
+	value = protobuf_begin(out, KEY_VALUE_VALUE);
+	otlp_string(out, ANY_VALUE_STRING, text);
+	protobuf_end(out, value);
+	protobuf_end(out, pair);
+}
+
 void otlp_attribute(struct text *out, unsigned field, const struct attribute *attribute)
 {
 	struct slice key = slice_of(attribute->key), text = attribute->text;
 
-	if (text.at && well_formed(text) == text.length) {
-		size_t value = protobuf_size(ANY_VALUE_STRING, text.length);
+	if (!text.at) {
+		write_number(out, field, key, attribute);
+	} else if (well_formed(text) == text.length) {
 		char *at = text_room(out, 4 * PROTOBUF_HEAD + key.length + text.length);
 
-		at = protobuf_put_head(at, field, protobuf_size(KEY_VALUE_KEY, key.length) + protobuf_size(KEY_VALUE_VALUE, value));
-		at = protobuf_put_bytes(at, KEY_VALUE_KEY, key);
-		at = protobuf_put_head(at, KEY_VALUE_VALUE, value);
+		at = put_key(at, field, key, protobuf_size(ANY_VALUE_STRING, text.length));
 		text_wrote(out, protobuf_put_bytes(at, ANY_VALUE_STRING, text));
-		return;
+	} else {
+		write_mended(out, field, key, text);
 	}
-	size_t pair = protobuf_begin(out, field);
-	protobuf_bytes(out, KEY_VALUE_KEY, key);
-	write_value(out, attribute);
-	protobuf_end(out, pair);
 }
 
 void otlp_resource(struct text *out, struct slice service)

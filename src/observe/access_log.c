@@ -19,9 +19,9 @@ enum {
 	ROLL_TRIES = 100, /* names for what is rolled within one second */
 };
 
-#define OFTEN (5 * CLOCK_MS) /* while rings fill fast */
-#define SELDOM (50 * CLOCK_MS)
-#define RETRY CLOCK_SECOND /* after something could not be written */
+#define OFTEN (5 * CLOCK_MS)   /* while rings fill fast */
+#define SELDOM (20 * CLOCK_MS) /* a ring takes 50 MB/s until then */
+#define RETRY CLOCK_SECOND     /* after something could not be written */
 #define HOUR (60 * CLOCK_MINUTE)
 #define DAY (24 * HOUR)
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* observe/access_log.h: access logs: lines that workers write, on their way to files that may be slow, full or gone.
  *
- * Each worker has a ring for each log (observe/lines.h). A loop of their own, which nobody waits for, looks into them some twenty times a second and
+ * Each worker has a ring for each log (observe/lines.h). A loop of their own, which nobody waits for, looks into them some fifty times a second and
  * writes what is there. What finds no room in a ring, or can't be written, is lost: it is counted, the log of the process says so, and
  * requests go on. Files are rolled, and those rolled before removed, as the policy says. A log is kept until the end of the process, also when
  * no router uses it any more. All times are UTC.
