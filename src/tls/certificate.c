@@ -79,6 +79,8 @@ static int read_all(BIO *bio, STACK_OF(X509) * certificates, struct text *why)
 			say(why, "more than 1000 certificates");
 			return ERROR_LIMIT;
 		}
+		/* OpenSSL works out what is in it, and keeps that in it, when it is first used: now, before threads share it. */
+		(void)X509_check_purpose(one, -1, 0);
 		if (!sk_X509_push(certificates, one))
 			check_out_of_memory("a list of certificates");
 	}
