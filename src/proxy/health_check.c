@@ -250,36 +250,6 @@ static const struct side_events side_events = {
 	.writable = writable,
 };
 
-/* ---- its connection ---- */
-
-static void available(void *owner, struct session *session)
-{
-	(void)owner;
-	(void)session;
-}
-
-static void closed(void *owner, struct session *session, int error)
-{
-	struct health_check *check = owner;
-	struct peer *peer = check->peer;
-
-	CHECK_MAGIC(check, HEALTH_CHECK_MAGIC);
-	(void)session;
-	check->session = NULL;
-	if (check->running)
-		unanswered(check, error ? error : ERROR_CLOSED);
-	if (check->stopped) {
-		check->magic = 0;
-		pool_put(&check->worker->checks, check);
-	}
-	peer_unref(peer);
-}
-
-static const struct session_events session_events = {
-	.available = available,
-	.closed = closed,
-};
-
 /* ---- asking ---- */
 
 static bool send_message(struct health_check *check)
@@ -333,6 +303,58 @@ static int send_request(struct health_check *check)
 	return e;
 }
 
+static int begin(struct health_check *check)
+{
+	int e = session_open(check->session, &side_events, check, &check->side);
+
+	return e ? e : send_request(check);
+}
+
+static void complain(const struct health_check *check, int error)
+{
+	LOG(LOG_WARN, "proxy", "cannot check the health of %s: %s", check->peer->target->text, error_text(error));
+}
+
+/* ---- its connection ---- */
+
+/* It is known which protocol it speaks, and how much it takes. */
+static void available(void *owner, struct session *session)
+{
+	struct health_check *check = owner;
+	int e;
+
+	CHECK_MAGIC(check, HEALTH_CHECK_MAGIC);
+	if (!check->running || check->side || session_capacity(session) == 0)
+		return;
+	e = begin(check);
+	if (e) {
+		complain(check, e);
+		let_go(check, false);
+	}
+}
+
+static void closed(void *owner, struct session *session, int error)
+{
+	struct health_check *check = owner;
+	struct peer *peer = check->peer;
+
+	CHECK_MAGIC(check, HEALTH_CHECK_MAGIC);
+	(void)session;
+	check->session = NULL;
+	if (check->running)
+		unanswered(check, error ? error : ERROR_CLOSED);
+	if (check->stopped) {
+		check->magic = 0;
+		pool_put(&check->worker->checks, check);
+	}
+	peer_unref(peer);
+}
+
+static const struct session_events session_events = {
+	.available = available,
+	.closed = closed,
+};
+
 /* What is spoken with the endpoint, but gRPC always by HTTP/2. */
 static int make_session(struct health_check *check)
 {
@@ -360,10 +382,8 @@ static int ask(struct health_check *check)
 	peer_ref(check->peer);
 	check->rpc_status = GRPC_NONE;
 	check->body_length = 0;
-	e = session_open(check->session, &side_events, check, &check->side);
-	if (!e)
-		e = send_request(check);
-	if (e) {
+	e = begin(check);
+	if (e && e != ERROR_BUSY) {
 		let_go(check, false);
 		return e;
 	}
@@ -394,7 +414,7 @@ static void is_due(void *owner)
 	else
 		check->passes = check->failures = 0;
 	if (e)
-		LOG(LOG_WARN, "proxy", "cannot check the health of %s: %s", check->peer->target->text, error_text(e));
+		complain(check, e);
 }
 
 void health_check_start(struct peer *peer)

@@ -96,7 +96,7 @@ static void use_place(struct peer *peer)
 	peer_wake_one(peer);
 	if (!places_left(places_of(peer), limit_of(peer)))
 		return;
-	if (!list_empty(&peer->waiting))
+	if (peer_lacks(peer))
 		task_set(worker_of(peer)->loop, &peer->look);
 	else
 		offer_to_others(worker_of(peer), peer->target);
@@ -104,7 +104,7 @@ static void use_place(struct peer *peer)
 
 void sharing_look(struct peer *peer)
 {
-	if (!list_empty(&peer->waiting))
+	if (peer_lacks(peer))
 		use_place(peer);
 	else if (sharing_is_wanted(peer) && !peer_spare_one(peer) && places_left(places_of(peer), limit_of(peer)))
 		offer_to_others(worker_of(peer), peer->target);
@@ -116,7 +116,7 @@ static void deliver_offer(const struct message *message)
 	struct target *target = message->a;
 	struct peer *peer = peer_of(worker, target);
 
-	if (peer && !list_empty(&peer->waiting))
+	if (peer && peer_lacks(peer))
 		use_place(peer);
 	else
 		offer_to_others(worker, target);
@@ -147,7 +147,7 @@ void sharing_give(struct peer *peer)
 	places_give(places_of(peer));
 	if (sharing_is_limited(peer) && tell_next(worker, peer->target, &places_of(peer)->wanting, deliver_offer))
 		return;
-	if (!list_empty(&peer->waiting))
+	if (peer_lacks(peer))
 		task_set(worker->loop, &peer->look);
 }
 
@@ -155,7 +155,7 @@ void sharing_want(struct peer *peer)
 {
 	struct worker *worker = worker_of(peer);
 
-	if (!sharing_is_limited(peer))
+	if (!sharing_is_limited(peer) || !peer_lacks(peer))
 		return;
 	places_set(&places_of(peer)->wanting, worker->index);
 	if (places_left(places_of(peer), limit_of(peer)))

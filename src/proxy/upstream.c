@@ -73,6 +73,28 @@ void peer_wake_one(struct peer *peer)
 	waiter->ready(waiter);
 }
 
+bool peer_lacks(const struct peer *peer)
+{
+	uint32_t coming = peer->undecided;
+
+	LIST_EACH(&peer->waiting, link)
+		if (coming-- == 0)
+			return true;
+	return false;
+}
+
+/* Whether there is one, still being made, for a request that isn't among those that wait. */
+static bool has_one_coming(const struct peer *peer)
+{
+	uint32_t coming = peer->undecided;
+
+	if (!sharing_is_limited(peer))
+		return coming > 0;
+	LIST_EACH(&peer->waiting, link)
+		coming -= coming > 0;
+	return coming > 0;
+}
+
 /* Nobody waits for a peer without an attempt on it, so the last one that is woken may be its end. */
 static void wake_all(struct peer *peer)
 {
@@ -215,25 +237,34 @@ static bool is_awaited(const struct connection *connection)
 /* It was found out how many exchanges it takes, or it has ended. */
 static void decide(struct connection *connection)
 {
-	if (connection->undecided)
-		connection->peer->undecided--;
+	struct peer *peer = connection->peer;
+
+	if (!connection->undecided)
+		return;
 	connection->undecided = false;
+	peer->undecided--;
+	if (sharing_is_limited(peer) && peer_lacks(peer))
+		task_set(peer->upstream->worker->loop, &peer->look);
 }
 
-/* Those who waited for a connection that could not be made are as if they had been on it. */
-static void fail_waiting(struct peer *peer, int error)
+/* Those who waited for a connection that could not be made are as if they had been on it: all, but where each waits for one of its own
+ * the first. */
+static void take_waiting(struct peer *peer, struct list *taken)
 {
-	struct list all;
+	struct list *link;
 
-	list_init(&all);
-	while (!list_empty(&peer->waiting)) {
-		struct list *link = list_first(&peer->waiting);
-
+	while ((link = list_first(&peer->waiting))) {
 		list_remove(link);
-		list_append(&all, link);
+		list_append(taken, link);
+		if (sharing_is_limited(peer))
+			break;
 	}
-	while (!list_empty(&all)) {
-		struct peer_waiter *waiter = LIST_OF(list_first(&all), struct peer_waiter, link);
+}
+
+static void fail_waiting(struct peer *peer, struct list *taken, int error)
+{
+	while (!list_empty(taken)) {
+		struct peer_waiter *waiter = LIST_OF(list_first(taken), struct peer_waiter, link);
 
 		stop_waiting(peer, waiter);
 		waiter->failed = error ? error : ERROR_CLOSED;
@@ -255,7 +286,8 @@ static void available(void *owner, struct session *session)
 		decide(connection);
 	if (is_awaited(connection) || session_capacity(session) == 0)
 		return;
-	if (peer->removed || peer->upstream->worker->draining) {
+	bool last = peer->removed || peer->upstream->worker->draining;
+	if (last && list_empty(&peer->waiting)) {
 		retire(connection);
 		return;
 	}
@@ -268,6 +300,8 @@ static void available(void *owner, struct session *session)
 	}
 	while (connection->idle && !list_empty(&peer->waiting))
 		peer_wake_one(peer);
+	if (last)
+		retire(connection);
 	/* More than it takes: another connection, for which the others wait. */
 	if (!peer->undecided && !sharing_is_limited(peer))
 		peer_wake_one(peer);
@@ -296,8 +330,12 @@ static void closed(void *owner, struct session *session, int error)
 {
 	struct connection *connection = owner;
 	struct peer *peer = connection->peer;
+	struct list failed;
 
 	CHECK_MAGIC(connection, CONNECTION_MAGIC);
+	list_init(&failed);
+	if (connection->undecided)
+		take_waiting(peer, &failed);
 	if (!session->connected && error)
 		count_connect_failure(peer, error);
 	timer_cancel(session->loop, &connection->connecting);
@@ -305,13 +343,11 @@ static void closed(void *owner, struct session *session, int error)
 	peer->connections--;
 	sharing_give(peer);
 	counter_sub(&peer->upstream->stats->connections, 1);
-	bool awaited = is_awaited(connection);
 	decide(connection);
 	uncount(connection, error);
 	connection->magic = 0;
 	pool_put(&peer->upstream->worker->connections, connection);
-	if (awaited)
-		fail_waiting(peer, error);
+	fail_waiting(peer, &failed, error);
 	peer_unref(peer);
 }
 
@@ -465,7 +501,7 @@ int peer_open(struct peer *peer, const struct session_limits *limits, const stru
 	if (peer->removed) /* while this request waited for a connection */
 		return ERROR_CLOSED;
 	connection = idle_connection(peer);
-	if (!connection && peer->undecided && !sharing_is_limited(peer))
+	if (!connection && has_one_coming(peer))
 		return ERROR_BUSY;
 	if (!connection) {
 		e = connection_new(peer, limits, &connection);
@@ -702,7 +738,7 @@ static void sweep_undecided(struct peer *peer)
 	LIST_EACH_SAFE(&peer->busy, link, after) {
 		struct connection *connection = session_at(link)->owner;
 
-		if (is_awaited(connection) && session_running(connection->session) == 0)
+		if (connection->undecided && session_running(connection->session) == 0)
 			retire(connection);
 	}
 }

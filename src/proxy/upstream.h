@@ -84,6 +84,8 @@ void peer_ref(struct peer *peer);
 void peer_unref(struct peer *peer);
 /* For sharing.c: the request that has waited longest tries again; an idle connection is closed, false: there is none. */
 void peer_wake_one(struct peer *peer);
+/* Whether somebody waits for whom no connection is being made. */
+bool peer_lacks(const struct peer *peer);
 bool peer_spare_one(struct peer *peer);
 /* The attempt is over: for the balancer (latency < 0: unknown) and, when `judged`, for the target's health. */
 void peer_done(struct peer *peer, int64_t now, int64_t latency_ns, bool judged, bool success);

@@ -299,8 +299,8 @@ static void connected(void *owner)
 
 	CHECK_MAGIC(h, HTTP1_SESSION_MAGIC);
 	http_detect_connected(h);
-	/* A server's connection was made before; here its handshake is done. */
-	if (h->session.connected)
+	/* A server's connection was made before; here its handshake is done. HTTP/2's waits for SETTINGS. */
+	if (h->session.connected || h->becomes != HTTP1_BECOMES_NOTHING)
 		return;
 	http1_session_count(h);
 	/* The stream may have sent what it was given before it told that it is connected. */

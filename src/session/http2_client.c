@@ -4,9 +4,6 @@
 #include "session/http2_session.h"
 #include "session/pools.h"
 
-/* Streams at once before the server has said how many it takes. */
-enum { STREAMS_AT_FIRST = 100 };
-
 /* --- responses --- */
 
 static void broken(struct http2_session *h, struct http2_stream *s, int e)
@@ -211,25 +208,7 @@ static void send_head(struct side *side, const struct head *head, bool end)
 		return;
 	}
 	CHECK(s->sending == HTTP2_SENDING_HEAD);
-	/* Whether the server knows of extended CONNECT is in its SETTINGS (RFC 8441 section 3). */
-	if (!h->got_settings && websocket_asked(head)) {
-		s->asked = head;
-		s->deferred = true;
-	} else {
-		send_request(h, s, head, end);
-	}
-}
-
-void http2_client_settled(struct http2_session *h)
-{
-	LIST_EACH_SAFE(&h->streams, link, after) {
-		struct http2_stream *s = LIST_OF(link, struct http2_stream, link);
-		bool deferred = s->deferred;
-
-		s->deferred = false;
-		if (deferred && s->open && h->closing == HTTP2_CLOSING_NOT)
-			send_request(h, s, s->asked, false);
-	}
+	send_request(h, s, head, end);
 }
 
 static const struct side_ops side_ops = {
@@ -248,9 +227,9 @@ static const struct side_ops side_ops = {
 static uint32_t capacity(const struct session *session)
 {
 	const struct http2_session *h = (const struct http2_session *)(const void *)session;
-	uint32_t most = h->got_settings ? h->peer.max_concurrent_streams : STREAMS_AT_FIRST;
+	uint32_t most = h->peer.max_concurrent_streams;
 
-	if (h->closing != HTTP2_CLOSING_NOT || h->lost || session->draining)
+	if (!h->got_settings || h->closing != HTTP2_CLOSING_NOT || h->lost || session->draining)
 		return 0;
 	if (most > h->limits.max_streams)
 		most = h->limits.max_streams;

@@ -473,6 +473,8 @@ static bool settings(struct http2_session *h)
 	}
 	if (h->got_settings && !http2_session_spend_control(h))
 		return false;
+	if (!h->got_settings && !h->server)
+		http2_session_count(h);
 	h->got_settings = true;
 	h->tell_available = h->tell_available || h->session.undecided;
 	h->session.undecided = false;
@@ -482,8 +484,6 @@ static bool settings(struct http2_session *h)
 	at = http2_send_room(h, HTTP2_FRAME_HEAD);
 	if (at)
 		http2_send_wrote(h, at, http2_put_frame(at, 0, HTTP2_SETTINGS, HTTP2_ACK, 0));
-	if (!h->server)
-		http2_client_settled(h);
 	return true;
 }
 

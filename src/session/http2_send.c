@@ -160,8 +160,7 @@ void http2_send_headers(struct http2_session *h, struct http2_stream *s, char *s
 	}
 	http2_put_frame(start, length, HTTP2_HEADERS, flags, s->id);
 	http2_send_wrote(h, start, end);
-	if (h->session.connected)
-		s->side.wrote = true;
+	s->side.wrote = true;
 }
 
 /* --- the end of what is sent --- */
@@ -377,9 +376,9 @@ bool http2_send_body(struct side *side, struct piece piece, bool end)
 	struct http2_session *h = http2_session_of(side->session);
 	struct http2_stream *s = http2_stream_of(side);
 
-	if (!s->open || h->closing != HTTP2_CLOSING_NOT || s->sending >= HTTP2_SENDING_ENDING || s->deferred) {
+	if (!s->open || h->closing != HTTP2_CLOSING_NOT || s->sending >= HTTP2_SENDING_ENDING) {
 		piece_release(&piece);
-		if (s->sending < HTTP2_SENDING_ENDING && !s->deferred)
+		if (s->sending < HTTP2_SENDING_ENDING)
 			http2_send_nowhere(s, end);
 		return true;
 	}

@@ -320,15 +320,10 @@ static void connected(void *owner)
 	struct http2_session *h = owner;
 
 	CHECK_MAGIC(h, HTTP2_SESSION_MAGIC);
-	http2_session_count(h);
-	/* The stream may have sent what it was given before it told that it is connected. */
-	LIST_EACH(&h->streams, link) {
-		struct http2_stream *s = LIST_OF(link, struct http2_stream, link);
-
-		s->side.wrote = s->sending != HTTP2_SENDING_HEAD;
-	}
-	h->tell_available = !h->server;
-	http2_session_touch(h);
+	/* A client's is not yet: who only accepts, and then ends, has processed nothing. Of that its SETTINGS, which come first, are
+	 * the first sign (RFC 9113 section 3.4). */
+	if (h->server)
+		http2_session_count(h);
 }
 
 static void received(void *owner, struct buffer *buffer)
@@ -368,7 +363,7 @@ static void ended(void *owner)
 void http2_session_ended(struct http2_session *h)
 {
 	CHECK_MAGIC(h, HTTP2_SESSION_MAGIC);
-	lost(h, RESET_PEER, h->open > 0 ? ERROR_CLOSED : 0);
+	lost(h, RESET_PEER, h->open > 0 || !h->session.connected ? ERROR_CLOSED : 0);
 }
 
 static void drained(void *owner)

@@ -117,7 +117,6 @@ struct http2_stream {
 	bool counted;                        /* receiving with a length */
 	bool owes_continue;                  /* server: the client may be waiting for an informational 100 */
 	bool heard;                          /* something of its body has arrived */
-	bool deferred;                       /* client: the request's head waits for the server's SETTINGS */
 	int32_t send_window, receive_window; /* may be negative (section 6.9.2) */
 	uint32_t taken;                      /* bytes that may be given back to the peer's window */
 	int fate_error;
@@ -367,8 +366,6 @@ void http2_server_upgraded(struct http2_session *h, const struct head *head, str
 enum http2_error http2_server_code(enum reset why);
 void http2_server_drained(struct http2_session *h);
 void http2_client_goaway(struct http2_session *h, uint32_t last);
-/* The server's SETTINGS are known: requests that waited for them are sent. */
-void http2_client_settled(struct http2_session *h);
 void http2_client_lost(struct http2_session *h, enum reset why, int error);
 
 #endif

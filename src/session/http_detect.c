@@ -194,7 +194,6 @@ void http_detect_become(struct http1_session *old)
 	h->secure = stream_security(h->session.stream) != NULL;
 	h->input = input;
 	output_move(&h->output, &output, h->pieces, HTTP2_PIECES);
-	h->tell_available = !server;
 	http2_session_start(h);
 	if (upgraded)
 		open_upgraded(h, asked);

@@ -103,7 +103,7 @@ struct session {
 	struct address local, remote;
 	uint64_t exchanges; /* begun on it so far */
 	int64_t began;      /* loop_now when it was made */
-	bool connected;
+	bool connected;     /* HTTP/2's client: and the server's SETTINGS have come, without which no request is sent */
 	bool draining;
 	bool undecided; /* client: how many exchanges it takes is not known before `available` is told with this cleared */
 };
@@ -115,7 +115,7 @@ MUST_CHECK int http1_server_new(struct session_pools *pools, struct stream *stre
 MUST_CHECK int http1_client_new(struct session_pools *pools, struct stream *stream, const struct session_limits *limits,
 	const struct session_events *events, void *owner, struct session_counters *counters, struct session **session);
 
-/* The ends of HTTP/2 (RFC 9113) with prior knowledge. As above. */
+/* The ends of HTTP/2 (RFC 9113) with prior knowledge. The client has no capacity before the server has said how much it takes. */
 MUST_CHECK int http2_server_new(struct session_pools *pools, struct stream *stream, const struct session_limits *limits,
 	const struct session_events *events, void *owner, struct session_counters *counters, struct session **session);
 MUST_CHECK int http2_client_new(struct session_pools *pools, struct stream *stream, const struct session_limits *limits,

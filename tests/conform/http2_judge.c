@@ -23,12 +23,14 @@ struct judge {
 	struct list sessions;
 	struct address upstream; /* port 0: an origin */
 	struct session *client;
+	struct list waiting; /* calls, for the client's capacity */
 	struct timer drain;
 };
 
 /* One request. */
 struct call {
 	struct judge *judge;
+	struct list link;       /* waiting */
 	struct side *down, *up; /* up: a relay's; NULL: none, or released */
 	uint64_t left;          /* of an origin's body */
 	bool echoes, answered;
@@ -44,6 +46,7 @@ static void finish(struct call *call, enum reset why)
 	struct side *down = call->down, *up = call->up;
 
 	call->down = call->up = NULL;
+	list_remove(&call->link);
 	if (up)
 		side_release(up, why);
 	if (down)
@@ -198,10 +201,29 @@ static const struct side_events up_events = {
 	.writable = up_writable,
 };
 
+static bool forward(struct call *call)
+{
+	if (session_open(call->judge->client, &up_events, call, &call->up))
+		return false;
+	side_send_head(call->up, call->down->head, false);
+	side_forget_head(call->down);
+	return true;
+}
+
 static void client_available(void *owner, struct session *session)
 {
-	(void)owner;
-	(void)session;
+	struct judge *judge = owner;
+
+	while (!list_empty(&judge->waiting) && session_capacity(session) > 0) {
+		struct call *call = LIST_OF(list_first(&judge->waiting), struct call, link);
+		struct side *down = call->down;
+
+		list_remove(&call->link);
+		if (forward(call))
+			side_resume(down);
+		else
+			finish(call, RESET_REFUSED);
+	}
 }
 
 static void client_closed(void *owner, struct session *session, int error)
@@ -209,8 +231,11 @@ static void client_closed(void *owner, struct session *session, int error)
 	struct judge *judge = owner;
 
 	(void)error;
-	if (judge->client == session)
-		judge->client = NULL;
+	if (judge->client != session)
+		return;
+	judge->client = NULL;
+	while (!list_empty(&judge->waiting))
+		finish(LIST_OF(list_first(&judge->waiting), struct call, link), RESET_REFUSED);
 }
 
 static const struct session_events client_events = {
@@ -230,9 +255,10 @@ static bool relay(struct call *call)
 			http2_codec.client(judge->pools, stream, &judge->limits, &client_events, judge, NULL, &judge->client))
 			return false;
 	}
-	if (session_open(judge->client, &up_events, call, &call->up))
-		return false;
-	side_send_head(call->up, call->down->head, false);
+	if (!judge->client->undecided)
+		return forward(call);
+	side_pause(call->down);
+	list_append(&judge->waiting, &call->link);
 	return true;
 }
 
@@ -245,13 +271,12 @@ static void opened(void *owner, struct session *session, struct side *side)
 
 	(void)session;
 	call->judge = owner;
+	list_init(&call->link);
 	call->down = side;
 	side_own(side, &down_events, call);
 	if (call->judge->upstream.port) {
 		if (!relay(call))
 			finish(call, RESET_REFUSED);
-		else
-			side_forget_head(side);
 	} else if (side->head->body != BODY_NONE) {
 		side_forget_head(side);
 		answer_echo(call);
@@ -308,6 +333,7 @@ int main(int argc, char **argv)
 
 	process_start();
 	list_init(&judge.sessions);
+	list_init(&judge.waiting);
 	timer_init(&judge.drain, drained, &judge);
 	CHECK(address_parse(SLICE("127.0.0.1"), 0, &address) == 0);
 	judge.upstream = address;

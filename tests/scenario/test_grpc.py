@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """gRPC through one weft and through two, with grpcio at both ends."""
 
+import contextlib
+import socket
+import threading
 import time
 
 import grpc
@@ -232,6 +235,33 @@ def test_an_endpoint_that_leaves_gracefully_loses_no_call(mesh, serve):
             assert say(b"%d" % i, timeout=10).endswith(b": %d" % i)
         stopping.wait()
     assert len(first.seen) + len(second.seen) == 120
+
+
+def test_an_endpoint_that_ends_before_its_settings_has_processed_nothing(mesh, serve):
+    """As one whose listening socket has just been closed: connections are accepted, and end. Calls go elsewhere, though they aren't idempotent."""
+    server, = serve()
+    ended, over = [], threading.Event()
+
+    def end_all(listening):
+        with contextlib.suppress(OSError):
+            while not over.is_set():
+                listening.accept()[0].close()
+                ended.append(True)
+
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        ending = threading.Thread(target=end_all, args=(listening,))
+        ending.start()
+        mesh.service("test.Echo", server.address, listening.getsockname())
+        weft = mesh.weft(mesh.config(h2_router(mesh, client={"failureAccrual": {"kind": "none"}, "loadBalancer": {"kind": "roundRobin"}})))
+        with channel(weft) as made:
+            say = unary(made, "Say")
+            for i in range(20):
+                assert say(b"%d" % i, timeout=10) == b"server-0: %d" % i
+        assert ended
+        assert weft.metric("client/#/io.l5d.fs/test.Echo/service_creation/failures") == len(ended)
+        over.set()
+        listening.shutdown(socket.SHUT_RDWR)
+        ending.join()
 
 
 def test_no_more_streams_than_the_endpoint_takes(mesh, serve):

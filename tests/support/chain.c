@@ -135,6 +135,13 @@ static void caller_closed(void *owner, struct session *session, int error)
 
 static const struct session_events caller_events = { .available = caller_available, .closed = caller_closed };
 
+static bool is_undecided(void *owner)
+{
+	const struct caller *caller = owner;
+
+	return caller->session && caller->session->undecided;
+}
+
 struct caller *chain_connect(struct chain *chain)
 {
 	struct caller *caller = memory_new(sizeof *caller);
@@ -152,6 +159,8 @@ struct caller *chain_connect(struct chain *chain)
 	e = chain->options.codec->ends.client(
 		chain->client_pools, stream, &(struct session_limits){ 0 }, &caller_events, caller, NULL, &caller->session);
 	CHECK(e == 0);
+	if (caller->session->undecided)
+		(void)sim_run_while(chain->sim, is_undecided, caller, CLOCK_MINUTE);
 	return caller;
 }
 

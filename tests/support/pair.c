@@ -228,12 +228,22 @@ void pair_connect(struct pair *pair)
 	CHECK(e == 0);
 }
 
+static bool is_undecided(void *owner)
+{
+	const struct pair *pair = owner;
+
+	return pair->client && pair->client->undecided;
+}
+
 struct call *pair_call(struct pair *pair, const char *head, bool end, call_script *script)
 {
 	struct call *call;
 
 	if (!pair->client)
 		pair_connect(pair);
+	if (pair->client->undecided)
+		(void)sim_run_while(pair->sim, is_undecided, pair, CLOCK_MINUTE);
+	CHECK(pair->client);
 	call = call_begin(&pair->calls, pair->client, head, end, script, pair);
 	CHECK(call);
 	return call;

@@ -687,11 +687,14 @@ static void connections_that_cannot_be_made(struct pair_options options)
 	struct call *call;
 
 	pair->address.port++;
-	call = pair_call(pair, GET, true, NULL);
-	assert_true(pair_run_until_over(pair, call));
-	assert_true(call->was_reset);
-	assert_int_equal(RESET_CONNECT, call->why);
-	assert_int_equal(ERROR_REFUSED, call->error);
+	pair_connect(pair);
+	if (!pair->client->undecided) {
+		call = pair_call(pair, GET, true, NULL);
+		assert_true(pair_run_until_over(pair, call));
+		assert_true(call->was_reset);
+		assert_int_equal(RESET_CONNECT, call->why);
+		assert_int_equal(ERROR_REFUSED, call->error);
+	}
 	pair_settle(pair);
 	assert_int_equal(1, pair->client_closed);
 	assert_int_equal(ERROR_REFUSED, pair->client_error);
@@ -708,6 +711,7 @@ static void many_at_once(struct pair_options options)
 	options.serve = echo;
 	pair = pair_new(&options);
 	pair_connect(pair);
+	pair_settle(pair);
 	count = session_capacity(pair->client);
 	if (count > 20)
 		count = 20;

@@ -135,6 +135,10 @@ static void begin(struct pair *pair)
 	struct call *call;
 	char head[128];
 
+	if (!pair->client)
+		pair_connect(pair);
+	if (session_capacity(pair->client) == 0)
+		return;
 	if (none)
 		snprintf(head, sizeof head, "GET /%u HTTP/1.1\r\nHost: a\r\n\r\n", client_count);
 	else if (counted && length > 0)

@@ -18,8 +18,8 @@
 static struct pair *pair;
 static struct frames frames;
 
-/* A connection to a server that has sent its SETTINGS. */
-static void begin_with(struct pair_options options)
+/* A connection to a server that has said nothing. */
+static void connect_with(struct pair_options options)
 {
 	options.codec = &codec_http2;
 	pair = pair_new(&options);
@@ -27,7 +27,14 @@ static void begin_with(struct pair_options options)
 	pair_connect(pair);
 	frames_new(&frames, pair);
 	frames_settle(&frames);
+}
+
+/* And has sent its SETTINGS. */
+static void begin_with(struct pair_options options)
+{
+	connect_with(options);
 	frames_put(&frames, HTTP2_SETTINGS, 0, 0, NULL, 0);
+	frames_exchange(&frames);
 }
 
 static void begin(void)
@@ -78,23 +85,37 @@ static void preface_and_request(void **state)
 	assert_string_equal(":method: GET\r\n:authority: example\r\n:scheme: http\r\n:path: /path?query\r\nx-test: 1\r\n", head->fields);
 	assert_int_equal(HTTP2_END_HEADERS | HTTP2_END_STREAM, head->frame.flags);
 	expect_answer(3);
-	assert_int_equal(2, pair->available); /* connected; the server's limits are known */
+	assert_int_equal(1, pair->available);
 	assert_true(pair_holds_nothing(pair));
 	end();
 }
 
 static void no_settings_at_first(void **state)
 {
-	struct call *call;
-
 	(void)state;
-	begin();
-	text_clear(&frames.out);
-	call = pair_call(pair, GET, true, NULL);
+	connect_with((struct pair_options){ 0 });
 	frames_headers(&frames, 1, HTTP2_END_STREAM, FRAMES_OK);
 	frames_exchange(&frames);
 	assert_int_equal(HTTP2_PROTOCOL_ERROR, frames_goaway_code(&frames));
-	assert_int_equal(RESET_PROTOCOL, call->why);
+	assert_int_equal(1, pair->client_closed);
+	end();
+}
+
+/* Who accepts, and ends before its SETTINGS, has processed nothing: it is as if no connection had been made. */
+static void an_end_before_settings(void **state)
+{
+	(void)state;
+	connect_with((struct pair_options){ 0 });
+	assert_true(pair->client->undecided);
+	assert_false(pair->client->connected);
+	assert_int_equal(0, session_capacity(pair->client));
+	assert_null(call_begin(&pair->calls, pair->client, GET, true, NULL, pair));
+	pair_close_raw(pair);
+	pair_settle(pair);
+	assert_int_equal(0, pair->available);
+	assert_int_equal(1, pair->client_closed);
+	assert_int_equal(ERROR_CLOSED, pair->client_error);
+	assert_int_equal(0, counter_read(&pair->client_counters.connects));
 	end();
 }
 
@@ -103,9 +124,7 @@ static void no_settings_at_first(void **state)
 static void as_many_as_the_server_takes(void **state)
 {
 	(void)state;
-	begin();
-	assert_int_equal(100, session_capacity(pair->client));
-	assert_true(pair->client->undecided);
+	connect_with((struct pair_options){ 0 });
 	frames_setting(&frames, HTTP2_MAX_CONCURRENT_STREAMS, 2);
 	frames_exchange(&frames);
 	assert_false(pair->client->undecided);
@@ -115,10 +134,10 @@ static void as_many_as_the_server_takes(void **state)
 	assert_int_equal(0, session_capacity(pair->client));
 	assert_null(call_begin(&pair->calls, pair->client, GET, true, NULL, pair));
 	frames_exchange(&frames);
-	assert_int_equal(2, pair->available);
+	assert_int_equal(1, pair->available);
 	frames_headers(&frames, 1, HTTP2_END_STREAM, FRAMES_OK);
 	frames_exchange(&frames);
-	assert_int_equal(3, pair->available);
+	assert_int_equal(2, pair->available);
 	assert_int_equal(1, session_capacity(pair->client));
 	frames_setting(&frames, HTTP2_MAX_CONCURRENT_STREAMS, 5000);
 	frames_exchange(&frames);
@@ -139,15 +158,15 @@ static void as_many_as_the_server_still_takes(void **state)
 	frames_setting(&frames, HTTP2_MAX_CONCURRENT_STREAMS, 1);
 	frames_exchange(&frames);
 	assert_int_equal(0, session_capacity(pair->client));
-	assert_int_equal(2, pair->available);
+	assert_int_equal(1, pair->available);
 	frames_headers(&frames, 1, HTTP2_END_STREAM, FRAMES_OK);
 	frames_exchange(&frames);
-	assert_int_equal(3, pair->available);
+	assert_int_equal(2, pair->available);
 	frames_setting(&frames, HTTP2_MAX_CONCURRENT_STREAMS, 0);
 	frames_exchange(&frames);
 	frames_setting(&frames, HTTP2_MAX_CONCURRENT_STREAMS, 1);
 	frames_exchange(&frames);
-	assert_int_equal(4, pair->available);
+	assert_int_equal(3, pair->available);
 	end();
 }
 
@@ -518,6 +537,7 @@ int main(int argc, char **argv)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(preface_and_request),
 		cmocka_unit_test(no_settings_at_first),
+		cmocka_unit_test(an_end_before_settings),
 		cmocka_unit_test(as_many_as_the_server_takes),
 		cmocka_unit_test(as_many_as_the_server_still_takes),
 		cmocka_unit_test(settings_that_arrive_in_pieces),
