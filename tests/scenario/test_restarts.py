@@ -5,6 +5,7 @@ import contextlib
 import functools
 import http.server
 import os
+import select
 import signal
 import socket
 import threading
@@ -104,6 +105,9 @@ class Load(Callers):
         client = None
         try:
             while not self.stopping.is_set():
+                if client and select.select([client.socket], [], [], 0)[0]:
+                    client.close()   # the proxy has, in order, for it had idled: it isn't used again
+                    client = None
                 client = client or self._connect()
                 if not client:
                     return
