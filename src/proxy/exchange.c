@@ -300,7 +300,7 @@ static void record_recent(struct exchange *exchange, int64_t wall)
 
 	recent.source = exchange->down->session->remote;
 	recent.server = exchange->down->session->local;
-	if (exchange->tried_count)
+	if (exchange->attempts)
 		recent.destination = exchange->last_address;
 	memcpy(recent.router, router.at, router.length < sizeof recent.router ? router.length : sizeof recent.router - 1);
 	memcpy(recent.service, label.at, label.length < RECENT_NAME ? label.length : RECENT_NAME - 1);

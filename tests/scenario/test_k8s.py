@@ -125,8 +125,8 @@ def test_a_forgotten_version_is_listed_anew(mesh, api):
     api.delete(endpoint_slice("hello", addresses(two), "b"))
     api.forget()
     api.start()
+    wait_until(lambda: sum("limit=" in path for path in api.requests) == 2, "the second listing")
     wait_answered(client, "hello", {"pod 1"})
-    assert sum("limit=" in path for path in api.requests) == 2
 
 
 def test_tls_and_a_token_that_is_replaced(mesh, tmp_path):

@@ -30,7 +30,7 @@ class Instance:
 
             def setup(self):
                 super().setup()
-                self.busy = False
+                self.busy = True   # what it has accepted it answers
                 with instance.lock:
                     instance.handlers.add(self)
 
@@ -76,6 +76,9 @@ class Instance:
 
     def stop(self):
         self.server.shutdown()
+        self.server.timeout = 0
+        while select.select([self.server.socket], [], [], 0)[0]:    # connections that are made already
+            self.server.handle_request()
         self.server.socket.close()
         with self.lock:
             self.stopping = True
