@@ -62,10 +62,15 @@ def test_options_are_in_the_objects():
     assert next(each for each in made if each["kind"] == "Service" and each["metadata"]["name"] == "l5d")["spec"]["type"] == "NodePort"
     read = yaml.safe_load(config("node", "--mtls", "keys", "--dtab", "/host/world=>/srv/world-v1;"))
     assert read["identity"] == {"directory": "/var/run/weft/identity"}
-    outgoing, incoming = read["routers"]
-    assert outgoing["client"]["mutualTls"] == incoming["servers"][0]["mutualTls"] == "strict"
-    for router in outgoing, incoming:
-        assert router["dtab"].splitlines()[-1] == "/host/world => /srv/world-v1;"
+    routers = {router["label"]: router for router in read["routers"]}
+    assert {label: (router["protocol"], router["servers"][0]["port"]) for label, router in routers.items()} == {
+        "outgoing": ("http", 4140), "incoming": ("http", 4141), "grpc-outgoing": ("h2", 4240), "grpc-incoming": ("h2", 4241)}
+    for before in "", "grpc-":
+        outgoing, incoming = routers[f"{before}outgoing"], routers[f"{before}incoming"]
+        assert outgoing["client"]["mutualTls"] == incoming["servers"][0]["mutualTls"] == "strict"
+        assert outgoing["interpreter"]["transformers"][0]["port"] == f"{before}incoming"
+        for router in outgoing, incoming:
+            assert router["dtab"].splitlines()[-1] == "/host/world => /srv/world-v1;"
 
 
 def test_strangers_are_not_believed_unless_one_says_so():
@@ -101,7 +106,7 @@ def test_node_proxies_hand_over_unless_one_says_not():
     without = daemonset("--no-handover")
     container = without["template"]["spec"]["containers"][0]
     assert without["updateStrategy"]["rollingUpdate"] == {"maxUnavailable": 1}
-    assert [each["hostPort"] for each in container["ports"]] == [4140, 4141, 9990] and len(container["args"]) == 2
+    assert [each["hostPort"] for each in container["ports"]] == [4140, 4141, 4240, 4241, 9990] and len(container["args"]) == 2
     assert "exec" not in container["startupProbe"] and "annotations" not in without["template"]["metadata"]
 
 

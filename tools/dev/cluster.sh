@@ -34,7 +34,7 @@ build_kube() {
 }
 
 build_cluster() {
-	build_kube && cluster_program coredns . '' && cluster_program helm helm.sh/helm/v3/cmd/helm '' || return 1
+	build_kube && cluster_program coredns . '' && cluster_program helm helm.sh/helm/v3/cmd/helm '' && cluster_program greeter . '' || return 1
 	if [ ! "$cluster_bin/pause" -nt tests/cluster/rig/pause.c ]; then
 		logged pause gcc -O2 -static -s -o "$cluster_bin/pause" tests/cluster/rig/pause.c
 	fi
@@ -66,6 +66,7 @@ cluster_images() {
 	image_of coredns "$cluster_bin/coredns" --program "$cluster_bin/coredns:/coredns" --entrypoint /coredns --user 0:0 || return 1
 	for name in sh sleep cat; do shell+=(--link "/bin/$name:/usr/bin/busybox"); done
 	image_of curl /usr/bin/curl --program /usr/bin/curl --program /bin/busybox:/usr/bin/busybox "${shell[@]}" --entrypoint /bin/sleep 1d || return 1
+	image_of helloworld-grpc "$cluster_bin/greeter" --program "$cluster_bin/greeter:/greeter" --entrypoint /greeter || return 1
 	image_of helloworld samples/helloworld/helloworld.py --program "$(readlink -f /usr/bin/python3):/usr/bin/python3" \
 		--tree "$(/usr/bin/python3 -c 'import sysconfig; print(sysconfig.get_path("stdlib"))')" --tree samples/helloworld:/helloworld \
 		--without test --without idlelib --without lib2to3 --without ensurepip --without __pycache__ \

@@ -254,7 +254,7 @@ static void check_proxy_rights(struct check *check)
 
 /* ---- ports ---- */
 
-static const uint64_t wanted_ports[] = { 4140, 4141, 9990 };
+static const uint64_t wanted_ports[] = { 4140, 4141, 4240, 4241, 9990 };
 
 static bool is_wanted(uint64_t port)
 {
@@ -322,7 +322,7 @@ static void check_ports(struct check *check)
 			if (!is_proxy(check, pods->items[i]))
 				found = add_taken(pods->items[i], &said, found);
 		if (!found)
-			text_append(&said, SLICE("no other pod has 4140, 4141 or 9990 of a node"));
+			text_append(&said, SLICE("no other pod has 4140, 4141, 4240, 4241 or 9990 of a node"));
 		report(check, "ports", found ? RESULT_FAIL : RESULT_OK, "a node proxy can't start beside these", &said);
 	}
 	answer_free(&answer);

@@ -32,7 +32,8 @@ def test_the_node_proxy_is_installed(cluster):
 def test_its_service_has_the_ports_of_the_exercise(cluster):
     spec = cluster.get("service", "l5d")["spec"]
     assert [(port["name"], port["port"], port["targetPort"]) for port in spec["ports"]] == [
-        ("outgoing", 4140, 4140), ("incoming", 4141, 4141), ("admin", 9990, 9990)]
+        ("outgoing", 4140, 4140), ("incoming", 4141, 4141), ("grpc-outgoing", 4240, 4240), ("grpc-incoming", 4241, 4241),
+        ("admin", 9990, 9990)]
     assert spec["selector"] == {"app": "l5d"}
 
 
