@@ -6,7 +6,7 @@
 
 static const char *const authority_verbs[] = { "init", "issue", "rotate", "show", "serve", "agent", NULL };
 static const char *const installed[] = { "node", "ingress", "viz", NULL };
-static const char *const uninstalled[] = { "node", "ingress", NULL };
+static const char *const uninstalled[] = { "node", "ingress", "viz", NULL };
 static const char *const shells[] = { "bash", "zsh", "fish", NULL };
 
 #define KUBERNETES_OPTIONS \
@@ -183,8 +183,14 @@ static const struct command commands[] = {
 		"                       by host and --dtab, to the node proxies\n"
 		"  --trust-callers      the ingress believes its callers' l5d- headers, such as l5d-dtab\n"
 		"\n"
-		"See docs/kubernetes.md. And for Prometheus and Grafana, `weft install viz`: without --dir it prints ConfigMaps.\n"
+		"See docs/kubernetes.md. And to see numbers of all proxies, with docs/viz.md:\n"
 		"\n"
+		"  weft install viz | kubectl apply -f -        a Prometheus that finds the proxies; Grafana's dashboards in a ConfigMap\n"
+		"\n"
+		"  --namespace NAME     where it lives: default\n"
+		"  --image IMAGE        Prometheus: prom/prometheus:v3.16.0\n"
+		"  --proxies NAMESPACE  where proxies are; several times. Its own namespace, unless this is given\n"
+		"  --only-config        the ConfigMaps, for a Prometheus that is there already\n"
 		"  --dir DIR            files instead: prometheus.yml, weft-rules.yml, weft-alerts.yml, weft-targets.yml and\n"
 		"                       Grafana's weft-overview.json, weft-service.json and weft-instance.json. A weft-targets.yml\n"
 		"                       that is there stays as it is, unless --admin is given; the others are replaced\n"
@@ -196,12 +202,14 @@ static const struct command commands[] = {
 		"\n"
 		"Exit code 0, 1 when a file can't be written, 2 for wrong usage. See docs/viz.md.",
 		cli_install, installed },
-	{ "uninstall", "[node] [ingress] [--namespace NAME]", "Prints what `weft install` made, for kubectl to delete",
+	{ "uninstall", "[node] [ingress] [viz] [--namespace NAME] [--proxies NAMESPACE]...",
+		"Prints what `weft install` made, for kubectl to delete",
 		"  weft uninstall | kubectl delete --ignore-not-found -f -\n"
 		"\n"
 		"Of each object only its kind and name. Without words: all.\n"
 		"\n"
-		"  --namespace NAME     as it was for `weft install`: default",
+		"  --namespace NAME     as it was for `weft install`: default\n"
+		"  --proxies NAMESPACE  as it was for `weft install viz`",
 		cli_uninstall, uninstalled },
 	{ "check", "[--pre] [--namespace NAME] [--api HOST:PORT | --kubeconfig FILE] [-o text|json]",
 		"Whether a cluster of Kubernetes can have weft, and whether it works there",

@@ -113,7 +113,7 @@ def test_node_proxies_hand_over_unless_one_says_not():
 def test_uninstall_names_what_install_makes():
     made = objects("install", "node", "ingress", "--namespace", "mesh")
     removed = objects("uninstall", "--namespace", "mesh")
-    assert [name_of(each) for each in removed] == [name_of(each) for each in made]
+    assert [name_of(each) for each in removed] == [name_of(each) for each in made + objects("install", "viz", "--namespace", "mesh")]
     assert all(set(each) == {"apiVersion", "kind", "metadata"} and set(each["metadata"]) <= {"name", "namespace"} for each in removed)
     assert [name_of(each) for each in objects("uninstall", "ingress")] == [name_of(each) for each in objects("install", "ingress")]
 

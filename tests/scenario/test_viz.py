@@ -256,17 +256,61 @@ def test_grafana_knows_every_field(tmp_path, name):
         assert panel["type"] == "row" or panel["datasource"]["uid"] == "${datasource}"
 
 
-def test_the_stream_is_config_maps(tmp_path):
-    code, out, err = install()
+def objects(*arguments):
+    code, out, err = install(*arguments)
     assert (code, err) == (0, "")
-    prometheus, dashboards = yaml.safe_load_all(out)
+    return [each for each in yaml.safe_load_all(out) if each]
+
+
+def named(made):
+    return [(each["kind"], each["metadata"]["namespace"], each["metadata"]["name"]) for each in made]
+
+
+def discovered(made):
+    """Where the configuration in these objects looks for pods."""
+    maps = next(each for each in made if each["kind"] == "ConfigMap")
+    return yaml.safe_load(maps["data"]["prometheus.yml"])["scrape_configs"][0]["kubernetes_sd_configs"]
+
+
+def test_the_stream_is_a_prometheus_for_kubernetes():
+    made = objects()
+    assert named(made) == [(kind, "default", name) for kind, name in (
+        ("Role", "weft-prometheus"), ("RoleBinding", "weft-prometheus"), ("ConfigMap", "weft-prometheus"), ("ConfigMap", "weft-dashboards"),
+        ("ServiceAccount", "weft-prometheus"), ("Service", "weft-prometheus"), ("Deployment", "weft-prometheus"))]
+    assert made[0]["rules"] == [{"apiGroups": [""], "resources": ["pods"], "verbs": ["list", "watch"]}]
+    assert discovered(made) == [{"role": "pod", "namespaces": {"names": ["default"]}}]
+    container, = made[-1]["spec"]["template"]["spec"]["containers"]
+    assert container["image"] == "prom/prometheus:v3.16.0"
+
+
+def test_its_options_are_in_the_objects():
+    made = objects("--namespace", "monitoring", "--proxies", "mesh", "--proxies", "edge", "--image", "example.org/prometheus@sha256:00")
+    rights, others = made[:4], made[4:]
+    assert named(rights) == [(kind, namespace, "weft-prometheus") for namespace in ("mesh", "edge") for kind in ("Role", "RoleBinding")]
+    assert {each["metadata"]["namespace"] for each in others} == {"monitoring"}
+    for binding in rights[1::2]:
+        assert binding["subjects"] == [{"kind": "ServiceAccount", "name": "weft-prometheus", "namespace": "monitoring"}]
+    assert discovered(others) == [{"role": "pod", "namespaces": {"names": ["mesh", "edge"]}}]
+    assert others[-1]["spec"]["template"]["spec"]["containers"][0]["image"] == "example.org/prometheus@sha256:00"
+
+
+@pytest.mark.parametrize("options", [[], ["--namespace", "monitoring", "--proxies", "mesh", "--proxies", "edge"]])
+def test_uninstall_names_them(options):
+    done = subprocess.run([WEFT, "uninstall", "viz", *options], capture_output=True, text=True, timeout=PATIENCE, check=True)
+    removed = [each for each in yaml.safe_load_all(done.stdout) if each]
+    assert named(removed) == named(objects(*options))
+    assert all(set(each) == {"apiVersion", "kind", "metadata"} for each in removed)
+
+
+def test_only_its_configuration_is_config_maps(tmp_path):
+    prometheus, dashboards = objects("--only-config")
     assert {one["kind"] for one in (prometheus, dashboards)} == {"ConfigMap"}
     assert set(prometheus["data"]) == {"prometheus.yml", "weft-rules.yml", "weft-alerts.yml"}
     assert set(dashboards["data"]) == set(DASHBOARDS)
     assert dashboards["metadata"]["labels"]["grafana_dashboard"] == "1"
     assert sum(map(len, dashboards["data"].values())) < 900_000  # of the MiB that a ConfigMap may have
     config = yaml.safe_load(prometheus["data"]["prometheus.yml"])
-    assert "kubernetes_sd_configs" in config["scrape_configs"][0]
+    assert config["scrape_configs"][0]["kubernetes_sd_configs"] == [{"role": "pod"}]
     assert install("--dir", tmp_path, "--discover", "kubernetes")[0] == 0
     assert {name: (tmp_path / name).read_text() for name in os.listdir(tmp_path)} == prometheus["data"] | dashboards["data"]
     if shutil.which("promtool"):
@@ -306,6 +350,11 @@ def test_targets_of_a_user_stay(tmp_path):
     (["--objective", "0"], "between 0 and 100"),
     (["--discover", "dns"], "`file` or `kubernetes`"),
     (["--admin", "1.2.3.4"], "--discover file"),
+    (["--discover", "file"], "belongs to --dir"),
+    (["--dir", "x", "--proxies", "mesh"], "--discover kubernetes"),
+    (["--proxies", "My_Own"], "--proxies takes a name"),
+    (["--namespace", ""], "--namespace takes a name"),
+    (["--image", "a b"], "--image takes a name such as prom/prometheus:"),
     (["--dir", "x", "--admin", "a'b"], "not `a'b`"),
     (["--dir", "x", "--admin", "1.2.3.4:0"], "not `1.2.3.4:0`"),
     (["here"], "what is `here` for"),

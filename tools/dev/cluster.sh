@@ -10,15 +10,15 @@ kubernetes_version='v1.34.4'
 kube_programs='etcd kube-apiserver kube-controller-manager kube-scheduler kube-proxy kubelet kubectl'
 rig=tests/cluster/rig/rig.sh
 
-# cluster_program NAME PACKAGE LDFLAGS: builds a command of tests/cluster/go/NAME. Again when what pins it changes.
+# cluster_program NAME PACKAGE LDFLAGS [TAGS]: builds a command of tests/cluster/go/NAME. Again when what pins it changes.
 cluster_program() {
-	local name=$1 package=$2 flags=$3 folder=tests/cluster/go/$1 made
+	local name=$1 package=$2 flags=$3 tags=${4-} folder=tests/cluster/go/$1 made
 	made=$(cat "$folder"/* | sha256sum)
 	mkdir -p "$cluster_bin"
 	if [ ! -x "$cluster_bin/$name" ] || [ "$(cat "$cluster_bin/$name.made" 2>/dev/null)" != "$made" ]; then
 		echo "building $name (minutes, the first time; Kubernetes itself a quarter of an hour)" >&2
 		GOCACHE=$WEFT_CLUSTER/go-build CGO_ENABLED=0 GOTOOLCHAIN=local GOFLAGS='-buildvcs=false -trimpath -mod=readonly' \
-			logged "$name" nice go -C "$folder" build -ldflags "-s -w $flags" -o "$cluster_bin/$name" "$package" || return 1
+			logged "$name" nice go -C "$folder" build -tags "$tags" -ldflags "-s -w $flags" -o "$cluster_bin/$name" "$package" || return 1
 		echo "$made" >"$cluster_bin/$name.made"
 	fi
 }
@@ -38,6 +38,13 @@ build_cluster() {
 	if [ ! "$cluster_bin/pause" -nt tests/cluster/rig/pause.c ]; then
 		logged pause gcc -O2 -static -s -o "$cluster_bin/pause" tests/cluster/rig/pause.c
 	fi
+}
+
+# build_prometheus: Debian's doesn't know Kubernetes; this one knows nothing else, and has no pages.
+build_prometheus() {
+	cluster_program prometheus github.com/prometheus/prometheus/cmd/prometheus '' netgo,remove_all_sd,enable_kubernetes_sd &&
+		image_of prometheus "$cluster_bin/prometheus" --program "$cluster_bin/prometheus:/bin/prometheus" --user 65534:65534 \
+			--entrypoint /bin/prometheus
 }
 
 # image_of NAME SOURCE OPTION...: packs localhost/NAME:1 unless its archive is newer than SOURCE and what packs it.
@@ -148,7 +155,7 @@ nodes_suite() {
 		return 0
 	fi
 	need scenario cluster nodes
-	if ! test_venv || ! built "$build" || ! build_cluster || ! cluster_images ||
+	if ! test_venv || ! built "$build" || ! build_cluster || ! cluster_images || { [ ${#level[@]} -eq 0 ] && ! build_prometheus; } ||
 		! weft_image "$build" "$cluster_images/weft.tar"; then
 		count 0 1 0
 		return 0

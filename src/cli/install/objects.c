@@ -12,16 +12,15 @@
 #include "io/terminal.h"
 #include "model/dtab.h"
 
-enum { MOST_COMPONENTS = 2, MOST_NAME = 63, FILE_MODE = 0644, DIRECTORY_MODE = 0755 };
+enum { MOST_COMPONENTS = 3, FILE_MODE = 0644, DIRECTORY_MODE = 0755 };
 
-#define NAME_BYTES "abcdefghijklmnopqrstuvwxyz0123456789-"
-
-static const char *const components[] = { "node", "ingress", NULL };
+static const char *const components[] = { "node", "ingress", NULL }; /* of a chart */
+static const char *const removable[] = { "node", "ingress", "viz", NULL };
 static const char *const service_types[] = { "ClusterIP", "NodePort", "LoadBalancer", NULL };
 
 struct objects {
 	const char *namespace, *image, *services, *service_type, *mtls, *clear_context, *ingress_class, *by_host, *handover, *no_handover;
-	struct argument_values dtabs;
+	struct argument_values dtabs, proxies;
 	struct arena arena;
 	struct dtab dtab;
 };
@@ -171,21 +170,13 @@ static const struct template_names default_names = { .value = append_default };
 
 /* ---- what is written ---- */
 
-static const char *template_of(const char *name)
-{
-	for (const struct install_file *file = install_templates; file->name; file++)
-		if (strcmp(file->name, name) == 0)
-			return file->text;
-	return NULL;
-}
-
 static const char *component_template(const char *component)
 {
 	struct text name = { 0 };
 	const char *text;
 
 	text_format(&name, "%s.yaml", component);
-	text = template_of(name.bytes);
+	text = install_template(name.bytes);
 	text_free(&name);
 	return text;
 }
@@ -213,7 +204,10 @@ static int print_objects(const struct objects *objects, const char *const *which
 	for (unsigned i = 0; i < MOST_COMPONENTS && which[i]; i++) {
 		struct text filled = { 0 };
 
-		template_fill(component_template(which[i]), "", &option_names, objects, &filled);
+		if (strcmp(which[i], "viz") == 0)
+			install_append_viz(objects->namespace, &objects->proxies, &filled);
+		else
+			template_fill(component_template(which[i]), "", &option_names, objects, &filled);
 		text_append(&out, SLICE("---\n"));
 		if (identities)
 			append_identities(text_slice(&filled), &out);
@@ -246,7 +240,7 @@ static bool write_file(const char *directory, const char *name, const struct tem
 	text_format(&path, "%s/%s%s%s", directory, component ? "templates/" : "", name, component ? ".yaml" : "");
 	if (component && strcmp(name, "ingress") == 0)
 		text_append(&bytes, SLICE("{{- if .Values.ingress }}\n"));
-	template_fill(component ? component_template(name) : template_of(name), "", names, objects, &bytes);
+	template_fill(component ? component_template(name) : install_template(name), "", names, objects, &bytes);
 	if (component && strcmp(name, "ingress") == 0)
 		text_append(&bytes, SLICE("{{- end }}\n"));
 	e = file_write(path.bytes, text_slice(&bytes), FILE_MODE);
@@ -276,28 +270,6 @@ static int write_chart(const char *directory, const struct objects *objects)
 
 /* ---- options ---- */
 
-/* A label of RFC 1123, as namespaces are called; in some names of Kubernetes points may stand, too. */
-static bool is_name(const char *command, const char *option, const char *name, bool points)
-{
-	size_t length = strlen(name);
-
-	if (length > 0 && length <= MOST_NAME && length == strspn(name, points ? NAME_BYTES "." : NAME_BYTES) && !strchr("-.", name[0]) &&
-		!strchr("-.", name[length - 1]))
-		return true;
-	cli_complain("weft %s: %s takes a name of lower-case letters, digits and `-`, not `%s`", command, option, name);
-	return false;
-}
-
-static bool is_image(const char *image)
-{
-	size_t length = strlen(image);
-
-	if (length > 0 && length == strspn(image, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._/:@"))
-		return true;
-	cli_complain("weft install: --image takes a name such as registry.example.org/weft:" WEFT_VERSION ", not `%s`", image);
-	return false;
-}
-
 static bool add_dtabs(struct objects *objects)
 {
 	struct dtab one, both;
@@ -315,15 +287,18 @@ static bool add_dtabs(struct objects *objects)
 	return true;
 }
 
-static bool are_components(const char *const *which)
+static bool are_components(const char *const *which, const char *const *known)
 {
-	for (unsigned i = 0; i < MOST_COMPONENTS && which[i]; i++)
-		if (strcmp(which[i], components[0]) != 0 && strcmp(which[i], components[1]) != 0) {
-			static const char *const known[] = { "node", "ingress", "viz", NULL };
+	for (unsigned i = 0; i < MOST_COMPONENTS && which[i]; i++) {
+		bool found = false;
 
-			cli_unknown("thing to install", which[i], known);
+		for (unsigned j = 0; known[j]; j++)
+			found = found || strcmp(which[i], known[j]) == 0;
+		if (!found) {
+			cli_unknown("thing to install", which[i], removable);
 			return false;
 		}
+	}
 	return true;
 }
 
@@ -362,10 +337,11 @@ int install_objects(int count, char **arguments)
 		objects.no_handover = "true";
 	}
 	arena_init(&objects.arena, NULL, 0);
-	if (are_components(which) && is_name("install", "--namespace", objects.namespace, false) && is_image(objects.image) &&
-		is_name("install", "--services", objects.services, false) &&
-		(!*objects.mtls || is_name("install", "--mtls", objects.mtls, true)) &&
-		(!*objects.ingress_class || is_name("install", "--ingress-class", objects.ingress_class, true)) &&
+	if (are_components(which, components) && install_is_name("install", "--namespace", objects.namespace, false) &&
+		install_is_image("install", objects.image, "registry.example.org/weft:" WEFT_VERSION) &&
+		install_is_name("install", "--services", objects.services, false) &&
+		(!*objects.mtls || install_is_name("install", "--mtls", objects.mtls, true)) &&
+		(!*objects.ingress_class || install_is_name("install", "--ingress-class", objects.ingress_class, true)) &&
 		arguments_choice("install", "--service-type", objects.service_type, service_types, &type) && add_dtabs(&objects))
 		code = helm ? write_chart(helm, &objects) : print_objects(&objects, which, false);
 	arena_reset(&objects.arena);
@@ -374,12 +350,19 @@ int install_objects(int count, char **arguments)
 
 int cli_uninstall(int count, char **arguments)
 {
-	struct objects objects = defaults; /* what there is, and how it is called, depends on no other option than the namespace */
+	struct objects objects = defaults; /* what there is, and how it is called, depends on no options but these */
 	const char *which[MOST_COMPONENTS];
-	const struct argument table[] = { { "--namespace", .value = &objects.namespace }, { .name = NULL } };
+	const struct argument table[] = {
+		{ "--namespace", .value = &objects.namespace },
+		{ "--proxies", .values = &objects.proxies },
+		{ .name = NULL },
+	};
 
-	if (!arguments_read("uninstall", count, arguments, table, which, 0, MOST_COMPONENTS) || !are_components(which) ||
-		!is_name("uninstall", "--namespace", objects.namespace, false))
+	if (!arguments_read("uninstall", count, arguments, table, which, 0, MOST_COMPONENTS) || !are_components(which, removable) ||
+		!install_is_name("uninstall", "--namespace", objects.namespace, false))
 		return 2;
-	return print_objects(&objects, which[0] ? which : components, true);
+	for (unsigned i = 0; i < objects.proxies.count; i++)
+		if (!install_is_name("uninstall", "--proxies", objects.proxies.at[i], false))
+			return 2;
+	return print_objects(&objects, which[0] ? which : removable, true);
 }

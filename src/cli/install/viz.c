@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* weft install viz: files for Prometheus and Grafana, from what the build embeds. */
+/* weft install viz: a Prometheus for Kubernetes, or files for Prometheus and Grafana, from what the build embeds. */
 #include "cli/install/install.h"
 
 #include "base/memory.h"
@@ -20,7 +20,11 @@ static const char *const discover_names[] = { "file", "kubernetes", NULL };
 static const char targets_file[] = "weft-targets.yml", prometheus_file[] = "prometheus.yml";
 
 struct viz {
-	const char *directory; /* NULL: ConfigMaps to standard output */
+	const char *directory; /* NULL: objects of Kubernetes to standard output */
+	const char *namespace, *image;
+	struct argument_values proxies; /* namespaces; none: all, or `namespace` where rights are given */
+	const char *rights_in;          /* one of them */
+	bool only_config;               /* ConfigMaps, and nothing that runs */
 	enum discover discover;
 	bool targets_given;
 	struct text targets;
@@ -28,7 +32,32 @@ struct viz {
 	double objective; /* percent */
 };
 
+static const struct viz defaults = {
+	.namespace = "default",
+	.image = "prom/prometheus:v3.16.0",
+	.interval_s = 15,
+	.objective = 99.9,
+};
+
 /* ---- filling in ---- */
+
+/* One namespace, or in a configuration all of them. */
+static void append_proxies(const struct viz *viz, struct text *out)
+{
+	if (viz->rights_in)
+		text_append(out, slice_of(viz->rights_in));
+	for (unsigned i = 0; !viz->rights_in && i < viz->proxies.count; i++)
+		text_format(out, "%s%s", i ? ", " : "", viz->proxies.at[i]);
+}
+
+static bool begin_block(const void *owner, struct slice name, struct text *out)
+{
+	const struct viz *viz = owner;
+
+	(void)name; /* PROXIES */
+	(void)out;
+	return viz->proxies.count > 0;
+}
 
 static void append_value(const void *owner, struct slice name, struct text *out)
 {
@@ -42,13 +71,19 @@ static void append_value(const void *owner, struct slice name, struct text *out)
 		text_format(out, "%.10g", viz->objective);
 	else if (slice_equal(name, SLICE("BUDGET")))
 		text_format(out, "%.10g", (100 - viz->objective) / 100);
+	else if (slice_equal(name, SLICE("NAMESPACE")))
+		text_append(out, slice_of(viz->namespace));
+	else if (slice_equal(name, SLICE("IMAGE")))
+		text_append(out, slice_of(viz->image));
+	else if (slice_equal(name, SLICE("PROXIES")))
+		append_proxies(viz, out);
 	else
 		text_format(out, "@%.*s@", SLICE_ARGS(name));
 }
 
 static void append_filled(const struct viz *viz, const char *template, const char *indent, struct text *out)
 {
-	static const struct template_names names = { .value = append_value };
+	static const struct template_names names = { .value = append_value, .begin = begin_block };
 
 	template_fill(template, indent, &names, viz, out);
 }
@@ -69,13 +104,14 @@ static bool is_dashboard(const struct install_file *file)
 	return slice_ends(slice_of(file->name), SLICE(".json"));
 }
 
-/* ---- as ConfigMaps ---- */
+/* ---- as objects of Kubernetes ---- */
 
 static void append_map(const struct viz *viz, const char *name, const char *labels, bool dashboards, struct text *out)
 {
 	text_format(out,
-		"---\napiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: %s\n  labels:\n    app.kubernetes.io/part-of: weft\n%sdata:\n",
-		name, labels);
+		"---\napiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: %s\n  namespace: %s\n"
+		"  labels:\n    app.kubernetes.io/part-of: weft\n%sdata:\n",
+		name, viz->namespace, labels);
 	for (const struct install_file *file = install_files; file->name; file++) {
 		const char *as = name_of(viz, file);
 
@@ -86,13 +122,47 @@ static void append_map(const struct viz *viz, const char *name, const char *labe
 	}
 }
 
-static int print_maps(const struct viz *viz)
+static void append_maps(const struct viz *viz, struct text *out)
+{
+	append_map(viz, "weft-prometheus", "", false, out);
+	/* Grafana's sidecar for dashboards looks for this label. */
+	append_map(viz, "weft-dashboards", "    grafana_dashboard: \"1\"\n", true, out);
+}
+
+/* Rights come first, for a Prometheus that starts without them waits before it asks again. */
+static void append_objects(struct viz *viz, struct text *out)
+{
+	if (!viz->proxies.count)
+		viz->proxies = (struct argument_values){ .at = { viz->namespace }, .count = 1 };
+	for (unsigned i = 0; i < viz->proxies.count; i++) {
+		viz->rights_in = viz->proxies.at[i];
+		text_append(out, SLICE("---\n"));
+		append_filled(viz, install_template("viz-rights.yaml"), "", out);
+	}
+	viz->rights_in = NULL;
+	append_maps(viz, out);
+	text_append(out, SLICE("---\n"));
+	append_filled(viz, install_template("viz.yaml"), "", out);
+}
+
+void install_append_viz(const char *namespace, const struct argument_values *proxies, struct text *out)
+{
+	struct viz viz = defaults;
+
+	viz.discover = DISCOVER_KUBERNETES;
+	viz.namespace = namespace;
+	viz.proxies = *proxies;
+	append_objects(&viz, out);
+}
+
+static int print_objects(struct viz *viz)
 {
 	struct text out = { 0 };
 
-	append_map(viz, "weft-prometheus", "", false, &out);
-	/* Grafana's sidecar for dashboards looks for this label. */
-	append_map(viz, "weft-dashboards", "    grafana_dashboard: \"1\"\n", true, &out);
+	if (viz->only_config)
+		append_maps(viz, &out);
+	else
+		append_objects(viz, &out);
 
 	bool good = terminal_print(text_slice(&out));
 
@@ -187,6 +257,16 @@ static bool add_targets(struct text *targets, const char *list)
 	return true;
 }
 
+static bool are_names(const struct viz *viz)
+{
+	bool good = install_is_name("install viz", "--namespace", viz->namespace, false) &&
+		install_is_image("install viz", viz->image, defaults.image);
+
+	for (unsigned i = 0; good && i < viz->proxies.count; i++)
+		good = install_is_name("install viz", "--proxies", viz->proxies.at[i], false);
+	return good;
+}
+
 static bool check(const struct viz *viz)
 {
 	if (viz->interval_s > MOST_INTERVAL_S)
@@ -195,17 +275,25 @@ static bool check(const struct viz *viz)
 		cli_complain("weft install viz: --objective must leave a budget for errors: between 0 and 100, such as 99.9");
 	else if (viz->targets_given && viz->discover != DISCOVER_FILE)
 		cli_complain("weft install viz: --admin belongs to --discover file");
+	else if (viz->discover == DISCOVER_FILE && viz->proxies.count)
+		cli_complain("weft install viz: --proxies belongs to --discover kubernetes");
+	else if (viz->discover == DISCOVER_FILE && !viz->directory && !viz->only_config)
+		cli_complain("weft install viz: --discover file belongs to --dir, or to --only-config");
 	else
-		return true;
+		return are_names(viz);
 	return false;
 }
 
 int install_viz(int count, char **arguments)
 {
-	struct viz viz = { .interval_s = 15, .objective = 99.9 };
+	struct viz viz = defaults;
 	struct argument_values admins = { .count = 0 };
 	const char *discover = NULL, *interval = NULL, *objective = NULL;
 	const struct argument table[] = {
+		{ "--namespace", .value = &viz.namespace },
+		{ "--image", .value = &viz.image },
+		{ "--proxies", .values = &viz.proxies },
+		{ "--only-config", .flag = &viz.only_config },
 		{ "--dir", .value = &viz.directory },
 		{ "--discover", .value = &discover, .choices = discover_names },
 		{ "--admin", .values = &admins },
@@ -231,7 +319,7 @@ int install_viz(int count, char **arguments)
 	if (good && !viz.targets_given)
 		text_append(&viz.targets, SLICE("'127.0.0.1:9990'"));
 	if (good)
-		code = viz.directory ? write_files(&viz) : print_maps(&viz);
+		code = viz.directory ? write_files(&viz) : print_objects(&viz);
 	text_free(&viz.targets);
 	return code;
 }
