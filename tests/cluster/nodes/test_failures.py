@@ -88,7 +88,7 @@ def renamed(mesh):
 
 def scaled(mesh, name, replicas):
     mesh.kubectl("scale", f"deployment/{name}", f"--replicas={replicas}")
-    wait_until(lambda: len(mesh.pods(name)) == replicas, f"{replicas} pods of {name} are ready", 90)
+    wait_until(lambda: len(mesh.pods(name)) == replicas, f"{replicas} pods of {name} are ready", 180)
 
 
 def test_nothing_is_lost_while_the_api_server_is_away(mesh, figures):
