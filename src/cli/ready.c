@@ -47,8 +47,10 @@ int cli_ready(int count, char **arguments)
 	if (!arguments_read("ready", count, arguments, table, &path, 1, 1))
 		return 2;
 	e = loop_new(&(struct loop_options){ .name = "ready" }, &loop);
-	if (!e)
+	if (!e) {
 		e = look(loop, path, &holder);
+		loop_free(loop);
+	}
 	if (e == ERROR_NOT_FOUND || e == ERROR_REFUSED) {
 		cli_complain("weft ready: nobody listens at %s", path);
 	} else if (e) {

@@ -614,6 +614,17 @@ def test_the_old_process_dies_while_the_new_one_starts(mesh, start, path):
     assert get(second) == b"hello"
 
 
+def is_unanswered(address):
+    with socket.create_connection(address) as asking:
+        asking.settimeout(0.5)
+        asking.sendall(b"GET /admin/ready HTTP/1.1\r\nHost: a\r\n\r\n")
+        try:
+            asking.recv(1)
+        except TimeoutError:
+            return True
+        return False
+
+
 def test_sigterm_in_the_middle_leaves_the_sockets_to_the_new_process(mesh, start, path):
     go = slow_origin(mesh)
     old = start()
@@ -624,12 +635,8 @@ def test_sigterm_in_the_middle_leaves_the_sockets_to_the_new_process(mesh, start
             begin_slow(client)
             old.signal(signal.SIGTERM)
             assert taker.hear()[0] == LEAVING
-            # While it drains, its admin server's callers are the new process's, too.
-            with socket.create_connection(old.admin_address) as asking:
-                asking.settimeout(0.5)
-                asking.sendall(b"GET /admin/ready HTTP/1.1\r\nHost: a\r\n\r\n")
-                with pytest.raises(TimeoutError):
-                    asking.recv(1)
+            # While it drains, its admin server's callers are the new process's, too, as soon as that thread has heard of it.
+            wait_until(lambda: is_unanswered(old.admin_address), "the admin server to have left its port")
             go.set()
         old.wait_end()
         assert path.exists()    # the door is another's now
