@@ -2,6 +2,7 @@
 """weft stat, routes, edges, top, tap and explain across the proxies of a cluster: pods found by Kubernetes' API and read by way of it. tests/cluster/nodes
 does the same on a real one."""
 
+import contextlib
 import json
 import os
 import subprocess
@@ -282,23 +283,14 @@ def test_a_kubeconfig_over_tls(mesh, tmp_path):
         plain.close()
 
 
-def test_tap_shows_requests_of_all(mesh, api):
-    one, two = two_nodes(mesh, api)
-    process = subprocess.Popen([WEFT, "tap", "--kubernetes", "--api", f"127.0.0.1:{api.port}", "-o", "json", "cart"], stdout=subprocess.PIPE,
+@contextlib.contextmanager
+def tapping(api, *arguments):
+    """Gives its output, to be read without waiting. It ends in order, and complains of nothing."""
+    process = subprocess.Popen([WEFT, "tap", "--kubernetes", "--api", f"127.0.0.1:{api.port}", "-o", "json", *arguments], stdout=subprocess.PIPE,
                                stderr=subprocess.PIPE, text=True)
-    clients = [mesh.client(one), mesh.client(two)]
     try:
         os.set_blocking(process.stdout.fileno(), False)
-        seen = set()
-
-        def both():
-            for number, client in enumerate(clients):
-                client.get("cart", f"/{number}")
-            while line := process.stdout.readline():
-                seen.add(json.loads(line)["path"])
-            return seen == {"/0", "/1"}
-
-        wait_until(both, "requests of both")
+        yield process.stdout
         process.terminate()
         assert process.wait(PATIENCE) == 0
         assert process.stderr.read() == ""
@@ -307,6 +299,21 @@ def test_tap_shows_requests_of_all(mesh, api):
         process.wait(PATIENCE)
         process.stdout.close()
         process.stderr.close()
+
+
+def test_tap_shows_requests_of_all(mesh, api):
+    one, two = two_nodes(mesh, api)
+    clients = [mesh.client(one), mesh.client(two)]
+    seen = set()
+    with tapping(api, "cart") as output:
+        def both():
+            for number, client in enumerate(clients):
+                client.get("cart", f"/{number}")
+            while line := output.readline():
+                seen.add(json.loads(line)["path"])
+            return seen == {"/0", "/1"}
+
+        wait_until(both, "requests of both")
 
 
 def test_tap_names_pods(mesh, api):
@@ -318,28 +325,16 @@ def test_tap_names_pods(mesh, api):
     front = pod("front-1", "node1", app="front")
     front["metadata"]["namespace"] = "shop"
     api.put(front)
-    process = subprocess.Popen([WEFT, "tap", "--kubernetes", "--api", f"127.0.0.1:{api.port}", "--pods", "-o", "json"], stdout=subprocess.PIPE,
-                               stderr=subprocess.PIPE, text=True)
-    try:
-        os.set_blocking(process.stdout.fileno(), False)
-        lines = []
-
+    lines = []
+    with tapping(api, "--pods") as output:
         def named():
             ask(mesh, one, "cart", 1)
-            while line := process.stdout.readline():
+            while line := output.readline():
                 lines.append(json.loads(line))
             return [line for line in lines if "source_pod" in line]
 
         [line, *_] = wait_until(named, "a line with names")
         assert (line["source_pod"], line["destination_pod"]) == ("shop/front-1", "shop/front-1")
-        process.terminate()
-        assert process.wait(PATIENCE) == 0
-        assert process.stderr.read() == ""
-    finally:
-        process.kill()
-        process.wait(PATIENCE)
-        process.stdout.close()
-        process.stderr.close()
 
 
 def test_tap_without_the_right_to_see_pods(mesh, api):
