@@ -5,6 +5,7 @@
 
 #include "base/check.h"
 #include "base/log.h"
+#include "proxy/dial.h"
 #include "proxy/rpc.h"
 #include "wire/grpc_health.h"
 
@@ -363,7 +364,7 @@ static int make_session(struct health_check *check)
 	bool rpc = policy->check.kind == CHECK_KIND_GRPC;
 	const struct codec *codec = worker_client_codec(check->worker, policy);
 	struct stream *stream;
-	int e = peer_connect(check->peer, rpc ? UPSTREAM_HTTP2 : policy->protocol, &stream);
+	int e = dial(check->peer, rpc ? UPSTREAM_HTTP2 : policy->protocol, &stream);
 
 	if (e)
 		return e;

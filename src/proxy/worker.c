@@ -225,7 +225,7 @@ int worker_init(struct worker *worker, struct proxy *proxy, unsigned index, stru
 	pool_init(&worker->bound_routes, "bound route", sizeof(struct bound_route), MAX_ROUTES * 2);
 	pool_init(&worker->upstreams, "upstream", sizeof(struct upstream), MAX_UPSTREAMS);
 	pool_init(&worker->peers, "peer", sizeof(struct peer), MAX_PEERS);
-	pool_init(&worker->connections, "connection", upstream_connection_size(), MAX_CONNECTIONS);
+	pool_init(&worker->connections, "connection", peer_connection_size(), MAX_CONNECTIONS);
 	pool_init(&worker->checks, "health check", health_check_size(), MAX_PEERS);
 	list_init(&worker->listeners);
 	list_init(&worker->unready_routes);
