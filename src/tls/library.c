@@ -13,6 +13,7 @@
 #include "base/log.h"
 #include "tls/cells.h"
 #include "tls/provider.h"
+#include "tls/stream_parts.h"
 
 static void *get(size_t size, const char *file, int line)
 {
@@ -48,6 +49,7 @@ void library_start(void)
 	if (!OPENSSL_init_ssl(OPENSSL_INIT_NO_LOAD_CONFIG | OPENSSL_INIT_NO_ATEXIT, NULL))
 		check_out_of_memory("OpenSSL");
 	provider_start();
+	flight_prepare();
 }
 
 /* --- the simulation's randomness --- */

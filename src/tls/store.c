@@ -293,7 +293,6 @@ void tls_store_free(struct tls_store *store)
 static void begin(struct tls_store *store)
 {
 	library_start();
-	flight_prepare();
 	if (!timer_is_set(&store->second))
 		timer_set(store->loop, &store->second, loop_now(store->loop) + CLOCK_SECOND);
 }

@@ -114,7 +114,7 @@ void server_show_left(struct tls_server *server, int64_t wall_ns);
 void client_show_left(struct tls_client *client, int64_t wall_ns);
 
 /* flight.c */
-void flight_prepare(void); /* control thread, before any stream */
+void flight_prepare(void); /* for library_start: before any stream */
 BIO *flight_bio(struct tls_stream *s);
 /* Everything that OpenSSL has written goes to the stream below. Returns false when there was no buffer for all of it. */
 MUST_CHECK bool flight_send(struct tls_stream *s);

@@ -102,10 +102,11 @@ static const struct listener_policy *make_listener(
 	if (outgoing && node->link.secured)
 		listener->tls = &tls_server_permissive;
 	listener->max_call_depth = 1000;
-	/* With HTTP/2 each of four users asks for up to four things at once, and five nodes may ask the same one. */
-	listener->max_concurrent = node->link.service_count ? 24 : 8;
-	if (!outgoing && node->link.http2)
-		listener->max_concurrent = 96;
+	/* Four users ask a node, and the users of all five may ask the same node's services; over HTTP/2 each for up to four things at once. */
+	if (outgoing)
+		listener->max_concurrent = node->link.service_count ? 24 : 8;
+	else
+		listener->max_concurrent = node->link.http2 ? 96 : 24;
 	return listener;
 }
 
