@@ -137,6 +137,18 @@ static const struct command commands[] = {
 		"    --pods            callers and endpoints by their pods, which are asked for in all namespaces\n\n"
 		"Exit code 0; 2 for wrong usage, or a proxy that can't be asked or has left. See docs/see.md.",
 		cli_tap, NULL },
+	{ "dashboard", "[--admin ADDRESS[,ADDRESS...] | --kubernetes] [--listen IP:PORT] [--interval TIME]",
+		"A page of a whole mesh: services, proxies, who calls whom, over ten minutes",
+		"Reads the counters of proxies' admin servers (127.0.0.1:9990 by default) again and again until Ctrl-C, and serves what "
+		"they\n"
+		"say together: success rate, volume and latency of all, of each service and of each proxy.\n"
+		"\n"
+		"  --admin ADDRESSES   HOST[:PORT] of admin servers, with commas between; may come several times\n" KUBERNETES_OPTIONS
+		"  --listen IP:PORT    where the page is: 127.0.0.1:8084. Whoever reaches it may look; there is no password\n"
+		"  --interval TIME     how often proxies are read, 1s to 1m: 5s; the last 120 readings are kept, in memory\n"
+		"\n"
+		"Exit code 0; 2 for wrong usage, or an address that can't be listened on. See docs/viz.md.",
+		cli_dashboard, NULL },
 	{ "explain",
 		"FILE.yaml | --admin ADDRESS [--router LABEL] [--peer SPIFFE_ID] [-H 'Name: value']... [-o text|json] [METHOD] URL\n"
 		"       weft explain --kubernetes --from-pod POD | --from-node NODE ... URL\n"
@@ -185,11 +197,14 @@ static const struct command commands[] = {
 		"\n"
 		"See docs/kubernetes.md. And to see numbers of all proxies, with docs/viz.md:\n"
 		"\n"
-		"  weft install viz | kubectl apply -f -        a Prometheus that finds the proxies; Grafana's dashboards in a ConfigMap\n"
+		"  weft install viz | kubectl apply -f -        a Prometheus that finds the proxies, weft's own page of them all (`weft\n"
+		"                                               dashboard`), and Grafana's dashboards in a ConfigMap\n"
 		"\n"
 		"  --namespace NAME     where it lives: default\n"
 		"  --image IMAGE        Prometheus: prom/prometheus:v3.16.0\n"
-		"  --proxies NAMESPACE  where proxies are; several times. Its own namespace, unless this is given\n"
+		"  --weft-image IMAGE   weft, for its page: localhost/weft:" WEFT_VERSION "\n"
+		"  --proxies NAMESPACE  where proxies are; several times, of which the page shows the first. Its own namespace, unless\n"
+		"                       this is given\n"
 		"  --only-config        the ConfigMaps, for a Prometheus that is there already\n"
 		"  --dir DIR            files instead: prometheus.yml, weft-rules.yml, weft-alerts.yml, weft-targets.yml and\n"
 		"                       Grafana's weft-overview.json, weft-service.json and weft-instance.json. A weft-targets.yml\n"

@@ -28,7 +28,7 @@ static bool has_it(const struct request *request, const struct asset *asset)
 	return known && slice_equal(field_value(known), slice_of(asset->tag));
 }
 
-static void show(struct request *request, struct slice path)
+void asset_answer(struct request *request, struct slice path)
 {
 	const struct asset *asset = find(path);
 	struct slice body;
@@ -54,10 +54,10 @@ static void show(struct request *request, struct slice path)
 
 void page_shell(struct request *request)
 {
-	show(request, SLICE("/"));
+	asset_answer(request, SLICE("/"));
 }
 
 void page_asset(struct request *request)
 {
-	show(request, text_slice(&request->path));
+	asset_answer(request, text_slice(&request->path));
 }

@@ -8,6 +8,8 @@
 
 #include <stddef.h>
 
+#include "base/slice.h"
+
 struct asset {
 	const char *path; /* "/files/app.js"; NULL ends the table */
 	const char *content_type;
@@ -17,5 +19,10 @@ struct asset {
 };
 
 extern const struct asset assets[];
+
+struct request;
+
+/* The file of that path, or 304 for who has it; 404: none is embedded. */
+void asset_answer(struct request *request, struct slice path);
 
 #endif

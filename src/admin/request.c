@@ -272,7 +272,7 @@ static const struct side_events request_events = {
 	.writable = writable,
 };
 
-void request_open(struct admin *admin, struct side *side, void (*show)(struct request *request))
+void request_open(struct list *among, struct admin *admin, struct site *site, struct side *side, void (*show)(struct request *request))
 {
 	struct request *request = memory_new(sizeof *request);
 	struct head *head = side->head;
@@ -281,6 +281,7 @@ void request_open(struct admin *admin, struct side *side, void (*show)(struct re
 
 	request->magic = REQUEST_MAGIC;
 	request->admin = admin;
+	request->site = site;
 	request->side = side;
 	request->show = show;
 	request->method = (enum method)head->method;
@@ -289,7 +290,7 @@ void request_open(struct admin *admin, struct side *side, void (*show)(struct re
 		text_append(&request->query, slice_from(head->target, query + 1));
 	if (type)
 		text_append(&request->content_type, field_value(type));
-	list_append(server_requests(admin), &request->link);
+	list_append(among, &request->link);
 	side_own(side, &request_events, request);
 	/* A request without a body is answered now; its `end` is never told then. */
 	if (head->body == BODY_NONE) {

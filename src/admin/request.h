@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* admin/request.h: one request to the admin server, whole, and its answer. Admin thread.
+/* admin/request.h: one request to the admin server, or to a site (admin/site.h), whole, and its answer. That server's thread.
  *
  * A page gets a request with its body complete, and answers it once with request_answer, at once or later. When the client
  * has gone meanwhile, the answer is dropped.
@@ -13,14 +13,16 @@
 #include "session/session.h"
 #include "wire/grpc.h"
 
-enum { REQUEST_MAGIC = 0x61647265, REQUEST_MAX_BODY = 256 * 1024 };
-
 struct admin;
+struct site;
+
+enum { REQUEST_MAGIC = 0x61647265, REQUEST_MAX_BODY = 256 * 1024 };
 
 struct request {
 	uint32_t magic;
-	struct admin *admin;
-	struct list link;  /* admin->requests */
+	struct admin *admin; /* whose pages; NULL: a site's */
+	struct site *site;
+	struct list link;  /* the requests of either */
 	struct side *side; /* NULL: the client has gone */
 	struct text path;  /* decoded, without the query */
 	struct text query; /* as it came */
@@ -33,7 +35,7 @@ struct request {
 };
 
 /* For session_events.opened. `show` is called when the body is complete; while request->side is there, so is its head. */
-void request_open(struct admin *admin, struct side *side, void (*show)(struct request *request));
+void request_open(struct list *among, struct admin *admin, struct site *site, struct side *side, void (*show)(struct request *request));
 void request_answer(struct request *request, unsigned status, const char *content_type, struct slice body);
 
 struct request_header {

@@ -14,11 +14,6 @@ static struct session *session_at(struct list *link)
 	return LIST_OF(link, struct session, link);
 }
 
-struct list *server_requests(struct admin *admin)
-{
-	return &admin->requests;
-}
-
 /* ---- sessions ---- */
 
 static void opened(void *owner, struct session *session, struct side *side)
@@ -26,7 +21,7 @@ static void opened(void *owner, struct session *session, struct side *side)
 	struct door *door = owner;
 
 	(void)session;
-	request_open(door->admin, side, door->show);
+	request_open(&door->admin->requests, door->admin, NULL, side, door->show);
 }
 
 static void closed(void *owner, struct session *session, int error)

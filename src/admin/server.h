@@ -53,7 +53,6 @@ struct page {
 	void (*show)(struct request *request);
 };
 
-struct list *server_requests(struct admin *admin);
 /* Finds the page and shows it, or answers 404 or 405. */
 void server_dispatch(struct request *request);
 

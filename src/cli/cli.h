@@ -35,6 +35,7 @@ int cli_ready(int count, char **arguments);
 int cli_ca(int count, char **arguments);
 int cli_certs(int count, char **arguments);
 int cli_check(int count, char **arguments);
+int cli_dashboard(int count, char **arguments);
 int cli_diff(int count, char **arguments);
 int cli_explain(int count, char **arguments);
 int cli_install(int count, char **arguments);

@@ -31,7 +31,7 @@ def write(folder, text, name="weft.yaml"):
 def test_help_lists_the_commands(arguments):
     code, out, err = run(*arguments)
     assert (code, err) == (0, "")
-    assert re.findall(r"^  (\w+) ", out, re.M) == ["proxy", "validate", "ca", "certs", "stat", "routes", "top", "edges", "tap", "explain", "diff", "install", "uninstall", "check", "ready", "completion", "version", "help"]
+    assert re.findall(r"^  (\w+) ", out, re.M) == ["proxy", "validate", "ca", "certs", "stat", "routes", "top", "edges", "tap", "dashboard", "explain", "diff", "install", "uninstall", "check", "ready", "completion", "version", "help"]
 
 
 def test_no_command_shows_help_and_fails():
@@ -40,7 +40,7 @@ def test_no_command_shows_help_and_fails():
     assert out == run("help")[1]
 
 
-@pytest.mark.parametrize("command", ["proxy", "validate", "ca", "certs", "stat", "routes", "top", "edges", "tap", "explain", "diff", "install", "uninstall", "check", "ready", "completion", "version", "help"])
+@pytest.mark.parametrize("command", ["proxy", "validate", "ca", "certs", "stat", "routes", "top", "edges", "tap", "dashboard", "explain", "diff", "install", "uninstall", "check", "ready", "completion", "version", "help"])
 def test_each_command_explains_itself(command):
     code, out, err = run("help", command)
     assert (code, err) == (0, "")

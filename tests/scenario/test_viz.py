@@ -276,22 +276,37 @@ def test_the_stream_is_a_prometheus_for_kubernetes():
     made = objects()
     assert named(made) == [(kind, "default", name) for kind, name in (
         ("Role", "weft-prometheus"), ("RoleBinding", "weft-prometheus"), ("ConfigMap", "weft-prometheus"), ("ConfigMap", "weft-dashboards"),
-        ("ServiceAccount", "weft-prometheus"), ("Service", "weft-prometheus"), ("Deployment", "weft-prometheus"))]
+        ("ServiceAccount", "weft-prometheus"), ("Service", "weft-prometheus"), ("Deployment", "weft-prometheus"), ("ServiceAccount", "weft-viz"),
+        ("Role", "weft-viz"), ("RoleBinding", "weft-viz"), ("Service", "weft-viz"), ("Deployment", "weft-viz"))]
     assert made[0]["rules"] == [{"apiGroups": [""], "resources": ["pods"], "verbs": ["list", "watch"]}]
     assert discovered(made) == [{"role": "pod", "namespaces": {"names": ["default"]}}]
-    container, = made[-1]["spec"]["template"]["spec"]["containers"]
+    container, = made[6]["spec"]["template"]["spec"]["containers"]
     assert container["image"] == "prom/prometheus:v3.16.0"
+
+
+def test_the_stream_has_weft_s_own_page():
+    account, role, binding, service, deployment = objects("--namespace", "monitoring", "--proxies", "mesh", "--weft-image", "example.org/weft:2")[-5:]
+    assert role["metadata"]["namespace"] == binding["metadata"]["namespace"] == "mesh"
+    assert role["rules"] == [{"apiGroups": [""], "resources": ["pods"], "verbs": ["list"]}]
+    assert binding["subjects"] == [{"kind": "ServiceAccount", "name": account["metadata"]["name"], "namespace": "monitoring"}]
+    spec = deployment["spec"]["template"]["spec"]
+    container, = spec["containers"]
+    assert spec["serviceAccountName"] == account["metadata"]["name"] and container["image"] == "example.org/weft:2"
+    assert container["args"] == ["dashboard", "--kubernetes", "--direct", "--namespace", "mesh", "--listen", "0.0.0.0:8084"]
+    assert service["spec"]["ports"][0]["port"] == container["ports"][0]["containerPort"] == 8084
 
 
 def test_its_options_are_in_the_objects():
     made = objects("--namespace", "monitoring", "--proxies", "mesh", "--proxies", "edge", "--image", "example.org/prometheus@sha256:00")
     rights, others = made[:4], made[4:]
     assert named(rights) == [(kind, namespace, "weft-prometheus") for namespace in ("mesh", "edge") for kind in ("Role", "RoleBinding")]
-    assert {each["metadata"]["namespace"] for each in others} == {"monitoring"}
+    assert {each["metadata"]["namespace"] for each in others if each["kind"] not in ("Role", "RoleBinding")} == {"monitoring"}
+    # weft's own page is about the first of them.
+    assert named(each for each in others if each["kind"] in ("Role", "RoleBinding")) == [("Role", "mesh", "weft-viz"), ("RoleBinding", "mesh", "weft-viz")]
     for binding in rights[1::2]:
         assert binding["subjects"] == [{"kind": "ServiceAccount", "name": "weft-prometheus", "namespace": "monitoring"}]
     assert discovered(others) == [{"role": "pod", "namespaces": {"names": ["mesh", "edge"]}}]
-    assert others[-1]["spec"]["template"]["spec"]["containers"][0]["image"] == "example.org/prometheus@sha256:00"
+    assert others[4]["spec"]["template"]["spec"]["containers"][0]["image"] == "example.org/prometheus@sha256:00"
 
 
 @pytest.mark.parametrize("options", [[], ["--namespace", "monitoring", "--proxies", "mesh", "--proxies", "edge"]])

@@ -17,6 +17,7 @@ import tempfile
 LARGEST = 300 * 1024  # bytes of all files, compressed: more than that is no longer a small binary
 FILES = [
     ("/", "text/html;charset=UTF-8", "index.html"),
+    ("/mesh", "text/html;charset=UTF-8", "mesh.html"),
     ("/files/app.js", "text/javascript;charset=UTF-8", "out/app.js"),
     ("/files/app.css", "text/css;charset=UTF-8", "out/app.css"),
     ("/files/icon.svg", "image/svg+xml", "icon.svg"),
@@ -58,7 +59,7 @@ def bundle(source, work, libraries):
     work.mkdir(parents=True, exist_ok=True)
     shutil.rmtree(work / "src", ignore_errors=True)
     shutil.copytree(source / "src", work / "src")
-    for name in ("package.json", "package-lock.json", "tsconfig.json", "app.css", "index.html", "icon.svg"):
+    for name in ("package.json", "package-lock.json", "tsconfig.json", "app.css", "index.html", "mesh.html", "icon.svg"):
         shutil.copy(source / name, work / name)
     modules = work / "node_modules"
     if modules.is_symlink():

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* weft install viz: a Prometheus for Kubernetes, or files for Prometheus and Grafana, from what the build embeds. */
+/* weft install viz: a Prometheus and weft's own page for Kubernetes, or files for Prometheus and Grafana, from what the build embeds. */
 #include "cli/install/install.h"
 
 #include "base/memory.h"
@@ -20,11 +20,11 @@ static const char *const discover_names[] = { "file", "kubernetes", NULL };
 static const char targets_file[] = "weft-targets.yml", prometheus_file[] = "prometheus.yml";
 
 struct viz {
-	const char *directory; /* NULL: objects of Kubernetes to standard output */
-	const char *namespace, *image;
-	struct argument_values proxies; /* namespaces; none: all, or `namespace` where rights are given */
-	const char *rights_in;          /* one of them */
-	bool only_config;               /* ConfigMaps, and nothing that runs */
+	const char *directory;                      /* NULL: objects of Kubernetes to standard output */
+	const char *namespace, *image, *weft_image; /* Prometheus', and weft's for its page */
+	struct argument_values proxies;             /* namespaces; none: all, or `namespace` where rights are given */
+	const char *rights_in;                      /* one of them */
+	bool only_config;                           /* ConfigMaps, and nothing that runs */
 	enum discover discover;
 	bool targets_given;
 	struct text targets;
@@ -35,6 +35,7 @@ struct viz {
 static const struct viz defaults = {
 	.namespace = "default",
 	.image = "prom/prometheus:v3.16.0",
+	.weft_image = "localhost/weft:" WEFT_VERSION,
 	.interval_s = 15,
 	.objective = 99.9,
 };
@@ -75,6 +76,8 @@ static void append_value(const void *owner, struct slice name, struct text *out)
 		text_append(out, slice_of(viz->namespace));
 	else if (slice_equal(name, SLICE("IMAGE")))
 		text_append(out, slice_of(viz->image));
+	else if (slice_equal(name, SLICE("WEFT_IMAGE")))
+		text_append(out, slice_of(viz->weft_image));
 	else if (slice_equal(name, SLICE("PROXIES")))
 		append_proxies(viz, out);
 	else
@@ -143,6 +146,10 @@ static void append_objects(struct viz *viz, struct text *out)
 	append_maps(viz, out);
 	text_append(out, SLICE("---\n"));
 	append_filled(viz, install_template("viz.yaml"), "", out);
+	/* weft's own page is about one namespace. */
+	viz->rights_in = viz->proxies.at[0];
+	text_append(out, SLICE("---\n"));
+	append_filled(viz, install_template("viz-page.yaml"), "", out);
 }
 
 void install_append_viz(const char *namespace, const struct argument_values *proxies, struct text *out)
@@ -260,7 +267,8 @@ static bool add_targets(struct text *targets, const char *list)
 static bool are_names(const struct viz *viz)
 {
 	bool good = install_is_name("install viz", "--namespace", viz->namespace, false) &&
-		install_is_image("install viz", viz->image, defaults.image);
+		install_is_image("install viz", viz->image, defaults.image) &&
+		install_is_image("install viz", viz->weft_image, "registry.example.org/weft:" WEFT_VERSION);
 
 	for (unsigned i = 0; good && i < viz->proxies.count; i++)
 		good = install_is_name("install viz", "--proxies", viz->proxies.at[i], false);
@@ -292,6 +300,7 @@ int install_viz(int count, char **arguments)
 	const struct argument table[] = {
 		{ "--namespace", .value = &viz.namespace },
 		{ "--image", .value = &viz.image },
+		{ "--weft-image", .value = &viz.weft_image },
 		{ "--proxies", .values = &viz.proxies },
 		{ "--only-config", .flag = &viz.only_config },
 		{ "--dir", .value = &viz.directory },

@@ -224,6 +224,8 @@ static void add_traffic(const struct step *step, struct golden_row *row, const s
 		row->rate += requests / step->seconds;
 		row->failure_rate += failures / step->seconds;
 		row->retry_rate += retries / step->seconds;
+		row->client_errors += grown(before, meter, COUNT_4XX) / step->seconds;
+		row->server_errors += grown(before, meter, COUNT_5XX) / step->seconds;
 	}
 	sum(&row->pending, meter->gauges[GAUGE_PENDING]);
 	meter_add_latency(meter, false, row->latency);

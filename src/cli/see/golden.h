@@ -30,6 +30,7 @@ struct golden_row {
 	struct slice caller;                         /* with `kubernetes`, of edges */
 	double requests, success, failures, retries; /* in the window */
 	double rate, success_percent, retry_rate, failure_rate;
+	double client_errors, server_errors; /* answers 4xx and 5xx, a second; of services 0: they don't count them */
 	double p50_ms, p95_ms, p99_ms;
 	double pending, connections; /* now */
 	double available, endpoints; /* now, as the proxy sees them that sees the least */

@@ -18,6 +18,8 @@ static const char *const count_names[METER_COUNTS] = {
 	[COUNT_CONNECTS] = "connects",
 	[COUNT_HANDSHAKES] = "tls/handshakes",
 	[COUNT_PLAINTEXT] = "tls/plaintext",
+	[COUNT_4XX] = "status/4XX",
+	[COUNT_5XX] = "status/5XX",
 };
 
 static const char *const gauge_names[METER_GAUGES] = {

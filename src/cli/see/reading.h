@@ -37,6 +37,8 @@ enum meter_count {
 	COUNT_CONNECTS,
 	COUNT_HANDSHAKES,
 	COUNT_PLAINTEXT,
+	COUNT_4XX, /* answers; of services there are none */
+	COUNT_5XX,
 	METER_COUNTS
 };
 

@@ -43,7 +43,8 @@ def make_prometheus(cluster):
         cluster.kubectl("apply", "-f", sample)
         cluster.rolled_out("daemonset/l5d")
         cluster.replicated("hello", "world-v1")
-        cluster.kubectl("rollout", "status", "-n", "monitoring", "deployment/weft-prometheus", "--timeout=120s", seconds=150)
+        for name in ("weft-prometheus", "weft-viz"):
+            cluster.kubectl("rollout", "status", "-n", "monitoring", f"deployment/{name}", "--timeout=120s", seconds=150)
         yield Prometheus(cluster)
     finally:
         cluster.kubectl("delete", "--ignore-not-found", "--wait", "-f", sample)
@@ -63,13 +64,15 @@ def test_it_finds_every_proxy(cluster, prometheus):
     wait_until(lambda: prometheus.number('sum(up{job="weft",namespace="default"})') == len(cluster.nodes), "they are counted", UNTIL_SEEN)
 
 
-def test_its_rights_are_no_more_than_that(cluster):
-    account = "system:serviceaccount:monitoring:weft-prometheus"
+@pytest.mark.parametrize("name", ["weft-prometheus", "weft-viz"])
+def test_their_rights_are_no_more_than_that(cluster, prometheus, name):
+    assert prometheus.cluster is cluster   # what is installed is there
+    account = f"system:serviceaccount:monitoring:{name}"
 
     def may(verb, what, namespace):
         return cluster.kubectl("auth", "can-i", verb, what, "-n", namespace, "--as", account, check=False).stdout.strip() == "yes"
 
-    assert may("list", "pods", "default") and may("watch", "pods", "default")
+    assert may("list", "pods", "default") and may("watch", "pods", "default") == (name == "weft-prometheus")
     for denied in (("get", "pods", "default"), ("list", "pods", "monitoring"), ("list", "secrets", "default"), ("list", "services", "default"),
                    ("list", "pods", "kube-system"), ("create", "pods", "default")):
         assert not may(*denied), denied
@@ -114,3 +117,26 @@ def test_who_comes_is_found_and_who_goes_is_forgotten(cluster, prometheus):
                {each["metadata"]["name"] for each in cluster.get("pods", "-l", "app=l5d-ingress")["items"]}, "its pods are up", UNTIL_SEEN)
     cluster.kubectl("delete", "--wait", "-f", "-", given=weft("uninstall", "ingress"))
     wait_until(lambda: len(prometheus.ask('up{job="weft"}')) == len(cluster.nodes), "only the node proxies are known", UNTIL_SEEN)
+
+
+def page(cluster, path="mesh.json"):
+    service = cluster.get("service", "-n", "monitoring", "weft-viz")["spec"]
+    return cluster.curl(f"http://{service['clusterIP']}:{service['ports'][0]['port']}/{path}")
+
+
+def test_the_page_has_what_the_proxies_have_counted(cluster, prometheus):
+    """weft's own page: as many proxies as nodes, their names as Kubernetes knows them, and their counters."""
+    assert prometheus.cluster is cluster
+    for node in cluster.nodes:
+        wait_until(lambda node=node: cluster.hello(node=node), f"hello answers by {node}")
+
+    def same():
+        told = json.loads(page(cluster))
+        wanted = {node: cluster.metrics(node).get("rt/outgoing/service/svc/hello/requests", 0) for node in cluster.nodes}
+        hello = [each for each in told["services"] if (each["router"], each["name"]) == ("outgoing", "svc/hello")]
+        return sum(each["requests"] for each in hello) == sum(wanted.values()) > 0 and told
+
+    told = wait_until(same, "the page has what the proxies have", UNTIL_SEEN)
+    assert {each["name"].rpartition("@")[2] for each in told["proxies"] if each["reached"]} == set(cluster.nodes)
+    assert {(each["namespace"], each["service"]) for each in told["services"] if each["router"] == "outgoing"} >= {("default", "hello"), ("default", "world-v1")}
+    assert told["totals"]["all"]["proxies"] == len(cluster.nodes) and "why" not in told["kubernetes"]

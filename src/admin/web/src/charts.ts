@@ -37,7 +37,7 @@ function axes(format: (value: number) => string): uPlot.Axis[] {
 	return [{ ...common, grid: { show: false }, space: 80, size: 28, values: (u, ticks) => u.data[0].length < 2 ? ticks.map(() => "") : ticks.map(clock) }, { ...common, size: 58, space: 32, values: (_, ticks) => ticks.map(format) }];
 }
 
-class Chart {
+export class Chart {
 	private plot: uPlot;
 	private watcher: ResizeObserver;
 
@@ -63,13 +63,17 @@ class Chart {
 	}
 }
 
+// A line in the colour of a variable of the stylesheet.
+export function line(name: string, width = 1.75): uPlot.Series {
+	return { stroke: () => colour(name), width, points: { show: false }, spanGaps: true };
+}
+
 const LATENCY_COLOURS = ["--q1", "--q2", "--q3", "--q4", "--q5"];
 
 export class Charts {
 	private charts: Chart[] = [];
 
 	constructor(store: Store, series: Series, places: { rate: HTMLElement; success: HTMLElement; latency: HTMLElement }) {
-		const line = (name: string, width = 1.75): uPlot.Series => ({ stroke: () => colour(name), width, points: { show: false }, spanGaps: true });
 		const data = (scale: number, ...histories: History[]): uPlot.AlignedData => {
 			const many = Math.min(series.times, store.times.length);
 			return [store.times.slice(store.times.length - many), ...histories.map((h) => h.list(many).map((v) => Number.isNaN(v) ? null : v * scale))];

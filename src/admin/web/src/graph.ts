@@ -11,20 +11,20 @@ const DRAWN = 40; // pairs of service and client
 const CALLERS = 20; // of a router, that are drawn
 const CALLS = 100; // rows
 
-interface Edge { from: string; to: string; rate: number; success: number | null; encrypted: boolean | null }
-interface Vertex { id: string; label: string; kind: string }
+export interface Call { from: string; to: string; rate: number; success: number | null; encrypted: boolean | null }
+export interface Vertex { id: string; label: string; kind: string }
 
 function encrypted(store: Store, series: Series): boolean {
 	return store.metric(series, "tls/handshakes") > 0;
 }
 
 // "web" of "spiffe://example.org/ns/shop/sa/web".
-function nameOf(who: string): string {
+export function nameOf(who: string): string {
 	return who.replace(/^.*\/(?=[^/]+$)/, "");
 }
 
 // Who calls a router, by the identity that it has shown; those without one by how they come. What isn't told apart are "callers".
-function calling(store: Store, router: string, secure: boolean): Omit<Edge, "to">[] {
+function calling(store: Store, router: string, secure: boolean): Omit<Call, "to">[] {
 	const by = new Map<string, Series[]>(), servers = store.of(router, "server");
 	for (const s of store.of(router, "caller")) {
 		const who = s.name.slice(s.name.indexOf(" ") + 1);
@@ -35,8 +35,8 @@ function calling(store: Store, router: string, secure: boolean): Omit<Edge, "to"
 	return told.sort((a, b) => b.rate - a.rate).slice(0, CALLERS);
 }
 
-function gather(store: Store): { vertices: Map<string, Vertex>; edges: Edge[] } {
-	const vertices = new Map<string, Vertex>(), edges: Edge[] = [];
+function gather(store: Store): { vertices: Map<string, Vertex>; edges: Call[] } {
+	const vertices = new Map<string, Vertex>(), edges: Call[] = [];
 	const vertex = (id: string, label: string, kind: string): string => {
 		if (!vertices.has(id)) vertices.set(id, { id, label, kind });
 		return id;
@@ -63,15 +63,15 @@ function gather(store: Store): { vertices: Map<string, Vertex>; edges: Edge[] } 
 	return { vertices, edges };
 }
 
-function mood(edge: Edge): string {
+export function mood(edge: Call): string {
 	return edge.success === null ? "idle" : edge.success >= 0.999 ? "" : edge.success >= 0.95 ? "warn" : "bad";
 }
 
-function label(edge: Edge): string {
+function label(edge: Call): string {
 	return `${rate(edge.rate)}/s${edge.success === null || edge.success === 1 ? "" : `, ${percent(edge.success)}`}`;
 }
 
-function draw(vertices: Map<string, Vertex>, edges: Edge[]): SVGSVGElement {
+export function drawGraph(vertices: Map<string, Vertex>, edges: Call[]): SVGSVGElement {
 	const graph = new dagre.graphlib.Graph({ multigraph: true });
 	graph.setGraph({ rankdir: "LR", nodesep: 18, ranksep: 120, marginx: 8, marginy: 8 });
 	graph.setDefaultEdgeLabel(() => ({}));
@@ -114,7 +114,7 @@ function calls(store: Store): HTMLElement[] {
 	});
 }
 
-function table(title: string, heads: string[], numbers: number, body: HTMLElement): HTMLElement {
+export function graphTable(title: string, heads: string[], numbers: number, body: HTMLElement): HTMLElement {
 	return el("section", { class: "list" }, el("h2", {}, title), el("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": title },
 		el("table", {}, el("thead", {}, el("tr", {}, ...heads.map((t, i) => el("th", { scope: "col", class: i >= numbers ? "number" : "" }, t)))), body)));
 }
@@ -122,9 +122,9 @@ function table(title: string, heads: string[], numbers: number, body: HTMLElemen
 export function graphPage(): View {
 	const picture = el("div", { class: "card scroll picture", tabindex: "0", role: "region", "aria-label": "Graph" });
 	const body = el("tbody"), callers = el("tbody"), note = el("p", { class: "soft lead" });
-	const called = table("Who calls which client", ["caller", "router", "client", "req/s", "success", "encryption"], 3, callers);
+	const called = graphTable("Who calls which client", ["caller", "router", "client", "req/s", "success", "encryption"], 3, callers);
 	const node = el("div", {}, el("h1", {}, "Who calls whom"), note, picture, called,
-		table("Edges of the graph", ["from", "to", "req/s", "success", "encryption"], 2, body));
+		graphTable("Edges of the graph", ["from", "to", "req/s", "success", "encryption"], 2, body));
 	return {
 		node,
 		update(store) {
@@ -132,7 +132,7 @@ export function graphPage(): View {
 			setText(note, pairs === 0 ? "No calls yet."
 				: `Callers, routers, services and what they are bound to.${pairs > DRAWN ? ` The busiest ${DRAWN} of ${pairs} are drawn.` : ""}`);
 			picture.hidden = edges.length === 0;
-			if (edges.length) picture.replaceChildren(draw(vertices, edges));
+			if (edges.length) picture.replaceChildren(drawGraph(vertices, edges));
 			called.hidden = rows.length === 0;
 			callers.replaceChildren(...rows);
 			body.replaceChildren(...edges.map((e) => el("tr", {}, el("th", { scope: "row" }, vertices.get(e.from)!.label), el("td", {}, vertices.get(e.to)!.label),

@@ -6,21 +6,18 @@
 import { Client, Endpoint } from "./api";
 import { Charts, Spark } from "./charts";
 import { arrange, count, duration, el, millis, percent, rate, setText } from "./dom";
+import { Page } from "./shell";
 import { QUANTILES, Series, Store, totalRate, totalSuccess } from "./store";
 
 const PAGE = 40;
 
-export interface View {
-	node: HTMLElement;
-	update(store: Store, clients: Client[]): void;
-	end(): void;
-}
+export type View = Page<[Store, Client[]]>;
 
 export function judged(ratio: number | null): string {
 	return ratio === null ? "" : ratio >= 0.999 ? "fine" : ratio >= 0.95 ? "warn" : "bad";
 }
 
-class Tile {
+export class Tile {
 	readonly node: HTMLElement;
 	private value = el("strong");
 
