@@ -20,6 +20,9 @@ static const char *const shells[] = { "bash", "zsh", "fish", NULL };
 	"  --router LABEL      of this router only\n" \
 	"  --per-proxy         a row for each proxy, not their sum\n" \
 	"  --reverse           the other way round\n" KUBERNETES_OPTIONS
+#define SEE_BY \
+	"  --by WHAT           with --kubernetes rows of: name, service, namespace, workload, pod (see docs/see.md)\n" \
+	"  --in NAMESPACE      only what is called there, of edges also what calls from there\n"
 #define SEE_OUTPUT \
 	"  -o table|wide|json  wide has more columns\n" \
 	"  --watch             goes on, window after window (a line of JSON each), until Ctrl-C\n"
@@ -87,7 +90,7 @@ static const struct command commands[] = {
 		"Rate, success and latency of each service, of one or many proxies",
 		"Reads the counters of proxies' admin servers (127.0.0.1:9990 by default) twice and shows what happened in between.\n"
 		"NAME is that of a service, `web` or `svc/web`, with --kubernetes also NAMESPACE/SERVICE; `*` is any run of characters.\n"
-		"\n" SEE_OPTIONS
+		"\n" SEE_OPTIONS SEE_BY
 		"  --sort COLUMN       service, router, success, rate, p50, p95, p99, retries, endpoints, connections, ...\n"
 		"\n" SEE_OUTPUT "\n" SEE_GATES "\n"
 		"Exit code 0; 1 when a gate is not met, or had nothing to judge; 2 for wrong usage or a proxy that can't be asked.\n"
@@ -105,7 +108,7 @@ static const struct command commands[] = {
 	{ "top", "[--admin ADDRESS[,ADDRESS...] | --kubernetes] [NAME...]",
 		"The table of `weft stat` that lives: sorted by any column, by keys",
 		"Over a pipe it prints a table for each window.\n"
-		"\n" SEE_OPTIONS "  --sort COLUMN       as for `weft stat`; rate by default\n"
+		"\n" SEE_OPTIONS SEE_BY "  --sort COLUMN       as for `weft stat`; rate by default\n"
 		"  --wide              more columns\n"
 		"\n"
 		"Keys: < and > (or left and right) the column to sort by, r the other way round, 1 services, 2 routes, 3 methods of\n"
@@ -115,7 +118,7 @@ static const struct command commands[] = {
 		"Who calls whom through proxies: rate, errors, encryption, identities",
 		"A row for each listening address (callers to it) and for each client (from the router to it). SECURED is `mutual`\n"
 		"(the other end has shown an identity), `tls`, `no`, or the part of connections with TLS where both are served.\n"
-		"\n" SEE_OPTIONS
+		"\n" SEE_OPTIONS SEE_BY
 		"  --sort COLUMN       from, to, router, success, rate, errors, p50, p99, endpoints, connections, secured, ...\n"
 		"\n" SEE_OUTPUT "\n" SEE_GATES "\n"
 		"Exit codes are those of `weft stat`. See docs/see.md.",

@@ -18,6 +18,7 @@ struct question {
 	void (*ask)(struct question *question); /* on the control thread */
 	struct text router, dtab, path, head, peer;
 	bool has_dtab;
+	int64_t for_ns;
 	unsigned status;
 	struct text answer;
 };

@@ -89,6 +89,7 @@ void page_logging(struct request *request);
 
 /* live_pages.c: what the live sets hold, for the dashboard. */
 void page_endpoints(struct request *request);
+void page_flows(struct request *request);
 void page_process(struct request *request);
 
 /* assets.c: the dashboard, which may be built without. The shell is the one HTML page of all its views. */

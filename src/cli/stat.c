@@ -18,10 +18,21 @@ struct stat {
 	struct gate gate;
 };
 
+/* What its row is of. */
+static struct slice name_of(const struct golden_row *row)
+{
+	const struct slice names[] = { row->service, row->to, row->called, row->kube.service, row->kube.namespace };
+	unsigned i = 0;
+
+	while (!names[i].length && i + 1 < sizeof names / sizeof *names)
+		i++;
+	return names[i];
+}
+
 static void complain(struct text *out, const struct golden_row *row, const char *format, double is, double asked)
 {
 	text_append(out, SLICE("weft: "));
-	table_safe(out, row->service.length ? row->service : row->to);
+	table_safe(out, name_of(row));
 	if (row->client.length) {
 		text_append(out, SLICE(" to "));
 		table_safe(out, row->client);

@@ -252,16 +252,22 @@ static void received(void *owner, enum process_signal which)
 	stop(owner);
 }
 
-/* One of them has ended, though nobody wanted it to; the others go on. */
+/* One of them has ended, though nobody wanted it to; the others go on. One that is tried again and again is told once. */
 static void failed(struct target *target, int error)
 {
+	struct text last = target->complaint;
+
+	target->complaint = (struct text){ 0 };
 	if (!error && target->status == 200)
 		error = ERROR_CLOSED;
 	if (error)
 		text_format(&target->why, "%s", error_text(error));
 	else
 		target_tell_status(target, &target->why);
-	cli_complain("weft: %.*s: %s", SLICE_ARGS(target->name), target->why.bytes);
+	text_append(&target->complaint, text_slice(&target->why));
+	if (!slice_equal(text_slice(&target->complaint), text_slice(&last)))
+		cli_complain("weft: %.*s: %s", SLICE_ARGS(target->name), target->why.bytes);
+	text_free(&last);
 }
 
 static void without_pods(void *owner, const char *server, const char *why)
@@ -313,7 +319,8 @@ static int run(struct tap *tap, const struct argument_values *admins, const stru
 	TARGETS_EACH(tap->targets, target)
 		if (target->why.length)
 			code = 2;
-	/* The process ends with the connections that are still open, and with what they belong to. */
+	pod_names_free(tap->pods);
+	targets_free(tap->targets);
 	return code;
 }
 

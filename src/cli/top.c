@@ -18,7 +18,19 @@ struct top {
 
 static const int64_t look_time = 200 * CLOCK_MS;
 static const char keys_line[] = "q quit  < > sort by  r reverse  1 services  2 routes  3 methods  4 edges  w wide  p pause  arrows scroll";
-static const char *const titles[] = { "services", "routes", "methods", "edges" };
+static const char *const titles[VIEWS] = {
+	[VIEW_STAT] = "services",
+	[VIEW_ROUTES] = "routes",
+	[VIEW_METHODS] = "methods",
+	[VIEW_EDGES] = "edges",
+	[VIEW_SERVICES] = "services",
+	[VIEW_NAMESPACES] = "namespaces",
+	[VIEW_WORKLOADS] = "workloads",
+	[VIEW_PODS] = "pods",
+	[VIEW_NAMESPACE_EDGES] = "edges of namespaces",
+	[VIEW_WORKLOAD_EDGES] = "edges of workloads",
+	[VIEW_POD_EDGES] = "edges of pods",
+};
 
 static unsigned page_rows(const struct top *top)
 {
@@ -108,6 +120,8 @@ static void draw(struct top *top)
 
 static void choose_view(struct top *top, enum view view)
 {
+	if (!see_view(&top->see, view, &view))
+		return;
 	top->see.view = view;
 	top->first = 0;
 	see_compute(&top->see);

@@ -3,6 +3,7 @@
 
 #include "base/check.h"
 #include "base/log.h"
+#include "base/list.h"
 #include "base/memory.h"
 #include "base/text.h"
 #include "client/fetch.h"
@@ -32,6 +33,8 @@ struct k8s_api {
 	struct tls_client *tls_client; /* NULL: plain text */
 	struct fetch_tls tls;
 	struct task end;
+	bool keep;
+	struct list idle; /* struct k8s_call: those that are over, with their connections; the one that was used last first */
 };
 
 struct k8s_call {
@@ -39,7 +42,32 @@ struct k8s_call {
 	const struct k8s_call_events *events; /* NULL: nobody is to be told */
 	void *owner;
 	struct fetch fetch;
+	struct list link; /* api->idle */
+	unsigned at;      /* which of the addresses */
+	/* With `keep`: to be sent anew when the connection turns out to be gone. */
+	struct text target, object;
+	struct fetch_limits limits;
+	bool again;
 };
+
+static struct k8s_call *call_at(struct list *link)
+{
+	return LIST_OF(link, struct k8s_call, link);
+}
+
+static unsigned present_address(const struct k8s_api *api)
+{
+	return api->address_count ? api->next % api->address_count : 0;
+}
+
+/* They are over when the loop says so. */
+static void close_idle(struct k8s_api *api)
+{
+	LIST_EACH_SAFE(&api->idle, link, after) {
+		list_remove(link);
+		fetch_let_go(&call_at(link)->fetch);
+	}
+}
 
 static void resolved(void *owner, const struct resolution *resolution)
 {
@@ -156,6 +184,8 @@ int k8s_api_new(const struct k8s_api_options *options, struct k8s_api **out, str
 	api->magic = API_MAGIC;
 	api->references = 1;
 	task_init(&api->end, free_api, api);
+	list_init(&api->idle);
+	api->keep = options->keep;
 	api->loop = options->loop;
 	api->network = options->network;
 	e = session_pools_new(api->loop, sessions, sessions, &api->pools);
@@ -190,6 +220,7 @@ void k8s_api_unref(struct k8s_api *api)
 	/* The resolver may go before the connections are closed, which takes until the end of the turn. */
 	resolver_unwatch(api->watch);
 	api->watch = NULL;
+	close_idle(api);
 	if (!api->calls)
 		free_api(api);
 }
@@ -213,6 +244,7 @@ static void try_otherwise(struct k8s_api *api, int error)
 {
 	bool changed;
 
+	close_idle(api);
 	if (api->address_count)
 		api->next = (api->next + 1) % api->address_count;
 	if ((error == ERROR_DENIED || !error) && api->tls_client &&
@@ -225,6 +257,10 @@ static void told_end(struct fetch *fetch, int error)
 	struct k8s_call *call = fetch->owner;
 	const struct k8s_call_events *events = call->events;
 
+	/* A connection that was kept may have been closed by the other end just then. */
+	call->again = error && fetch->reused && !fetch->status && error != ERROR_TIMEOUT;
+	if (call->again)
+		return;
 	/* 401: the file with our own certificate may be a new one. */
 	if (error ? !fetch->status : fetch->status == 401)
 		try_otherwise(call->api, error);
@@ -232,15 +268,48 @@ static void told_end(struct fetch *fetch, int error)
 	events->ended(call->owner, fetch->status, error);
 }
 
+static void free_call(struct k8s_call *call)
+{
+	struct k8s_api *api = call->api;
+
+	list_remove(&call->link);
+	text_free(&call->target);
+	text_free(&call->object);
+	memory_free(call);
+	/* The stream below the session may still be unwinding: what it was made of goes behind it. */
+	if (--api->calls == 0 && !api->references)
+		task_set(api->loop, &api->end);
+}
+
+static int send_call(struct k8s_call *call, struct slice target, struct slice object, const struct fetch_limits *limits);
+
+/* False: it could not be sent, which is told. */
+static bool send_again(struct k8s_call *call)
+{
+	const struct k8s_call_events *events = call->events;
+	int e = send_call(call, text_slice(&call->target), text_slice(&call->object), &call->limits);
+
+	call->again = false;
+	if (!e)
+		return true;
+	call->events = NULL;
+	events->ended(call->owner, 0, e);
+	return false;
+}
+
 static void told_over(struct fetch *fetch)
 {
 	struct k8s_call *call = fetch->owner;
 	struct k8s_api *api = call->api;
 
-	memory_free(call);
-	/* The stream below the session may still be unwinding: what it was made of goes behind it. */
-	if (--api->calls == 0 && !api->references)
-		task_set(api->loop, &api->end);
+	if (call->again && call->events && send_again(call))
+		return;
+	if (fetch_is_over(fetch))
+		free_call(call);
+	else if (api->references && fetch->rests && call->at == present_address(api))
+		list_prepend(&api->idle, &call->link);
+	else if (fetch->rests)
+		fetch_let_go(fetch);
 }
 
 static const struct fetch_events fetch_events = { .body = told_body, .ended = told_end, .over = told_over };
@@ -276,13 +345,15 @@ static int send_call(struct k8s_call *call, struct slice target, struct slice ob
 	struct text token = { 0 }, path = { 0 };
 	int e = read_token(api, &token);
 
+	call->at = present_address(api);
 	if (!e) {
 		struct fetch_field fields[4] = { { SLICE("Accept"), SLICE("application/json") }, { SLICE("User-Agent"), SLICE("weft") } };
 		unsigned count = 2;
 		const struct fetch_to to = {
 			.network = api->network,
-			.address = &api->addresses[api->next % api->address_count],
+			.address = &api->addresses[present_address(api)],
 			.tls = api->tls_client ? &api->tls : NULL,
+			.keep = api->keep,
 		};
 		struct fetch_request request = { .target = target, .fields = fields, .body = object };
 
@@ -311,6 +382,24 @@ int k8s_call_new(struct k8s_api *api, struct slice target, const struct fetch_li
 	return k8s_call_post(api, target, (struct slice){ NULL, 0 }, limits, events, owner, out);
 }
 
+/* One whose connection was kept, or another. */
+static struct k8s_call *call_new(struct k8s_api *api)
+{
+	struct list *link = list_first(&api->idle);
+	struct k8s_call *call;
+
+	if (link) {
+		list_remove(link);
+		return call_at(link);
+	}
+	call = memory_new(sizeof *call);
+	call->api = api;
+	list_init(&call->link);
+	fetch_init(&call->fetch, api->loop, api->pools, &fetch_events, call);
+	api->calls++;
+	return call;
+}
+
 int k8s_call_post(struct k8s_api *api, struct slice target, struct slice object, const struct fetch_limits *limits,
 	const struct k8s_call_events *events, void *owner, struct k8s_call **out)
 {
@@ -319,21 +408,26 @@ int k8s_call_post(struct k8s_api *api, struct slice target, struct slice object,
 
 	if (!api->address_count)
 		return api->resolved ? ERROR_NOT_FOUND : ERROR_BUSY;
-	call = memory_new(sizeof *call);
-	call->api = api;
-	api->calls++;
+	call = call_new(api);
 	call->events = events;
 	call->owner = owner;
-	fetch_init(&call->fetch, api->loop, api->pools, &fetch_events, call);
+	if (api->keep) {
+		call->limits = *limits;
+		text_clear(&call->target);
+		text_append(&call->target, target);
+		text_clear(&call->object);
+		text_append(&call->object, object);
+	}
 	e = send_call(call, target, object, limits);
 	if (!e) {
 		*out = call;
 		return 0;
 	}
-	if (fetch_is_over(&call->fetch)) {
-		memory_free(call);
-		api->calls--;
-	}
+	call->events = NULL;
+	if (fetch_is_over(&call->fetch))
+		free_call(call);
+	else if (call->fetch.rests)
+		fetch_let_go(&call->fetch); /* not even begun: the token could not be read */
 	return e;
 }
 

@@ -16,6 +16,7 @@
 #ifndef DISCOVER_K8S_API_H
 #define DISCOVER_K8S_API_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "base/error.h"
@@ -42,6 +43,7 @@ struct k8s_api_options {
 	struct slice ca_file;    /* PEM; empty: plain text */
 	struct slice kubeconfig; /* a file's path; not empty: it says the host and all that follows it */
 	unsigned sessions;       /* calls at a time; 0: 64 */
+	bool keep; /* connections stay for the next calls: for who asks again and again, and for no longer than its own life */
 };
 
 /* `why` says in words what is wrong: the CA's file, the host's name, the kubeconfig. */

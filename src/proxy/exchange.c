@@ -6,6 +6,7 @@
 #include "base/log.h"
 #include "proxy/answer.h"
 #include "proxy/cors.h"
+#include "proxy/flows.h"
 #include "proxy/l5d.h"
 #include "proxy/listener.h"
 #include "proxy/methods.h"
@@ -174,6 +175,8 @@ static void count_attempt(struct exchange *exchange, enum outcome outcome)
 	count_stream(exchange, &stats->streams, loop_now(exchange->worker->loop) - exchange->attempt_began);
 	if (outcome != OUTCOME_RESPONSE)
 		counter_add(&stats->exceptions[outcome], 1);
+	if (flows_are_wanted(exchange->worker))
+		flows_count(exchange, bucket, us);
 }
 
 void exchange_end_attempt(struct exchange *exchange, enum reset why, enum outcome outcome)

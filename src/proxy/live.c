@@ -5,6 +5,7 @@
 #include "base/memory.h"
 #include "base/text.h"
 #include "proxy/caller.h"
+#include "proxy/flows.h"
 #include "proxy/stats.h"
 #include "tls/client.h"
 
@@ -23,10 +24,12 @@ void live_init(struct live *live, struct metrics *metrics)
 	*live = (struct live){ .metrics = metrics };
 	map_init(&live->services, 0);
 	map_init(&live->clients, 0);
+	list_init(&live->flows);
 }
 
 void live_fini(struct live *live)
 {
+	flows_drop(live);
 	live_bury(live);
 	CHECK(live->services.count == 0 && live->clients.count == 0);
 	map_fini(&live->services);
@@ -155,6 +158,9 @@ static void object_free(struct live *live, struct live_object *object)
 		break;
 	case LIVE_CALLER:
 		caller_free(object);
+		break;
+	case LIVE_FLOW:
+		flow_free(object);
 		break;
 	}
 }

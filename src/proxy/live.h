@@ -36,6 +36,7 @@ enum live_kind {
 	LIVE_TARGETS,
 	LIVE_BINDING,
 	LIVE_CALLER, /* a worker's (caller.h) */
+	LIVE_FLOW,   /* the same (flows.h) */
 };
 
 /* At the start of each live object. */
@@ -139,6 +140,10 @@ struct live {
 	struct map services, clients;
 	unsigned probation; /* targets that are on it, of all clients */
 	struct live_object *_Atomic graveyard;
+	struct list flows; /* struct flow (flows.h) */
+	uint64_t flows_numbered;
+	int64_t began;                  /* ns since 1970: tells processes apart */
+	int64_t flows_until, flows_for; /* loop_now; 0: nobody asks for them. For how long that was wanted */
 };
 
 void live_init(struct live *live, struct metrics *metrics);

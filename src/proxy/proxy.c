@@ -10,6 +10,7 @@
 #include "observe/record.h"
 #include "observe/span.h"
 #include "proxy/binder.h"
+#include "proxy/flows.h"
 #include "proxy/joining.h"
 #include "proxy/live.h"
 #include "proxy/router.h"
@@ -506,6 +507,7 @@ static void housekeeping(void *owner)
 	CHECK_MAGIC(proxy, PROXY_MAGIC);
 	if (proxy->binder)
 		binder_end_probation(proxy->binder);
+	flows_tidy(proxy, &proxy->live, loop_now(proxy->options.control));
 	live_bury(&proxy->live);
 	free_old_ports(proxy);
 	timer_set(proxy->options.control, &proxy->house_timer, loop_now(proxy->options.control) + HOUSEKEEPING);
@@ -524,6 +526,7 @@ int proxy_new(const struct proxy_options *options, struct proxy **out)
 	proxy->options = *options;
 	list_init(&proxy->ports);
 	live_init(&proxy->live, options->metrics);
+	proxy->live.began = loop_wall(options->control);
 	proxy->clusters = k8s_clusters_new(options->control, options->network, options->resolver);
 	timer_init(&proxy->outbox_timer, flush_outboxes, proxy);
 	timer_init(&proxy->house_timer, housekeeping, proxy);

@@ -4,6 +4,7 @@
 #include "base/check.h"
 #include "base/memory.h"
 #include "proxy/exchange.h"
+#include "proxy/flows.h"
 #include "proxy/health_check.h"
 #include "proxy/ingresses.h"
 #include "proxy/listener.h"
@@ -188,6 +189,7 @@ static void sweep(void *owner)
 		methods_flush(worker->routers[i]);
 	}
 	upstream_sweep(worker, now, worker->draining);
+	flows_sweep(worker, now);
 }
 
 int worker_init(struct worker *worker, struct proxy *proxy, unsigned index, struct loop *loop, struct network *network,
@@ -236,6 +238,7 @@ int worker_init(struct worker *worker, struct proxy *proxy, unsigned index, stru
 	worker->hash_key = random_u64(loop_random(loop));
 	map_init(&worker->upstreams_by_client, 0);
 	map_init(&worker->peers_by_target, 0);
+	map_init(&worker->flows, worker->hash_key);
 	records = records ? records : RECORDS;
 	worker->records = ring_new(sizeof(struct record), records);
 	worker->notes = ring_new(sizeof(struct note), records / RECORDS_TO_A_NOTE);
@@ -265,6 +268,7 @@ void worker_fini(struct worker *worker)
 	timer_cancel(worker->loop, &worker->look);
 	channel_free(worker->inbox);
 	CHECK(worker->router_count == 0 && list_empty(&worker->listeners));
+	flows_fini(worker);
 	upstream_free_all(worker);
 	session_pools_free(worker->sessions);
 	tls_pools_free(worker->tls);

@@ -149,12 +149,20 @@ struct worker {
 	struct joining *joining;    /* once there is one, kept to the end; not owned */
 	struct tap *taps[TAP_MOST]; /* live requests that are asked for; not owned */
 	unsigned tap_count;
+	struct map flows;          /* struct flow (flows.h), by key */
+	_Atomic int64_t flows_for; /* how long somebody wants them counted; 0: nobody does. The control thread's */
+	struct counter flows_lost;
 	struct timer look; /* while draining: tells `left` */
 	bool draining, shutting_down;
 	/* What is left, told by `look`, each by a counter of its own, so that an old number is not taken for a new one: sessions and
 	 * exchanges while draining; everything while shutting down. UINT32_MAX: nothing was told yet. */
 	_Atomic uint32_t left_draining, left_shutting_down;
 };
+
+static inline bool flows_are_wanted(const struct worker *worker)
+{
+	return __builtin_expect(atomic_load_explicit(&worker->flows_for, memory_order_relaxed) != 0, 0);
+}
 
 /* `records`: of requests, that are kept; 0: 4096. */
 MUST_CHECK int worker_init(struct worker *worker, struct proxy *proxy, unsigned index, struct loop *loop, struct network *network,

@@ -88,6 +88,7 @@ class KubeApi:
         self.history = []   # (version, event) since `oldest`
         self.watchers = []  # (kind, queue)
         self.requests = []  # paths with queries
+        self.connections = 0
         self.pods = {}      # by name: the address of its admin server, to which the pod's proxy leads
         self.answers = threading.Event()  # cleared: nothing is answered
         self.answers.set()
@@ -115,6 +116,10 @@ class KubeApi:
 
         class Handler(http.server.BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
+
+            def setup(self):
+                super().setup()
+                api.connections += 1
 
             def log_message(self, *_):
                 pass

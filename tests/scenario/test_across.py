@@ -316,6 +316,68 @@ def test_tap_shows_requests_of_all(mesh, api):
         wait_until(both, "requests of both")
 
 
+def test_tap_follows_pods(mesh, api):
+    """Those that come later are tapped, too; those that go are forgotten without a word; what streams goes on."""
+    def ready(name, node, weft):
+        add(api, name, node, weft)
+        [thing] = [thing for thing in api.objects.values() if (thing["kind"], thing["metadata"]["name"]) == ("Pod", name)]
+        api.put({**thing, "status": {**thing["status"], "conditions": [{"type": "Ready", "status": "True"}]}})
+
+    api.put(in_shop("cart", mesh.origin()))
+    one, two, three = (proxy(mesh, api) for _ in range(3))
+    ready("l5d-a", "node1", one)
+    ready("l5d-b", "node2", two)
+    clients = [mesh.client(weft) for weft in (one, two, three)]
+    seen = []
+
+    def tapped(*numbers):
+        def all_seen():
+            for number in numbers:
+                clients[number].get("cart", f"/{number}")
+            while line := output.readline():
+                seen.append(json.loads(line)["path"])
+            return {f"/{number}" for number in numbers} <= set(seen)
+        return all_seen
+
+    with tapping(api, "cart") as output:
+        wait_until(tapped(0, 1), "requests of the two")
+        streams = len([path for path in api.requests if "l5d-a" in path])
+        seen.clear()
+        mesh.wefts.remove(two)
+        two.kill()
+        api.delete(pod("l5d-b", "node2"))
+        ready("l5d-c", "node3", three)
+        api.put(pod("l5d-d", "node4"))   # not ready: it would only fail
+        wait_until(tapped(0, 2), "requests of the one that came", 30)
+        assert len([path for path in api.requests if "l5d-a" in path]) == streams == 1
+        assert not [path for path in api.requests if "l5d-d" in path]
+
+
+def test_readings_share_connections(mesh, api):
+    """One for each proxy and one for the list, however many readings."""
+    two_nodes(mesh, api)
+    with Watch("stat", api) as watch:
+        begun = api.connections
+        watch.window()
+        after = api.connections
+        for _ in range(5):
+            watch.window()
+        assert api.connections == after <= begun + 3
+        assert len([path for path in api.requests if "/proxy/" in path]) >= 12
+        watch.process.terminate()
+        assert watch.process.wait(PATIENCE) == 0
+        assert watch.process.stderr.read() == b""
+
+
+def test_lists_come_in_chunks(mesh, api):
+    one, _ = two_nodes(mesh, api)
+    for number in range(5):
+        add(api, f"l5d-more-{number}", "node3", one, **{"annotations": {"weft/admin-port": "1"}})
+        api.pods[f"l5d-more-{number}"] = ("127.0.0.1", 1)
+    assert run("stat", api, "--window", "100ms")[0] == 0   # they share an address, and one counts
+    assert [path for path in api.requests if "labelSelector" in path and "continue=" in path]
+
+
 def test_tap_names_pods(mesh, api):
     """The caller and the endpoint are on loopback: the address is that of one pod here."""
     one, _ = two_nodes(mesh, api)

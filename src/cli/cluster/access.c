@@ -99,7 +99,8 @@ int access_open(const struct k8s_place *place, struct loop *loop, struct resolve
 				.token_file = found.token_file,
 				.ca_file = found.ca_file,
 				.kubeconfig = found.kubeconfig,
-				.sessions = sessions },
+				.sessions = sessions,
+				.keep = true },
 		api, why);
 	if (e && !why->length)
 		text_format(why, "%s", error_text(e));

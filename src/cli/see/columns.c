@@ -3,6 +3,7 @@
 
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/memory.h"
 
@@ -20,12 +21,22 @@ enum {
 	R = 1 << VIEW_ROUTES,
 	M = 1 << VIEW_METHODS,
 	E = 1 << VIEW_EDGES,
-	KUBERNETES = 4, /* the same views, shifted by so much, with names as users of Kubernetes know them */
-	MOST_COLUMNS = 32,
+	SERVICES = 1 << VIEW_SERVICES,
+	CLIENTS = SERVICES | 1 << VIEW_NAMESPACES,
+	PODS = 1 << VIEW_PODS,
+	CALLED = 1 << VIEW_WORKLOADS | PODS,
+	POD_PAIRS = 1 << VIEW_POD_EDGES,
+	WORKLOAD_PAIRS = 1 << VIEW_WORKLOAD_EDGES,
+	PAIRS = 1 << VIEW_NAMESPACE_EDGES | WORKLOAD_PAIRS | POD_PAIRS,
+	ALL = S | R | M | E | CLIENTS | CALLED | PAIRS,
+	KUBERNETES = VIEWS, /* the same views, shifted by so much, with names as users of Kubernetes know them */
+	MOST_COLUMNS = 48,
 };
 
-#define KUBE(views) ((views) << KUBERNETES)
-#define BOTH(views) ((views) | KUBE(views))
+_Static_assert(2 * VIEWS <= 31, "a word of views");
+
+#define KUBE(views) ((unsigned)(views) << KUBERNETES)
+#define BOTH(views) ((unsigned)(views) | KUBE(views))
 
 struct column {
 	const char *name, *title;
@@ -38,10 +49,12 @@ struct column {
 #define AT(member) offsetof(struct golden_row, member)
 
 static const struct column columns[] = {
-	{ "proxy", "PROXY", AT(proxy), FORM_TEXT, BOTH(S | R | M | E), false },
-	{ "caller", "CALLER", AT(caller), FORM_TEXT, KUBE(E), false },
-	{ "namespace", "NAMESPACE", AT(kube.namespace), FORM_TEXT, KUBE(S | R | E), false },
-	{ "service", "SERVICE", AT(kube.service), FORM_TEXT, KUBE(S | R | E), false },
+	{ "proxy", "PROXY", AT(proxy), FORM_TEXT, BOTH(ALL), false },
+	{ "caller", "CALLER", AT(caller), FORM_TEXT, KUBE(E | PAIRS), false },
+	{ "namespace", "NAMESPACE", AT(kube.namespace), FORM_TEXT, KUBE(S | R | E | CLIENTS | CALLED | PAIRS), false },
+	{ "workload", "WORKLOAD", AT(shown), FORM_TEXT, KUBE((CALLED & ~PODS) | WORKLOAD_PAIRS), false },
+	{ "pod", "POD", AT(shown), FORM_TEXT, KUBE(PODS | POD_PAIRS), false },
+	{ "service", "SERVICE", AT(kube.service), FORM_TEXT, KUBE(S | R | E | SERVICES | PAIRS), false },
 	{ "port", "PORT", AT(kube.port), FORM_TEXT, KUBE(R), false },
 	{ "name", "NAME", AT(service), FORM_TEXT, KUBE(S | R), false },
 	{ "service", "SERVICE", AT(service), FORM_TEXT, S | R, false },
@@ -49,22 +62,23 @@ static const struct column columns[] = {
 	{ "client", "CLIENT", AT(client), FORM_TEXT, R, false },
 	{ "from", "FROM", AT(from), FORM_TEXT, E, false },
 	{ "to", "TO", AT(to), FORM_TEXT, E, false },
-	{ "router", "ROUTER", AT(router), FORM_TEXT, BOTH(S | R | M | E), false },
-	{ "success", "SUCCESS", AT(success_percent), FORM_PERCENT, BOTH(S | R | M | E), false },
-	{ "rate", "RPS", AT(rate), FORM_RATE, BOTH(S | R | M | E), false },
-	{ "errors", "ERR/S", AT(failure_rate), FORM_RATE, BOTH(E), false },
-	{ "p50", "P50", AT(p50_ms), FORM_TIME, BOTH(S | R | M | E), false },
-	{ "p95", "P95", AT(p95_ms), FORM_TIME, BOTH(S | R | M), false },
-	{ "p99", "P99", AT(p99_ms), FORM_TIME, BOTH(S | R | M | E), false },
+	{ "router", "ROUTER", AT(router), FORM_TEXT, BOTH(ALL), false },
+	{ "success", "SUCCESS", AT(success_percent), FORM_PERCENT, BOTH(ALL), false },
+	{ "rate", "RPS", AT(rate), FORM_RATE, BOTH(ALL), false },
+	{ "errors", "ERR/S", AT(failure_rate), FORM_RATE, BOTH(E | PAIRS), false },
+	{ "p50", "P50", AT(p50_ms), FORM_TIME, BOTH(ALL), false },
+	{ "p95", "P95", AT(p95_ms), FORM_TIME, BOTH(S | R | M | CLIENTS | CALLED), false },
+	{ "p99", "P99", AT(p99_ms), FORM_TIME, BOTH(ALL), false },
 	{ "retries", "RETRY/S", AT(retry_rate), FORM_RATE, BOTH(S), false },
-	{ "endpoints", "UP", AT(endpoints), FORM_UP, BOTH(S | R | E), false },
-	{ "connections", "CONNS", AT(connections), FORM_COUNT, BOTH(S | R | E), false },
-	{ "secured", "SECURED", AT(secured), FORM_TEXT, BOTH(E), false },
+	{ "endpoints", "UP", AT(endpoints), FORM_UP, BOTH(S | R | E | CLIENTS | CALLED), false },
+	{ "connections", "CONNS", AT(connections), FORM_COUNT, BOTH(S | R | E | CLIENTS), false },
+	{ "secured", "SECURED", AT(secured), FORM_TEXT, BOTH(E | PAIRS), false },
 	{ "peers", "PEERS", AT(peers), FORM_TEXT, BOTH(E), false },
-	{ "requests", "REQUESTS", AT(requests), FORM_COUNT, BOTH(S | R | M | E), true },
-	{ "failures", "FAILURES", AT(failures), FORM_COUNT, BOTH(S | R | M | E), true },
-	{ "pending", "PENDING", AT(pending), FORM_COUNT, BOTH(S | R | E), true },
-	{ "proxies", "PROXIES", AT(proxies), FORM_COUNT, BOTH(S | R | M | E), true },
+	{ "requests", "REQUESTS", AT(requests), FORM_COUNT, BOTH(ALL), true },
+	{ "failures", "FAILURES", AT(failures), FORM_COUNT, BOTH(ALL), true },
+	{ "pending", "PENDING", AT(pending), FORM_COUNT, BOTH(S | R | E | CLIENTS), true },
+	{ "proxies", "PROXIES", AT(proxies), FORM_COUNT, BOTH(ALL), true },
+	{ "service", "SERVICE", AT(kube.service), FORM_TEXT, KUBE(CALLED), true },
 	{ "client", "CLIENT", AT(client), FORM_TEXT, KUBE(R), true },
 	{ "from", "FROM", AT(from), FORM_TEXT, KUBE(E), true },
 	{ "to", "TO", AT(to), FORM_TEXT, KUBE(E), true },
@@ -116,14 +130,33 @@ const struct column *column_beside(enum view view, bool kubernetes, bool wide, c
 	return &columns[at];
 }
 
+/* Whether it is a column of the view, with Kubernetes or without, or of one that --by makes of it. */
+static bool is_of_any(const struct column *column, enum view view)
+{
+	unsigned views = 1U << view;
+
+	if (view == VIEW_STAT)
+		views |= CLIENTS | CALLED;
+	else if (view == VIEW_EDGES)
+		views |= PAIRS;
+	return column->views & BOTH(views);
+}
+
+static bool is_named(const char *const *names, unsigned count, const char *name)
+{
+	for (unsigned i = 0; i < count; i++)
+		if (strcmp(names[i], name) == 0)
+			return true;
+	return false;
+}
+
 const char *const *column_names(enum view view)
 {
-	static const char *names[4][MOST_COLUMNS + 1];
+	static const char *names[VIEWS][MOST_COLUMNS + 1];
 	unsigned count = 0;
 
 	for (unsigned i = 0; i < COLUMNS; i++)
-		if (is_of(&columns[i], view, false) ||
-			(is_of(&columns[i], view, true) && !column_find(view, false, slice_of(columns[i].name))))
+		if (is_of_any(&columns[i], view) && !is_named(names[view], count, columns[i].name))
 			names[view][count++] = columns[i].name;
 	names[view][count] = NULL;
 	return names[view];
@@ -286,6 +319,12 @@ static void write_number(struct json_writer *writer, const char *key, double num
 	json_write_number(writer, number); /* null for what is unknown */
 }
 
+/* Brackets are for people. */
+static struct slice plain_of(const struct column *column, const struct golden_row *row)
+{
+	return column->offset == AT(shown) ? row->called : text_of(column, row);
+}
+
 static void write_value(struct json_writer *writer, const struct column *column, const struct golden_row *row)
 {
 	static const char *const units[] = {
@@ -303,7 +342,7 @@ static void write_value(struct json_writer *writer, const struct column *column,
 		write_number(writer, key.bytes, number_of(column, row));
 	} else {
 		json_write_key(writer, text_slice(&key));
-		json_write_text(writer, text_of(column, row));
+		json_write_text(writer, plain_of(column, row));
 	}
 	text_free(&key);
 }
@@ -316,6 +355,10 @@ void columns_json(const struct golden *golden, enum view view, struct json_write
 		for (unsigned k = 0; k < COLUMNS; k++)
 			if (is_shown(&columns[k], view, golden->choice.kubernetes, true, golden->choice.apart))
 				write_value(writer, &columns[k], golden->rows[i]);
+		if (golden->choice.by == GOLDEN_PAIRS) {
+			json_write_key(writer, SLICE("inferred"));
+			json_write_bool(writer, golden->rows[i]->inferred);
+		}
 		json_write_end(writer);
 	}
 	json_write_end(writer);

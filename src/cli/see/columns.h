@@ -18,6 +18,15 @@ enum view {
 	VIEW_ROUTES,
 	VIEW_METHODS,
 	VIEW_EDGES,
+	/* In a cluster, of the first and the last of these. */
+	VIEW_SERVICES,
+	VIEW_NAMESPACES,
+	VIEW_WORKLOADS,
+	VIEW_PODS,
+	VIEW_NAMESPACE_EDGES,
+	VIEW_WORKLOAD_EDGES,
+	VIEW_POD_EDGES,
+	VIEWS
 };
 
 struct column;
@@ -35,7 +44,7 @@ const struct column *column_find(enum view view, bool kubernetes, struct slice n
 const char *column_name(const struct column *column);
 /* `next` or the one before it, among those that are shown, round and round. */
 const struct column *column_beside(enum view view, bool kubernetes, bool wide, const struct column *column, bool next);
-/* The names for --sort, with Kubernetes or without, ending in NULL: "service", "rate", …; static. */
+/* The names for --sort, with Kubernetes or without, of VIEW_STAT and VIEW_EDGES also with --by, ending in NULL: "service", "rate", …; static. */
 const char *const *column_names(enum view view);
 
 /* Names rise and numbers fall, what is unknown comes last; `reversed`: the other way round. Equal rows keep their order. */

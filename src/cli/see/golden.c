@@ -6,6 +6,7 @@
 
 #include "base/check.h"
 #include "base/memory.h"
+#include "cli/see/ends.h"
 
 void golden_start(struct golden *golden, const struct golden_choice *choice)
 {
@@ -32,6 +33,40 @@ bool golden_matches(struct slice name, const char *pattern)
 	return slice_like(name, pattern) || (slash < name.length && slice_like(slice_from(name, slash + 1), pattern));
 }
 
+/* "shop/deploy/cart" is like what any of its names is: that itself, "deploy/cart", "shop/cart", "cart". */
+static bool matches_end(struct slice namespace, struct slice name, const char *pattern)
+{
+	size_t slash = slice_find(name, '/');
+	struct slice last = slash < name.length ? slice_from(name, slash + 1) : name;
+	struct text whole = { 0 }, brief = { 0 };
+	bool found;
+
+	text_format(&whole, "%.*s/%.*s", SLICE_ARGS(namespace), SLICE_ARGS(name));
+	text_format(&brief, "%.*s/%.*s", SLICE_ARGS(namespace), SLICE_ARGS(last));
+	found = golden_matches(text_slice(&whole), pattern) || golden_matches(text_slice(&brief), pattern);
+	text_free(&whole);
+	text_free(&brief);
+	return found;
+}
+
+static bool is_wanted_flow(const struct golden_choice *choice, const struct ends_told *told)
+{
+	const char *const *pattern = choice->patterns;
+	bool pairs = choice->by == GOLDEN_PAIRS;
+
+	if (pairs ? told->from_proxy : told->to_proxy)
+		return false;
+	if (choice->namespace && !slice_equal(told->namespace, slice_of(choice->namespace)) &&
+		!(pairs && slice_equal(told->caller_namespace, slice_of(choice->namespace))))
+		return false;
+	if (!pattern || !*pattern)
+		return true;
+	while (*pattern && !matches_end(told->namespace, told->called, *pattern) &&
+		!(pairs && matches_end(told->caller_namespace, told->caller, *pattern)))
+		pattern++;
+	return *pattern != NULL;
+}
+
 /* Any of the Services that it leads to, or the workload that calls. */
 static bool matches_kubernetes(const struct meter *meter, const char *pattern)
 {
@@ -51,15 +86,30 @@ static bool matches_kubernetes(const struct meter *meter, const char *pattern)
 	return found;
 }
 
+static bool has_namespace(const struct meter *meter, const char *namespace)
+{
+	struct slice rest = meter->kube.namespace, one;
+
+	while (slice_split(&rest, ',', &one))
+		if (slice_equal(one, slice_of(namespace)))
+			return true;
+	return false;
+}
+
 static bool is_wanted(const struct golden *golden, const struct meter *meter)
 {
 	const struct golden_choice *choice = &golden->choice;
 	const char *const *pattern = choice->patterns;
-	bool edge = choice->kind == METER_CLIENT && (meter->kind == METER_SERVER || meter->kind == METER_CALLER);
+	bool edge =
+		choice->kind == METER_CLIENT && choice->by == GOLDEN_NAMES && (meter->kind == METER_SERVER || meter->kind == METER_CALLER);
 
 	if (meter->kind != choice->kind && !edge)
 		return false;
 	if (choice->router && !slice_equal(meter->router, slice_of(choice->router)))
+		return false;
+	if (choice->kind == METER_FLOW)
+		return true; /* who is at its ends is asked later */
+	if (choice->namespace && !has_namespace(meter, choice->namespace))
 		return false;
 	if (!pattern || !*pattern)
 		return true;
@@ -118,7 +168,8 @@ static void name_row(struct golden *golden, struct golden_row *row, const struct
 		row->secured = security_of(meter->service);
 		break;
 	case METER_PEER:
-		CHECK(meter->kind != METER_PEER);
+	case METER_FLOW:
+		CHECK(meter->kind != METER_PEER && meter->kind != METER_FLOW);
 	}
 }
 
@@ -128,7 +179,11 @@ static void append_key(const struct golden *golden, const struct meter *meter, s
 	const struct kube_name *kube = &meter->kube;
 	bool client = meter->kind == METER_CLIENT || meter->kind == METER_ROUTE || meter->kind == METER_CALLER;
 
-	if (golden->choice.kubernetes && client && kube->service.length)
+	if (golden->choice.by == GOLDEN_NAMESPACES)
+		text_format(key, "%.*s %.*s", SLICE_ARGS(meter->router), SLICE_ARGS(kube->namespace));
+	else if (golden->choice.by == GOLDEN_SERVICES && kube->service.length)
+		text_format(key, "%.*s %.*s/%.*s", SLICE_ARGS(meter->router), SLICE_ARGS(kube->namespace), SLICE_ARGS(kube->service));
+	else if (golden->choice.kubernetes && client && kube->service.length)
 		text_format(key, "%d %.*s %.*s/%.*s:%.*s %.*s", (int)meter->kind, SLICE_ARGS(meter->router), SLICE_ARGS(kube->namespace),
 			SLICE_ARGS(kube->service), SLICE_ARGS(kube->port), SLICE_ARGS(meter->service));
 	else
@@ -146,6 +201,8 @@ static void join_clients(struct slice *client, struct slice other)
 static void add_kubernetes(struct golden *golden, struct golden_row *row, const struct meter *meter)
 {
 	row->kube.namespace = kube_name_join(&golden->arena, row->kube.namespace, meter->kube.namespace);
+	if (golden->choice.by == GOLDEN_NAMESPACES)
+		return; /* all its Services would be a long list */
 	row->kube.service = kube_name_join(&golden->arena, row->kube.service, meter->kube.service);
 	row->kube.port = kube_name_join(&golden->arena, row->kube.port, meter->kube.port);
 	row->caller = meter->kind == METER_CALLER ? meter->workload : row->from;
@@ -157,27 +214,86 @@ static void add_kubernetes(struct golden *golden, struct golden_row *row, const 
 		join_clients(&row->to, meter->name);
 }
 
-static struct golden_row *row_of(struct golden *golden, struct slice proxy, const struct meter *meter)
+static struct golden_row *find_row(const struct golden *golden, const struct text *key)
 {
-	struct text key = { 0 };
-	struct map_entry *found;
-	struct golden_row *row;
+	struct map_entry *found = map_find(&golden->map, text_slice(key));
 
-	if (golden->choice.apart)
-		text_format(&key, "%.*s ", SLICE_ARGS(proxy));
-	append_key(golden, meter, &key);
-	found = map_find(&golden->map, text_slice(&key));
-	if (found) {
-		text_free(&key);
-		return MAP_OF(found, struct golden_row, entry);
-	}
-	row = arena_zeroed(&golden->arena, sizeof *row);
+	return found ? MAP_OF(found, struct golden_row, entry) : NULL;
+}
+
+static struct golden_row *add_row(struct golden *golden, struct slice proxy, const struct text *key)
+{
+	struct golden_row *row = arena_zeroed(&golden->arena, sizeof *row);
+
 	row->latency = arena_zeroed(&golden->arena, sizeof *row->latency);
 	row->available = row->endpoints = row->connections = row->pending = NAN;
 	if (golden->choice.apart)
 		row->proxy = proxy;
-	name_row(golden, row, meter);
-	map_insert(&golden->map, &row->entry, join(golden, "", text_slice(&key)));
+	map_insert(&golden->map, &row->entry, join(golden, "", text_slice(key)));
+	return row;
+}
+
+static void begin_key(const struct golden *golden, struct slice proxy, struct text *key)
+{
+	if (golden->choice.apart)
+		text_format(key, "%.*s ", SLICE_ARGS(proxy));
+}
+
+static struct golden_row *row_of(struct golden *golden, struct slice proxy, const struct meter *meter)
+{
+	struct text key = { 0 };
+	struct golden_row *row;
+
+	begin_key(golden, proxy, &key);
+	append_key(golden, meter, &key);
+	row = find_row(golden, &key);
+	if (!row) {
+		row = add_row(golden, proxy, &key);
+		name_row(golden, row, meter);
+	}
+	text_free(&key);
+	return row;
+}
+
+static void name_flow(struct golden *golden, struct golden_row *row, const struct meter *flow, const struct ends_told *told)
+{
+	row->router = flow->router;
+	row->kube.namespace = told->namespace;
+	row->called = row->shown = told->called;
+	if (told->inferred && told->called.length)
+		row->shown = arena_format(&golden->arena, "(%.*s)", SLICE_ARGS(told->called));
+	row->inferred = told->inferred;
+	if (told->all) {
+		row->endpoints = told->all;
+		row->available = told->ready;
+	}
+	if (golden->choice.by != GOLDEN_PAIRS)
+		return;
+	row->caller = told->caller_shown;
+	row->secured = flow->secured;
+}
+
+/* NULL: it isn't wanted. `idle`: nothing has happened; who is gone since is told no more. */
+static struct golden_row *row_of_flow(struct golden *golden, struct slice proxy, const struct meter *flow, bool idle)
+{
+	bool pairs = golden->choice.by == GOLDEN_PAIRS;
+	struct ends_told told;
+	struct text key = { 0 };
+	struct golden_row *row;
+
+	ends_tell(golden->choice.ends, flow, &golden->arena, &told);
+	if (!is_wanted_flow(&golden->choice, &told) || (idle && !told.known))
+		return NULL;
+	begin_key(golden, proxy, &key);
+	text_format(&key, "%.*s %.*s %.*s", SLICE_ARGS(flow->router), SLICE_ARGS(told.namespace), SLICE_ARGS(told.called));
+	if (pairs)
+		text_format(&key, " %.*s %.*s %d", SLICE_ARGS(told.caller_shown), SLICE_ARGS(flow->secured), told.inferred);
+	row = find_row(golden, &key);
+	if (!row) {
+		row = add_row(golden, proxy, &key);
+		name_flow(golden, row, flow, &told);
+	}
+	row->kube.service = kube_name_join(&golden->arena, row->kube.service, flow->kube.service);
 	text_free(&key);
 	return row;
 }
@@ -204,6 +320,11 @@ static double grown(const struct meter *before, const struct meter *now, enum me
 	double difference = now->counts[count] - (before ? before->counts[count] : 0);
 
 	return difference < 0 ? now->counts[count] : difference;
+}
+
+static bool is_idle(const struct step *step, const struct meter *meter)
+{
+	return grown(step->before ? reading_same(step->before, meter) : NULL, meter, COUNT_REQUESTS) <= 0;
 }
 
 static void add_traffic(const struct step *step, struct golden_row *row, const struct meter *meter)
@@ -348,12 +469,14 @@ void golden_add(struct golden *golden, struct slice proxy, const struct reading 
 
 		if (!is_wanted(golden, meter))
 			continue;
-		row = row_of(golden, proxy, meter);
+		row = meter->kind == METER_FLOW ? row_of_flow(golden, proxy, meter, is_idle(&step, meter)) : row_of(golden, proxy, meter);
+		if (!row)
+			continue;
 		if (row->proxies == 0)
 			row->proxy_available = row->proxy_endpoints = NAN;
 		row->proxies += row->counted != golden->added;
 		row->counted = golden->added;
-		if (golden->choice.kubernetes)
+		if (golden->choice.kubernetes && meter->kind != METER_FLOW)
 			add_kubernetes(golden, row, meter);
 		add_traffic(&step, row, meter);
 		add_clients(&step, row, meter);
@@ -361,7 +484,7 @@ void golden_add(struct golden *golden, struct slice proxy, const struct reading 
 	}
 	if (golden->choice.kind == METER_SERVICE)
 		add_routes_to_services(&step);
-	if (golden->choice.kind == METER_CLIENT)
+	if (golden->choice.kind == METER_CLIENT && golden->choice.by == GOLDEN_NAMES)
 		add_peers(&step);
 	MAP_EACH(&golden->map, e)
 		fold_endpoints(MAP_OF(e, struct golden_row, entry));
@@ -372,8 +495,10 @@ void golden_add(struct golden *golden, struct slice proxy, const struct reading 
 static int by_name(const void *a, const void *b)
 {
 	const struct golden_row *x = *(struct golden_row *const *)a, *y = *(struct golden_row *const *)b;
-	const struct slice of_x[] = { x->router, x->kube.namespace, x->kube.service, x->service, x->client, x->from, x->to, x->proxy };
-	const struct slice of_y[] = { y->router, y->kube.namespace, y->kube.service, y->service, y->client, y->from, y->to, y->proxy };
+	const struct slice of_x[] = { x->router, x->kube.namespace, x->called, x->kube.service, x->service, x->client, x->from, x->to,
+		x->caller, x->proxy };
+	const struct slice of_y[] = { y->router, y->kube.namespace, y->called, y->kube.service, y->service, y->client, y->from, y->to,
+		y->caller, y->proxy };
 	int order = 0;
 
 	for (unsigned i = 0; !order && i < sizeof of_x / sizeof *of_x; i++)

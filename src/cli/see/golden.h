@@ -13,8 +13,22 @@
 
 #include "cli/see/reading.h"
 
+struct ends;
+
+/* What has a row. */
+enum golden_by {
+	GOLDEN_NAMES,      /* as weft calls it */
+	GOLDEN_SERVICES,   /* of METER_CLIENT, with `kubernetes`: the Service that the client leads to */
+	GOLDEN_NAMESPACES, /* the same: the namespace of that */
+	GOLDEN_CALLED,     /* of METER_FLOW: who is called, as `ends` tells it */
+	GOLDEN_PAIRS,      /* of METER_FLOW: who calls, and who is called */
+};
+
 struct golden_choice {
-	enum meter_kind kind;        /* not METER_PEER. METER_CLIENT: edges, which are METER_SERVER's and METER_CALLER's rows, too */
+	enum meter_kind kind; /* not METER_PEER. METER_CLIENT: edges, which are METER_SERVER's and METER_CALLER's rows, too */
+	enum golden_by by;
+	const struct ends *ends;     /* of flows; has learnt all readings */
+	const char *namespace;       /* only what is called in it, or calls from it; NULL: all */
 	bool kubernetes;             /* rows say what they lead to there, and patterns may name that: NAMESPACE/SERVICE */
 	bool apart;                  /* a row for each proxy, not their sum */
 	const char *const *patterns; /* of names, any of them; NULL or ending in NULL at once: all */
@@ -28,6 +42,8 @@ struct golden_row {
 	struct slice from, to, secured, peers;       /* of edges */
 	struct kube_name kube;                       /* with `kubernetes` */
 	struct slice caller;                         /* with `kubernetes`, of edges */
+	struct slice called, shown;                  /* of flows: who is called; in brackets when that is inferred */
+	bool inferred;                               /* by the Service */
 	double requests, success, failures, retries; /* in the window */
 	double rate, success_percent, retry_rate, failure_rate;
 	double client_errors, server_errors; /* answers 4xx and 5xx, a second; of services 0: they don't count them */

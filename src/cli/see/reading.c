@@ -253,7 +253,7 @@ void meter_add_latency(const struct meter *meter, bool subtract, struct histogra
 
 		if (!(least_ms >= 0 && least_ms <= UINT32_MAX) || !(n >= 0 && n <= UINT32_MAX))
 			continue;
-		uint32_t *bucket = &view->buckets[histogram_bucket((uint64_t)llround(least_ms * 1000))];
+		uint32_t *bucket = &view->buckets[histogram_bucket((uint64_t)llround(least_ms * (meter->in_us ? 1 : 1000)))];
 
 		*bucket += subtract ? -(uint32_t)n : (uint32_t)n;
 	}

@@ -25,6 +25,7 @@ enum meter_kind {
 	METER_SERVER,  /* rt/ROUTER/server/NAME */
 	METER_PEER,    /* rt/ROUTER/client|server/NAME/peer/SERVICE: an identity at the other end */
 	METER_CALLER,  /* rt/ROUTER/client/NAME/caller/SERVICE: what is called, and by whom */
+	METER_FLOW,    /* none of the metrics: of the client NAME, as /flows.json tells it (see/flows.h) */
 };
 
 /* Those that only grow. */
@@ -53,6 +54,12 @@ struct meter {
 	struct kube_name kube;       /* what it leads to in Kubernetes: of a service all its clients', with commas between; or empty */
 	struct slice workload;       /* of METER_CALLER: who calls, as Kubernetes knows it */
 	const struct document_node *buckets; /* of request_latency_ms; NULL: none */
+	bool in_us;                          /* buckets are in us, not ms */
+
+	/* Of METER_FLOW. */
+	struct slice source, endpoint; /* IP address; "ip:port" */
+	struct slice secured;          /* how the proxy calls on: "no", "tls", "mutual" */
+	uint16_t listener;             /* the port at which the proxy was called */
 };
 
 struct document;
@@ -62,6 +69,7 @@ struct reading {
 	struct arena arena;
 	struct map meters;
 	double uptime_ms; /* of the process that was read: tells how far apart in time readings are */
+	uint64_t lost;    /* of flows: calls that are in none of them */
 };
 
 #define READING_EACH(reading, one) for (struct meter *one = reading_first(reading); one; one = reading_next(reading, one))
