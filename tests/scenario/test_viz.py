@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""weft install viz: a real Prometheus runs what it writes against proxies with traffic, and answers each panel's query; and Grafana's own
-model of dashboards reads them."""
+"""weft install viz: a real Prometheus runs what it writes against proxies with traffic, and answers each panel's query; Grafana's own
+model of dashboards reads them, and its own code shows what Prometheus answers."""
 
 import itertools
 import json
 import os
+import pathlib
 import re
 import shutil
 import subprocess
@@ -23,6 +24,8 @@ from mesh import PATIENCE, WEFT, Mesh, wait_until
 DASHBOARDS = ["weft-overview.json", "weft-service.json", "weft-instance.json"]
 FILES = {"prometheus.yml", "weft-targets.yml", "weft-rules.yml", "weft-alerts.yml", *DASHBOARDS}
 UNTIL_SEEN = 60.0  # readings, rules over them, alerts over those: some seconds each on a busy machine
+
+GRAFANA = pathlib.Path(os.environ.get("WEFT_JUDGES") or pathlib.Path(__file__).parents[2] / "build-judges") / "node" / "grafana"
 
 needs_prometheus = pytest.mark.skipif(not shutil.which("prometheus"), reason="prometheus is missing (Debian's package prometheus)")
 
@@ -199,6 +202,9 @@ def test_each_panel_has_numbers(viz, name):
                 empty.append((panel["title"], query))
             for label in re.findall(r"\{\{(\w+)\}\}", target["legendFormat"]):
                 assert all(label in dict(labels) for labels in prometheus.ask(query)), (panel["title"], label)
+        if panel["type"] == "table":  # its rows are joined by all labels
+            answers = [prometheus.ask(re.sub(r"\$\w+", ".*", target["expr"])) for target in panel["targets"]]
+            assert len({frozenset(name for name, _ in labels) for answer in answers for labels in answer}) == 1, panel["title"]
     assert not empty
     for variable in made["templating"]["list"]:
         if variable["type"] == "query":
@@ -215,6 +221,67 @@ def test_promtool_approves(viz):
     page = wefts[0].admin("/metrics").body
     done = subprocess.run(["promtool", "check", "metrics"], input=page, capture_output=True, timeout=PATIENCE, check=False)
     assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")
+
+
+# ---- in Grafana ----
+
+def answered(prometheus, panel):
+    """What Prometheus says to each query of a panel, as Grafana asks."""
+    answers, now = {}, time.time()
+    for target in panel.get("targets", []):
+        query = re.sub(r"\$\w+", ".*", target["expr"])
+        asked = {"time": now} if target["instant"] else {"start": now - 1800, "end": now, "step": 5}
+        answers[target["refId"]] = prometheus.get("query" if target["instant"] else "query_range", query=query, **asked)["result"]
+    return answers
+
+
+@pytest.fixture(scope="module", name="shown")
+def show(viz):
+    """shown(file) -> {title and type of a panel: what Grafana's own code shows of it}."""
+    if not (GRAFANA / "node_modules").exists() or not shutil.which("node"):
+        pytest.skip("Grafana's code is not in build-judges: ./dev test all installs it, with npm")
+    prometheus, _, folder = viz
+
+    def ask(name):
+        made = json.loads((folder / name).read_text())
+        asked = json.dumps({"dashboard": made, "answers": {panel["id"]: answered(prometheus, panel) for panel in made["panels"]}})
+        done = subprocess.run(["node", GRAFANA / "show.js"], input=asked, capture_output=True, text=True, timeout=PATIENCE, check=False)
+        assert done.returncode == 0, done.stderr
+        told = json.loads(done.stdout)
+        assert told["unknown"] == []
+        return {(panel["title"], panel["type"]): told["panels"][str(panel["id"])] for panel in made["panels"] if panel["type"] != "row"}
+    return ask
+
+
+@needs_prometheus
+@pytest.mark.full
+@pytest.mark.parametrize("name", DASHBOARDS)
+def test_grafana_shows_each_panel(shown, name):
+    for panel, content in shown(name).items():
+        texts = [text for row in content["rows"] for text in row] if panel[1] == "table" else [one["text"] for one in content]
+        assert texts and not [text for text in texts if re.search("NaN|undefined|null|Infinity", text)], panel
+        if panel[1] == "stat":
+            assert len(content) == 1 and content[0]["text"], panel
+        if panel[1] == "timeseries":
+            names = [one["name"] for one in content]
+            assert len(set(names)) == len(names) and not [name for name in names if "Value" in name or "{" in name], panel
+
+
+@needs_prometheus
+@pytest.mark.full
+def test_grafana_joins_the_rows_of_tables(viz, shown):
+    _, wefts, _ = viz
+    panels = shown("weft-overview.json")
+    services, instances = panels["Services", "table"], panels["Instances", "table"]
+    assert services["columns"] == ["Service", "Router", "Requests", "Success", "p50", "p99", "Retries"]
+    rows = {row[0]: dict(zip(services["columns"], row)) for row in services["rows"]}
+    assert len(rows) == len(services["rows"]) and set(rows) == {f"svc/{host}" for host in Traffic.HOSTS}
+    assert (rows["svc/good"]["Success"], rows["svc/gone"]["Success"], rows["svc/good"]["Router"]) == ("100%", "0%", "out")
+    assert rows["svc/good"]["Requests"].endswith("req/s") and rows["svc/good"]["p99"].endswith(("ms", "µs"))
+    assert instances["columns"] == ["Instance", "Requests", "Success", "p99", "Up for"]
+    assert sorted(row[0] for row in instances["rows"]) == sorted("{}:{}".format(*weft.admin_address) for weft in wefts)
+    assert all(all(row) for row in instances["rows"])
+    assert [one["text"] for one in panels["Instances", "stat"]] == ["2"]
 
 
 # ---- what is written ----

@@ -225,6 +225,7 @@ run_pytest() {
 
 scenario_suite() {
 	zipkin_judge || true
+	[ "$WEFT_TEST" != all ] || node_judge grafana || true
 	pytest_suite scenario "$@"
 }
 

@@ -46,13 +46,15 @@ def chart(title, *series, unit="short", width=12, about="", **more):
 
 
 def table(title, by, *columns, width=WIDTH, height=10):
-    """`columns`: (heading, query, unit), joined by the labels `by`."""
-    made = panel("table", title, width, height, [target(query, "table", True) for _, query, _ in columns])
-    renamed = {f"Value #{chr(65 + at)}": heading for at, (heading, _, _) in enumerate(columns)}
+    """`columns`: (heading, query, unit), joined by `by`: labels and their headings. Rows are joined by all labels, so there must be no
+    others: not even __name__, which is not the same in two columns."""
+    joined = f"sum by ({', '.join(by)}) (%s)"
+    made = panel("table", title, width, height, [target(joined % query, "table", True) for _, query, _ in columns])
+    renamed = by | {f"Value #{chr(65 + at)}": heading for at, (heading, _, _) in enumerate(columns)}
     made["transformations"] = [
         {"id": "merge", "options": {}},
         {"id": "organize", "options": {"excludeByName": {"Time": True}, "renameByName": renamed,
-                                       "indexByName": {name: at for at, name in enumerate([*by, *renamed])}}}]
+                                       "indexByName": {name: at for at, name in enumerate(renamed)}}}]
     made["fieldConfig"]["overrides"] = [{"matcher": {"id": "byName", "options": heading},
                                          "properties": [{"id": "unit", "value": unit}]} for heading, _, unit in columns]
     return made
@@ -126,18 +128,18 @@ def overview():
               (f"topk(20, service:weft_latency_seconds:p99_1m{{{OF_ROUTER}}})", "{{service}} ({{rt}})"), unit="s", least=0),
         chart("Responses to callers by status", (per("weft_server_responses_total", "status", over=OF_ROUTER), "{{status}}"),
               unit="reqps", least=0),
-        table("Services", ["rt", "service"],
+        table("Services", {"service": "Service", "rt": "Router"},
               ("Requests", f"service:weft_requests:rate1m{{{OF_ROUTER}}}", "reqps"),
               ("Success", f"1 - service:weft_failures:rate1m{{{OF_ROUTER}}} / (service:weft_requests:rate1m{{{OF_ROUTER}}} > 0)",
                "percentunit"),
               ("p50", f"service:weft_latency_seconds:p50_1m{{{OF_ROUTER}}}", "s"),
               ("p99", f"service:weft_latency_seconds:p99_1m{{{OF_ROUTER}}}", "s"),
               ("Retries", f"service:weft_retries:rate1m{{{OF_ROUTER}}}", "reqps")),
-        table("Instances", ["instance"],
+        table("Instances", {"instance": "Instance"},
               ("Requests", "instance:weft_requests:rate1m", "reqps"),
               ("Success", "1 - instance:weft_failures:rate1m / (instance:weft_requests:rate1m > 0)", "percentunit"),
               ("p99", "instance:weft_latency_seconds:p99_1m", "s"),
-              ("Up since", 'sum by (instance) (weft_process_uptime_seconds)', "s")),
+              ("Up for", "weft_process_uptime_seconds", "s")),
     ])
 
 
