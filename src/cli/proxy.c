@@ -330,7 +330,12 @@ static int make_resolver(struct process *process)
 
 static int make_access_logs(struct process *process)
 {
-	const struct access_logs_options options = { .loop = process->log_loop, .metrics = process->metrics, .workers = process->threads };
+	const struct access_logs_options options = {
+		.loop = process->log_loop,
+		.metrics = process->metrics,
+		.workers = process->threads,
+		.takes_over = succession_takes_over(process->succession),
+	};
 
 	return access_logs_new(&options, &process->access_logs);
 }

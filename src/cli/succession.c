@@ -149,6 +149,11 @@ struct inherited *succession_inherited(struct succession *succession)
 	return succession->inherited;
 }
 
+bool succession_takes_over(const struct succession *succession)
+{
+	return succession->taker != NULL;
+}
+
 void succession_ready(struct succession *succession)
 {
 	unsigned left = inherited_drop(succession->inherited);

@@ -37,6 +37,8 @@ struct succession_options {
 
 MUST_CHECK int succession_new(const struct succession_options *options, struct succession **succession, struct text *why);
 struct inherited *succession_inherited(struct succession *succession);
+/* Whether another process had the sockets, which goes on with its connections for a while. */
+bool succession_takes_over(const struct succession *succession);
 void succession_ready(struct succession *succession);
 /* Whether another process goes on with the sockets. */
 bool succession_end(struct succession *succession);

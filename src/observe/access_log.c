@@ -349,7 +349,7 @@ static int log_new(struct access_logs *logs, const struct access_log_policy *pol
 
 	log->logs = logs;
 	log->policy = *policy;
-	log->begins_empty = log->waits = !policy->append;
+	log->begins_empty = log->waits = !policy->append && !logs->options.takes_over;
 	log->path = slice_of(memory_text(policy->path));
 	split_path(log, memory_array(policy->path.length + 1, 1));
 	list_init(&log->link);
@@ -404,6 +404,7 @@ void access_logs_begin(struct access_logs *logs)
 			return;
 		log->begins_empty = false;
 	}
+	logs->options.takes_over = false;
 }
 
 struct lines *access_log_lines(struct access_log *log, unsigned worker)

@@ -30,6 +30,7 @@ struct access_logs_options {
 	struct metrics *metrics;
 	unsigned workers;
 	uint32_t ring_bytes; /* of each worker and log; 0: 1 MiB */
+	bool takes_over;     /* from a process that goes on writing for a while: until access_logs_begin no file is made to begin empty */
 };
 
 MUST_CHECK int access_logs_new(const struct access_logs_options *options, struct access_logs **logs);

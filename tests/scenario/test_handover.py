@@ -365,6 +365,25 @@ def test_a_long_connection_stays_with_the_old_process(mesh, start):
     old.wait_end()
 
 
+def test_an_access_log_that_begins_empty_goes_on_at_a_handover(mesh, start, tmp_path):
+    go, log = threading.Event(), tmp_path / "access.log"
+    late = mesh.origin(lambda call: go.wait(PATIENCE) and call.answer(200))
+    mesh.service("late", late)
+    log.write_text("from another life\n")
+    router = mesh.router(httpAccessLog=str(log), httpAccessLogAppend=False, httpAccessLogFormat="%REQ(:AUTHORITY)% %RESPONSE_CODE%")
+    old = start(router)
+    get(old)
+    with Client(old.address()) as client:
+        client.send_request(host="late")
+        wait_until(lambda: late.requests, "the request")
+        get(start(router))
+        wait_until(lambda: log.read_text().splitlines() == ["web 200"] * 2, "a line of each process")
+        go.set()
+        assert client.response().status == 200
+    old.wait_end()
+    assert log.read_text().splitlines() == ["web 200", "web 200", "late 200"]
+
+
 def test_a_long_connection_is_cut_at_the_limit(mesh, start):
     go = slow_origin(mesh)
     old = start(arguments=["--drain", "300ms"])

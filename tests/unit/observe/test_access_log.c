@@ -131,6 +131,27 @@ static void test_a_file_may_begin_empty(void **state)
 	assert_file(PATH, "one\ntwo\n");
 }
 
+static void test_who_takes_over_goes_on_in_the_file(void **state)
+{
+	const struct access_logs_options options = { .loop = world.loop, .metrics = world.metrics, .workers = 2, .takes_over = true };
+
+	(void)state;
+	access_logs_free(world.logs);
+	assert_int_equal(0, access_logs_new(&options, &world.logs));
+	sim_file_put(world.host, PATH, SLICE("of the process before\n"));
+	sim_file_put(world.host, "later.log", SLICE("before\n"));
+	open_log((struct access_log_policy){ .append = false, .rotate_count = -1 });
+	access_logs_begin(world.logs);
+	write_line(0, "one\n");
+	assert_file(PATH, "of the process before\none\n");
+	/* Only what it had at its start: a log of a later configuration is its own. */
+	const struct access_log_policy later = { .path = SLICE("later.log"), .append = false, .rotate_count = -1 };
+	assert_int_equal(0, access_logs_open(world.logs, &later, &world.log));
+	access_logs_begin(world.logs);
+	sim_run_for(world.sim, 100 * CLOCK_MS);
+	assert_file("later.log", "");
+}
+
 static void test_a_process_that_never_began_leaves_the_file_alone(void **state)
 {
 	(void)state;
@@ -245,6 +266,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(test_lines_of_all_workers_are_written),
 		TEST(test_a_file_may_begin_empty),
+		TEST(test_who_takes_over_goes_on_in_the_file),
 		TEST(test_a_process_that_never_began_leaves_the_file_alone),
 		TEST(test_what_waits_at_the_end_is_written),
 		TEST(test_each_hour_and_each_day),
