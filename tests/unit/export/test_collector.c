@@ -7,117 +7,64 @@
 
 #include <cmocka.h>
 
-#include "base/memory.h"
-#include "client/resolver.h"
+#include "collecting.h"
 #include "export/collector.h"
-#include "io/sim/sim.h"
-#include "support/scripted.h"
-
-enum { WAITING = 4096 }; /* spans that a collector keeps */
-
-#define TAKEN "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"
 
 struct rig {
-	struct scripted_world world;
-	struct resolver *resolver;
-	struct metrics *metrics;
-	struct snapshot *snapshot;
+	struct collecting all;
 	struct collector *collector;
 };
 
 static void rig_new(struct rig *rig)
 {
-	struct collector_policy *policy;
-
-	*rig = (struct rig){ 0 };
-	scripted_world_new(&rig->world, 7);
-	assert_int_equal(0, resolver_new(rig->world.loop, rig->world.host, &(struct resolver_options){ 0 }, &rig->resolver));
-	rig->metrics = metrics_new(1);
-	rig->snapshot = snapshot_new();
-	policy = &rig->snapshot->telemetry.collectors[COLLECTOR_OTLP];
-	*policy = (struct collector_policy){ .on = true, .host = SLICE("10.0.0.1"), .port = 8001, .authority = SLICE("collector") };
-	const struct exporter_options options = {
-		.network = rig->world.host,
-		.loop = rig->world.loop,
-		.resolver = rig->resolver,
-		.metrics = rig->metrics,
-		.worker_count = 1,
-	};
-	assert_int_equal(0, collector_new(&options, COLLECTOR_OTLP, &rig->collector));
-	collector_configure(rig->collector, policy, rig->snapshot);
+	collecting_new(&rig->all);
+	assert_int_equal(0, collector_new(&rig->all.options, COLLECTOR_OTLP, &rig->collector));
+	collector_configure(rig->collector, &rig->all.snapshot->telemetry.collectors[COLLECTOR_OTLP], rig->all.snapshot);
 }
 
 static void rig_free(struct rig *rig)
 {
 	for (unsigned i = 0; i < 100 && !collector_let_go(rig->collector); i++)
-		sim_run_for(rig->world.sim, 100 * CLOCK_MS);
+		sim_run_for(rig->all.world.sim, 100 * CLOCK_MS);
 	assert_true(collector_let_go(rig->collector));
 	collector_free(rig->collector);
-	resolver_free(rig->resolver);
-	metrics_free(rig->metrics);
-	snapshot_unref(rig->snapshot);
-	scripted_world_free(&rig->world);
+	collecting_free(&rig->all);
 }
 
 static void run_for(struct rig *rig, int64_t duration)
 {
 	for (int64_t i = 0; i < duration; i += 10 * CLOCK_MS) {
 		collector_work(rig->collector, false);
-		sim_run_for(rig->world.sim, 10 * CLOCK_MS);
+		sim_run_for(rig->all.world.sim, 10 * CLOCK_MS);
 	}
 }
 
 static void add(struct rig *rig, unsigned spans)
 {
-	const struct span span = { .trace = 1, .id = 2, .method = "GET", .router = "out", .rpc_status = SPAN_NO_GRPC };
-
 	for (unsigned i = 0; i < spans; i++)
-		collector_add(rig->collector, &span);
+		collector_add(rig->collector, &collecting_span);
 }
 
-struct sought {
-	const char *name;
-	int value;
-};
-
-static void visit(void *owner, const struct sample *sample)
+static int metric(const struct rig *rig, const char *name)
 {
-	struct sought *sought = owner;
-
-	if (slice_equal(sample->name, slice_of(sought->name)))
-		sought->value = (int)sample->value;
+	return collecting_metric(&rig->all, name);
 }
 
-static int metric(struct rig *rig, const char *name)
-{
-	struct sought sought = { name, -1 };
-
-	metrics_read(rig->metrics, visit, &sought);
-	return sought.value;
-}
-
-/* How many posts have come on that connection; their bodies are binary. */
 static unsigned posts(const struct rig *rig, unsigned call)
 {
-	struct slice heard = text_slice(&rig->world.server.calls[call].heard);
-	static const char line[] = "POST /v1/traces HTTP/1.1\r\n";
-	unsigned count = 0;
-
-	for (const char *at; (at = memmem(heard.at, heard.length, line, sizeof line - 1)); count++)
-		heard = slice_from(heard, (size_t)(at - heard.at) + 1);
-	return count;
+	return collecting_posts(&rig->all, call);
 }
 
 /* One span more comes on the connection, the newest, and is taken. */
 static void one_round(struct rig *rig, unsigned call)
 {
-	unsigned before = call < rig->world.server.count ? posts(rig, call) : 0;
+	unsigned before = call < rig->all.world.server.count ? posts(rig, call) : 0;
 
 	add(rig, 1);
 	run_for(rig, CLOCK_SECOND);
-	assert_int_equal(call + 1, rig->world.server.count);
+	assert_int_equal(call + 1, rig->all.world.server.count);
 	assert_int_equal(before + 1, posts(rig, call));
-	scripted_send(&rig->world.server.calls[call], TAKEN);
+	scripted_send(&rig->all.world.server.calls[call], TAKEN);
 	run_for(rig, 100 * CLOCK_MS);
 }
 
@@ -138,9 +85,9 @@ static void test_a_connection_is_kept(void **state)
 static void break_off(struct rig *rig, unsigned call, bool reset)
 {
 	if (reset)
-		scripted_reset(&rig->world.server.calls[call]);
+		scripted_reset(&rig->all.world.server.calls[call]);
 	else
-		scripted_end(&rig->world.server.calls[call]);
+		scripted_end(&rig->all.world.server.calls[call]);
 	run_for(rig, 100 * CLOCK_MS);
 }
 
@@ -155,9 +102,9 @@ static void replaced(bool reset)
 	run_for(&rig, CLOCK_SECOND);
 	assert_int_equal(2, posts(&rig, 0));
 	break_off(&rig, 0, reset);
-	assert_int_equal(2, rig.world.server.count);
+	assert_int_equal(2, rig.all.world.server.count);
 	assert_int_equal(1, posts(&rig, 1));
-	scripted_send(&rig.world.server.calls[1], TAKEN);
+	scripted_send(&rig.all.world.server.calls[1], TAKEN);
 	run_for(&rig, 100 * CLOCK_MS);
 	assert_int_equal(2, metric(&rig, "spans"));
 	assert_int_equal(0, metric(&rig, "failures"));
@@ -189,14 +136,14 @@ static void test_a_connection_is_replaced_once(void **state)
 	add(&rig, 1);
 	run_for(&rig, CLOCK_SECOND);
 	break_off(&rig, 0, true);
-	assert_int_equal(2, rig.world.server.count);
+	assert_int_equal(2, rig.all.world.server.count);
 	break_off(&rig, 1, true);
 	assert_int_equal(1, metric(&rig, "failures"));
 	run_for(&rig, 500 * CLOCK_MS);
-	assert_int_equal(2, rig.world.server.count);
+	assert_int_equal(2, rig.all.world.server.count);
 	run_for(&rig, CLOCK_SECOND);
-	assert_int_equal(3, rig.world.server.count);
-	scripted_send(&rig.world.server.calls[2], TAKEN);
+	assert_int_equal(3, rig.all.world.server.count);
+	scripted_send(&rig.all.world.server.calls[2], TAKEN);
 	run_for(&rig, 100 * CLOCK_MS);
 	assert_int_equal(2, metric(&rig, "spans"));
 	assert_int_equal(0, metric(&rig, "dropped"));
@@ -213,18 +160,18 @@ static void test_what_a_slow_collector_leaves_waiting_has_a_bound(void **state)
 	rig_new(&rig);
 	add(&rig, 1);
 	run_for(&rig, CLOCK_SECOND);
-	assert_int_equal(1, rig.world.server.count);
+	assert_int_equal(1, rig.all.world.server.count);
 	add(&rig, WAITING + 99);
 	collector_lose(rig.collector, 5);
 	assert_int_equal(100 + 5, metric(&rig, "dropped"));
 	for (unsigned i = 0; i < 100 && taken < WAITING; i++) {
-		scripted_send(&rig.world.server.calls[0], TAKEN);
+		scripted_send(&rig.all.world.server.calls[0], TAKEN);
 		run_for(&rig, CLOCK_SECOND);
 		taken = metric(&rig, "spans");
 	}
 	assert_int_equal(WAITING, taken);
 	assert_int_equal(100 + 5, metric(&rig, "dropped"));
-	assert_int_equal(1, rig.world.server.count);
+	assert_int_equal(1, rig.all.world.server.count);
 	rig_free(&rig);
 }
 
@@ -234,7 +181,7 @@ static void test_a_dead_collector_loses_what_has_no_room(void **state)
 
 	(void)state;
 	rig_new(&rig);
-	scripted_stop(&rig.world.server);
+	scripted_stop(&rig.all.world.server);
 	for (unsigned i = 0; i < 10; i++) {
 		add(&rig, 1000);
 		run_for(&rig, CLOCK_SECOND);

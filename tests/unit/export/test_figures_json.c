@@ -7,6 +7,7 @@
 #include <cmocka.h>
 
 #include "export/figures_json.h"
+#include "page.h"
 
 struct stats {
 	struct counter requests, secret, pending;
@@ -20,24 +21,6 @@ static const struct metric table[] = {
 	METRIC(struct stats, latency, METRIC_STAT, "request_latency_ms"),
 };
 static const struct metric_kind kind = { "service", table, 4, sizeof(struct stats), 100 };
-
-static struct metrics *metrics;
-static struct text page;
-
-static int setup(void **state)
-{
-	(void)state;
-	metrics = metrics_new(2);
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	(void)state;
-	metrics_free(metrics);
-	text_free(&page);
-	return 0;
-}
 
 static struct scope *scope_of(const char *service)
 {
@@ -93,9 +76,9 @@ static void nothing_is_an_empty_object(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(has_what_is_drawn_without_zeros, setup, teardown),
-		cmocka_unit_test_setup_teardown(latencies_are_five_numbers, setup, teardown),
-		cmocka_unit_test_setup_teardown(nothing_is_an_empty_object, setup, teardown),
+		cmocka_unit_test_setup_teardown(has_what_is_drawn_without_zeros, page_setup, page_teardown),
+		cmocka_unit_test_setup_teardown(latencies_are_five_numbers, page_setup, page_teardown),
+		cmocka_unit_test_setup_teardown(nothing_is_an_empty_object, page_setup, page_teardown),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -7,6 +7,7 @@
 #include <cmocka.h>
 
 #include "export/metrics_json.h"
+#include "page.h"
 
 struct stats {
 	struct counter requests, failures, pending;
@@ -26,9 +27,7 @@ static const struct metric table[] = {
 };
 static const struct metric_kind kind = { "service", table, 7, sizeof(struct stats), 100 };
 
-static struct metrics *metrics;
 static struct stats *hello;
-static struct text page;
 
 static struct stats *stats_of(const char *service)
 {
@@ -39,17 +38,8 @@ static struct stats *stats_of(const char *service)
 
 static int setup(void **state)
 {
-	(void)state;
-	metrics = metrics_new(1);
+	(void)page_setup(state);
 	hello = stats_of("svc/hello");
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	(void)state;
-	metrics_free(metrics);
-	text_free(&page);
 	return 0;
 }
 
@@ -164,7 +154,7 @@ static void test_pretty(void **state)
 
 int main(void)
 {
-#define TEST(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
+#define TEST(test) cmocka_unit_test_setup_teardown(test, setup, page_teardown)
 	const struct CMUnitTest tests[] = {
 		TEST(test_flat),
 		TEST(test_distributions),

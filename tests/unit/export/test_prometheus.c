@@ -7,6 +7,7 @@
 #include <cmocka.h>
 
 #include "export/prometheus.h"
+#include "page.h"
 
 struct stats {
 	struct counter requests;
@@ -22,24 +23,6 @@ static const struct metric table[] = {
 };
 static const struct metric_kind kind = { "pair", table, 4, sizeof(struct stats), 100 };
 static const struct metric_kind empty_kind = { "empty", NULL, 0, 0, 100 };
-
-static struct metrics *metrics;
-static struct text page;
-
-static int setup(void **state)
-{
-	(void)state;
-	metrics = metrics_new(1);
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	(void)state;
-	metrics_free(metrics);
-	text_free(&page);
-	return 0;
-}
 
 static const char *get(const char *prefix)
 {
@@ -136,7 +119,7 @@ static void test_names_without_labels_and_numbers(void **state)
 
 int main(void)
 {
-#define TEST(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
+#define TEST(test) cmocka_unit_test_setup_teardown(test, page_setup, page_teardown)
 	const struct CMUnitTest tests[] = {
 		TEST(test_documented_form),
 		TEST(test_distributions),
