@@ -86,6 +86,7 @@ void page_dtabs(struct request *request);
 
 /* logging_page.c */
 void page_logging(struct request *request);
+void page_log(struct request *request);
 
 /* live_pages.c: what the live sets hold, for the dashboard. */
 void page_endpoints(struct request *request);

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/recent_log.h"
 
 enum { LINE_MAX_BYTES = 2048, SITES = 64, LINES_PER_SECOND = 20 };
 
@@ -96,15 +97,22 @@ bool log_wanted(enum log_level level, const char *room)
 	return (int)level >= atomic_load_explicit(&other_level, memory_order_relaxed);
 }
 
+/* 0: there is none. */
+static int64_t read_clock(void)
+{
+	log_clock *clock = atomic_load_explicit(&the_clock, memory_order_acquire);
+	return clock ? clock() : 0;
+}
+
 /* False when the site has had its lines of this second. *left_out: how many were dropped in its last second. */
 static bool allowed(const char *format, uint32_t *left_out)
 {
-	log_clock *clock = atomic_load_explicit(&the_clock, memory_order_acquire);
+	int64_t now = read_clock();
 	*left_out = 0;
-	if (!clock)
+	if (!now)
 		return true;
 	struct site *site = &sites[slice_hash(slice_of(format), 0) % SITES];
-	int64_t second = clock() / CLOCK_SECOND;
+	int64_t second = now / CLOCK_SECOND;
 	if (atomic_exchange_explicit(&site->second, second, memory_order_relaxed) != second) {
 		uint32_t lines = atomic_exchange_explicit(&site->lines, 1, memory_order_relaxed);
 		*left_out = lines > LINES_PER_SECOND ? lines - LINES_PER_SECOND : 0;
@@ -149,6 +157,7 @@ void log_line(enum log_level level, const char *room, const char *format, ...)
 	for (size_t i = start; i < length; i++) /* one event, one line, whatever a peer sent */
 		if ((unsigned char)line[i] < ' ' || line[i] == 0x7f)
 			line[i] = '?';
+	recent_log_put(read_clock(), level, room, slice_make(line + start, length - start));
 	line[length++] = '\n';
 	writer(line, length);
 }

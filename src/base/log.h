@@ -2,7 +2,7 @@
 /* base/log.h: one line an event, to where io/ has told it to write (standard error), at most so many a second per call site.
  *
  * Never on the request path unless something failed. Any thread. Lines are `LEVEL room: text`. Each room has a level of its own, below which
- * it says nothing; they may be changed at any time, by any thread.
+ * it says nothing; they may be changed at any time, by any thread. What was written last can be read again (base/recent_log.h).
  *
  *	LOG(LOG_WARN, "discover", "cannot read %s: %s", path, error_text(e));
  */

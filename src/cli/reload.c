@@ -4,6 +4,7 @@
 #include "admin/admin.h"
 #include "base/log.h"
 #include "base/memory.h"
+#include "base/recent_log.h"
 #include "cli/cli.h"
 #include "export/exporter.h"
 #include "io/file.h"
@@ -43,10 +44,21 @@ static bool from_stdin(const struct reload *reload)
 	return strcmp(reload->options.path, "-") == 0;
 }
 
+/* What was printed line by line, for those who read the log elsewhere. */
+static void remember(const struct reload *reload, struct slice printed)
+{
+	struct slice line;
+
+	while (slice_split(&printed, '\n', &line))
+		if (line.length)
+			recent_log_put(loop_now(reload->options.loop), LOG_ERROR, "cli", line);
+}
+
 static void refuse(struct reload *reload, const struct text *why)
 {
 	counter_add(&reload->stats->failures, 1);
 	file_print(true, text_slice(why));
+	remember(reload, text_slice(why));
 	LOG(LOG_ERROR, "cli", "%s is refused, the configuration before stays", reload->options.path);
 }
 

@@ -9,6 +9,8 @@ from playwright.sync_api import expect
 
 from mesh import wait_until
 
+SOON = 20_000  # milliseconds until the page has asked again, on a busy machine
+
 
 def tile(page, router, name):
     return page.get_by_label(f"Router {router}").locator(".tile", has_text=name)
@@ -183,6 +185,49 @@ def test_levels_are_changed_while_it_runs(mesh, open_page, screenshot):
     expect(proxy.get_by_role("radio", name="ERROR")).to_be_checked()
     page.reload()
     expect(proxy.get_by_role("radio", name="ERROR")).to_be_checked()
+
+
+def test_the_log_is_followed(mesh, open_page, screenshot):
+    failing = mesh.origin(lambda call: call.answer(503))
+    mesh.service("web", failing)
+    weft = mesh.weft(client={"failureAccrual": {"kind": "io.l5d.consecutiveFailures", "failures": 2}})
+    page = open_page(weft, "/logging")
+    lines = page.locator(".log li")
+    expect(page.get_by_text("Nothing has been logged yet.")).to_be_visible()
+    page.get_by_role("group", name="Level of proxy").get_by_role("radio", name="DEBUG").check()
+    expect(lines.filter(has_text="the level of proxy is now DEBUG")).to_be_visible(timeout=SOON)
+    client = mesh.client(weft)
+    for _ in range(2):
+        assert client.get("web").status == 503
+    out = lines.filter(has_text=f"127.0.0.1:{failing.port}").filter(has_text="taken out")
+    expect(out).to_have_count(1, timeout=SOON)
+    expect(out).to_contain_text("proxy")
+    weft.write({"routers": [{"protocol": "http", "nonsense": 1}]})
+    refused = lines.filter(has_text="is refused, the configuration before stays")
+    expect(refused).to_have_class("error", timeout=SOON)
+    expect(lines.filter(has_text="nonsense")).to_contain_text("cli")
+    screenshot(page, "log")
+
+    page.get_by_label("Filter the log by text").fill("Taken Out")
+    expect(lines).to_have_count(1)
+    expect(page.get_by_text(re.compile("^1 of [0-9]+ lines"))).to_be_visible()
+    page.get_by_label("Filter the log by text").fill("")
+    page.get_by_label("Lowest level that is shown").select_option("only ERROR")
+    expect(lines.filter(has_text="INFO")).to_have_count(0)
+    page.get_by_label("Lowest level that is shown").select_option("all levels")
+
+    page.get_by_role("button", name="Pause").focus()
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("button", name="Go on")).to_have_attribute("aria-pressed", "true")
+    shown = lines.count()
+    weft.admin("/logging.json?logger=client&level=DEBUG", "POST")
+    with page.expect_response(lambda response: "/figures.json" in response.url), page.expect_response(lambda response: "/endpoints.json" in response.url):
+        pass
+    assert lines.count() == shown
+    page.keyboard.press("Enter")
+    expect(lines.filter(has_text="the level of client is now DEBUG")).to_be_visible(timeout=SOON)
+    # The newest is in sight.
+    assert page.get_by_role("region", name="Log, the newest line last").evaluate("e => e.scrollHeight - e.scrollTop - e.clientHeight") < 8
 
 
 def test_requests_tell_their_story(mesh, open_page, screenshot):

@@ -5,6 +5,7 @@ import json
 import signal
 import subprocess
 import threading
+import time
 
 import grpc
 import pytest
@@ -473,9 +474,26 @@ def test_pages_of_other_sites_change_nothing(mesh, headers, allowed):
         assert weft.admin("/admin/ping").text == "pong"
 
 
+def test_the_newest_lines_can_be_read(mesh):
+    weft = mesh.weft()
+    first = weft.admin("/log.json").json()
+    assert first["next"] == len(first["lines"]) and first["lost"] == 0
+    began = time.time()
+    weft.write({"routers": [{"protocol": "http", "nonsense": 1}]})
+    wait_until(lambda: weft.metric("configuration/failures") == 1)
+    lines = weft.admin(f"/log.json?since={first['next']}").json()["lines"]
+    assert [line["text"] for line in lines if "nonsense" in line["text"] and line["level"] == "ERROR" and line["logger"] == "cli"]
+    assert all(abs(line["at_ms"] / 1000 - began) < 30 for line in lines)
+    for line in lines:
+        assert line["text"] in weft.stderr
+    # All from the first on, for who has read another process.
+    assert weft.admin("/log.json?since=99999999").json()["lines"] == first["lines"] + lines
+    assert weft.admin("/log.json?since=-1").status == 400
+
+
 def test_logging_may_be_switched_off(mesh):
     weft = start(mesh, admin={"security": {"controlEnabled": False}})
-    assert weft.admin("/logging.json").status == 404
+    assert weft.admin("/logging.json").status == 404 and weft.admin("/log.json").status == 200
     assert weft.admin("/logging.json", "POST", "logger=proxy&level=DEBUG", FORM).status == 404
 
 
