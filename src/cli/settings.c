@@ -260,9 +260,9 @@ static void compare(struct comparison *comparison, const struct document_node *o
 {
 	const struct document_node *either = old ? old : new;
 
-	if (!either || is_left_out(comparison))
+	if (!either || is_left_out(comparison) || linkerd_has_no_effect(either))
 		return;
-	if (either->kind == DOCUMENT_MAPPING && either->count && (!old || !new || old->kind == new->kind)) {
+	if (either->kind == DOCUMENT_MAPPING && (either->count || (new &&new->count)) && (!old || !new || old->kind == new->kind)) {
 		compare_keys(comparison, old, new, false);
 		compare_keys(comparison, new, old, true);
 	} else if (is_list_of_mappings(old) && is_list_of_mappings(new)) {

@@ -3,8 +3,8 @@
  * logs, telemetry, the admin server. Left out is what witnesses show (cli/witness.h): how requests are named, looked up and called; not of
  * routers where Kubernetes' objects say that, which have no witnesses. Pure.
  *
- * Routers are compared by their labels, servers by their addresses, telemeters by their kinds. A number, an address, true or false that is
- * the default differs from no other value than a key that is not there does.
+ * Routers are compared by their labels, servers by their addresses, telemeters by their kinds. What is the default differs from no
+ * other value than a key that is not there does; keys without effect are left out.
  *
  *	settings_each(document_root(old), document_root(new), visit, owner);
  */

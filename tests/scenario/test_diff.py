@@ -216,6 +216,78 @@ def test_a_default_that_is_written_down_is_no_difference(write):
     assert diff(write("old.yaml", **DEFAULTS), write("new.yaml")) == (0, "", "")
 
 
+# Keys with their defaults, and with something else; None: whatever else they say has no effect.
+SERVER_KEYS = {
+    "maxCallDepth": (1000, 10), "clearContext": (False, True), "grpcWeb": (False, True), "label": ("out", "other"), "clientCert": ("sanitize", "append"),
+    "maxConcurrentStreamsPerConnection": (1000, 5), "socketOptions": (
+        {"noDelay": True, "keepAlive": False, "backlog": 4096, "reusePort": False}, {"backlog": 9}),
+    "addForwardedHeader": ({"by": {"kind": "requestRandom"}, "for": {"kind": "requestRandom"}}, {"by": {"kind": "ip"}}),
+}
+ROUTER_KEYS = {
+    "maxHeadersKB": (8, 9), "originator": (False, True), "bindingTimeoutMs": (10000, 9), "maxErrResponseKB": (7, None), "experimental": (True, None),
+    "bindingCache": ({"paths": 1000, "trees": 1000, "clients": 3, "idleTtlSecs": 600}, {"paths": 3}),
+    "httpAccessLogRollPolicy": ("never", "daily"), "httpAccessLogRotateCount": (-1, 3), "httpAccessLogAppend": (True, False),
+    "httpAccessLogFormat": ("linkerd", "json"),
+}
+TOP_KEYS = {
+    "usage": ({"enabled": True, "orgId": "us"}, None), "dns": ({"resolvConf": "/etc/resolv.conf"}, {"resolvConf": "/dev/null"}),
+    "admin": ({"port": 9990, "ip": "127.0.0.1", "shutdownGraceMs": 10000, "socketOptions": {"noDelay": True},
+               "security": {"uiEnabled": True, "pathWhitelist": [], "pathBlacklist": []}}, {"port": 9991}),
+}
+TELEMETRY_KEYS = {"path": ("/admin/metrics/prometheus", "/other"), "prefix": ("", "l5d_"), "experimental": (True, None)}
+# In which presence alone says something: both have it, with or without the keys in it.
+PRESENT = {"addForwardedHeader"}
+
+
+def drawn(rng, keys, written):
+    """Some keys with their defaults: the same ones for the same `rng`, each written down or, with `written` 0, none."""
+    chosen = {key: keys[key][0] for key in keys if rng.random() < 0.5}
+    return {key: value if written or key not in PRESENT else {} for key, value in chosen.items() if written or key in PRESENT}
+
+
+def drawn_config(seed, written, change=None):
+    """A configuration; `change`: (level, key, value) of a key that says something else."""
+    rng = random.Random(seed)
+    levels = {name: drawn(rng, keys, written) for name, keys in
+              (("server", SERVER_KEYS), ("router", ROUTER_KEYS), ("top", TOP_KEYS), ("telemetry", TELEMETRY_KEYS))}
+    if change:
+        levels[change[0]][change[1]] = change[2]
+    # A log is there, so that its keys may be.
+    router = {"protocol": "http", "label": "out", "httpAccessLog": "/tmp/access.log", "servers": [{"port": 4140, **levels["server"]}], **levels["router"]}
+    return json.dumps({"routers": [router], "telemetry": [{"kind": "io.l5d.prometheus", **levels["telemetry"]}], **levels["top"]})
+
+
+@pytest.fixture(name="compared")
+def make_compared(tmp_path):
+    def compare(old, new):
+        (tmp_path / "old.yaml").write_text(old)
+        (tmp_path / "new.yaml").write_text(new)
+        return diff(tmp_path / "old.yaml", tmp_path / "new.yaml")
+    return compare
+
+
+@pytest.mark.parametrize("seed", range(30))
+def test_written_defaults_of_drawn_configurations(compared, seed):
+    plain, written = (drawn_config(seed, how) for how in (False, True))
+    assert compared(plain, written) == (0, "", "")
+    assert compared(written, plain) == (0, "", "")
+
+
+LEVELS = {"server": SERVER_KEYS, "router": ROUTER_KEYS, "top": TOP_KEYS, "telemetry": TELEMETRY_KEYS}
+
+
+@pytest.mark.parametrize("level, key", [(level, key) for level, keys in LEVELS.items() for key in keys])
+def test_what_a_key_says_else_is_a_difference(compared, level, key):
+    """So the test above would notice a key that is never compared."""
+    other = LEVELS[level][key][1]
+    for seed in range(3):
+        before = drawn_config(seed, False, (level, key, {}) if key in PRESENT else None)
+        after = drawn_config(seed, True, (level, key, LEVELS[level][key][0] if other is None else other))
+        code, out, err = compared(before, after)
+        assert (code, err) == (1 if other is not None else 0, ""), out
+        assert key in out or other is None or (key, other) == ("grpcWeb", True), out
+
+
 @pytest.mark.parametrize("where, default, other", [
     ("server", "maxCallDepth: 1000", "maxCallDepth: 10"),
     ("server", "grpcWeb: false", "grpcWeb: true"),

@@ -28,8 +28,10 @@ MUST_CHECK int linkerd_load(struct slice name, struct slice bytes, struct proble
 void linkerd_reference(struct text *out);
 
 struct document_node;
-/* Of a file that was loaded: a number, an address, true or false that its key would have without it, as the reference says. */
+/* Of a file that was loaded: what its key would have without it, as the reference says. */
 bool linkerd_is_default(const struct document_node *value);
+/* Of a key that is only taken. */
+bool linkerd_has_no_effect(const struct document_node *value);
 /* A mapping that only gathers keys: an empty one, or one with defaults alone, means the same as none. */
 bool linkerd_is_plain_block(const struct document_node *map);
 

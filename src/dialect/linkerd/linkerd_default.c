@@ -46,25 +46,40 @@ static const struct linkerd_key *key_of(const struct document_node *node)
 	return block ? find_key(block, node->key) : NULL;
 }
 
+static const struct document_node *router_of(const struct document_node *node)
+{
+	for (; node; node = node->parent)
+		if (node->kind == DOCUMENT_MAPPING && node->parent && slice_equal(node->parent->key, SLICE("routers")))
+			return node;
+	return NULL;
+}
+
+static struct slice scalar_at(const struct document_node *map, const char *key)
+{
+	const struct document_node *value = map ? document_get(map, key) : NULL;
+
+	return value && value->kind == DOCUMENT_SCALAR ? value->text : (struct slice){ 0 };
+}
+
 static bool is_of_h2(const struct document_node *node)
 {
-	const struct document_node *protocol = NULL;
+	return slice_equal(scalar_at(router_of(node), "protocol"), SLICE("h2"));
+}
 
-	for (; node && !protocol; node = node->parent)
-		if (node->kind == DOCUMENT_MAPPING && node->parent && slice_equal(node->parent->key, SLICE("routers")))
-			protocol = document_get(node, "protocol");
-	return protocol && protocol->kind == DOCUMENT_SCALAR && slice_equal(protocol->text, SLICE("h2"));
+/* "TLSv1.2, TLSv1.3; both": what is last. */
+static const char *last_of(const char *says)
+{
+	for (const char *next; (next = strstr(says, "; "));)
+		says = next + 2;
+	return says;
 }
 
 /* "proxies in Via; 1000, for h2 10", "of a message; 8, at most 64": what is last, up to a comma, and what it is for h2. */
 static struct slice default_of(const struct linkerd_key *key, bool h2)
 {
 	static const char for_h2[] = ", for h2 ";
-	const char *last = key->says, *other;
+	const char *last = last_of(key->says), *other = strstr(last, for_h2);
 
-	for (const char *next; (next = strstr(last, "; "));)
-		last = next + 2;
-	other = strstr(last, for_h2);
 	if (h2 && other)
 		return slice_of(other + sizeof for_h2 - 1);
 	return slice_make(last, slice_find(slice_of(last), ','));
@@ -85,22 +100,130 @@ static bool same_number(struct slice a, struct slice b)
 	return a.length && b.length && end_a == a.at + a.length && end_b == b.at + b.length && x == y;
 }
 
+/* ---- texts ---- */
+
+/* Defaults that people are told of in these words, and which no value means. */
+static bool is_prose(struct slice word)
+{
+	static const char *const words[] = { "none", "no", "all", "both", "nothing", "nobody", "required", NULL };
+
+	for (unsigned i = 0; words[i]; i++)
+		if (slice_equal(word, slice_of(words[i])))
+			return true;
+	return false;
+}
+
+static bool is_label(struct slice value, const struct document_node *router)
+{
+	struct slice label = scalar_at(router, "label");
+
+	return slice_equal(value, label.length ? label : scalar_at(router, "protocol"));
+}
+
+/* "rolled files that are kept; all, -1": it may be said in two ways. */
+static bool is_default_text(const struct linkerd_key *key, const struct document_node *value)
+{
+	struct slice usual = default_of(key, is_of_h2(value)), rest = slice_of(last_of(key->says));
+
+	if (slice_equal(usual, SLICE("empty")))
+		return value->text.length == 0;
+	if (slice_equal(usual, SLICE("the protocol")))
+		return slice_equal(value->text, scalar_at(router_of(value), "protocol"));
+	if (slice_equal(usual, SLICE("the router's")))
+		return is_label(value->text, router_of(value));
+	if (slice_equal(value->text, usual))
+		return !is_prose(usual);
+	for (struct slice word; slice_split(&rest, ',', &word);)
+		if (word.length > 1 && word.at[0] == ' ' && slice_equal(slice_from(word, 1), value->text))
+			return true;
+	return false;
+}
+
+static bool is_default_scalar(const struct linkerd_key *key, const struct document_node *value)
+{
+	struct slice usual = default_of(key, is_of_h2(value));
+
+	if (is_number(key->type))
+		return same_number(value->text, usual);
+	if (key->type == LINKERD_BOOL || key->type == LINKERD_IP)
+		return slice_equal(value->text, usual);
+	return (key->type == LINKERD_TEXT || key->type == LINKERD_TEXT_OR_EMPTY || key->type == LINKERD_READ) &&
+		is_default_text(key, value);
+}
+
+/* ---- lists ---- */
+
+static bool has_item(const struct document_node *list, struct slice text)
+{
+	for (uint32_t i = 0; i < list->count; i++)
+		if (list->items[i]->kind == DOCUMENT_SCALAR && slice_equal(list->items[i]->text, text))
+			return true;
+	return false;
+}
+
+/* "TLSv1.2, TLSv1.3; both", "expressions of pages; none". */
+static bool is_default_list(const struct linkerd_key *key, const struct document_node *list)
+{
+	const char *last = last_of(key->says);
+	struct slice words = slice_make(key->says, last - key->says >= 2 ? (size_t)(last - key->says) - 2 : 0), word;
+	uint32_t count = 0;
+
+	if (strcmp(last, "none") == 0)
+		return list->count == 0;
+	if (strcmp(last, "both") != 0)
+		return false;
+	for (; slice_split(&words, ',', &word); count++)
+		if (!has_item(list, word.length && word.at[0] == ' ' ? slice_from(word, 1) : word))
+			return false;
+	return count == list->count;
+}
+
+/* ---- mappings ---- */
+
+/* A kind that is the default, and what it has of keys: each its default. */
+static bool is_default_choice(const struct linkerd_key *key, const struct document_node *map)
+{
+	struct slice kind = scalar_at(map, "kind");
+
+	if (!key->choice || !key->choice->usual || !slice_equal(default_of(key, is_of_h2(map)), slice_of(key->choice->usual)) ||
+		(kind.length && !slice_equal(kind, slice_of(key->choice->usual))))
+		return false;
+	for (uint32_t i = 0; i < map->count; i++)
+		if (!slice_equal(map->entries[i].key, SLICE("kind")) && !linkerd_is_default(map->entries[i].value))
+			return false;
+	return true;
+}
+
+/* ---- all ---- */
+
 bool linkerd_is_default(const struct document_node *value)
 {
-	const struct linkerd_key *key = value->kind == DOCUMENT_SCALAR ? key_of(value) : NULL;
-	struct slice usual;
+	const struct linkerd_key *key = key_of(value);
 
 	if (!key || !key->says || key->required)
 		return false;
-	usual = default_of(key, is_of_h2(value));
-	if (is_number(key->type))
-		return same_number(value->text, usual);
-	return (key->type == LINKERD_BOOL || key->type == LINKERD_IP) && slice_equal(value->text, usual);
+	switch (value->kind) {
+	case DOCUMENT_SCALAR:
+		return is_default_scalar(key, value);
+	case DOCUMENT_SEQUENCE:
+		return is_default_list(key, value);
+	case DOCUMENT_MAPPING:
+		return is_default_choice(key, value);
+	}
+	return false;
 }
 
+bool linkerd_has_no_effect(const struct document_node *value)
+{
+	const struct linkerd_key *key = key_of(value);
+
+	return key && key->says && strncmp(key->says, "no effect", 9) == 0;
+}
+
+/* Sockets have these options, whether they are listed or not. */
 bool linkerd_is_plain_block(const struct document_node *map)
 {
 	const struct linkerd_key *key = map->kind == DOCUMENT_MAPPING && map->parent ? key_of(map) : NULL;
 
-	return key && key->type == LINKERD_BLOCK;
+	return key && (key->type == LINKERD_BLOCK || key->block == &linkerd_socket);
 }
