@@ -438,6 +438,7 @@ def test_explain_as_the_proxy_of_a_pods_node_sees_it(mesh, api):
                                      namers=[{"kind": "io.l5d.k8s", "port": api.port}]))
         add(api, f"l5d-{number}", f"node{number}", weft)
         wait_until(lambda weft=weft: ask(mesh, weft, "cart", 1) == [200], "an answer")
+        api.put(pod(f"l5d-ingress-{number}", "node9", app="l5d-ingress"))   # so that the list has more than one chunk
     front = pod("front", "node2", app="front")
     front["metadata"]["namespace"] = "shop"
     api.put(front)

@@ -64,20 +64,22 @@ static void report_words(struct check *check, const char *name, enum result resu
 
 /* ---- answers ---- */
 
-/* Asks for `target`, in which $ is the namespace. False: it is reported under `name` that there was no answer with 200. */
-static bool ask(struct check *check, const char *name, const char *format, struct answer *answer)
+/* In `format` $ is the namespace. */
+static void append_target(const struct check *check, const char *format, struct text *target)
 {
-	struct text target = { 0 }, said = { 0 };
 	struct slice rest = slice_of(format), part;
 
 	for (bool first = true; slice_split(&rest, '$', &part); first = false) {
-		text_append(&target, slice_of(first ? "" : check->namespace));
-		text_append(&target, part);
+		text_append(target, slice_of(first ? "" : check->namespace));
+		text_append(target, part);
 	}
-	asking_get(check->asking, target.bytes, answer);
-	text_free(&target);
-	if (answer->status == 200 && answer->document)
-		return true;
+}
+
+/* Under `name`, that there was no answer with 200. */
+static void report_answer(struct check *check, const char *name, const struct answer *answer)
+{
+	struct text said = { 0 };
+
 	if (answer->status == 200)
 		text_append(&said, SLICE("the answer is no JSON, or larger than 64 MiB"));
 	else
@@ -88,12 +90,34 @@ static bool ask(struct check *check, const char *name, const char *format, struc
 						: "is the API server well?",
 		&said);
 	text_free(&said);
-	return false;
 }
 
-static const struct document_node *items_of(const struct answer *answer)
+/* False: what is wrong is reported. */
+static bool ask(struct check *check, const char *name, const char *format, struct answer *answer)
 {
-	return answer->document ? object_find(document_root(answer->document), "items") : NULL;
+	struct text target = { 0 };
+	bool good;
+
+	append_target(check, format, &target);
+	asking_get(check->asking, target.bytes, answer);
+	text_free(&target);
+	good = answer->status == 200 && answer->document;
+	if (!good)
+		report_answer(check, name, answer);
+	return good;
+}
+
+/* The same, of what may be a long list. */
+static bool ask_list(struct check *check, const char *name, const char *format, struct answers *answers)
+{
+	struct text target = { 0 };
+
+	append_target(check, format, &target);
+	asking_list(check->asking, target.bytes, answers);
+	text_free(&target);
+	if (!answers->whole)
+		report_answer(check, name, &answers->last);
+	return answers->whole;
 }
 
 /* ---- the API ---- */
@@ -312,20 +336,18 @@ static bool is_proxy(const struct check *check, const struct document_node *pod)
 static void check_ports(struct check *check)
 {
 	struct text said = { 0 };
-	struct answer answer;
+	struct answers pods;
 	unsigned found = 0;
 
-	if (ask(check, "ports", "/api/v1/pods?fieldSelector=status.phase!=Succeeded,status.phase!=Failed", &answer)) {
-		const struct document_node *pods = items_of(&answer);
-
-		for (unsigned i = 0; i < object_count(pods); i++)
-			if (!is_proxy(check, pods->items[i]))
-				found = add_taken(pods->items[i], &said, found);
+	if (ask_list(check, "ports", "/api/v1/pods?fieldSelector=status.phase!=Succeeded,status.phase!=Failed", &pods)) {
+		for (unsigned i = 0; i < pods.count; i++)
+			if (!is_proxy(check, pods.items[i]))
+				found = add_taken(pods.items[i], &said, found);
 		if (!found)
 			text_append(&said, SLICE("no other pod has 4140, 4141, 4240, 4241 or 9990 of a node"));
 		report(check, "ports", found ? RESULT_FAIL : RESULT_OK, "a node proxy can't start beside these", &said);
 	}
-	answer_free(&answer);
+	answers_free(&pods);
 	text_free(&said);
 }
 
@@ -354,29 +376,27 @@ static bool check_daemonset(struct check *check)
 }
 
 /* In an update a node may have two: the one that is ready. */
-static const struct document_node *proxy_of(const struct document_node *pods, struct slice node)
+static const struct document_node *proxy_of(const struct answers *pods, struct slice node)
 {
 	const struct document_node *found = NULL;
 
-	for (unsigned i = 0; i < object_count(pods) && !(found && object_pod_is_ready(found)); i++)
+	for (unsigned i = 0; i < pods->count && !(found && object_pod_is_ready(found)); i++)
 		if (slice_equal(object_text(pods->items[i], "spec/nodeName"), node) &&
 			!object_text(pods->items[i], "metadata/deletionTimestamp").length)
 			found = pods->items[i];
 	return found;
 }
 
-static void check_nodes(struct check *check, const struct document_node *pods)
+static void check_nodes(struct check *check, const struct answers *pods)
 {
 	struct text said = { 0 };
-	struct answer answer;
+	struct answers nodes;
 	unsigned bad = 0;
 
-	if (ask(check, "nodes", "/api/v1/nodes", &answer)) {
-		const struct document_node *nodes = items_of(&answer);
-
-		for (unsigned i = 0; i < object_count(nodes); i++) {
-			struct slice name = object_text(nodes->items[i], "metadata/name"),
-				     os = object_text(nodes->items[i], "status/nodeInfo/operatingSystem");
+	if (ask_list(check, "nodes", "/api/v1/nodes", &nodes)) {
+		for (unsigned i = 0; i < nodes.count; i++) {
+			struct slice name = object_text(nodes.items[i], "metadata/name"),
+				     os = object_text(nodes.items[i], "status/nodeInfo/operatingSystem");
 			const struct document_node *pod = proxy_of(pods, name);
 
 			if ((pod && object_pod_is_ready(pod)) || slice_equal(os, SLICE("windows")) || ++bad > MOST_PROBLEMS)
@@ -388,11 +408,11 @@ static void check_nodes(struct check *check, const struct document_node *pods)
 				text_append(&said, SLICE("no proxy"));
 		}
 		if (!bad)
-			text_format(&said, "a proxy is ready on each of %u", object_count(nodes));
+			text_format(&said, "a proxy is ready on each of %u", nodes.count);
 		report(check, "nodes", bad ? RESULT_FAIL : RESULT_OK,
 			"`kubectl describe pods -l app=l5d` and `kubectl logs` of them say more", &said);
 	}
-	answer_free(&answer);
+	answers_free(&nodes);
 	text_free(&said);
 }
 
@@ -413,12 +433,12 @@ static void add_problem(struct text *said, const struct document_node *pod, unsi
 		text_format(said, "%s%.*s", number > 1 ? ", " : before, SLICE_ARGS(object_text(pod, "metadata/name")));
 }
 
-static void check_answers(struct check *check, const struct document_node *pods)
+static void check_answers(struct check *check, const struct answers *pods)
 {
 	struct text silent = { 0 }, refused = { 0 };
 	unsigned asked = 0, silences = 0, refusals = 0;
 
-	for (unsigned i = 0; i < object_count(pods) && asked < MOST_ASKED; i++) {
+	for (unsigned i = 0; i < pods->count && asked < MOST_ASKED; i++) {
 		struct answer answer;
 
 		if (!object_pod_is_ready(pods->items[i]))
@@ -508,17 +528,17 @@ static void check_ingress(struct check *check)
 
 static void check_installed(struct check *check)
 {
-	struct answer pods;
+	struct answers pods;
 
 	if (!check_daemonset(check))
 		return;
 	check_proxy_rights(check);
 	check_config(check);
-	if (ask(check, "nodes", "/api/v1/namespaces/$/pods?labelSelector=app%3Dl5d", &pods)) {
-		check_nodes(check, items_of(&pods));
-		check_answers(check, items_of(&pods));
+	if (ask_list(check, "nodes", "/api/v1/namespaces/$/pods?labelSelector=app%3Dl5d", &pods)) {
+		check_nodes(check, &pods);
+		check_answers(check, &pods);
 	}
-	answer_free(&pods);
+	answers_free(&pods);
 	check_ingress(check);
 }
 

@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "base/memory.h"
 #include "cli/cluster/access.h"
+#include "cli/cluster/lists.h"
 #include "cli/cluster/objects.h"
 #include "client/fetch.h"
 #include "client/resolver.h"
@@ -112,6 +113,78 @@ void answer_free(struct answer *answer)
 {
 	document_free(answer->document);
 	text_free(&answer->body);
+}
+
+/* ---- lists ---- */
+
+static void forget_chunks(struct answers *answers)
+{
+	for (unsigned i = 0; i < answers->chunk_count; i++)
+		answer_free(&answers->chunks[i]);
+	answers->chunk_count = answers->count = 0;
+}
+
+/* Owns `chunk`. */
+static void add_chunk(struct answers *answers, const struct answer *chunk)
+{
+	const struct document_node *items = object_find(document_root(chunk->document), "items");
+	unsigned more = object_count(items);
+
+	answers->chunks = memory_grow(answers->chunks, answers->chunk_count + 1, sizeof *answers->chunks);
+	answers->chunks[answers->chunk_count++] = *chunk;
+	answers->items = memory_grow(answers->items, answers->count + more + 1, sizeof *answers->items);
+	for (unsigned i = 0; i < more; i++)
+		answers->items[answers->count++] = items->items[i];
+}
+
+/* False: it was the last one, or went wrong. */
+static bool ask_chunk(struct asking *asking, const char *list, struct text *next, struct answers *answers)
+{
+	struct text target = { 0 };
+
+	list_chunk(slice_of(list), text_slice(next), &target);
+	text_clear(next);
+	answer_free(&answers->last);
+	asking_get(asking, target.bytes, &answers->last);
+	text_free(&target);
+	if (answers->last.status != 200 || !answers->last.document)
+		return false;
+	list_next(document_root(answers->last.document), next);
+	if (next->length) {
+		add_chunk(answers, &answers->last);
+		answers->last = (struct answer){ .status = 0 };
+	}
+	return next->length > 0;
+}
+
+void asking_list(struct asking *asking, const char *target, struct answers *answers)
+{
+	struct text next = { 0 };
+
+	*answers = (struct answers){ .count = 0 };
+	for (int i = 0; i < MOST_ATTEMPTS; i++) {
+		forget_chunks(answers);
+		text_clear(&next);
+		while (ask_chunk(asking, target, &next, answers))
+			;
+		/* The version that the chunks are of was forgotten meanwhile: from the beginning. */
+		if (answers->last.status != 410)
+			break;
+	}
+	text_free(&next);
+	answers->whole = answers->last.status == 200 && answers->last.document;
+	if (!answers->whole)
+		return;
+	add_chunk(answers, &answers->last);
+	answers->last = (struct answer){ .status = 200 };
+}
+
+void answers_free(struct answers *answers)
+{
+	forget_chunks(answers);
+	answer_free(&answers->last);
+	memory_free(answers->chunks);
+	memory_free(answers->items);
 }
 
 void answer_tell(const struct answer *answer, struct text *out)

@@ -10,17 +10,29 @@
 #ifndef CLI_CLUSTER_ASKING_H
 #define CLI_CLUSTER_ASKING_H
 
+#include <stdbool.h>
+
 #include "base/slice.h"
 #include "base/text.h"
 
 struct asking;
 struct document;
+struct document_node;
 struct k8s_place;
 
 struct answer {
 	unsigned status; /* 0: none came, `body` says why */
 	struct text body;
 	struct document *document; /* NULL: it isn't JSON */
+};
+
+/* A list, of which the API server has given a chunk after the other (cluster/lists.h). */
+struct answers {
+	bool whole;
+	struct answer last; /* unless it is whole: what came instead of the rest */
+	struct answer *chunks;
+	unsigned chunk_count, count;
+	const struct document_node **items;
 };
 
 struct asking *asking_new(const struct k8s_place *place, struct text *why);
@@ -30,6 +42,9 @@ const char *asking_server(const struct asking *asking); /* as a URL, or by the k
 void asking_get(struct asking *asking, const char *target, struct answer *answer);
 void asking_post(struct asking *asking, const char *target, const char *object, struct answer *answer);
 void answer_free(struct answer *answer);
+/* answers_free, whatever came. */
+void asking_list(struct asking *asking, const char *target, struct answers *answers);
+void answers_free(struct answers *answers);
 /* The message in an answer that is a Status, or what came instead. For one line. */
 void answer_tell(const struct answer *answer, struct text *out);
 

@@ -8,20 +8,34 @@
 #include "cli/cluster/objects.h"
 #include "cli/cluster/proxies.h"
 
-/* False: the API doesn't answer as it should; told. */
-static bool ask(const struct node_page_where *where, struct asking *asking, const char *target, struct answer *answer)
+/* The API doesn't answer as it should. */
+static void complain(const struct node_page_where *where, struct asking *asking, const struct answer *answer)
 {
 	struct text why = { 0 };
+
+	answer_tell(answer, &why);
+	cli_complain("weft %s: %s: %s", where->command, asking_server(asking), why.bytes ? why.bytes : "no JSON");
+	text_free(&why);
+}
+
+/* False: it is told why not. */
+static bool ask(const struct node_page_where *where, struct asking *asking, const char *target, struct answer *answer)
+{
 	bool good;
 
 	asking_get(asking, target, answer);
 	good = answer->status == 200 && answer->document;
-	if (!good) {
-		answer_tell(answer, &why);
-		cli_complain("weft %s: %s: %s", where->command, asking_server(asking), why.bytes ? why.bytes : "no JSON");
-	}
-	text_free(&why);
+	if (!good)
+		complain(where, asking, answer);
 	return good;
+}
+
+static bool ask_list(const struct node_page_where *where, struct asking *asking, const char *target, struct answers *answers)
+{
+	asking_list(asking, target, answers);
+	if (!answers->whole)
+		complain(where, asking, &answers->last);
+	return answers->whole;
 }
 
 static bool is_name(struct slice name)
@@ -65,12 +79,12 @@ static bool find_node(const struct node_page_where *where, struct asking *asking
 
 /* The path of the page at the node proxy there; the ingress may be there, too. */
 static bool find_proxy(
-	const struct node_page_where *where, const struct document_node *pods, struct slice node, struct slice page, struct text *target)
+	const struct node_page_where *where, const struct answers *pods, struct slice node, struct slice page, struct text *target)
 {
 	struct text why = { 0 };
 	bool found = false;
 
-	for (unsigned i = 0; i < object_count(pods) && !found; i++) {
+	for (unsigned i = 0; i < pods->count && !found; i++) {
 		struct proxy_pod pod;
 
 		text_clear(&why);
@@ -89,12 +103,11 @@ static bool find_proxy(
 static bool get(const struct node_page_where *where, struct asking *asking, struct slice page, struct answer *answer)
 {
 	struct text node = { 0 }, list = { 0 }, target = { 0 }, why = { 0 };
-	struct answer pods = { .status = 0 };
+	struct answers pods = { .whole = false };
 	bool good = find_node(where, asking, &node);
 
 	proxies_list(where->access->namespace, &list);
-	good = good && ask(where, asking, list.bytes, &pods) &&
-		find_proxy(where, object_find(document_root(pods.document), "items"), text_slice(&node), page, &target);
+	good = good && ask_list(where, asking, list.bytes, &pods) && find_proxy(where, &pods, text_slice(&node), page, &target);
 	if (good) {
 		asking_get(asking, target.bytes, answer);
 		/* weft's own errors are no Status. */
@@ -105,7 +118,7 @@ static bool get(const struct node_page_where *where, struct asking *asking, stru
 			answer_free(answer);
 		}
 	}
-	answer_free(&pods);
+	answers_free(&pods);
 	text_free(&node);
 	text_free(&list);
 	text_free(&target);

@@ -348,3 +348,19 @@ void *linkerd_read_list(struct linkerd_load *load, const struct document_node *n
 		read(load, node->items[i], list + i * size);
 	return list;
 }
+
+void linkerd_check_kubeconfig(struct linkerd_load *load, const struct document_node *node)
+{
+	static const char *const says[] = { "host", "port", "k8sHost", "k8sPort", "caFile", "tokenFile" };
+
+	if (node->kind != DOCUMENT_MAPPING || !document_find(node, SLICE("kubeconfig")))
+		return;
+	for (unsigned i = 0; i < sizeof says / sizeof *says; i++) {
+		bool own = slice_equal(slice_of(says[i]), SLICE("port")) && document_find(node, SLICE("service"));
+		const struct document_entry *entry = own ? NULL : document_find(node, slice_of(says[i]));
+
+		if (entry)
+			linkerd_problem_at_key(
+				load, entry, "`kubeconfig` says where Kubernetes' API is, and how it is asked: one or the other");
+	}
+}

@@ -118,7 +118,9 @@ void linkerd_problem(struct linkerd_load *load, const struct document_node *node
 	__attribute__((format(printf, 3, 4)));
 void linkerd_problem_at_key(struct linkerd_load *load, const struct document_entry *entry, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
-/* The same, `offset` bytes inside the node's text. */
+/* Of what asks Kubernetes' API: keys beside a `kubeconfig` that say the same are refused. */
+void linkerd_check_kubeconfig(struct linkerd_load *load, const struct document_node *node);
+/* The same as linkerd_problem, `offset` bytes inside the node's text. */
 void linkerd_problem_inside(struct linkerd_load *load, const struct document_node *node, size_t offset, const char *format, ...)
 	__attribute__((format(printf, 4, 5)));
 

@@ -105,6 +105,7 @@ static void read_transformer(struct linkerd_load *load, const struct document_no
 		return;
 	transformer->kind = (enum transformer_kind)kind->value;
 	linkerd_read_block(load, node, kind->block, transformer);
+	linkerd_check_kubeconfig(load, node);
 	if (!transformer->prefix.length)
 		transformer->prefix = usual_prefix(load, kind, transformer);
 }
@@ -195,6 +196,7 @@ static void read_namer(struct linkerd_load *load, const struct document_node *no
 	namer->prefix = slice_of(kind->name);
 	namer->k8s.variable = SLICE("POD_NAMESPACE");
 	linkerd_read_block(load, node, kind->block, namer);
+	linkerd_check_kubeconfig(load, node);
 }
 
 void linkerd_read_namers(struct linkerd_load *load, const struct document_node *list, void *out)

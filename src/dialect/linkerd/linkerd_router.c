@@ -181,6 +181,7 @@ static void read_ingress(struct linkerd_load *load, const struct document_node *
 	ingress->class = SLICE("linkerd");
 	ingress->index = load->snapshot->ingress_count++;
 	linkerd_read_block(load, node, &ingress_block, ingress);
+	linkerd_check_kubeconfig(load, node);
 	identifier->ingress = ingress;
 }
 
@@ -293,6 +294,7 @@ static void read_interpreter(struct linkerd_load *load, const struct document_no
 	interpreter = linkerd_memory(load, sizeof *interpreter);
 	interpreter->config_map.namespace = SLICE("default");
 	linkerd_read_block(load, node, kind->block, interpreter);
+	linkerd_check_kubeconfig(load, node);
 	router->transformers = interpreter->transformers.list;
 	router->transformer_count = interpreter->transformers.count;
 	if (kind->value == INTERPRETER_CONFIG_MAP)

@@ -117,3 +117,30 @@ def test_explain_for_a_call_of_a_pod(mesh):
     said = json.loads(see(mesh, "explain", "--from-pod", pod, "-o", "json", "http://world/"))
     assert [end["client"] for end in said["destinations"]] == ["/%/io.l5d.k8s.daemonset/default/incoming/l5d/#/io.l5d.k8s/default/http/world-v1"]
     assert {endpoint["address"] for endpoint in said["destinations"][0]["endpoints"]} == {f"{address}:4141" for address in mesh.nodes.values()}
+
+
+def test_workloads_and_whom_they_call(mesh):
+    """Calls cross nodes: each counts once for the workload that is called, and for the pod that calls. The first is from beside the nodes."""
+    with lines_of("stat", "--by", "workload", "--watch", "--window", "500ms") as window, lines_of(
+            "edges", "--by", "workload", "--watch", "--window", "500ms") as edge_window:
+        window(), edge_window()
+        sums, edges = {}, {}
+
+        def add():
+            for row in window()["workloads"]:
+                assert row["failures"] == 0
+                sums[row["router"], row["namespace"], row["workload"]] = sums.get((row["router"], row["namespace"], row["workload"]), 0) + row["requests"]
+            for row in edge_window()["edges"]:
+                key = row["router"], row["caller"], row["namespace"], row["workload"], row["secured"], row["inferred"]
+                edges[key] = edges.get(key, 0) + row["requests"]
+            return sums, {key: count for key, count in edges.items() if count and key[1].startswith("default/")}
+
+        for node in mesh.nodes:
+            for _ in range(20):
+                mesh.hello(node=node)
+        sent = 20 * len(mesh.nodes)
+        expected = ({("incoming", "default", f"rc/{name}"): sent for name in ("hello", "world-v1")},
+                    {("outgoing", "default/rc/hello", "default", "rc/world-v1", "mutual", True): sent})
+        wait_until(lambda: add() == expected, f"all {sent} are counted")
+    pods = json.loads(see(mesh, "stat", "--by", "pod", "-o", "json", "--in", "default", "hello*"))["pods"]
+    assert {row["pod"] for row in pods} == {pod["metadata"]["name"] for pod in mesh.get("pods", "-l", "app=hello")["items"]}

@@ -43,6 +43,27 @@ static void expect_all(const struct bad *table, size_t count)
 #define CORS "routers:\n- protocol: http\n  servers:\n  - grpcWeb: true\n    "
 #define HTTP "routers:\n- protocol: http\n  servers: [{}]\n"
 
+#define TOLD ": `kubeconfig` says where Kubernetes' API is, and how it is asked: one or the other\n"
+
+static void a_kubeconfig_says_it_all(void **state)
+{
+	(void)state;
+	static const struct bad table[] = {
+		{ ROUTER "namers:\n- {kind: io.l5d.k8s, kubeconfig: k, host: h, port: 1}\n",
+			"f:3:37: namers[0].host" TOLD "f:3:46: namers[0].port" TOLD },
+		{ ROUTER "namers:\n- {kind: io.l5d.k8s.external, kubeconfig: k, caFile: c}\n", "f:3:46: namers[0].caFile" TOLD },
+		{ ROUTER "namers:\n- {kind: io.l5d.k8s.ns, tokenFile: t, kubeconfig: k}\n", "f:3:25: namers[0].tokenFile" TOLD },
+		{ ROUTER "namers:\n- kind: io.l5d.fs\n  rootDir: /x\n  transformers: [{kind: io.l5d.k8s.daemonset, namespace: n, service: "
+			 "s, port: p, "
+			 "kubeconfig: k, k8sPort: 1}]\n",
+			"f:5:97: namers[0].transformers[0].k8sPort" TOLD },
+		{ HTTP "  identifier: {kind: io.l5d.ingress, kubeconfig: k, host: h}\n", "f:4:53: routers[0].identifier.host" TOLD },
+		{ HTTP "  interpreter: {kind: io.l5d.k8s.configMap, name: n, filename: f, kubeconfig: k, port: 1}\n",
+			"f:4:82: routers[0].interpreter.port" TOLD },
+	};
+	EXPECT_ALL(table);
+}
+
 static void files_without_routers_are_refused(void **state)
 {
 	(void)state;
@@ -431,6 +452,7 @@ static void all_problems_are_told_at_once(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_kubeconfig_says_it_all),
 		cmocka_unit_test(files_without_routers_are_refused),
 		cmocka_unit_test(documents_are_checked_first),
 		cmocka_unit_test(unknown_keys_are_refused_with_a_suggestion),
