@@ -3,6 +3,7 @@
 
 #include <stddef.h>
 
+#include "cli/named_file.h"
 #include "proxy/live.h"
 
 /* A part of a policy, and the key that sets it. */
@@ -76,6 +77,21 @@ static bool same_settings(const struct tls_setting *a, unsigned count, const str
 	return true;
 }
 
+static bool same_file(const struct tls_setting *a, const struct tls_setting *b)
+{
+	return a->text.at && b->text.at ? named_file_same(a->text, b->text) : slice_equal(a->text, b->text);
+}
+
+static bool same_trust(const struct tls_setting *a, unsigned count, const struct tls_setting *b, unsigned other)
+{
+	if (count != other)
+		return false;
+	for (unsigned i = 0; i < count; i++)
+		if (!same_file(&a[i], &b[i]))
+			return false;
+	return true;
+}
+
 static bool same_choices(const struct tls_choices *a, const struct tls_choices *b)
 {
 	if (a->protocols != b->protocols || a->alpn_count != b->alpn_count ||
@@ -89,8 +105,7 @@ static bool same_choices(const struct tls_choices *a, const struct tls_choices *
 
 static bool same_certificate(const struct tls_certificate *a, const struct tls_certificate *b)
 {
-	return slice_equal(a->chain.text, b->chain.text) && slice_equal(a->key.text, b->key.text) &&
-		slice_equal(a->intermediates.text, b->intermediates.text);
+	return same_file(&a->chain, &b->chain) && same_file(&a->key, &b->key) && same_file(&a->intermediates, &b->intermediates);
 }
 
 static bool same_options(const struct tls_policy *old, const struct tls_policy *new)
@@ -101,7 +116,7 @@ static bool same_options(const struct tls_policy *old, const struct tls_policy *
 		return false;
 	return !a ||
 		(a->no_verification == b->no_verification && a->workloads == b->workloads &&
-			same_settings(a->trust, a->trust_count, b->trust, b->trust_count) &&
+			same_trust(a->trust, a->trust_count, b->trust, b->trust_count) &&
 			same_certificate(&a->certificate, &b->certificate) && same_choices(&a->choices, &b->choices));
 }
 

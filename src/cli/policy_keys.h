@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* cli/policy_keys.h: by which keys two ways to call a service, or its endpoints, differ. Pure.
+/* cli/policy_keys.h: by which keys two ways to call a service, or its endpoints, differ. Files are compared by what is in them.
  *
  *	policy_keys_client(&old, &new, &out);      // "requestAttemptTimeoutMs, tls"; nothing: they are the same
  */

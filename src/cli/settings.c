@@ -2,6 +2,7 @@
 #include "cli/settings.h"
 
 #include "base/text.h"
+#include "cli/named_file.h"
 #include "dialect/linkerd/linkerd.h"
 #include "doc/json_write.h"
 
@@ -68,6 +69,8 @@ static struct slice shown(const struct document_node *node, struct text *out)
 		return (struct slice){ 0 };
 	if (node->kind == DOCUMENT_SCALAR) {
 		text_append(out, node->text);
+		if (named_file_is_key(node->key))
+			named_file_tell(node->text, out);
 	} else {
 		json_write_start(&json, out, false);
 		json_write_node(&json, node);
@@ -92,10 +95,15 @@ static void tell(struct comparison *comparison, const struct document_node *old,
 	text_free(&is);
 }
 
+static bool same_text(struct slice key, struct slice old, struct slice new)
+{
+	return named_file_is_key(key) ? named_file_same(old, new) : slice_equal(old, new);
+}
+
 static bool has_item(const struct document_node *list, struct slice text)
 {
 	for (uint32_t i = 0; i < list->count; i++)
-		if (list->items[i]->kind == DOCUMENT_SCALAR && slice_equal(list->items[i]->text, text))
+		if (list->items[i]->kind == DOCUMENT_SCALAR && same_text(list->key, list->items[i]->text, text))
 			return true;
 	return false;
 }
@@ -120,6 +128,8 @@ static bool same_value(const struct document_node *old, const struct document_no
 
 	if (old->kind == DOCUMENT_SEQUENCE && new->kind == DOCUMENT_SEQUENCE && is_set(old))
 		return has_all(old, new) && has_all(new, old);
+	if (old->kind == DOCUMENT_SCALAR && new->kind == DOCUMENT_SCALAR)
+		return same_text(old->key, old->text, new->text);
 	same = old->kind == new->kind &&slice_equal(shown(old, &was), shown(new, &is));
 	text_free(&was);
 	text_free(&is);

@@ -2,12 +2,14 @@
 """weft diff: what it says of two configurations, compared with what weft explain says of requests that are drawn."""
 
 import json
+import pathlib
 import random
 import re
 import subprocess
 
 import pytest
 
+from certificates import Authority
 from mesh import PATIENCE, ROOT, WEFT
 from test_explain import draw_dtab
 
@@ -327,6 +329,32 @@ def test_which_settings_a_request_shows(write, old, new, differs, keys):
     found = one(write, {"client": old}, {"client": new})
     assert {(difference["differs"], difference["keys"]) for difference in found} == {(differs, keys)}
     assert all("/svc" in difference["old"] for difference in found) and f"{differs}: {keys}\n" in diff(write("old.yaml", client=old), write("new.yaml", client=new))[1]
+
+
+def test_files_are_compared_by_what_is_in_them(write, tmp_path):
+    authority, other = Authority(tmp_path), Authority(tmp_path, "other")
+    web = authority.issue("web", uri=["spiffe://example.org/ns/a/sa/web"])
+    shop = authority.issue("shop", uri=["spiffe://example.org/ns/a/sa/shop"])
+    copy = {name: tmp_path / f"copy-of-{name}" for name in ("certificate", "key", "bundle", "other")}
+    for name, path in (("certificate", web.certificate), ("key", web.key), ("bundle", authority.bundle), ("other", other.bundle)):
+        copy[name].write_bytes(pathlib.Path(path).read_bytes())
+
+    def served(certificate, key, trust):
+        return server(f"tls: {{certPath: {certificate}, keyPath: {key}, caCertPath: {trust}}}\n")
+
+    def called(trust):
+        return f"  client: {{tls: {{commonName: web, trustCerts: [{trust}]}}}}\n"
+
+    plain = {"server": served(web.certificate, web.key, authority.bundle), "client": called(authority.bundle)}
+    same = {"server": served(copy["certificate"], copy["key"], copy["bundle"]), "client": called(copy["bundle"])}
+    assert diff(write("old.yaml", **plain), write("new.yaml", **same)) == (0, "", "")
+    found = one(write, plain, {**same, "server": served(shop.certificate, shop.key, copy["other"])})
+    keys = {difference["key"].split(".tls.")[1]: difference for difference in found if difference["differs"] == "setting"}
+    assert set(keys) == {"certPath", "keyPath", "caCertPath"}
+    assert "(spiffe://example.org/ns/a/sa/web until 20" in keys["certPath"]["old"] and "/sa/shop until 20" in keys["certPath"]["new"]
+    assert "until 20" in keys["caCertPath"]["new"] and "until" not in keys["keyPath"]["new"]
+    found = one(write, plain, {**same, "client": called(copy["other"])})
+    assert [(difference["differs"], difference["keys"]) for difference in found] == [("client settings", "tls")]
 
 
 def test_servers_and_routers_that_are_called_otherwise(write):
