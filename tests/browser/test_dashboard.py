@@ -206,6 +206,7 @@ def test_the_log_is_followed(mesh, open_page, screenshot):
     refused = lines.filter(has_text="is refused, the configuration before stays")
     expect(refused).to_have_class("error", timeout=SOON)
     expect(lines.filter(has_text="nonsense")).to_contain_text("cli")
+    page.evaluate("scrollTo(0, 0)")
     screenshot(page, "log")
 
     page.get_by_label("Filter the log by text").fill("Taken Out")
