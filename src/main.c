@@ -31,13 +31,15 @@ static const char *const shells[] = { "bash", "zsh", "fish", NULL };
 	"  --max-p99 50ms      a gate: the 99th percentile of latency that it may have\n"
 
 static const struct command commands[] = {
-	{ "proxy", "FILE.yaml [--threads N] [--handover SOCKET [--drain TIME] [--stay]]", "Runs the proxy of a configuration",
+	{ "proxy", "FILE.yaml [--threads N] [--supervise] [--handover SOCKET [--drain TIME] [--stay]]", "Runs the proxy of a configuration",
 		"FILE.yaml is a Linkerd 1.x configuration, `-` is standard input: `weft help linkerd` lists its keys.\n"
 		"The addresses that are listened on are printed. SIGHUP, or a change of the file, reloads it: a wrong\n"
 		"one is refused and the old one stays. SIGTERM and SIGINT take no more requests and let the others end\n"
 		"within admin.shutdownGraceMs; a second one ends at once.\n"
 		"\n"
 		"  --threads N         workers; by default as many as the process may use cores\n"
+		"  --supervise         by a process above it, which keeps the listening sockets and starts the proxy again at once if it\n"
+		"                      crashes or is killed: only what was in flight is lost, and who connects meanwhile waits, unrefused\n"
 		"  --handover SOCKET   takes the listening sockets over from the proxy that runs with the same SOCKET, if one does, and\n"
 		"                      gives them to the next one. No connection is refused or lost: the old process goes on until the\n"
 		"                      new one accepts, then it finishes what it has and ends. If the new one fails, nothing changes.\n"
@@ -46,7 +48,8 @@ static const struct command commands[] = {
 		"  --stay              it doesn't end by itself after that, but waits for SIGTERM, which doesn't shorten the time: for\n"
 		"                      Kubernetes, which would start it again, and sends SIGTERM as soon as the new one is ready\n"
 		"\n"
-		"Exit code 0 when all requests could end, 1 when some were cut off, 2 when it could not start.",
+		"Exit code 0 when all requests could end, 1 when some were cut off, 2 when it could not start. With --supervise also that\n"
+		"of a proxy that died 8 times in a row within seconds: its own, or 128 and the signal's number.",
 		cli_proxy, NULL },
 	{ "validate", "FILE.yaml...", "Says what is wrong with configurations, and runs nothing",
 		"`-` is standard input. Exit code 0 when all are good, else 2.", cli_validate, NULL },
@@ -242,7 +245,8 @@ static const struct command commands[] = {
 		"  proxy rights    its account may follow Services and endpoints\n"
 		"  configuration   what is in the ConfigMap l5d-config is one\n"
 		"  nodes           a proxy is ready on each\n"
-		"  proxies         they answer (up to 100 are asked); reload: none has refused a changed configuration\n"
+		"  proxies         they answer (up to 100 are asked); reload: none has refused a changed configuration; restarts: none\n"
+		"                  has died and was started again\n"
 		"  ingress         if there is one: it is ready; balancer: it has an address\n"
 		"\n"
 		"  --pre              before installing: only the first five lines of these\n"

@@ -9,10 +9,13 @@
 #include "cli/cli.h"
 #include "cli/reload.h"
 #include "cli/succession.h"
+#include "cli/supervise.h"
 #include "client/resolver.h"
 #include "export/dns.h"
+#include "control/supervised.h"
 #include "export/exporter.h"
 #include "io/file.h"
+#include "io/inherit.h"
 #include "io/process.h"
 #include "io/thread.h"
 #include "observe/access_log.h"
@@ -31,6 +34,7 @@ struct process {
 	unsigned threads;
 	const char *handover;   /* the socket's path; NULL: none */
 	int64_t drain_ns;       /* after a handover; 0: as after SIGTERM */
+	bool supervise;         /* by this process, if it has no supervisor itself */
 	bool stay;              /* drained after a handover it waits for SIGTERM, which is still to come */
 	struct slice bytes;     /* of the file, until reload takes them */
 	struct snapshot *first; /* as it was at the start */
@@ -49,6 +53,10 @@ struct process {
 	struct scope *certificates; /* struct tls_store_counters */
 	struct credentials *credentials;
 	struct signals *signals;
+	unsigned signalled, told; /* how often it was told to end, by a signal and by the supervisor */
+	struct supervised *supervised;
+	struct inherited *inherited;
+	struct scope *restarts;
 	struct reload *reload;
 	struct succession *succession;
 	struct timer minute, ready, delay;
@@ -146,24 +154,80 @@ static void hurry(struct process *process)
 		proxy_hurry(process->proxy, reload_snapshot(process->reload)->admin.shutdown_grace_ns);
 }
 
-static void received(void *owner, enum process_signal which)
+static void end_when_told(struct process *process)
 {
-	struct process *process = owner;
-
-	if (!process->reload && which == PROCESS_TERMINATE)
-		process_exit(0); /* while it waits for its identity, or for the process before it */
 	if (!process->reload)
-		return;
-	if (which == PROCESS_RELOAD) {
-		reload_now(process->reload);
-		access_logs_reopen(process->access_logs);
-	} else if (process->given && !process->hurried) {
+		process_exit(0); /* while it waits for its identity, or for the process before it */
+	if (process->given && !process->hurried) {
 		hurry(process);
 	} else if (process->ending) {
 		process_exit(1);
 	} else {
 		begin_ending(process);
 	}
+}
+
+static void load_when_told(struct process *process)
+{
+	if (!process->reload)
+		return;
+	reload_now(process->reload);
+	access_logs_reopen(process->access_logs);
+}
+
+/* A terminal's Ctrl-C, or systemd, may tell the supervisor and this process, too; once told by both is told once. */
+static void received(void *owner, enum process_signal which)
+{
+	struct process *process = owner;
+
+	if (which == PROCESS_RELOAD)
+		load_when_told(process);
+	else if (++process->signalled > process->told)
+		end_when_told(process);
+}
+
+static void told(void *owner, enum process_signal which)
+{
+	struct process *process = owner;
+
+	if (which == PROCESS_RELOAD)
+		load_when_told(process);
+	else if (++process->told > process->signalled)
+		end_when_told(process);
+}
+
+/* ---- the supervisor ---- */
+
+static void supervisor_lost(void *owner)
+{
+	struct process *process = owner;
+
+	if (!process->reload)
+		process_exit(2);
+	if (!process->given)
+		begin_ending(process);
+}
+
+static void supervisor_began(void *owner)
+{
+	struct process *process = owner;
+
+	loop_stop(process->control);
+}
+
+static void find_supervisor(struct process *process)
+{
+	const struct supervised_options options = {
+		.loop = process->control,
+		.inherited = process->inherited,
+		.began = supervisor_began,
+		.told = told,
+		.lost = supervisor_lost,
+		.owner = process,
+	};
+
+	if (supervised_new(&options, &process->supervised) == 0)
+		loop_run(process->control);
 }
 
 /* ---- one process after another ---- */
@@ -177,15 +241,15 @@ static void handover_begins(void *owner)
 
 static void add_sockets(void *owner, const int *descriptors, unsigned count, uint8_t role)
 {
-	giver_add(owner, descriptors, count, role);
+	sockets_add(owner, descriptors, count, role);
 }
 
-static void collect_sockets(void *owner, struct giver *giver)
+static void collect_sockets(void *owner, struct sockets *sockets)
 {
 	struct process *process = owner;
 
-	proxy_each_socket(process->proxy, add_sockets, giver);
-	admin_each_socket(process->admin, add_sockets, giver);
+	proxy_each_socket(process->proxy, add_sockets, sockets);
+	admin_each_socket(process->admin, add_sockets, sockets);
 }
 
 static void handover_failed(void *owner)
@@ -227,6 +291,8 @@ static int make_succession(struct process *process, struct text *why)
 	const struct succession_options options = {
 		.loop = process->control,
 		.path = process->handover,
+		.supervised = process->supervised,
+		.inherited = process->inherited,
 		.begins = handover_begins,
 		.collect = collect_sockets,
 		.failed = handover_failed,
@@ -250,7 +316,7 @@ static void look_whether_ready(void *owner)
 	process->accepts = true;
 	admin_ready(process->admin);
 	succession_ready(process->succession);
-	process_notify("READY=1");
+	process_notify("READY=1"); /* if there is a supervisor, it does that */
 }
 
 /* ---- starting ---- */
@@ -351,7 +417,7 @@ static int make_proxy(struct process *process)
 		.resolver = process->resolver,
 		.access_logs = process->access_logs,
 		.records = process->first->admin.request_records,
-		.inherited = succession_inherited(process->succession),
+		.inherited = process->inherited,
 	};
 
 	return proxy_new(&options, &process->proxy);
@@ -365,7 +431,7 @@ static int make_admin(struct process *process, struct text *why)
 		.proxy = process->proxy,
 		.metrics = process->metrics,
 		.worker_count = process->threads,
-		.inherited = succession_inherited(process->succession),
+		.inherited = process->inherited,
 		.shut_down = begin_ending,
 		.owner = process,
 	};
@@ -401,6 +467,25 @@ static void count_certificates(struct process *process)
 	tls_store_count(process->store, scope_shard(process->certificates, 0));
 }
 
+struct restart_stats {
+	struct counter restarts;
+};
+
+/* Counted since the supervisor began, not since this process did. */
+static void count_restarts(struct process *process)
+{
+	static const struct metric metrics[] = { METRIC(struct restart_stats, restarts, METRIC_COUNTER, "restarts") };
+	static const struct metric_kind kind = { "process", metrics, 1, sizeof(struct restart_stats), 1 };
+	const struct scope_label name = { SLICE("process"), { 0 } };
+	struct restart_stats *stats;
+
+	if (!process->supervised)
+		return;
+	process->restarts = metrics_scope(process->metrics, &kind, &name, 1);
+	stats = scope_shard(process->restarts, 0);
+	counter_add(&stats->restarts, supervised_restarts(process->supervised));
+}
+
 /* *why stays empty when the error says all. */
 static int make_parts(struct process *process, struct text *why)
 {
@@ -408,6 +493,7 @@ static int make_parts(struct process *process, struct text *why)
 
 	process->metrics = metrics_new(process->threads);
 	count_certificates(process);
+	count_restarts(process);
 	credentials_show(process->credentials, process->metrics);
 	if (!e)
 		e = make_resolver(process);
@@ -466,6 +552,14 @@ static void show_listeners(void *owner)
 	process->shown = showing.lines;
 }
 
+static void loaded(void *owner)
+{
+	struct process *process = owner;
+
+	show_listeners(process);
+	succession_changed(process->succession);
+}
+
 static void show_admin(struct process *process)
 {
 	struct address bound;
@@ -494,7 +588,7 @@ static void begin(struct process *process)
 		.admin = process->admin,
 		.exporter = process->exporter,
 		.metrics = process->metrics,
-		.loaded = show_listeners,
+		.loaded = loaded,
 		.owner = process,
 	});
 	admin_configure(process->admin, process->first);
@@ -550,6 +644,8 @@ static void close_down(struct process *process)
 	exporter_free(process->exporter);
 	proxy_free(process->proxy);
 	succession_free(process->succession);
+	supervised_free(process->supervised);
+	inherited_free(process->inherited);
 	resolver_free(process->resolver);
 	scope_unref(process->dns);
 	signals_free(process->signals);
@@ -557,6 +653,7 @@ static void close_down(struct process *process)
 	tls_store_free(process->store);
 	credentials_free(process->credentials);
 	scope_unref(process->certificates);
+	scope_unref(process->restarts);
 }
 
 static int run(struct process *process)
@@ -575,6 +672,8 @@ static int run(struct process *process)
 		cli_complain("weft proxy: cannot start: %s", error_text(e));
 		return 2;
 	}
+	process->inherited = inherited_new();
+	find_supervisor(process);
 	process->store = tls_store_new(process->control);
 	if (!load(process))
 		return 2;
@@ -620,6 +719,7 @@ int cli_proxy(int count, char **arguments)
 	const struct argument table[] = {
 		{ "--threads", .value = &threads },
 		{ "--handover", .value = &process.handover },
+		{ "--supervise", .flag = &process.supervise },
 		{ "--drain", .value = &drain },
 		{ "--stay", .flag = &process.stay },
 		{ .name = NULL },
@@ -642,5 +742,7 @@ int cli_proxy(int count, char **arguments)
 		cli_complain("weft proxy: which file? usage: weft proxy FILE.yaml [--threads N]");
 		return 2;
 	}
+	if (process.supervise)
+		return supervise(count, arguments, process.path, process.stay);
 	return run(&process);
 }

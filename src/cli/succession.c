@@ -4,6 +4,8 @@
 #include "base/check.h"
 #include "base/log.h"
 #include "base/memory.h"
+#include "control/handover.h"
+#include "control/supervised.h"
 #include "control/taker.h"
 #include "io/inherit.h"
 #include "io/loop.h"
@@ -13,14 +15,75 @@ enum { DOOR_MODE = 0600 };
 
 struct succession {
 	struct succession_options options;
-	struct inherited *inherited;
 	struct taker *taker;      /* NULL: there was no process before, or it has left */
 	struct packet_door *door; /* until the giver has it */
 	struct giver *giver;
 	int answer;       /* of the process before */
 	struct text *why; /* while it is waited for */
+	bool owns; /* it accepts, and no process before it does: the supervisor is to keep the sockets */
 	bool ended;
 };
+
+/* ---- what the supervisor keeps ---- */
+
+static void keep(struct succession *succession)
+{
+	struct sockets sockets = { 0 };
+
+	if (!succession->options.supervised || !succession->owns)
+		return;
+	if (succession->giver) {
+		int door = giver_door(succession->giver);
+
+		sockets_add(&sockets, &door, 1, HANDOVER_DOOR);
+	}
+	succession->options.collect(succession->options.owner, &sockets);
+	supervised_keep(succession->options.supervised, &sockets);
+	sockets_fini(&sockets);
+}
+
+static void leave(struct succession *succession)
+{
+	succession->owns = false;
+	if (succession->options.supervised)
+		supervised_leave(succession->options.supervised);
+}
+
+/* ---- the process after ---- */
+
+/* Two must not go on with the same sockets: if this process died now, the other would have them. */
+static void begins(void *owner)
+{
+	struct succession *succession = owner;
+
+	leave(succession);
+	succession->options.begins(succession->options.owner);
+}
+
+static void collect(void *owner, struct sockets *sockets)
+{
+	struct succession *succession = owner;
+
+	succession->options.collect(succession->options.owner, sockets);
+}
+
+static void failed(void *owner)
+{
+	struct succession *succession = owner;
+
+	if (!succession->ended) {
+		succession->owns = true;
+		keep(succession);
+	}
+	succession->options.failed(succession->options.owner);
+}
+
+static void given(void *owner)
+{
+	struct succession *succession = owner;
+
+	succession->options.given(succession->options.owner);
+}
 
 /* ---- the process before ---- */
 
@@ -59,11 +122,11 @@ static void serve_next(struct succession *succession)
 {
 	const struct giver_options options = {
 		.loop = succession->options.loop,
-		.begins = succession->options.begins,
-		.collect = succession->options.collect,
-		.failed = succession->options.failed,
-		.given = succession->options.given,
-		.owner = succession->options.owner,
+		.begins = begins,
+		.collect = collect,
+		.failed = failed,
+		.given = given,
+		.owner = succession,
 	};
 	int e = giver_new(&options, succession->door, &succession->giver);
 
@@ -84,6 +147,8 @@ static void owns(void *owner, struct packet_door *door)
 		LOG(LOG_ERROR, "handover", "the next process can't be answered: %s", why.bytes);
 	else
 		serve_next(succession);
+	succession->owns = true;
+	keep(succession);
 	text_free(&why);
 }
 
@@ -93,7 +158,7 @@ static int take(struct succession *succession, struct text *why)
 	const struct taker_options options = {
 		.loop = succession->options.loop,
 		.path = succession->options.path,
-		.inherited = succession->inherited,
+		.inherited = succession->options.inherited,
 		.answered = answered,
 		.refused = refused,
 		.owns = owns,
@@ -111,10 +176,21 @@ static int take(struct succession *succession, struct text *why)
 
 /* ---- life ---- */
 
+/* The door that the process before this one had. */
+static int follow(struct succession *succession, struct text *why)
+{
+	int door = supervised_door(succession->options.supervised);
+
+	if (door >= 0 && packet_door_adopt(door, succession->options.path, &succession->door) == 0)
+		return 0;
+	return open_door(succession, why);
+}
+
 static int inherit(struct succession *succession, struct text *why)
 {
+	const struct supervised *supervised = succession->options.supervised;
 	unsigned from_systemd;
-	int e = inherited_from_environment(succession->inherited, &from_systemd);
+	int e = inherited_from_environment(succession->options.inherited, &from_systemd);
 
 	if (e) {
 		text_format(why, "LISTEN_FDS: descriptor %u is no listening TCP socket", from_systemd + 2);
@@ -124,6 +200,8 @@ static int inherit(struct succession *succession, struct text *why)
 		LOG(LOG_INFO, "handover", "%u listening sockets came with the start (LISTEN_FDS)", from_systemd);
 	if (!succession->options.path)
 		return 0;
+	if (supervised && supervised_follows(supervised))
+		return follow(succession, why);
 	e = take(succession, why);
 	return e == ERROR_NOT_FOUND ? open_door(succession, why) : e;
 }
@@ -134,7 +212,6 @@ int succession_new(const struct succession_options *options, struct succession *
 	int e;
 
 	succession->options = *options;
-	succession->inherited = inherited_new();
 	e = inherit(succession, why);
 	if (e) {
 		succession_free(succession);
@@ -144,11 +221,6 @@ int succession_new(const struct succession_options *options, struct succession *
 	return 0;
 }
 
-struct inherited *succession_inherited(struct succession *succession)
-{
-	return succession->inherited;
-}
-
 bool succession_takes_over(const struct succession *succession)
 {
 	return succession->taker != NULL;
@@ -156,16 +228,27 @@ bool succession_takes_over(const struct succession *succession)
 
 void succession_ready(struct succession *succession)
 {
-	unsigned left = inherited_drop(succession->inherited);
+	unsigned left = inherited_drop(succession->options.inherited);
 
 	if (left)
 		LOG(LOG_INFO, "handover", "%u inherited sockets are of no listener of this configuration: they are left", left);
+	if (succession->options.supervised)
+		supervised_ready(succession->options.supervised);
 	if (succession->ended)
 		return;
-	if (succession->taker)
+	if (succession->taker) {
 		taker_ready(succession->taker);
-	else if (succession->door)
+		return;
+	}
+	if (succession->door)
 		serve_next(succession);
+	succession->owns = true;
+	keep(succession);
+}
+
+void succession_changed(struct succession *succession)
+{
+	keep(succession);
 }
 
 /* The giver of a process that was given everything has no path to remove any more; it tells who comes too late. */
@@ -173,6 +256,8 @@ bool succession_end(struct succession *succession)
 {
 	bool goes_on = succession->taker != NULL;
 
+	if (!succession->ended)
+		leave(succession);
 	succession->ended = true;
 	taker_free(succession->taker);
 	goes_on |= giver_free(succession->giver);
@@ -188,6 +273,5 @@ void succession_free(struct succession *succession)
 	if (!succession)
 		return;
 	(void)succession_end(succession);
-	inherited_free(succession->inherited);
 	memory_free(succession);
 }

@@ -7,6 +7,7 @@
 #include "base/memory.h"
 #include "base/text.h"
 #include "control/handover.h"
+#include "control/sockets.h"
 #include "io/inherit.h"
 #include "io/loop.h"
 #include "io/packet.h"
@@ -34,9 +35,6 @@ struct giver {
 	unsigned caller_count;
 	struct caller *chosen; /* has the sockets, isn't ready */
 	bool given;
-	int *descriptors; /* that are being collected */
-	char *roles;
-	unsigned count;
 };
 
 /* ---- callers ---- */
@@ -66,11 +64,11 @@ static void forget(struct caller *caller)
 		giver->options.failed(giver->options.owner);
 }
 
-static int say(struct caller *caller, const struct handover *message, const int *descriptors, unsigned count)
+static int say(struct caller *caller, const struct handover *message)
 {
 	char bytes[HANDOVER_BYTES];
 
-	return packet_send(caller->packets, slice_make(bytes, handover_write(message, bytes)), descriptors, count);
+	return packet_send(caller->packets, slice_make(bytes, handover_write(message, bytes)), NULL, 0);
 }
 
 /* A refusal that can't be sent is one for a process that has gone or doesn't read: it finds the connection closed. */
@@ -79,7 +77,7 @@ static void refuse(struct caller *caller, const char *why)
 	const struct handover message = { .kind = HANDOVER_REFUSED, .version = HANDOVER_NEWEST, .text = slice_of(why) };
 
 	LOG(LOG_WARN, "handover", "process %u is refused: %s", caller->pid, why);
-	(void)!say(caller, &message, NULL, 0);
+	(void)!say(caller, &message);
 	forget(caller);
 }
 
@@ -93,53 +91,19 @@ static void out_of_patience(void *owner)
 
 /* ---- giving ---- */
 
-void giver_add(struct giver *giver, const int *descriptors, unsigned count, uint8_t role)
-{
-	giver->descriptors = memory_grow(giver->descriptors, giver->count + count, sizeof *giver->descriptors);
-	giver->roles = memory_grow(giver->roles, giver->count + count, 1);
-	for (unsigned i = 0; i < count; i++) {
-		giver->descriptors[giver->count] = descriptors[i];
-		giver->roles[giver->count++] = (char)role;
-	}
-}
-
-static int send_collected(struct caller *caller, uint16_t version)
-{
-	struct giver *giver = caller->giver;
-	unsigned packets = (giver->count + HANDOVER_MOST_SOCKETS - 1) / HANDOVER_MOST_SOCKETS;
-	int e = 0;
-
-	for (unsigned i = 0; i < packets && !e; i++) {
-		unsigned at = i * HANDOVER_MOST_SOCKETS, left = giver->count - at;
-		unsigned count = left < HANDOVER_MOST_SOCKETS ? left : HANDOVER_MOST_SOCKETS;
-		const struct handover message = {
-			.kind = HANDOVER_SOCKETS,
-			.version = version,
-			.follow = (uint16_t)(packets - 1 - i),
-			.sockets = slice_make(giver->roles + at, count),
-		};
-
-		e = say(caller, &message, giver->descriptors + at, count);
-	}
-	return e;
-}
-
 static void give(struct caller *caller, uint16_t version)
 {
 	struct giver *giver = caller->giver;
+	struct sockets sockets = { 0 };
 	int door = packet_door_descriptor(giver->door), e;
 
 	LOG(LOG_INFO, "handover", "process %u asks for the listening sockets", caller->pid);
 	giver->chosen = caller;
 	giver->options.begins(giver->options.owner);
-	giver_add(giver, &door, 1, HANDOVER_DOOR);
-	giver->options.collect(giver->options.owner, giver);
-	e = send_collected(caller, version);
-	memory_free(giver->descriptors);
-	memory_free(giver->roles);
-	giver->descriptors = NULL;
-	giver->roles = NULL;
-	giver->count = 0;
+	sockets_add(&sockets, &door, 1, HANDOVER_DOOR);
+	giver->options.collect(giver->options.owner, &sockets);
+	e = sockets_send(&sockets, caller->packets, version);
+	sockets_fini(&sockets);
 	if (e) {
 		LOG(LOG_WARN, "handover", "the sockets can't be given: %s", error_text(e));
 		refuse(caller, "the sockets could not be sent");
@@ -176,7 +140,7 @@ static void leave(struct giver *giver)
 
 	giver->given = true;
 	/* If it doesn't hear this, it sees that the connection ends, and means the same. */
-	(void)!say(chosen, &message, NULL, 0);
+	(void)!say(chosen, &message);
 	packet_door_close(giver->door, true);
 	giver->door = NULL;
 	forget(chosen);
@@ -263,6 +227,11 @@ int giver_new(const struct giver_options *options, struct packet_door *door, str
 	}
 	*result = giver;
 	return 0;
+}
+
+int giver_door(const struct giver *giver)
+{
+	return packet_door_descriptor(giver->door);
 }
 
 bool giver_free(struct giver *giver)

@@ -6,7 +6,7 @@
  * seconds, isn't ready within a minute, or says what isn't understood, is told so and forgotten. Control thread.
  *
  *	giver_new(&options, door, &giver);     // takes the door, once this process itself accepts
- *	                                       // begins; collect: giver_add(giver, descriptors, count, role); then failed or given
+ *	                                       // begins; collect: sockets_add(sockets, descriptors, count, role); then failed or given
  *	giver_free(giver);                     // this process ends by itself
  */
 #ifndef CONTROL_GIVER_H
@@ -16,6 +16,7 @@
 #include <stdint.h>
 
 #include "base/error.h"
+#include "control/sockets.h"
 
 struct giver;
 struct loop;
@@ -25,8 +26,8 @@ struct giver_options {
 	struct loop *loop;
 	/* A new process has asked. */
 	void (*begins)(void *owner);
-	/* All listening sockets are to be told by giver_add. */
-	void (*collect)(void *owner, struct giver *giver);
+	/* All listening sockets are to be added. */
+	void (*collect)(void *owner, struct sockets *sockets);
 	/* It will not become ready: everything stays as it was. */
 	void (*failed)(void *owner);
 	/* It accepts. The last call; giver_free may be called from inside. */
@@ -35,8 +36,8 @@ struct giver_options {
 };
 
 MUST_CHECK int giver_new(const struct giver_options *options, struct packet_door *door, struct giver **giver);
-/* From inside `collect`; role: enum inherited_role. */
-void giver_add(struct giver *giver, const int *descriptors, unsigned count, uint8_t role);
+/* The descriptor of its door, which stays the giver's. */
+int giver_door(const struct giver *giver);
 /* Who has got the sockets already is told that this process leaves, and keeps them: then true. NULL is allowed. */
 bool giver_free(struct giver *giver);
 

@@ -45,6 +45,14 @@ size_t handover_write(const struct handover *message, char bytes[HANDOVER_BYTES]
 		return length + put_slice(bytes + length, message->sockets, HANDOVER_MOST_SOCKETS);
 	case HANDOVER_REFUSED:
 		return length + put_slice(bytes + length, message->text, HANDOVER_MOST_TEXT);
+	case HANDOVER_BEGIN:
+		put(bytes + length, message->restarts);
+		length += NUMBER;
+		bytes[length++] = (char)message->follows;
+		return length + put_slice(bytes + length, message->text, HANDOVER_MOST_TEXT);
+	case HANDOVER_TOLD:
+		bytes[length++] = (char)message->told;
+		break;
 	case HANDOVER_READY:
 	case HANDOVER_LEAVING:
 		break;
@@ -70,6 +78,40 @@ static int read_ask(struct slice body, struct handover *message)
 	return message->oldest <= message->version ? 0 : ERROR_SYNTAX;
 }
 
+static struct slice text_of(struct slice body)
+{
+	return slice_make(body.at, body.length < HANDOVER_MOST_TEXT ? body.length : HANDOVER_MOST_TEXT);
+}
+
+static int read_begin(struct slice body, struct handover *message)
+{
+	if (body.length <= NUMBER || (unsigned char)body.at[NUMBER] > 1)
+		return ERROR_SYNTAX;
+	message->restarts = get(body.at);
+	message->follows = (uint8_t)body.at[NUMBER];
+	message->text = text_of(slice_from(body, NUMBER + 1));
+	return 0;
+}
+
+/* What only both ends of one version say. */
+static int read_rest(struct slice body, struct handover *message)
+{
+	switch (message->kind) {
+	case HANDOVER_SOCKETS:
+		return read_sockets(body, message);
+	case HANDOVER_BEGIN:
+		return read_begin(body, message);
+	case HANDOVER_TOLD:
+		message->told = body.length == 1 ? (uint8_t)body.at[0] : 0;
+		return body.length == 1 ? 0 : ERROR_SYNTAX;
+	case HANDOVER_READY:
+	case HANDOVER_LEAVING:
+		return body.length == 0 ? 0 : ERROR_SYNTAX;
+	default:
+		return ERROR_SYNTAX;
+	}
+}
+
 int handover_read(struct slice bytes, struct handover *message)
 {
 	struct slice body;
@@ -81,14 +123,12 @@ int handover_read(struct slice bytes, struct handover *message)
 	if (message->kind == HANDOVER_ASK)
 		return read_ask(body, message);
 	if (message->kind == HANDOVER_REFUSED) {
-		message->text = slice_make(body.at, body.length < HANDOVER_MOST_TEXT ? body.length : HANDOVER_MOST_TEXT);
+		message->text = text_of(body);
 		return 0;
 	}
 	if (message->version < HANDOVER_OLDEST || message->version > HANDOVER_NEWEST)
 		return ERROR_UNSUPPORTED;
-	if (message->kind == HANDOVER_SOCKETS)
-		return read_sockets(body, message);
-	return (message->kind == HANDOVER_READY || message->kind == HANDOVER_LEAVING) && body.length == 0 ? 0 : ERROR_SYNTAX;
+	return read_rest(body, message);
 }
 
 uint16_t handover_version(const struct handover *ask)

@@ -33,6 +33,9 @@ MUST_CHECK int inherited_add(struct inherited *inherited, int descriptor, uint8_
 /* *count: how many came from the environment, 0 when its LISTEN_PID names another process. The variables are removed. ERROR_INVALID: one
  * of them is no listening TCP socket. */
 MUST_CHECK int inherited_from_environment(struct inherited *inherited, unsigned *count);
+/* Those that nobody has taken, for giving copies to another process. */
+void inherited_each(
+	const struct inherited *inherited, void (*visit)(void *owner, const int *descriptors, unsigned count, uint8_t role), void *owner);
 /* How many nobody has taken. */
 unsigned inherited_left(const struct inherited *inherited);
 /* Closes those. Returns how many. */

@@ -41,6 +41,7 @@ void process_usage(struct process_usage *usage);
 /* How much memory it may use: the machine's, or less if its cgroup allows less. */
 uint64_t process_memory_limit(void);
 unsigned process_id(void);
+unsigned process_parent(void);                     /* 0: one that can't be seen from here */
 uint32_t process_user(void);                       /* the effective user's number */
 const char *process_environment(const char *name); /* NULL when unset */
 /* Tells who started it, by sd_notify's protocol (sd_notify(3)): "READY=1", "STOPPING=1", lines. Nothing happens where nobody asked for

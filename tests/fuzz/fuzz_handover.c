@@ -28,6 +28,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t length)
 	}
 	CHECK(handover_read(slice_make(again, handover_write(&first, again)), &second) == 0);
 	CHECK(first.kind == second.kind && first.version == second.version && first.oldest == second.oldest);
+	CHECK(first.restarts == second.restarts && first.follows == second.follows && first.told == second.told);
 	CHECK(first.follow == second.follow && slice_equal(first.sockets, second.sockets) && slice_equal(first.text, second.text));
 	return 0;
 }

@@ -433,41 +433,66 @@ static void add_problem(struct text *said, const struct document_node *pod, unsi
 		text_format(said, "%s%.*s", number > 1 ? ", " : before, SLICE_ARGS(object_text(pod, "metadata/name")));
 }
 
+/* What is found by asking proxies. */
+struct findings {
+	struct text silent, refused, restarted;
+	unsigned asked, silences, refusals, restarts;
+};
+
+static void ask_whether_it_answers(struct check *check, const struct document_node *pod, struct findings *found)
+{
+	struct answer answer;
+
+	ask_proxy(check, pod, "/admin/ping", &answer);
+	if (answer.status != 200 || !slice_equal(text_slice(&answer.body), SLICE("pong"))) {
+		add_problem(&found->silent, pod, ++found->silences, "no pong from ");
+		if (found->silences == 1) {
+			text_append(&found->silent, SLICE(" ("));
+			answer_tell(&answer, &found->silent);
+			text_append(&found->silent, SLICE(")"));
+		}
+	}
+	answer_free(&answer);
+}
+
+static void ask_how_it_went(struct check *check, const struct document_node *pod, struct findings *found)
+{
+	struct answer answer;
+
+	ask_proxy(check, pod, "/admin/metrics.json?q=configuration", &answer);
+	if (answer.document && object_number(document_root(answer.document), "failures") > 0)
+		add_problem(&found->refused, pod, ++found->refusals, "refused by ");
+	answer_free(&answer);
+	ask_proxy(check, pod, "/admin/metrics.json?q=process", &answer);
+	if (answer.document && object_number(document_root(answer.document), "restarts") > 0)
+		add_problem(&found->restarted, pod, ++found->restarts, "died, and were started again: ");
+	answer_free(&answer);
+}
+
 static void check_answers(struct check *check, const struct answers *pods)
 {
-	struct text silent = { 0 }, refused = { 0 };
-	unsigned asked = 0, silences = 0, refusals = 0;
+	struct findings found = { 0 };
 
-	for (unsigned i = 0; i < pods->count && asked < MOST_ASKED; i++) {
-		struct answer answer;
-
+	for (unsigned i = 0; i < pods->count && found.asked < MOST_ASKED; i++) {
 		if (!object_pod_is_ready(pods->items[i]))
 			continue;
-		asked++;
-		ask_proxy(check, pods->items[i], "/admin/ping", &answer);
-		if (answer.status != 200 || !slice_equal(text_slice(&answer.body), SLICE("pong"))) {
-			add_problem(&silent, pods->items[i], ++silences, "no pong from ");
-			if (silences == 1) {
-				text_append(&silent, SLICE(" ("));
-				answer_tell(&answer, &silent);
-				text_append(&silent, SLICE(")"));
-			}
-		}
-		answer_free(&answer);
-		ask_proxy(check, pods->items[i], "/admin/metrics.json?q=configuration", &answer);
-		if (answer.document && object_number(document_root(answer.document), "configuration/failures") > 0)
-			add_problem(&refused, pods->items[i], ++refusals, "refused by ");
-		answer_free(&answer);
+		found.asked++;
+		ask_whether_it_answers(check, pods->items[i], &found);
+		ask_how_it_went(check, pods->items[i], &found);
 	}
-	if (!silences)
-		text_format(&silent, "%u proxies answer", asked);
-	report(check, "proxies", silences || !asked ? RESULT_FAIL : RESULT_OK,
-		"`kubectl logs` of these pods; your account needs pods/proxy", &silent);
-	if (refusals)
+	if (!found.silences)
+		text_format(&found.silent, "%u proxies answer", found.asked);
+	report(check, "proxies", found.silences || !found.asked ? RESULT_FAIL : RESULT_OK,
+		"`kubectl logs` of these pods; your account needs pods/proxy", &found.silent);
+	if (found.refusals)
 		report(check, "reload", RESULT_WARN,
-			"a changed configuration was refused since the start: `kubectl logs` of these pods say why", &refused);
-	text_free(&silent);
-	text_free(&refused);
+			"a changed configuration was refused since the start: `kubectl logs` of these pods say why", &found.refused);
+	if (found.restarts)
+		report(check, "restarts", RESULT_WARN, "what was in flight was lost: `kubectl logs` of these pods say by which signal, or why",
+			&found.restarted);
+	text_free(&found.silent);
+	text_free(&found.refused);
+	text_free(&found.restarted);
 }
 
 static void check_config(struct check *check)

@@ -128,6 +128,14 @@ void inherited_take(struct inherited *inherited, const struct address *address, 
 	CHECK(count == 0);
 }
 
+void inherited_each(
+	const struct inherited *inherited, void (*visit)(void *owner, const int *descriptors, unsigned count, uint8_t role), void *owner)
+{
+	for (unsigned i = 0; i < inherited->count; i++)
+		if (inherited->heirs[i].fd >= 0)
+			visit(owner, &inherited->heirs[i].fd, 1, inherited->heirs[i].role);
+}
+
 unsigned inherited_left(const struct inherited *inherited)
 {
 	unsigned left = 0;

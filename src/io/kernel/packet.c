@@ -2,6 +2,7 @@
 #include "io/packet.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stddef.h>
 #include <string.h>
 #include <sys/un.h>
@@ -180,6 +181,37 @@ int packet_connect(struct loop *loop, const char *path, const struct packet_even
 	}
 	packet_own(*result, events, owner);
 	return 0;
+}
+
+int packet_pair(struct loop *loop, const struct packet_events *events, void *owner, struct packet_link **result, int *theirs)
+{
+	int ends[2], e;
+
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, ends))
+		return kernel_error(errno);
+	e = link_new(loop, ends[0], result);
+	if (e) {
+		close(ends[0]);
+		close(ends[1]);
+		return e;
+	}
+	packet_own(*result, events, owner);
+	*theirs = ends[1];
+	return 0;
+}
+
+int packet_adopt(struct loop *loop, int descriptor, const struct packet_events *events, void *owner, struct packet_link **result)
+{
+	int type = 0, listens = 1, e = ERROR_INVALID;
+	socklen_t length = sizeof type;
+
+	if (getsockopt(descriptor, SOL_SOCKET, SO_TYPE, &type, &length) == 0 && type == SOCK_SEQPACKET &&
+		getsockopt(descriptor, SOL_SOCKET, SO_ACCEPTCONN, &listens, &length) == 0 && !listens &&
+		fcntl(descriptor, F_SETFD, FD_CLOEXEC) == 0)
+		e = link_new(loop, descriptor, result);
+	if (!e)
+		packet_own(*result, events, owner);
+	return e;
 }
 
 int packet_send(struct packet_link *link, struct slice bytes, const int *descriptors, unsigned count)

@@ -53,6 +53,7 @@ void process_start(void)
 	our_signals(&set);
 	sigprocmask(SIG_BLOCK, &set, NULL);
 	signal(SIGPIPE, SIG_IGN);
+	(void)!prctl(PR_SET_NAME, "weft", 0, 0, 0); /* started by another name, such as /proc/self/exe, too */
 	raise_descriptor_limit();
 	log_set(LOG_INFO, write_log);
 	log_set_clock(kernel_clock);
@@ -181,6 +182,11 @@ void process_usage(struct process_usage *usage)
 unsigned process_id(void)
 {
 	return (unsigned)getpid();
+}
+
+unsigned process_parent(void)
+{
+	return (unsigned)getppid();
 }
 
 uint32_t process_user(void)

@@ -118,6 +118,35 @@ static void words_have_no_body_and_a_version_that_is_spoken(void **state)
 	}
 }
 
+static void a_beginning_says_what_was_before(void **state)
+{
+	(void)state;
+	struct handover read;
+	const struct handover message = {
+		.kind = HANDOVER_BEGIN, .version = 1, .restarts = 513, .follows = 1, .text = SLICE("was killed by SIGKILL")
+	};
+	struct slice begin = written(&message);
+	assert_int_equal(handover_read(begin, &read), 0);
+	assert_int_equal(read.restarts, 513);
+	assert_int_equal(read.follows, 1);
+	assert_true(slice_equal(read.text, message.text));
+	for (size_t length = 0; length < begin.length - message.text.length; length++)
+		assert_int_equal(handover_read(slice_make(bytes, length), &read), ERROR_SYNTAX);
+	bytes[begin.length - message.text.length - 1] = 2;
+	assert_int_equal(handover_read(begin, &read), ERROR_SYNTAX);
+}
+
+static void what_was_told_is_one_byte(void **state)
+{
+	(void)state;
+	struct handover read;
+	struct slice told = written(&(struct handover){ .kind = HANDOVER_TOLD, .version = 1, .told = 1 });
+	assert_int_equal(handover_read(told, &read), 0);
+	assert_int_equal(read.told, 1);
+	assert_int_equal(handover_read(slice_make(bytes, told.length - 1), &read), ERROR_SYNTAX);
+	assert_int_equal(handover_read(slice_make(bytes, told.length + 1), &read), ERROR_SYNTAX);
+}
+
 static void cut_anywhere_it_is_no_message(void **state)
 {
 	(void)state;
@@ -151,6 +180,8 @@ int main(void)
 		cmocka_unit_test(more_sockets_than_a_packet_has_are_refused),
 		cmocka_unit_test(a_refusal_says_why_in_any_version),
 		cmocka_unit_test(words_have_no_body_and_a_version_that_is_spoken),
+		cmocka_unit_test(a_beginning_says_what_was_before),
+		cmocka_unit_test(what_was_told_is_one_byte),
 		cmocka_unit_test(cut_anywhere_it_is_no_message),
 		cmocka_unit_test(unknown_kinds_are_refused),
 	};

@@ -82,6 +82,7 @@ export function processPage(): View {
 					["Connections in", count(store.sum(store.of(null, "server"), "connections"))],
 					["Connections out", count(store.sum(store.of(null, "client"), "connections"))],
 					["Reloads", `${count(store.value("configuration", "reloads"))}, ${count(store.value("configuration", "failures"))} refused`]];
+				if (store.has("process")) told.push(["Restarts", count(store.value("process", "restarts"))]);
 				facts.replaceChildren(...told.map(([name, value]) => el("div", {}, el("dt", {}, name), el("dd", {}, value))));
 				read.workers.forEach((w, i) => {
 					if (!rows[i]) {

@@ -159,6 +159,10 @@ export class Store {
 		return (this.figures[scope]?.[name] as number | undefined) ?? 0;
 	}
 
+	has(scope: string): boolean {
+		return scope in this.figures;
+	}
+
 	sum(list: readonly Series[], name: string): number {
 		return list.reduce((total, s) => total + this.metric(s, name), 0);
 	}
