@@ -653,7 +653,8 @@ static void close_down(struct process *process)
 	tls_store_free(process->store);
 	credentials_free(process->credentials);
 	scope_unref(process->certificates);
-	scope_unref(process->restarts);
+	if (process->restarts)
+		scope_unref(process->restarts);
 }
 
 static int run(struct process *process)

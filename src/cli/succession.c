@@ -20,7 +20,7 @@ struct succession {
 	struct giver *giver;
 	int answer;       /* of the process before */
 	struct text *why; /* while it is waited for */
-	bool owns; /* it accepts, and no process before it does: the supervisor is to keep the sockets */
+	bool owns;        /* it accepts, and no process before it does: the supervisor is to keep the sockets */
 	bool ended;
 };
 

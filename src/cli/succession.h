@@ -28,9 +28,9 @@ struct supervised;
 
 struct succession_options {
 	struct loop *loop;
-	const char *path; /* of the socket that processes ask at; NULL: only systemd's sockets are inherited */
-	struct supervised *supervised;   /* NULL: there is no supervisor */
-	struct inherited *inherited;     /* what came from it, and gets the rest; outlives the succession */
+	const char *path;              /* of the socket that processes ask at; NULL: only systemd's sockets are inherited */
+	struct supervised *supervised; /* NULL: there is no supervisor */
+	struct inherited *inherited;   /* what came from it, and gets the rest; outlives the succession */
 	/* Of another process after this one: see control/giver.h. */
 	void (*begins)(void *owner);
 	void (*collect)(void *owner, struct sockets *sockets);

@@ -31,8 +31,7 @@ int sockets_send(const struct sockets *sockets, struct packet_link *link, uint16
 		};
 		char bytes[HANDOVER_BYTES];
 
-		e = packet_send(link, slice_make(bytes, handover_write(&message, bytes)),
-			count ? sockets->descriptors + at : NULL, count);
+		e = packet_send(link, slice_make(bytes, handover_write(&message, bytes)), count ? sockets->descriptors + at : NULL, count);
 		at += count;
 	} while (!e && follow--);
 	return e;

@@ -32,8 +32,7 @@ struct supervisor_options {
 };
 
 /* `inherited`: what the first process is to have; is owned from now on. Errors are those of starting it. */
-MUST_CHECK int supervisor_new(
-	const struct supervisor_options *options, struct inherited *inherited, struct supervisor **supervisor);
+MUST_CHECK int supervisor_new(const struct supervisor_options *options, struct inherited *inherited, struct supervisor **supervisor);
 void supervisor_tell(struct supervisor *supervisor, enum process_signal which);
 void supervisor_free(struct supervisor *supervisor); /* NULL is allowed */
 

@@ -29,8 +29,8 @@ struct child_end {
 };
 
 /* `ended` comes from the loop, also for processes that were not started here. */
-MUST_CHECK int children_new(struct loop *loop, void (*ended)(void *owner, uint32_t pid, const struct child_end *end), void *owner,
-	struct children **children);
+MUST_CHECK int children_new(
+	struct loop *loop, void (*ended)(void *owner, uint32_t pid, const struct child_end *end), void *owner, struct children **children);
 /* Starts this program anew (a fresh image, so that memory lies elsewhere than before) with these arguments, the first of which is its name;
  * they end in NULL. It has the descriptor, whose number the environment variable says; ours is closed, in any case. Signals that are blocked
  * here wait until it looks at them. It isn't the one that systemd knows: NOTIFY_SOCKET is kept from it. ERROR_LIMIT, ERROR_NO_MEMORY. A program

@@ -57,11 +57,9 @@ void packet_door_close(struct packet_door *door, bool keep);
 MUST_CHECK int packet_connect(
 	struct loop *loop, const char *path, const struct packet_events *events, void *owner, struct packet_link **link);
 /* A link, and the descriptor of its other end, which is for another process: packet_adopt there. ERROR_LIMIT. */
-MUST_CHECK int packet_pair(
-	struct loop *loop, const struct packet_events *events, void *owner, struct packet_link **link, int *theirs);
+MUST_CHECK int packet_pair(struct loop *loop, const struct packet_events *events, void *owner, struct packet_link **link, int *theirs);
 /* The link owns the descriptor; without one it stays as it is. ERROR_INVALID: it is no end of such a pair. */
-MUST_CHECK int packet_adopt(
-	struct loop *loop, int descriptor, const struct packet_events *events, void *owner, struct packet_link **link);
+MUST_CHECK int packet_adopt(struct loop *loop, int descriptor, const struct packet_events *events, void *owner, struct packet_link **link);
 /* Before the loop's next turn, for what came by a door. */
 void packet_own(struct packet_link *link, const struct packet_events *events, void *owner);
 /* ERROR_BUSY: the peer doesn't read; ERROR_RESET: it is gone (`ended` follows); ERROR_LIMIT. */

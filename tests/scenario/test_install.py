@@ -100,13 +100,13 @@ def test_node_proxies_hand_over_unless_one_says_not():
     container = spec["template"]["spec"]["containers"][0]
     assert spec["updateStrategy"]["rollingUpdate"] == {"maxUnavailable": 0, "maxSurge": 1}
     assert "ports" not in container and not any("hostPath" in each for each in spec["template"]["spec"]["volumes"])
-    assert container["args"] == ["proxy", "/etc/weft/config.yaml", "--handover", "@weft-mesh-l5d", "--drain", "5m", "--stay"]
+    assert container["args"] == ["proxy", "/etc/weft/config.yaml", "--supervise", "--handover", "@weft-mesh-l5d", "--drain", "5m", "--stay"]
     assert container["startupProbe"]["exec"]["command"] == ["/usr/bin/weft", "ready", "@weft-mesh-l5d"]
     assert spec["template"]["spec"]["terminationGracePeriodSeconds"] > 300
     without = daemonset("--no-handover")
     container = without["template"]["spec"]["containers"][0]
     assert without["updateStrategy"]["rollingUpdate"] == {"maxUnavailable": 1}
-    assert [each["hostPort"] for each in container["ports"]] == [4140, 4141, 4240, 4241, 9990] and len(container["args"]) == 2
+    assert [each["hostPort"] for each in container["ports"]] == [4140, 4141, 4240, 4241, 9990] and container["args"] == ["proxy", "/etc/weft/config.yaml", "--supervise"]
     assert "exec" not in container["startupProbe"] and "annotations" not in without["template"]["metadata"]
 
 

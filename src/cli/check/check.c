@@ -488,8 +488,8 @@ static void check_answers(struct check *check, const struct answers *pods)
 		report(check, "reload", RESULT_WARN,
 			"a changed configuration was refused since the start: `kubectl logs` of these pods say why", &found.refused);
 	if (found.restarts)
-		report(check, "restarts", RESULT_WARN, "what was in flight was lost: `kubectl logs` of these pods say by which signal, or why",
-			&found.restarted);
+		report(check, "restarts", RESULT_WARN,
+			"what was in flight was lost: `kubectl logs` of these pods say by which signal, or why", &found.restarted);
 	text_free(&found.silent);
 	text_free(&found.refused);
 	text_free(&found.restarted);

@@ -53,8 +53,8 @@ static void on_signal(struct source *source, uint32_t events)
 	reap(children);
 }
 
-int children_new(struct loop *loop, void (*ended)(void *owner, uint32_t pid, const struct child_end *end), void *owner,
-	struct children **result)
+int children_new(
+	struct loop *loop, void (*ended)(void *owner, uint32_t pid, const struct child_end *end), void *owner, struct children **result)
 {
 	struct children *children;
 	sigset_t set;
