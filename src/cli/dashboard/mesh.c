@@ -14,9 +14,8 @@ struct mesh_sum {
 
 /* ---- rows ---- */
 
-static void make_key(struct text *key, enum mesh_kind kind, struct slice router, struct slice name)
+static void make_key(struct text *key, struct slice router, struct slice name)
 {
-	text_format(key, "%d", (int)kind);
 	text_append(key, router);
 	text_append(key, SLICE("\n"));
 	text_append(key, name);
@@ -27,8 +26,8 @@ static struct mesh_row *find(const struct mesh *mesh, enum mesh_kind kind, struc
 	struct text key = { 0 };
 	struct map_entry *found;
 
-	make_key(&key, kind, router, name);
-	found = map_find(&mesh->rows, text_slice(&key));
+	make_key(&key, router, name);
+	found = map_find(&mesh->rows[kind], text_slice(&key));
 	text_free(&key);
 	return found ? MAP_OF(found, struct mesh_row, entry) : NULL;
 }
@@ -39,22 +38,20 @@ static struct mesh_row *add(struct mesh *mesh, enum mesh_kind kind, struct slice
 	struct text key = { 0 };
 	const char *bytes;
 
-	make_key(&key, kind, router, name);
+	make_key(&key, router, name);
 	bytes = memory_text(text_slice(&key));
 	row->kind = kind;
 	row->id = ++mesh->ids;
-	row->router = slice_make(bytes + 1, router.length);
-	row->name = slice_make(bytes + 1 + router.length + 1, name.length);
-	mesh->services += kind == MESH_SERVICE;
-	map_insert(&mesh->rows, &row->entry, slice_make(bytes, key.length));
+	row->router = slice_make(bytes, router.length);
+	row->name = slice_make(bytes + router.length + 1, name.length);
+	map_insert(&mesh->rows[kind], &row->entry, slice_make(bytes, key.length));
 	text_free(&key);
 	return row;
 }
 
 static void row_free(struct mesh *mesh, struct mesh_row *row)
 {
-	map_remove(&mesh->rows, &row->entry);
-	mesh->services -= row->kind == MESH_SERVICE;
+	map_remove(&mesh->rows[row->kind], &row->entry);
 	text_free(&row->namespace);
 	text_free(&row->service);
 	memory_free(row->past);
@@ -68,7 +65,7 @@ static struct mesh_row *row_now(struct mesh *mesh, enum mesh_kind kind, struct s
 {
 	struct mesh_row *row = find(mesh, kind, router, name);
 
-	if (!row && kind == MESH_SERVICE && mesh->services == MESH_MOST_SERVICES) {
+	if (!row && kind == MESH_SERVICE && mesh->rows[kind].count >= MESH_MOST_SERVICES) {
 		mesh->left_out++;
 		return NULL;
 	}
@@ -92,9 +89,10 @@ struct mesh_row *mesh_find(const struct mesh *mesh, enum mesh_kind kind, struct 
 
 struct mesh_row *mesh_by_id(const struct mesh *mesh, unsigned id)
 {
-	MAP_EACH(&mesh->rows, e)
-		if (MAP_OF(e, struct mesh_row, entry)->id == id)
-			return MAP_OF(e, struct mesh_row, entry);
+	for (unsigned kind = 0; kind < MESH_KINDS; kind++)
+		MAP_EACH(&mesh->rows[kind], e)
+			if (MAP_OF(e, struct mesh_row, entry)->id == id)
+				return MAP_OF(e, struct mesh_row, entry);
 	return NULL;
 }
 
@@ -194,6 +192,13 @@ static void finish_sum(struct mesh_row *row)
 	row->sum = NULL;
 }
 
+static void finish_sums(struct mesh *mesh, enum mesh_kind kind)
+{
+	MESH_EACH(mesh, kind, row)
+	if (row->sum)
+		finish_sum(row);
+}
+
 static void take_servers(struct mesh *mesh, const struct targets *targets)
 {
 	const struct slice all = SLICE("");
@@ -209,12 +214,8 @@ static void take_servers(struct mesh *mesh, const struct targets *targets)
 		add_sum(row_now(mesh, MESH_PROXY, server->router, server->proxy), server);
 	}
 	golden_free(&golden);
-	MAP_EACH(&mesh->rows, e) {
-		struct mesh_row *row = MAP_OF(e, struct mesh_row, entry);
-
-		if (row->sum)
-			finish_sum(row);
-	}
+	finish_sums(mesh, MESH_TOTAL);
+	finish_sums(mesh, MESH_PROXY);
 }
 
 static void take_services(struct mesh *mesh, const struct targets *targets)
@@ -330,27 +331,31 @@ void mesh_take(struct mesh *mesh, const struct targets *targets, int64_t wall_ms
 	take_services(mesh, targets);
 	take_calls(mesh, targets, METER_ROUTE, VIEW_ROUTES, &mesh->routes);
 	take_calls(mesh, targets, METER_CLIENT, VIEW_EDGES, &mesh->edges);
-	MAP_EACH_SAFE(&mesh->rows, e, after) {
-		struct mesh_row *row = MAP_OF(e, struct mesh_row, entry);
+	for (unsigned kind = 0; kind < MESH_KINDS; kind++)
+		MAP_EACH_SAFE(&mesh->rows[kind], e, after) {
+			struct mesh_row *row = MAP_OF(e, struct mesh_row, entry);
 
-		if (is_gone(mesh, row))
-			row_free(mesh, row);
-		else
-			remember(mesh, row);
-	}
+			if (is_gone(mesh, row))
+				row_free(mesh, row);
+			else
+				remember(mesh, row);
+		}
 }
 
 void mesh_init(struct mesh *mesh, bool kubernetes)
 {
 	*mesh = (struct mesh){ .kubernetes = kubernetes };
-	map_init(&mesh->rows, 0);
+	for (unsigned kind = 0; kind < MESH_KINDS; kind++)
+		map_init(&mesh->rows[kind], 0);
 }
 
 void mesh_free(struct mesh *mesh)
 {
-	MAP_EACH_SAFE(&mesh->rows, e, after)
-		row_free(mesh, MAP_OF(e, struct mesh_row, entry));
-	map_fini(&mesh->rows);
+	for (unsigned kind = 0; kind < MESH_KINDS; kind++) {
+		MAP_EACH_SAFE(&mesh->rows[kind], e, after)
+			row_free(mesh, MAP_OF(e, struct mesh_row, entry));
+		map_fini(&mesh->rows[kind]);
+	}
 	text_free(&mesh->routes);
 	text_free(&mesh->edges);
 }

@@ -25,6 +25,7 @@ enum mesh_kind {
 	MESH_TOTAL,   /* of a router, or of all: no name */
 	MESH_PROXY,   /* of a proxy and a router, or all of them */
 	MESH_SERVICE, /* of a router */
+	MESH_KINDS
 };
 
 /* Those that have a history. NaN: can't be told, as the success of no requests, or what a proxy does that can't be read. */
@@ -42,7 +43,7 @@ enum mesh_number {
 struct mesh_sum;
 
 struct mesh_row {
-	struct map_entry entry; /* key: the kind, then the router, a newline, and the name */
+	struct map_entry entry; /* key: the router, a newline, and the name */
 	enum mesh_kind kind;
 	unsigned id;                        /* no other ever has it */
 	struct slice router, name;          /* `router` empty: all of them */
@@ -66,8 +67,8 @@ struct mesh {
 	bool kubernetes;
 	uint64_t readings;
 	int64_t times_ms[MESH_KEPT]; /* of the last readings, by their number modulo MESH_KEPT */
-	struct map rows;
-	unsigned ids, services;    /* given out so far; rows of services */
+	struct map rows[MESH_KINDS];
+	unsigned ids;              /* given out so far */
 	uint64_t left_out;         /* services, in the last reading */
 	struct text routes, edges; /* of the last reading: as `weft routes` and `weft edges` tell them in JSON */
 };
@@ -85,9 +86,9 @@ unsigned mesh_length(const struct mesh *mesh);
 /* 0 readings back is the last one. */
 double mesh_past(const struct mesh *mesh, const struct mesh_row *row, unsigned back, enum mesh_number number);
 
-#define MESH_EACH(mesh, kind_, row) \
-	MAP_EACH(&(mesh)->rows, row##_entry) \
-		for (struct mesh_row *row = MAP_OF(row##_entry, struct mesh_row, entry); \
-			row && row->kind == (kind_) && row->seen == (mesh)->readings; row = NULL)
+/* Of a kind those that the last reading had. */
+#define MESH_EACH(mesh, kind, row) \
+	MAP_EACH(&(mesh)->rows[kind], row##_entry) \
+		for (struct mesh_row *row = MAP_OF(row##_entry, struct mesh_row, entry); row && row->seen == (mesh)->readings; row = NULL)
 
 #endif

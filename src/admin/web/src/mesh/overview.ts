@@ -130,7 +130,8 @@ export function overview(): Page<[Mesh]> {
 		tiles.rate.set(told(sum.rate_per_s, rate), `${count(sum.requests ?? 0)} in all`);
 		tiles.client.set(told(sum.client_errors_per_s, rate));
 		tiles.server.set(told(sum.server_errors_per_s, rate), "", sum.server_errors_per_s ? "bad" : "");
-		known.update(mesh.services.filter((s) => !choice.chosen || s.router === choice.chosen));
+		known.update(mesh.services.filter((s) => !choice.chosen || s.router === choice.chosen),
+			mesh.services.some((s) => s.name === "overflow") ? "further ones are counted together, as overflow" : "");
 		reading.update(mesh.proxies);
 		if (mesh.readings > 0) past().catch(() => {});
 	};
