@@ -136,7 +136,8 @@ def test_nothing_is_lost_in_a_rolling_restart_of_services(mesh, figures, method)
 
 
 def kill_proxy(mesh, node):
-    """As the kernel does it when it is out of memory: the container's first process, which nobody else can be mistaken for. Its identity before."""
+    """As the kernel does it when it is out of memory and kills the container as a whole: by its first process, the supervisor, which nobody else can be
+    mistaken for. Its identity before."""
     pod = next(each for each in mesh.get("pods", "-l", "app=l5d")["items"] if each["spec"]["nodeName"] == node)
     container = pod["status"]["containerStatuses"][0]["containerID"].removeprefix("containerd://")
     run(RIG, "enter", node, "ctr", "--namespace", "k8s.io", "task", "kill", "--signal", "SIGKILL", container)
