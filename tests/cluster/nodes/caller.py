@@ -13,6 +13,7 @@ import itertools
 import json
 import os
 import queue
+import select
 import threading
 import time
 
@@ -61,6 +62,9 @@ class Caller(threading.Thread):
 
     def call(self, url):
         """What went wrong, or None."""
+        if self.connection and select.select([self.connection.sock], [], [], 0)[0]:   # it was closed meanwhile: looked at first, as HTTP clients do
+            self.connection.close()
+            self.connection = None
         if self.connection is None:
             self.connection = http.client.HTTPConnection(os.environ["http_proxy"], timeout=self.options.patience)
             try:

@@ -160,6 +160,34 @@ def test_of_a_killed_node_proxy_only_its_own_node_hears(mesh, figures):
     assert all(each["what"].startswith(("not connected", "broken")) for each in calls.lost())
 
 
+def kill_only_the_proxy(mesh, node):
+    """The process below the container's first one, the supervisor."""
+    pod = next(each for each in mesh.get("pods", "-l", "app=l5d")["items"] if each["spec"]["nodeName"] == node)
+    container = pod["status"]["containerStatuses"][0]["containerID"].removeprefix("containerd://")
+    tasks = run(RIG, "enter", node, "ctr", "--namespace", "k8s.io", "task", "ls").splitlines()
+    first = next(line.split()[1] for line in tasks if line.startswith(container))
+    run(RIG, "enter", node, "sh", "-c", f"kill -9 $(cat /proc/{first}/task/{first}/children)")
+    return pod["metadata"]["name"]
+
+
+def test_of_a_killed_proxy_only_what_was_in_flight_is_lost(mesh, figures):
+    """Its supervisor keeps the sockets: nobody is refused."""
+    kills = 3
+    with steady(mesh, "http://hello", "http://world-v1") as calls:
+        for killed in range(1, kills + 1):
+            name = kill_only_the_proxy(mesh, "node2")
+            wait_until(lambda: restarts(mesh, name) == killed, "the proxy is started again")  # pylint: disable=cell-var-from-loop
+            calls.go_on()
+    figures(calls)
+    assert {each["node"] for each in calls.lost()} <= {"node2"}
+    assert [each for each in calls.lost() if not each["what"].startswith("broken")] == []
+
+
+def restarts(mesh, name):
+    page = f"/api/v1/namespaces/default/pods/{name}:9990/proxy/admin/metrics.json"
+    return json.loads(mesh.kubectl("get", "--raw", page, check=False).stdout or "{}").get("process/restarts")
+
+
 def test_of_a_node_that_is_cut_off_the_others_lose_nothing(mesh, figures):
     """What was sent there is asked for elsewhere, within seconds; nobody says that the node is gone before Kubernetes does, after 40 s."""
     with steady(mesh, "http://hello", "http://world-v1") as calls:
