@@ -150,7 +150,8 @@ def test_a_deadline_shrinks_and_cancels(way, serve):
         assert 0.6 < time.monotonic() - begin < 5
         assert server.canceled.wait(10)
     left = server.seen[0][2]
-    assert left is not None and 0 < left < 0.7
+    # gRPC counts in whole milliseconds, and rounds up at both ends.
+    assert left is not None and 0 < left < 0.7 + 0.002
 
 
 def test_a_deadline_ends_a_stream(way, serve):
