@@ -24,10 +24,10 @@ struct representation {
 	bool never_indexed;
 };
 
-/* RFC 7541 section 5.1, of a first byte with so many bits for it. What is larger than any index or length is refused. */
+/* RFC 7541 section 5.1, of a first byte with so many bits for it. What is longer than 32 bits need, even by zeros, is refused. */
 static int read_integer(const char **at, const char *end, unsigned bits, uint64_t *value)
 {
-	enum { MOST_SHIFT = 21 };
+	enum { MOST_SHIFT = 28 };
 	unsigned mask = (1u << bits) - 1;
 	const char *p = *at;
 	uint64_t sum;

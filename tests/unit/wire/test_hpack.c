@@ -106,6 +106,20 @@ static void refuses(const char *hex)
 	hpack_judge_free(&judge);
 }
 
+/* RFC 7541 section 5.1: zeros at an integer's end are no reason, while 32 bits may need as many bytes. */
+static void integers_with_zeros(void **state)
+{
+	struct hpack_judge judge;
+	char block[ROOM];
+
+	(void)state;
+	hpack_judge_new(&judge);
+	assert_true(hpack_judge(&judge, slice_make(block, from_hex("3f818080800082", block))));
+	hpack_judge_free(&judge);
+	refuses("3f81808080800082");
+	refuses("3f808080801082"); /* 2^32 + 31 */
+}
+
 static void what_is_no_block(void **state)
 {
 	(void)state;
@@ -300,6 +314,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(requests_of_the_rfc),
 		cmocka_unit_test(responses_of_the_rfc),
+		cmocka_unit_test(integers_with_zeros),
 		cmocka_unit_test(what_is_no_block),
 		cmocka_unit_test(fields_without_room),
 		cmocka_unit_test(a_field_that_fills_the_table),
