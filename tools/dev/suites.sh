@@ -41,14 +41,17 @@ test_suites() {
 	scenario_suite build
 	if [ "$WEFT_TEST" != quick ]; then
 		browser_suite build
-		fault_suite
 		conform_suite build
-		fuzz_suite "$([ "$WEFT_TEST" = all ] && echo 60 || echo 10)"
 	fi
 	if [ "$WEFT_TEST" = test ]; then
+		fault_suite
+		fuzz_suite 10
 		nodes_suite build
 	elif [ "$WEFT_TEST" = all ]; then
+		need unit clang scenario cluster nodes # not by two at one time
+		beside computing_suites
 		cluster_suite build
+		joined
 		for build in build-asan build-tsan; do
 			scenario_suite $build
 		done
@@ -56,6 +59,38 @@ test_suites() {
 		bench_suite
 	fi
 	demo_suite
+}
+
+# What only computes, and for which it doesn't matter how long.
+computing_suites() {
+	fault_suite
+	fuzz_suite 60
+}
+
+# beside FUNCTION: its suites run from now on, beside others that mostly wait, whenever these leave a core free. What they say is printed, and
+# added to the totals, by `joined`.
+beside() {
+	beside_folder=$(mktemp -d)
+	(
+		# shellcheck disable=SC2030 # joined knows
+		passed=0 failed=0 skipped=0
+		renice -n 19 "$BASHPID" >/dev/null
+		"$1"
+		echo "$passed $failed $skipped" >"$beside_folder/counts"
+	) >"$beside_folder/said" 2>&1 </dev/null &
+	beside_process=$!
+}
+
+joined() {
+	local counts='0 1 0'
+	wait "$beside_process" || true
+	cat "$beside_folder/said"
+	[ ! -f "$beside_folder/counts" ] || counts=$(cat "$beside_folder/counts")
+	rm -rf "$beside_folder"
+	# shellcheck disable=SC2086
+	set -- $counts
+	# shellcheck disable=SC2031
+	passed=$((passed + $1)) failed=$((failed + $2)) skipped=$((skipped + $3))
 }
 
 # at_once FUNCTION ITEM...: calls FUNCTION ITEM SLOT for each item in a process of its own, as many at a time as there are cores, four at
