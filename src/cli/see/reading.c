@@ -9,6 +9,8 @@
 /* Large enough for every scope that a process may have (observe/metrics.h). */
 static const struct document_limits limits = { .max_bytes = 256 << 20, .max_nodes = 16 << 20 };
 
+#define MOST_US (1000.0 * UINT32_MAX)
+
 static const char *const count_names[METER_COUNTS] = {
 	[COUNT_REQUESTS] = "requests",
 	[COUNT_SUCCESS] = "success",
@@ -64,6 +66,34 @@ static double read_number(const struct document_node *scope, const char *name, c
 	return number_of(document_get(descend(scope, name), type));
 }
 
+/* ---- latencies ---- */
+
+/* False: it is no bucket, or an empty one. */
+static bool read_bucket(const struct document_node *pair, double unit_us, struct meter_bucket *bucket)
+{
+	if (pair->kind != DOCUMENT_SEQUENCE || pair->count != 2)
+		return false;
+	double least_us = number_of(pair->items[0]) * unit_us, count = number_of(pair->items[1]);
+
+	if (!(least_us >= 0 && least_us <= MOST_US) || !(count > 0 && count <= UINT32_MAX))
+		return false;
+	*bucket = (struct meter_bucket){ histogram_bucket((uint64_t)llround(least_us)), (uint32_t)count };
+	return true;
+}
+
+void meter_set_latency(struct reading *reading, struct meter *meter, const struct document_node *buckets, double unit_us)
+{
+	struct meter_bucket *kept;
+
+	if (!buckets || buckets->kind != DOCUMENT_SEQUENCE || buckets->count == 0)
+		return;
+	kept = arena_get(&reading->arena, buckets->count * sizeof *kept);
+	for (uint32_t i = 0; i < buckets->count; i++)
+		if (read_bucket(buckets->items[i], unit_us, &kept[meter->latency_count]))
+			meter->latency_count++;
+	meter->latency = kept;
+}
+
 /* ---- meters ---- */
 
 static void append_name(struct text *key, struct slice name)
@@ -78,15 +108,6 @@ static void make_key(struct text *key, enum meter_kind kind, struct slice router
 	append_name(key, router);
 	append_name(key, name);
 	append_name(key, service);
-}
-
-static struct slice keep(struct reading *reading, struct slice s)
-{
-	char *copy = arena_get(&reading->arena, s.length + 1);
-
-	if (s.length)
-		memcpy(copy, s.at, s.length);
-	return slice_make(copy, s.length);
 }
 
 static struct meter *add(struct reading *reading, enum meter_kind kind, struct slice router, struct slice name, struct slice service,
@@ -106,10 +127,10 @@ static struct meter *add(struct reading *reading, enum meter_kind kind, struct s
 	}
 	for (unsigned i = 0; i < METER_GAUGES; i++)
 		meter->gauges[i] = read_number(scope, gauge_names[i], "gauge");
-	meter->buckets = document_get(descend(scope, "request_latency_ms"), "stat.buckets");
+	meter_set_latency(reading, meter, document_get(descend(scope, "request_latency_ms"), "stat.buckets"), 1000);
 	make_key(&key, kind, router, name, service);
 	if (!map_find(&reading->meters, text_slice(&key)))
-		map_insert(&reading->meters, &meter->entry, keep(reading, text_slice(&key)));
+		map_insert(&reading->meters, &meter->entry, arena_copy(&reading->arena, text_slice(&key)));
 	text_free(&key);
 	return meter;
 }
@@ -118,7 +139,7 @@ static struct meter *add(struct reading *reading, enum meter_kind kind, struct s
 static void add_inner(struct reading *reading, enum meter_kind kind, const struct meter *outer, const struct document_node *names)
 {
 	for (uint32_t i = 0; names && names->kind == DOCUMENT_MAPPING && i < names->count; i++)
-		add(reading, kind, outer->router, outer->name, names->entries[i].key, names->entries[i].value);
+		add(reading, kind, outer->router, outer->name, arena_copy(&reading->arena, names->entries[i].key), names->entries[i].value);
 }
 
 static void add_router(struct reading *reading, struct slice router, const struct document_node *node)
@@ -138,7 +159,8 @@ static void add_router(struct reading *reading, struct slice router, const struc
 
 		for (uint32_t i = 0; names && names->kind == DOCUMENT_MAPPING && i < names->count; i++) {
 			const struct document_node *scope = names->entries[i].value;
-			struct meter *meter = add(reading, steps[k].kind, router, names->entries[i].key, SLICE(""), scope);
+			struct slice name = arena_copy(&reading->arena, names->entries[i].key);
+			struct meter *meter = add(reading, steps[k].kind, router, name, SLICE(""), scope);
 
 			if (steps[k].kind == METER_CLIENT)
 				add_inner(reading, METER_ROUTE, meter, below(scope, SLICE("service")));
@@ -150,15 +172,15 @@ static void add_router(struct reading *reading, struct slice router, const struc
 	}
 }
 
-static bool fill(struct reading *reading)
+static bool fill(struct reading *reading, const struct document_node *root)
 {
-	const struct document_node *root = document_root(reading->document), *routers = document_get(root, "rt");
+	const struct document_node *routers = document_get(root, "rt");
 
 	reading->uptime_ms = read_number(root, "jvm/uptime", "gauge");
 	if (isnan(reading->uptime_ms))
 		return false;
 	for (uint32_t i = 0; routers && routers->kind == DOCUMENT_MAPPING && i < routers->count; i++)
-		add_router(reading, routers->entries[i].key, routers->entries[i].value);
+		add_router(reading, arena_copy(&reading->arena, routers->entries[i].key), routers->entries[i].value);
 	return true;
 }
 
@@ -179,7 +201,7 @@ static void name_for_kubernetes(struct reading *reading)
 
 		if (meter->kind == METER_CALLER) {
 			kube_name_of_caller(meter->service, &workload);
-			meter->workload = keep(reading, text_slice(&workload));
+			meter->workload = arena_copy(&reading->arena, text_slice(&workload));
 			text_free(&workload);
 		}
 		if (meter->kind == METER_SERVICE || !kube_name_of_client(meter->name, &meter->kube))
@@ -194,15 +216,19 @@ static void name_for_kubernetes(struct reading *reading)
 struct reading *reading_new(struct slice page, struct text *why)
 {
 	struct reading *reading = memory_new(sizeof *reading);
+	struct document *document;
 	struct problems problems;
-	bool good;
+	bool good = false;
 
 	arena_init(&reading->arena, NULL, 0);
 	map_init(&reading->meters, 0);
 	problem_init(&problems);
-	good = document_parse(page, SLICE("metrics"), &limits, &problems, &reading->document) == 0;
+	if (document_parse(page, SLICE("metrics"), &limits, &problems, &document) == 0) {
+		good = fill(reading, document_root(document));
+		document_free(document);
+	}
 	problem_fini(&problems);
-	if (good && fill(reading)) {
+	if (good) {
 		name_for_kubernetes(reading);
 		return reading;
 	}
@@ -217,7 +243,6 @@ void reading_free(struct reading *reading)
 		return;
 	map_fini(&reading->meters);
 	arena_reset(&reading->arena);
-	document_free(reading->document);
 	memory_free(reading);
 }
 
@@ -242,19 +267,9 @@ struct meter *reading_same(const struct reading *reading, const struct meter *me
 
 void meter_add_latency(const struct meter *meter, bool subtract, struct histogram_view *view)
 {
-	const struct document_node *buckets = meter->buckets;
+	for (uint32_t i = 0; i < meter->latency_count; i++) {
+		uint32_t *bucket = &view->buckets[meter->latency[i].bucket];
 
-	for (uint32_t i = 0; buckets && buckets->kind == DOCUMENT_SEQUENCE && i < buckets->count; i++) {
-		const struct document_node *pair = buckets->items[i];
-
-		if (pair->kind != DOCUMENT_SEQUENCE || pair->count != 2)
-			continue;
-		double least_ms = number_of(pair->items[0]), n = number_of(pair->items[1]);
-
-		if (!(least_ms >= 0 && least_ms <= UINT32_MAX) || !(n >= 0 && n <= UINT32_MAX))
-			continue;
-		uint32_t *bucket = &view->buckets[histogram_bucket((uint64_t)llround(least_ms * (meter->in_us ? 1 : 1000)))];
-
-		*bucket += subtract ? -(uint32_t)n : (uint32_t)n;
+		*bucket += subtract ? -meter->latency[i].count : meter->latency[i].count;
 	}
 }

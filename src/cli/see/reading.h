@@ -45,6 +45,10 @@ enum meter_count {
 
 enum meter_gauge { GAUGE_PENDING, GAUGE_CONNECTIONS, GAUGE_ENDPOINTS, GAUGE_AVAILABLE, METER_GAUGES };
 
+struct meter_bucket {
+	uint32_t bucket, count; /* bucket: of a histogram (observe/histogram.h) in us */
+};
+
 struct meter {
 	struct map_entry entry; /* key: the kind, then the three names, each with its length before it */
 	enum meter_kind kind;
@@ -53,8 +57,8 @@ struct meter {
 	double gauges[METER_GAUGES]; /* NaN: it has no such */
 	struct kube_name kube;       /* what it leads to in Kubernetes: of a service all its clients', with commas between; or empty */
 	struct slice workload;       /* of METER_CALLER: who calls, as Kubernetes knows it */
-	const struct document_node *buckets; /* of request_latency_ms; NULL: none */
-	bool in_us;                          /* buckets are in us, not ms */
+	const struct meter_bucket *latency; /* of request_latency_ms, those that aren't empty */
+	uint32_t latency_count;
 
 	/* Of METER_FLOW. */
 	struct slice source, endpoint; /* IP address; "ip:port" */
@@ -62,10 +66,7 @@ struct meter {
 	uint16_t listener;             /* the port at which the proxy was called */
 };
 
-struct document;
-
 struct reading {
-	struct document *document;
 	struct arena arena;
 	struct map meters;
 	double uptime_ms; /* of the process that was read: tells how far apart in time readings are */
@@ -74,13 +75,15 @@ struct reading {
 
 #define READING_EACH(reading, one) for (struct meter *one = reading_first(reading); one; one = reading_next(reading, one))
 
-/* NULL: the page is none of weft's metrics; why is added to `why`. The page is copied. */
+/* NULL: the page is none of weft's metrics; why is added to `why`. Of the page nothing is kept that a meter doesn't have. */
 struct reading *reading_new(struct slice page, struct text *why);
 void reading_free(struct reading *reading); /* NULL is allowed */
 struct meter *reading_find(
 	const struct reading *reading, enum meter_kind kind, struct slice router, struct slice name, struct slice service);
 /* The same scope in another reading. */
 struct meter *reading_same(const struct reading *reading, const struct meter *meter);
+/* Gives a new meter the latencies of a page: [[least, count], …], each `least` so many times a microsecond; NULL: none. */
+void meter_set_latency(struct reading *reading, struct meter *meter, const struct document_node *buckets, double unit_us);
 /* view += or -= the meter's latencies, bucket by bucket; view->count is left alone. */
 void meter_add_latency(const struct meter *meter, bool subtract, struct histogram_view *view);
 
