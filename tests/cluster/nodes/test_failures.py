@@ -77,9 +77,14 @@ def renamed(mesh):
     def answers():
         return all(mesh.curl("http://earth", node=node).startswith("world") for node in mesh.nodes)
 
+    def has_endpoints():
+        slices = mesh.get("endpointslices", "-l", "kubernetes.io/service-name=earth")["items"]
+        return any(each["endpoints"] for each in slices)
+
     assert not answers()
     mesh.apply(json.dumps(service))
     try:
+        wait_until(has_endpoints, "Kubernetes has made its endpoints, whose controllers were without an API, too", 180)
         wait_until(answers, "the new Service is known on every node")
     finally:
         mesh.kubectl("delete", "service", "earth")
