@@ -156,7 +156,8 @@ def test_it_gives_up_on_one_that_dies_again_and_again(start):
     weft = start()
     weft.expected_exit = 128 + signal.SIGKILL
     since, killed = time.monotonic(), set()
-    while weft.process.poll() is None:
+    # And none that comes later: at its end the supervisor itself has a child that looks for leaks, with AddressSanitizer.
+    while len(killed) < 8:
         with contextlib.suppress(ProcessLookupError, FileNotFoundError):
             child = child_of(weft.process.pid)
             if child and child not in killed:
@@ -165,7 +166,6 @@ def test_it_gives_up_on_one_that_dies_again_and_again(start):
         time.sleep(0.002)
         assert time.monotonic() - since < 3 * PATIENCE
     weft.wait_end()
-    assert len(killed) == 8
     assert time.monotonic() - since > 3
     with pytest.raises(ConnectionRefusedError):
         socket.create_connection(weft.address(), PATIENCE)
