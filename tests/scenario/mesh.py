@@ -42,6 +42,13 @@ def wait_until(condition, what="the condition", patience=PATIENCE):
         pause = min(pause * 2, 0.05)
 
 
+def stop_process(pid):
+    """Until each of its threads stands still, which may be some time after the signal; SIGCONT lets it go on."""
+    os.kill(pid, signal.SIGSTOP)
+    wait_until(lambda: all(stat.read_text(encoding="ascii").rsplit(")", 1)[1].split()[0] in "TZX"
+                           for stat in pathlib.Path(f"/proc/{pid}/task").glob("*/stat")), "the process to stand still")
+
+
 def sanitized():
     """Whether the binary under test has a sanitizer in it."""
     return b"__asan_init" in WEFT.read_bytes() or b"__tsan_init" in WEFT.read_bytes()
@@ -152,7 +159,11 @@ class Weft:
         wait_until(lambda: self.metric("configuration/reloads") > before, "the reload")
 
     def signal(self, number):
-        self.process.send_signal(number)
+        """Of SIGSTOP the effect is waited for."""
+        if number == signal.SIGSTOP:
+            stop_process(self.process.pid)
+        else:
+            self.process.send_signal(number)
 
     def wait_ready(self):
         """Its sockets listen from its start on; until then requests only wait there."""

@@ -16,7 +16,7 @@ import pytest
 
 from callers import Callers
 from client import Client, CutShort
-from mesh import PATIENCE, WEFT, sanitized, wait_until
+from mesh import PATIENCE, WEFT, sanitized, stop_process, wait_until
 
 
 class Load(Callers):
@@ -129,7 +129,7 @@ def test_who_waits_in_the_queue_is_answered_by_the_next_process(start):
     weft = start(threads=2)
     address, proxy = weft.address(), proxy_of(weft)
     with contextlib.ExitStack() as stack:
-        os.kill(proxy, signal.SIGSTOP)
+        stop_process(proxy)
         waiting = [stack.enter_context(Client(address)) for _ in range(30)]
         for client in waiting:
             client.send_request(host="web")
@@ -203,7 +203,7 @@ def test_listeners_of_a_reload_are_kept_and_those_it_took_away_are_not(mesh, sta
             return True
 
     wait_until(refused, "the listener that is gone")
-    os.kill(proxy_of(weft), signal.SIGSTOP)
+    stop_process(proxy_of(weft))
     with Client(third) as client, Client(first) as other:
         client.send_request(host="web")
         other.send_request(host="web")
