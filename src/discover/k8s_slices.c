@@ -13,7 +13,23 @@ enum {
 	LEAVING = 1 << 1, /* serving, though it terminates */
 };
 
-/*	packed: u8 family, value, u32 ports { u32 number, name }, u32 endpoints { u8 flags, ip, node }
+/* What is kept of an endpoint as labels. */
+enum {
+	NODE,
+	ZONE,
+	FOR_NODES, /* whom Kubernetes wants it to serve, separated by commas */
+	FOR_ZONES,
+	LABELS
+};
+
+static const char *const keys[LABELS] = {
+	[NODE] = "nodeName",
+	[ZONE] = "zone",
+	[FOR_NODES] = "forNodes",
+	[FOR_ZONES] = "forZones",
+};
+
+/*	packed: u8 family, value, u32 ports { u32 number, name }, u32 endpoints { u8 flags, ip, text of each label }
  *	where texts are k8s_packed's, and an ip is as long as its family has it */
 
 static unsigned ip_bytes(uint8_t family)
@@ -46,14 +62,41 @@ static uint8_t flags_of(const struct document_node *endpoint)
 	return ready ? READY : serving && terminating ? LEAVING : 0;
 }
 
+/* "a,b" of [{name: a}, {name: b}]. */
+static void pack_names(const struct document_node *list, struct text *packed)
+{
+	struct text names = { 0 };
+
+	for (uint32_t i = 0; document_expect(list, DOCUMENT_SEQUENCE, NULL) && i < list->count; i++) {
+		struct slice name;
+
+		if (document_read_text(document_get(list->items[i], "name"), &name, NULL))
+			text_format(&names, "%s%.*s", names.length ? "," : "", SLICE_ARGS(name));
+	}
+	k8s_packed_put_text(packed, text_slice(&names));
+	text_free(&names);
+}
+
+static void pack_labels(const struct document_node *endpoint, struct text *packed)
+{
+	const struct document_node *hints = document_get(endpoint, "hints");
+	struct slice node = SLICE(""), zone = SLICE("");
+
+	document_read_text(document_get(endpoint, "nodeName"), &node, NULL);
+	document_read_text(document_get(endpoint, "zone"), &zone, NULL);
+	k8s_packed_put_text(packed, node);
+	k8s_packed_put_text(packed, zone);
+	pack_names(document_get(hints, "forNodes"), packed);
+	pack_names(document_get(hints, "forZones"), packed);
+}
+
 static void pack_endpoint(const struct document_node *endpoint, uint8_t family, struct text *packed, uint32_t *count)
 {
 	const struct document_node *addresses = document_get(endpoint, "addresses");
-	struct slice node = SLICE(""), text;
+	struct slice text;
 	struct address address;
 	uint8_t flags = flags_of(endpoint);
 
-	document_read_text(document_get(endpoint, "nodeName"), &node, NULL);
 	if (!flags || !document_expect(addresses, DOCUMENT_SEQUENCE, NULL) || !addresses->count)
 		return;
 	/* There may be several that mean the same; the first one is to be used. */
@@ -61,7 +104,7 @@ static void pack_endpoint(const struct document_node *endpoint, uint8_t family, 
 		return;
 	k8s_packed_put_u8(packed, flags);
 	text_append(packed, slice_make((const char *)address.ip, ip_bytes(family)));
-	k8s_packed_put_text(packed, node);
+	pack_labels(endpoint, packed);
 	++*count;
 }
 
@@ -121,7 +164,8 @@ static bool find_port(const struct k8s_row *row, struct slice name, const struct
 	return true;
 }
 
-static uint8_t next_endpoint(struct found *found, struct address *address, struct slice *node)
+/* `labels` is room for LABELS, of which it has *count. */
+static uint8_t next_endpoint(struct found *found, struct address *address, struct label *labels, uint32_t *count)
 {
 	uint8_t flags = k8s_packed_u8(&found->rest);
 	unsigned length = ip_bytes(found->family);
@@ -129,7 +173,13 @@ static uint8_t next_endpoint(struct found *found, struct address *address, struc
 	*address = (struct address){ .family = found->family, .port = found->port };
 	memcpy(address->ip, found->rest.at, length);
 	found->rest = slice_from(found->rest, length);
-	*node = k8s_packed_text(&found->rest);
+	*count = 0;
+	for (unsigned i = 0; i < LABELS; i++) {
+		struct slice value = k8s_packed_text(&found->rest);
+
+		if (value.length)
+			labels[(*count)++] = (struct label){ slice_of(keys[i]), value };
+	}
 	return flags;
 }
 
@@ -144,13 +194,14 @@ static void count_all(const struct k8s_table_watch *watch, struct slice port, co
 	K8S_TABLE_EACH(watch, row) {
 		struct found found;
 		struct address address;
-		struct slice node;
+		struct label labels[LABELS];
+		uint32_t label_count;
 
 		if (!find_port(row, port, value, &found))
 			continue;
 		counts->port = true;
 		for (uint32_t i = 0; i < found.count; i++) {
-			bool ready = next_endpoint(&found, &address, &node) & READY;
+			bool ready = next_endpoint(&found, &address, labels, &label_count) & READY;
 			(ready ? counts->ready : counts->leaving)[found.family == ADDRESS_IP6]++;
 		}
 	}
@@ -172,7 +223,7 @@ struct endpoints *k8s_slices_endpoints(const struct k8s_table_watch *watch, stru
 	const uint32_t *chosen = ready ? counts.ready : counts.leaving;
 	const uint8_t family = chosen[0] ? ADDRESS_IP4 : ADDRESS_IP6;
 	list = memory_array(chosen[0] + chosen[1] + 1, sizeof *list);
-	labels = memory_array(chosen[0] + chosen[1] + 1, sizeof *labels);
+	labels = memory_array((chosen[0] + chosen[1] + 1) * LABELS, sizeof *labels);
 	K8S_TABLE_EACH(watch, row) {
 		struct found found;
 
@@ -180,15 +231,11 @@ struct endpoints *k8s_slices_endpoints(const struct k8s_table_watch *watch, stru
 			continue;
 		for (uint32_t i = 0; i < found.count; i++) {
 			struct endpoint *endpoint = &list[count];
-			struct label *label = &labels[count];
 
-			if (next_endpoint(&found, &endpoint->address, &label->value) != (ready ? READY : LEAVING))
-				continue;
-			label->key = SLICE("nodeName");
+			endpoint->labels = &labels[count * LABELS];
 			endpoint->weight = 1;
-			endpoint->labels = label;
-			endpoint->label_count = label->value.length > 0;
-			count++;
+			count += next_endpoint(&found, &endpoint->address, &labels[count * LABELS], &endpoint->label_count) ==
+				(ready ? READY : LEAVING);
 		}
 	}
 	endpoints = endpoints_new(list, count, version);

@@ -3,7 +3,8 @@
  *
  * Which endpoints count, as kube-proxy has it: those that are ready; if none is, those that are serving while they terminate. Of a
  * Service of both families IPv4's, as long as one of them counts. TCP ports only; slices of host names (FQDN) are ignored. An endpoint
- * has the label `nodeName`. Pure but for the table; control thread.
+ * has the labels `nodeName` and `zone`, and, where Kubernetes hints whom it is to serve, `forNodes` and `forZones` (names, separated by
+ * commas), as far as it says them. Pure but for the table; control thread.
  *
  *	table = k8s_table_new(api, &k8s_slices_kind, SLICE(""));
  *	watch = k8s_table_watch(table, SLICE("default/hello"), changed, owner);

@@ -32,7 +32,7 @@ struct transformer {
 	struct address *kept; /* heap: addresses whose endpoints stay */
 	unsigned kept_count;
 	bool by_node;        /* LOCAL_NODE, DAEMONSET: not by net */
-	struct slice node;   /* LOCAL_NODE, by node; heap */
+	struct slice node;   /* LOCAL_NODE, by node: its name; DAEMONSET: this node's, or empty; heap */
 	struct address here; /* LOCAL_NODE, by net */
 };
 
@@ -106,13 +106,14 @@ struct transformer *transformer_new_local_node(struct slice node, struct path pr
 	return transformer;
 }
 
-struct transformer *transformer_new_daemonset(bool by_node, struct path prefix)
+struct transformer *transformer_new_daemonset(bool by_node, struct slice here, struct path prefix)
 {
 	struct transformer *transformer;
 
 	CHECK(prefix.count > 0);
 	transformer = new_transformer(DAEMONSET, prefix, SLICE(""));
 	transformer->by_node = by_node;
+	transformer->node = slice_make(memory_text(here), here.length);
 	return transformer;
 }
 
@@ -154,8 +155,66 @@ static int compare_places(const void *a, const void *b)
 	return slice_compare(*(const struct slice *)a, *(const struct slice *)b);
 }
 
+/* ---- hints ---- */
+
+static bool lists(struct slice names, struct slice name)
+{
+	struct slice one;
+
+	while (slice_split(&names, ',', &one)) {
+		if (one.length && slice_equal(one, name))
+			return true;
+	}
+	return false;
+}
+
+/* Every endpoint has a hint of this kind, and of some it is for here. */
+static bool all_hint(const struct endpoints *endpoints, struct label here)
+{
+	bool any = false;
+
+	for (uint32_t i = 0; i < endpoints->count; i++) {
+		struct slice names = endpoint_label(&endpoints->list[i], here.key);
+
+		if (!names.length)
+			return false;
+		any |= lists(names, here.value);
+	}
+	return any;
+}
+
+/* Empty: it isn't known. */
+static struct slice zone_of_node(const struct endpoints *gateways, struct slice node)
+{
+	for (uint32_t i = 0; i < gateways->count; i++) {
+		if (slice_equal(endpoint_label(&gateways->list[i], SLICE("nodeName")), node))
+			return endpoint_label(&gateways->list[i], SLICE("zone"));
+	}
+	return SLICE("");
+}
+
+/* What an endpoint's hints have to list to be for here; without a key: nothing. */
+static struct label hint_for(const struct transformer *transformer, const struct endpoints *endpoints, const struct endpoints *gateways)
+{
+	struct label by_node = { SLICE("forNodes"), transformer->node };
+	struct label by_zone = { SLICE("forZones"), zone_of_node(gateways, transformer->node) };
+
+	if (by_node.value.length && all_hint(endpoints, by_node))
+		return by_node;
+	if (by_node.value.length && by_zone.value.length && all_hint(endpoints, by_zone))
+		return by_zone;
+	return (struct label){ .key = SLICE("") };
+}
+
+static bool is_for(const struct endpoint *endpoint, struct label hint)
+{
+	return !hint.key.length || lists(endpoint_label(endpoint, hint.key), hint.value);
+}
+
+/* ---- gateways ---- */
+
 /* The places of these endpoints, sorted; the array is the heap's. */
-static struct slice *places_of(const struct transformer *transformer, const struct endpoints *endpoints, uint32_t *count)
+static struct slice *places_of(const struct transformer *transformer, const struct endpoints *endpoints, struct label hint, uint32_t *count)
 {
 	struct slice *places = memory_array(endpoints->count + 1, sizeof *places);
 
@@ -163,7 +222,7 @@ static struct slice *places_of(const struct transformer *transformer, const stru
 	for (uint32_t i = 0; i < endpoints->count; i++) {
 		struct slice place = place_of(transformer, &endpoints->list[i]);
 
-		if (place.length)
+		if (place.length && is_for(&endpoints->list[i], hint))
 			places[(*count)++] = place;
 	}
 	qsort(places, *count, sizeof *places, compare_places);
@@ -171,11 +230,11 @@ static struct slice *places_of(const struct transformer *transformer, const stru
 }
 
 /* Those of the DaemonSet that are where the endpoints are: one for each node, however many endpoints are on it. */
-static uint32_t choose_gateways(
-	const struct transformer *transformer, const struct endpoints *endpoints, const struct endpoints *gateways, struct endpoint *list)
+static uint32_t gateways_to(const struct transformer *transformer, const struct endpoints *endpoints, struct label hint,
+	const struct endpoints *gateways, struct endpoint *list)
 {
 	uint32_t places_count, count = 0;
-	struct slice *places = places_of(transformer, endpoints, &places_count);
+	struct slice *places = places_of(transformer, endpoints, hint, &places_count);
 
 	for (uint32_t i = 0; i < gateways->count; i++) {
 		struct slice place = place_of(transformer, &gateways->list[i]);
@@ -185,6 +244,15 @@ static uint32_t choose_gateways(
 	}
 	memory_free(places);
 	return count;
+}
+
+static uint32_t choose_gateways(
+	const struct transformer *transformer, const struct endpoints *endpoints, const struct endpoints *gateways, struct endpoint *list)
+{
+	struct label hint = hint_for(transformer, endpoints, gateways), none = { .key = SLICE("") };
+	uint32_t count = gateways_to(transformer, endpoints, hint, gateways, list);
+
+	return count || !hint.key.length ? count : gateways_to(transformer, endpoints, none, gateways, list);
 }
 
 /* ---- endpoints ---- */

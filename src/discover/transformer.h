@@ -36,8 +36,10 @@ struct transformer *transformer_new_localhost(const struct address *local, unsig
 struct transformer *transformer_new_local_net(const struct address *own, struct path prefix);
 /* `node`: this node's name. */
 struct transformer *transformer_new_local_node(struct slice node, struct path prefix);
-/* `prefix` must not be empty. `by_node`: by the node's name, not by net. */
-struct transformer *transformer_new_daemonset(bool by_node, struct path prefix);
+/* `prefix` must not be empty. `by_node`: by the node's name, not by net. `here`: this node's name, or empty. With it, only the endpoints
+ * that Kubernetes hints for this node, or for the zone that the DaemonSet's endpoint on this node is in, count, as kube-proxy has it: if
+ * every endpoint has such a hint, and some endpoint's is for here. But when there is no way to any of them all count. */
+struct transformer *transformer_new_daemonset(bool by_node, struct slice here, struct path prefix);
 void transformer_free(struct transformer *transformer);
 
 /* "io.l5d.port" etc. */

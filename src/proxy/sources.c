@@ -45,6 +45,17 @@ static int make_local_node(const struct transformer_policy *policy, struct path 
 	return e;
 }
 
+/* Without it hints of Kubernetes mean nothing, and calls go anywhere. */
+static struct slice this_node(void)
+{
+	struct slice name = SLICE("");
+	struct text why = { 0 };
+
+	if (kubernetes_variable("NODE_NAME", "this node's name", &name, &why))
+		text_free(&why);
+	return name;
+}
+
 /* With a namer of its own: whoever asks for endpoints behind it asks that one for the DaemonSet's. */
 static int make_daemonset(const struct source_options *options, const struct transformer_policy *policy, struct path prefix,
 	struct source_transformer *made, struct text *why)
@@ -59,7 +70,7 @@ static int make_daemonset(const struct source_options *options, const struct tra
 	if (e)
 		return e;
 	made->below = path_new((struct path){ name, sizeof name / sizeof *name });
-	made->transformer = transformer_new_daemonset(policy->host_network || policy->by_node, prefix);
+	made->transformer = transformer_new_daemonset(policy->host_network || policy->by_node, this_node(), prefix);
 	return 0;
 }
 

@@ -37,12 +37,14 @@ def balanced(name, *hosts, port=80):
     return {**service(name, port), "status": {"loadBalancer": {"ingress": kinds}}}
 
 
-def endpoint_slice(service_name, addresses, suffix="a", port_name="http", node="node1", **conditions):
+def endpoint_slice(service_name, addresses, suffix="a", port_name="http", node="node1", zone=None, for_zones=(), **conditions):
     """Of (ip, port), all with one port and on one node."""
+    place = {"nodeName": node, "zone": zone, "hints": {"forZones": [{"name": each} for each in for_zones]} if for_zones else None}
+    place = {key: value for key, value in place.items() if value}
     return {"kind": "EndpointSlice", "addressType": "IPv4",
             "metadata": {"name": f"{service_name}-{suffix}", "namespace": "default", "labels": {"kubernetes.io/service-name": service_name}},
             "ports": [{"name": port_name, "port": addresses[0][1], "protocol": "TCP"}],
-            "endpoints": [{"addresses": [ip], "conditions": conditions or {"ready": True}, "nodeName": node} for ip, _ in addresses]}
+            "endpoints": [{"addresses": [ip], "conditions": conditions or {"ready": True}, **place} for ip, _ in addresses]}
 
 
 def config_map(name, **data):

@@ -208,9 +208,9 @@ def nodes(mesh, count, net="127.0.{}.99"):
     return made
 
 
-def put_nodes(api, *proxies):
+def put_nodes(api, *proxies, zones=None):
     for number, proxy in enumerate(proxies, 1):
-        api.put(endpoint_slice("l5d", addresses(proxy), str(number), "incoming", node=f"node{number}"))
+        api.put(endpoint_slice("l5d", addresses(proxy), str(number), "incoming", node=f"node{number}", zone=zones and zones[number - 1]))
 
 
 def test_calls_go_through_the_nodes_of_their_endpoints(mesh, api):
@@ -247,6 +247,26 @@ def test_nodes_by_name_on_any_network(mesh, api):
     wait_answered(client, "hello", {"node 1", "node 2"})
     api.put(endpoint_slice("hello", [("127.0.1.2", 1)], "b", node="node9"))
     wait_answered(client, "hello", {"node 1"})
+
+
+def test_calls_stay_in_the_zone_that_kubernetes_hints(mesh, api):
+    proxies = nodes(mesh, 3, "127.1.1.{}")
+    put_nodes(api, *proxies, zones="aab")
+    for number in (1, 2, 3):
+        api.put(endpoint_slice("hello", [(f"127.0.1.{number}", 1)], str(number), node=f"node{number}", zone="aab"[number - 1]))
+    through = {"kind": "default", "transformers": [daemonset(api, byNode=True)]}
+    weft = mesh.weft(config(mesh, namer(api), interpreter=through), env={"NODE_NAME": "node1"})
+    other = mesh.weft(config(mesh, namer(api), interpreter=through), env={"NODE_NAME": "node3"})
+    client, outside = mesh.client(weft), mesh.client(other)
+    wait_answered(client, "hello", {"node 1", "node 2", "node 3"})
+    for number in (1, 2, 3):
+        zone = "aab"[number - 1]
+        api.put(endpoint_slice("hello", [(f"127.0.1.{number}", 1)], str(number), node=f"node{number}", zone=zone, for_zones=[zone]))
+    wait_answered(client, "hello", {"node 1", "node 2"})
+    wait_answered(outside, "hello", {"node 3"})
+    # The zone's last endpoint is gone: the others are better than none.
+    api.delete(endpoint_slice("hello", [("127.0.1.3", 1)], "3"))
+    wait_answered(outside, "hello", {"node 1", "node 2"})
 
 
 def test_a_change_of_the_daemonset_drops_no_connection(mesh, api):

@@ -84,6 +84,28 @@ def test_calls_cross_nodes_from_proxy_to_proxy(cluster):
     wait_until(lambda: {node: number - before[node] for node, number in incoming().items()} == dict(expected), "each node has counted its calls")
 
 
+def test_calls_stay_in_the_zone_when_a_service_asks_for_it(cluster):
+    """Kubernetes' own controller writes the hints; it looks at nodes' zones when it looks at a Service, which is why l5d's is touched."""
+    pods = cluster.pods("hello")
+
+    def called_by(node):
+        return {pods[cluster.hello(node=node)["hello"]] for _ in range(20)}
+
+    try:
+        for node, zone in zip(cluster.nodes, "ab"):
+            cluster.kubectl("label", "node", node, f"topology.kubernetes.io/zone={zone}")
+        cluster.kubectl("annotate", "service", "l5d", "zones=are-known")
+        cluster.kubectl("patch", "service", "hello", "-p", '{"spec":{"trafficDistribution":"PreferClose"}}')
+        for node in cluster.nodes:
+            wait_until(lambda node=node: called_by(node) == {node}, f"{node} calls its own zone only")
+        cluster.kubectl("patch", "service", "hello", "-p", '{"spec":{"trafficDistribution":null}}')
+        wait_until(lambda: called_by("node1") == set(cluster.nodes), "both zones are called again")
+    finally:
+        cluster.kubectl("patch", "service", "hello", "-p", '{"spec":{"trafficDistribution":null}}')
+        cluster.kubectl("label", "node", "--all", "topology.kubernetes.io/zone-")
+        cluster.kubectl("annotate", "service", "l5d", "zones-")
+
+
 @pytest.mark.smoke
 def test_the_dashboard_counts_them(cluster):
     def requests():

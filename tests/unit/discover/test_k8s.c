@@ -235,6 +235,38 @@ static void endpoints_of_a_named_port(void **state)
 	rig_free(rig);
 }
 
+#define ONE \
+	"{\"addresses\":[\"10.1.0.1\"],\"nodeName\":\"node1\",\"zone\":\"a\",\"hints\":{" \
+	"\"forZones\":[{\"name\":\"a\"},{\"name\":\"b\"}],\"forNodes\":[{\"name\":\"node1\"}]}}"
+#define TWO "{\"addresses\":[\"10.1.0.2\"],\"zone\":\"b\",\"hints\":{\"forZones\":7}}"
+#define THREE "{\"addresses\":[\"10.1.0.3\"]}"
+
+/* Beside the node: the zone, and whom Kubernetes hints an endpoint to serve. */
+static void endpoints_have_labels(void **state)
+{
+	struct rig *rig = rig_new("", "");
+	const struct namer_answer *answer;
+	const struct endpoint *list;
+	struct asked hello;
+
+	(void)state;
+	look_up(rig, &hello, "/default/http/hello");
+	serve(rig, SLICE_OF("default", "hello-1", "hello", "IPv4", HTTP, ONE "," TWO "," THREE), NULL);
+	answer = namer_answer(hello.watch);
+	assert_int_equal(answer->state, NAMER_LEAF);
+	assert_int_equal(answer->endpoints->count, 3);
+	list = answer->endpoints->list;
+	assert_true(slice_equal(endpoint_label(&list[0], SLICE("nodeName")), SLICE("node1")));
+	assert_true(slice_equal(endpoint_label(&list[0], SLICE("zone")), SLICE("a")));
+	assert_true(slice_equal(endpoint_label(&list[0], SLICE("forZones")), SLICE("a,b")));
+	assert_true(slice_equal(endpoint_label(&list[0], SLICE("forNodes")), SLICE("node1")));
+	assert_int_equal(list[1].label_count, 1);
+	assert_true(slice_equal(endpoint_label(&list[1], SLICE("zone")), SLICE("b")));
+	assert_int_equal(list[2].label_count, 0);
+	namer_cancel(hello.watch);
+	rig_free(rig);
+}
+
 static void what_changes_is_told(void **state)
 {
 	struct rig *rig = rig_new("", "");
@@ -554,6 +586,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(endpoints_of_a_named_port),
+		cmocka_unit_test(endpoints_have_labels),
 		cmocka_unit_test(what_changes_is_told),
 		cmocka_unit_test(what_terminates_serves_only_when_nothing_else_does),
 		cmocka_unit_test(of_both_families_ip4_is_used),

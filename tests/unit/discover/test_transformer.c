@@ -40,19 +40,31 @@ static struct address address_of(const char *text)
 	return address;
 }
 
-/* From "127.0.1.1:80 127.0.1.2:81@node1". */
+/* Of "node1;zone=a;forZones=a,b". */
+static uint32_t labels_of(struct slice text, struct label *labels)
+{
+	struct slice word;
+	uint32_t count = 0;
+	while (text.length && slice_split(&text, ';', &word)) {
+		size_t at = slice_find(word, '=');
+		labels[count++] = at < word.length ? (struct label){ slice_make(word.at, at), slice_from(word, at + 1) }
+						   : (struct label){ SLICE("nodeName"), word };
+	}
+	return count;
+}
+
+/* From "127.0.1.1:80 127.0.1.2:81@node1 127.0.1.3:80@node2;zone=a". */
 static struct endpoints *set_of(const char *text)
 {
 	struct endpoint list[8] = { 0 };
-	struct label labels[8];
+	struct label labels[8][4];
 	struct slice rest = slice_of(text), word;
 	uint32_t count = 0;
 	while (rest.length && slice_split(&rest, ' ', &word)) {
 		size_t at = slice_find(word, '@');
 		if (at < word.length) {
-			labels[count] = (struct label){ SLICE("nodeName"), slice_from(word, at + 1) };
-			list[count].labels = &labels[count];
-			list[count].label_count = 1;
+			list[count].labels = labels[count];
+			list[count].label_count = labels_of(slice_from(word, at + 1), labels[count]);
 			word.length = at;
 		}
 		assert_int_equal(address_parse_with_port(word, &list[count].address), 0);
@@ -171,8 +183,8 @@ static void apply_through(const struct transformer *transformer, const char *fro
 
 static void goes_through_a_daemonset(void **state)
 {
-	struct transformer *net = transformer_new_daemonset(false, path_of("/io.l5d.k8s.daemonset/default/incoming/l5d"));
-	struct transformer *node = transformer_new_daemonset(true, path_of("/d"));
+	struct transformer *net = transformer_new_daemonset(false, SLICE(""), path_of("/io.l5d.k8s.daemonset/default/incoming/l5d"));
+	struct transformer *node = transformer_new_daemonset(true, SLICE(""), path_of("/d"));
 	(void)state;
 	assert_string_equal(transformer_kind(net), "io.l5d.k8s.daemonset");
 	assert_id(net, "/#/x", "/%/io.l5d.k8s.daemonset/default/incoming/l5d/#/x");
@@ -187,10 +199,39 @@ static void goes_through_a_daemonset(void **state)
 	transformer_free(node);
 }
 
+#define GATEWAYS "10.9.0.1:4141@n1;zone=a 10.9.0.2:4141@n2;zone=a 10.9.0.3:4141@n3;zone=b"
+
+/* As kube-proxy's rules are: the node before the zone, and hints that aren't complete, or help nobody here, don't count. */
+static void follows_hints(void **state)
+{
+	struct transformer *here = transformer_new_daemonset(true, SLICE("n1"), path_of("/d"));
+	struct transformer *elsewhere = transformer_new_daemonset(true, SLICE("n9"), path_of("/d"));
+	struct transformer *unknown = transformer_new_daemonset(true, SLICE(""), path_of("/d"));
+	const char *zones = "10.1.1.1:80@n1;forZones=a 10.1.2.1:80@n2;forZones=b,a 10.1.3.1:80@n3;forZones=b";
+	const char *nodes = "10.1.1.1:80@n1;forZones=a;forNodes=n1 10.1.2.1:80@n2;forZones=a;forNodes=n2";
+	(void)state;
+	apply_through(here, zones, GATEWAYS, "10.9.0.1:4141@n1 10.9.0.2:4141@n2");
+	apply_through(elsewhere, zones, GATEWAYS, "10.9.0.1:4141@n1 10.9.0.2:4141@n2 10.9.0.3:4141@n3");
+	apply_through(unknown, zones, GATEWAYS, "10.9.0.1:4141@n1 10.9.0.2:4141@n2 10.9.0.3:4141@n3");
+	apply_through(here, zones, "10.9.0.1:4141@n1 10.9.0.3:4141@n3;zone=b", "10.9.0.1:4141@n1 10.9.0.3:4141@n3");
+	apply_through(here, nodes, GATEWAYS, "10.9.0.1:4141@n1");
+	apply_through(elsewhere, nodes, GATEWAYS, "10.9.0.1:4141@n1 10.9.0.2:4141@n2");
+	/* None is for this node: its zone's are. */
+	apply_through(here, "10.1.2.1:80@n2;forZones=a;forNodes=n2 10.1.3.1:80@n3;forZones=b;forNodes=n3", GATEWAYS, "10.9.0.2:4141@n2");
+	/* One has no hint, or none is for this zone. */
+	apply_through(here, "10.1.1.1:80@n1;forZones=a 10.1.3.1:80@n3", GATEWAYS, "10.9.0.1:4141@n1 10.9.0.3:4141@n3");
+	apply_through(here, "10.1.2.1:80@n2;forZones=b 10.1.3.1:80@n3;forZones=c,aa", GATEWAYS, "10.9.0.2:4141@n2 10.9.0.3:4141@n3");
+	/* Where there is no way to what is meant for here, other endpoints are better than none. */
+	apply_through(here, "10.1.4.1:80@n4;forZones=a 10.1.3.1:80@n3;forZones=b", GATEWAYS, "10.9.0.3:4141@n3");
+	transformer_free(here);
+	transformer_free(elsewhere);
+	transformer_free(unknown);
+}
+
 /* Without the DaemonSet's endpoints nothing is known of where to go. */
 static void a_daemonset_must_be_known(void **state)
 {
-	struct transformer *net = transformer_new_daemonset(false, path_of("/d"));
+	struct transformer *net = transformer_new_daemonset(false, SLICE(""), path_of("/d"));
 	static const enum endpoints_state states[] = { ENDPOINTS_PENDING, ENDPOINTS_NEG, ENDPOINTS_FAILED };
 	struct endpoints *set = set_of("10.1.1.5:7777");
 	(void)state;
@@ -243,6 +284,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(keeps_this_machine, setup, teardown),
 		cmocka_unit_test_setup_teardown(keeps_this_node, setup, teardown),
 		cmocka_unit_test_setup_teardown(goes_through_a_daemonset, setup, teardown),
+		cmocka_unit_test_setup_teardown(follows_hints, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_daemonset_must_be_known, setup, teardown),
 		cmocka_unit_test_setup_teardown(prefix_can_be_given, setup, teardown),
 		cmocka_unit_test_setup_teardown(leaves_other_states_alone, setup, teardown),
