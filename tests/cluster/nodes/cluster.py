@@ -129,5 +129,17 @@ class Cluster:
         status = {"status": {"loadBalancer": {"ingress": [{"ip": address} for address in addresses]}}}
         self.kubectl("patch", "service", service, "--subresource=status", "--type=merge", "-p", json.dumps(status))
 
+    @contextlib.contextmanager
+    def identity(self, folder):
+        """A secret with what the node proxies need for mutual TLS: its name."""
+        weft("ca", "init", folder / "ca", "--trust-domain", "cluster.local")
+        (folder / "l5d").mkdir()
+        weft("ca", "issue", folder / "ca", "--id", "spiffe://cluster.local/ns/default/sa/l5d", "--out", f"{folder}/l5d/")
+        self.kubectl("create", "secret", "generic", "l5d-identity", *(f"--from-file={folder}/l5d/{name}.pem" for name in ("svid", "bundle")))
+        try:
+            yield "l5d-identity"
+        finally:
+            self.kubectl("delete", "secret", "l5d-identity")
+
     def metrics(self, node):
         return json.loads(self.curl(f"http://{self.nodes[node]}:9990/admin/metrics.json"))

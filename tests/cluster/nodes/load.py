@@ -55,36 +55,36 @@ class Calls:
                 f"{len(slow)} took over 1 s, the slowest {max(slow, default=0):.1f} s" + "".join(f"\n      {each}" for each in lost[:20]))
 
 
-def pod(node, address, urls, options):
+def pod(name, node, proxy, urls, options):
     """Restricted as any, and ended by itself."""
-    return {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": f"caller-{node}", "labels": {"app": "caller"}}, "spec": {
+    return {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": f"{name}-{node}", "labels": {"app": name}}, "spec": {
         "nodeName": node, "restartPolicy": "Never", "terminationGracePeriodSeconds": 0, "activeDeadlineSeconds": 1200,
         # Not evicted from a node that is cut off: it is the caller.
         "tolerations": [{"operator": "Exists"}],
         "securityContext": {"runAsNonRoot": True, "runAsUser": 65532},
-        "volumes": [{"name": "caller", "configMap": {"name": "caller"}}],
+        "volumes": [{"name": "caller", "configMap": {"name": name}}],
         "containers": [{
             "name": "caller", "image": "localhost/helloworld:1",
-            "command": ["/usr/bin/python3", "/caller/caller.py", *(f"--{name}={value}" for name, value in options.items()), *urls],
-            "env": [{"name": "NODE_NAME", "value": node}, {"name": "http_proxy", "value": f"{address}:4140"}],
+            "command": ["/usr/bin/python3", "/caller/caller.py", *(f"--{option}={value}" for option, value in options.items()), *urls],
+            "env": [{"name": "NODE_NAME", "value": node}, {"name": "http_proxy", "value": proxy}],
             "volumeMounts": [{"name": "caller", "mountPath": "/caller"}],
         }],
     }}
 
 
 @contextlib.contextmanager
-def steady(cluster, *urls, **options):
-    """Calls the URLs in turn, `rate` (20) times a second from each node, for `seconds` (300) at most; `method` (GET), `callers` (16) and
-    `patience` (30, seconds) are caller.py's options. It begins when each node has had its first answers."""
-    objects = [{"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "caller"}, "data": {"caller.py": CALLER.read_text(encoding="utf-8")}}]
-    objects += [pod(node, address, urls, options) for node, address in cluster.nodes.items()]
+def steady(cluster, *urls, name="caller", proxy=None, **options):
+    """Calls the URLs in turn, through their node's proxy or that one (HOST:PORT), `rate` (20) times a second from each node, for `seconds` (300) at
+    most; `method` (GET), `callers` (16) and `patience` (30, seconds) are caller.py's options. It begins when each node has had its first answers."""
+    objects = [{"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name}, "data": {"caller.py": CALLER.read_text(encoding="utf-8")}}]
+    objects += [pod(name, node, proxy or f"{address}:4140", urls, options) for node, address in cluster.nodes.items()]
     cluster.apply(json.dumps({"apiVersion": "v1", "kind": "List", "items": objects}))
     try:
-        wait_until(lambda: len(cluster.pods("caller")) == len(cluster.nodes), "the callers run", 90)
-        calls = Calls(cluster, {node: address for address, node in cluster.pods("caller").items()})
+        wait_until(lambda: len(cluster.pods(name)) == len(cluster.nodes), "the callers run", 90)
+        calls = Calls(cluster, {node: address for address, node in cluster.pods(name).items()})
         calls.go_on(10)
         yield calls
         calls.end()
     finally:
-        cluster.kubectl("delete", "--ignore-not-found", "--wait", "--now", "pod", "-l", "app=caller", check=False)
-        cluster.kubectl("delete", "--ignore-not-found", "configmap", "caller", check=False)
+        cluster.kubectl("delete", "--ignore-not-found", "--wait", "--now", "pod", "-l", f"app={name}", check=False)
+        cluster.kubectl("delete", "--ignore-not-found", "configmap", name, check=False)

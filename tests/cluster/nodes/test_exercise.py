@@ -169,12 +169,8 @@ def test_an_ingress_by_class_serves_kubernetes_ingresses(cluster):
 
 
 def test_calls_between_proxies_are_secured(cluster, tmp_path):
-    weft("ca", "init", tmp_path / "ca", "--trust-domain", "cluster.local")
-    (tmp_path / "l5d").mkdir()
-    weft("ca", "issue", tmp_path / "ca", "--id", "spiffe://cluster.local/ns/default/sa/l5d", "--out", f"{tmp_path}/l5d/")
-    cluster.kubectl("create", "secret", "generic", "l5d-identity", *(f"--from-file={tmp_path}/l5d/{name}.pem" for name in ("svid", "bundle")))
-    try:
-        cluster.apply(weft("install", "node", "--dtab", DTAB, "--mtls", "l5d-identity"))
+    with cluster.identity(tmp_path) as name:
+        cluster.apply(weft("install", "node", "--dtab", DTAB, "--mtls", name))
         cluster.rolled_out("daemonset/l5d")
         pods = cluster.pods("hello")
         wait_until(lambda: {pods[cluster.hello(node="node1")["hello"]] for _ in range(20)} == set(cluster.nodes), "hello answers from both nodes")
@@ -182,8 +178,6 @@ def test_calls_between_proxies_are_secured(cluster, tmp_path):
             assert count(cluster.metrics(node), ("rt/incoming/server/", "/tls/handshakes")) > 0
             said = cluster.outside("curl", "-sS", "-m", "5", "-H", "Host: hello", f"http://{address}:4141/", check=False)
             assert said.returncode != 0 and said.stdout == ""
-    finally:
-        cluster.kubectl("delete", "secret", "l5d-identity")
 
 
 @pytest.mark.smoke

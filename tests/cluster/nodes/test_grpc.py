@@ -2,7 +2,6 @@
 """hello and world over gRPC on real nodes, by gRPC's own library: each test goes on where the one before it ended."""
 
 import collections
-import contextlib
 
 import pytest
 
@@ -106,20 +105,8 @@ def test_a_call_may_choose_another_world(cluster):
     assert done.returncode == 1 and done.stdout == "" and done.stderr.startswith("Unimplemented: ")
 
 
-@contextlib.contextmanager
-def secret(cluster, folder):
-    weft("ca", "init", folder / "ca", "--trust-domain", "cluster.local")
-    (folder / "l5d").mkdir()
-    weft("ca", "issue", folder / "ca", "--id", "spiffe://cluster.local/ns/default/sa/l5d", "--out", f"{folder}/l5d/")
-    cluster.kubectl("create", "secret", "generic", "l5d-identity", *(f"--from-file={folder}/l5d/{name}.pem" for name in ("svid", "bundle")))
-    try:
-        yield "l5d-identity"
-    finally:
-        cluster.kubectl("delete", "secret", "l5d-identity")
-
-
 def test_calls_between_proxies_are_secured(cluster, tmp_path):
-    with secret(cluster, tmp_path) as name:
+    with cluster.identity(tmp_path) as name:
         cluster.apply(weft("install", "node", "--dtab", DTAB, "--mtls", name))
         cluster.rolled_out("daemonset/l5d")
         wait_until(lambda: greetings(cluster, "node1"), "hello answers")

@@ -4,16 +4,15 @@
 import contextlib
 import json
 import os
-import pathlib
 import signal
 import subprocess
 
 import pytest
 
 from cluster import RIG, SAMPLES, run, wait_until, weft
+from load import steady
 
 DTAB = "/host/world => /srv/world-v1; /domain/world/hello/www => /srv/hello"
-CALLER = pathlib.Path(__file__).with_name("keep_calling.py")
 # GET / of `slow`: a line a second, until somebody says GET /end.
 SLOW = """
 import http.server, itertools, threading
@@ -36,60 +35,26 @@ http.server.ThreadingHTTPServer(("", 8080), Answer).serve_forever()
 """
 
 
-def python_pod(name, node, *command, **more):
-    """As restricted as the image needs it."""
-    return {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": name, "labels": {"app": name.removesuffix(f"-{node}")}}, "spec": {
-        "nodeName": node, "terminationGracePeriodSeconds": 0, "securityContext": {"runAsNonRoot": True, "runAsUser": 65532}, "containers": [
-            {"name": name, "image": "localhost/helloworld:1", "command": ["/usr/bin/python3", *command], **more}]}}
-
-
 def slow_objects(node):
-    pod = python_pod("slow", node, "-c", SLOW, ports=[{"name": "http", "containerPort": 8080}],
-                     readinessProbe={"tcpSocket": {"port": "http"}, "periodSeconds": 1})
+    """As restricted as the image needs it."""
+    pod = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "slow", "labels": {"app": "slow"}}, "spec": {
+        "nodeName": node, "terminationGracePeriodSeconds": 0, "securityContext": {"runAsNonRoot": True, "runAsUser": 65532}, "containers": [{
+            "name": "slow", "image": "localhost/helloworld:1", "command": ["/usr/bin/python3", "-c", SLOW],
+            "ports": [{"name": "http", "containerPort": 8080}], "readinessProbe": {"tcpSocket": {"port": "http"}, "periodSeconds": 1}}]}}
     service = {"apiVersion": "v1", "kind": "Service", "metadata": {"name": "slow"}, "spec": {
         "clusterIP": "None", "selector": {"app": "slow"}, "ports": [{"name": "http", "port": 8080}]}}
     return json.dumps({"apiVersion": "v1", "kind": "List", "items": [pod, service]})
 
 
-class Calls:
-    """Of the callers on all nodes, which are at these addresses."""
-
-    def __init__(self, cluster, name):
-        self.cluster, self.addresses = cluster, cluster.pods(name)
-
-    def told(self, *words):
-        return [json.loads(self.cluster.outside("curl", "-sS", "-m", "80", *words, f"http://{address}:8000/", seconds=90))
-                for address in self.addresses]
-
-    def go_on(self, more=60):
-        """Until so many more calls are answered on every node."""
-        before = [each["answered"] for each in self.told()]
-        wait_until(lambda: all(now["answered"] >= then + more for now, then in zip(self.told(), before)), f"{more} more answers on each node", 120)
-
-
 @contextlib.contextmanager
-def no_call_is_lost(cluster, *urls, name="calls", proxy=None):
-    """Pods on every node call these URLs, by their node's proxy or that one, while the block runs: all must be answered with 200, the first
-    time."""
-    script = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name}, "data": {CALLER.name: CALLER.read_text(encoding="utf-8")}}
-    pods = [python_pod(f"{name}-{node}", node, f"/calls/{CALLER.name}", *urls, env=[{"name": "http_proxy", "value": proxy or f"{node}:4140"}],
-                       readinessProbe={"tcpSocket": {"port": 8000}, "periodSeconds": 1},
-                       volumeMounts=[{"name": "calls", "mountPath": "/calls"}]) for node in cluster.nodes]
-    for pod in pods:
-        pod["spec"]["volumes"] = [{"name": "calls", "configMap": {"name": name}}]
-    cluster.apply(json.dumps({"apiVersion": "v1", "kind": "List", "items": [script, *pods]}))
-    try:
-        cluster.replicated(name, replicas=len(pods))
-        calls = Calls(cluster, name)
-        calls.go_on(10)
+def no_call_is_lost(cluster, *urls, **options):
+    """Pods on every node call these URLs while the block runs, and until a while after it: all must be answered with 200, the first time. Each caller
+    calls so often that its connection isn't idle for the 200 ms for which one stays open when a proxy drains: with HTTP/1.1 a call may meet its end."""
+    with steady(cluster, *urls, rate=40, callers=2, seconds=600, patience=60, **options) as calls:
         yield calls
         calls.go_on()
-        told = calls.told("-X", "POST")
-        print(f"{sum(each['answered'] for each in told)} calls were answered")
-        assert [lost for each in told for lost in each["lost"]] == []
-    finally:
-        cluster.kubectl("delete", "--ignore-not-found", "--now", "pods", "-l", f"app={name}")
-        cluster.kubectl("delete", "--ignore-not-found", "configmap", name)
+    print(calls.figures())
+    assert calls.lost() == []
 
 
 @pytest.fixture(name="mesh", scope="module")
@@ -139,24 +104,31 @@ def updated(cluster, before):
     return after
 
 
-def test_node_proxies_are_restarted_under_load(mesh):
-    before = wait_until(lambda: only(mesh), "one proxy a node")
-    with no_call_is_lost(mesh, "http://hello", "http://world") as calls:
-        for _ in range(2):
-            mesh.kubectl("rollout", "restart", "daemonset/l5d")
-            before = updated(mesh, before)
+def restarted(cluster, times, *loads):
+    """The node proxies, while those loads go on."""
+    before = wait_until(lambda: only(cluster), "one proxy a node")
+    for _ in range(times):
+        cluster.kubectl("rollout", "restart", "daemonset/l5d")
+        before = updated(cluster, before)
+        for calls in loads:
             calls.go_on()
+
+
+def test_node_proxies_are_restarted_under_load(mesh):
+    """POST isn't tried again by anybody."""
+    with no_call_is_lost(mesh, "http://hello", "http://world") as calls, \
+            no_call_is_lost(mesh, "http://hello", "http://world", name="posts", method="POST") as posts:
+        restarted(mesh, 2, calls, posts)
 
 
 def test_the_whole_mesh_is_restarted_under_load(mesh):
     """Node proxies and the ingress at once, with callers of both; the ingress' callers reach it by its Service."""
     mesh.apply(weft("install", "ingress", "--dtab", DTAB))
     mesh.rolled_out("deployment/l5d-ingress")
-    before = wait_until(lambda: only(mesh), "one proxy a node")
     with no_call_is_lost(mesh, "http://hello") as inside, \
             no_call_is_lost(mesh, "http://www.hello.world", name="visits", proxy="l5d-ingress:80") as outside:
-        mesh.kubectl("rollout", "restart", "daemonset/l5d", "deployment/l5d-ingress")
-        updated(mesh, before)
+        mesh.kubectl("rollout", "restart", "deployment/l5d-ingress")
+        restarted(mesh, 1, inside, outside)
         mesh.rolled_out("deployment/l5d-ingress")
         for calls in (inside, outside):
             calls.go_on()
@@ -207,3 +179,15 @@ def long_call(cluster, file, node):
         finally:
             if process.poll() is None:
                 os.killpg(process.pid, signal.SIGTERM)
+
+
+def test_node_proxies_with_mutual_tls_are_restarted_under_load(mesh, tmp_path):
+    before = wait_until(lambda: only(mesh), "one proxy a node")
+    with mesh.identity(tmp_path) as name:
+        mesh.apply(weft("install", "node", "--dtab", DTAB, "--mtls", name))
+        updated(mesh, before)
+        for node in mesh.nodes:
+            wait_until(lambda node=node: mesh.hello(node=node), f"hello answers to {node}")
+        with no_call_is_lost(mesh, "http://hello", "http://world") as calls, \
+                no_call_is_lost(mesh, "http://hello", "http://world", name="posts", method="POST") as posts:
+            restarted(mesh, 1, calls, posts)
