@@ -75,7 +75,7 @@ def test_a_port_that_is_taken(cluster, check):
 def test_what_is_broken_is_named(cluster, check):
     with installed(cluster):
         cluster.rolled_out("daemonset/l5d")
-        cluster.kubectl("delete", "clusterrolebinding", "l5d-default")
+        cluster.kubectl("delete", "clusterrolebinding", "l5d:default")
         wait_until(lambda: set(failed(check()[1])) == {"proxy rights"}, "the account's rights are gone")
         assert failed(check()[1])["proxy rights"].startswith("may not list endpointslices.discovery.k8s.io, watch ")
         cluster.apply(weft("install", "node"))
