@@ -57,6 +57,7 @@ class ApiServer:
     def __init__(self, folder, programs):
         self.folder, self.programs = pathlib.Path(folder), pathlib.Path(programs)
         self.etcd = self.api = self.proxy = None
+        self.others = []
         self.etcd_port, self.peer_port, self.port = free_port(), free_port(), free_port()
         self.admin = self.folder / "admin.kubeconfig"
 
@@ -127,8 +128,21 @@ class ApiServer:
     def stop_api(self, kill=False):
         self.api.stop(kill)
 
+    def start_controllers(self, *names):
+        """Kubernetes' own, and of them just these, as fast as they can: what comes at once makes fewer writes, of which none is too early."""
+        self.others.append(Part(
+            self.folder, self.programs / "kube-controller-manager", f"--kubeconfig={self.admin}", f"--controllers={','.join(names)}",
+            "--leader-elect=false", "--secure-port=0", "--kube-api-qps=5000", "--kube-api-burst=5000", "--concurrent-service-endpoint-syncs=20",
+            "--endpointslice-updates-batch-period=1s"))
+
+    def start_kwok(self, addresses):
+        """All nodes and all pods are kwok's: it says that they are ready, and ends them when told to. Pods get an address of these."""
+        self.others.append(Part(self.folder, self.programs / "kwok", f"--kubeconfig={self.admin}", "--manage-all-nodes", f"--cidr={addresses}",
+                                # Its default stages and no configuration of whoever runs this.
+                                env={"HOME": str(self.folder)}))
+
     def stop(self):
-        for part in (self.proxy, self.api, self.etcd):
+        for part in (self.proxy, *self.others, self.api, self.etcd):
             if part:
                 part.stop(kill=True)
 

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+import contextlib
 import pathlib
 import shutil
 import sys
@@ -14,11 +15,11 @@ from fixtures import make_mesh, pytest_runtest_makereport  # noqa: E402, F401
 
 
 def pytest_addoption(parser):
-    parser.addoption("--programs", required=True, help="the folder with etcd, kube-apiserver and kubectl")
+    parser.addoption("--programs", required=True, help="the folder with the programs of Kubernetes, and kwok")
 
 
-@pytest.fixture(name="api", scope="session")
-def make_api(request):
+@contextlib.contextmanager
+def api_server(request):
     folder = pathlib.Path(tempfile.mkdtemp(prefix="weft-api-"))
     api = ApiServer(folder, request.config.getoption("--programs"))
     try:
@@ -27,3 +28,17 @@ def make_api(request):
     finally:
         api.stop()
         shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(name="api", scope="session")
+def make_api(request):
+    """One for all tests, which use names of their own in it."""
+    with api_server(request) as api:
+        yield api
+
+
+@pytest.fixture(name="new_api")
+def make_new_api(request):
+    """One for this test, with nothing in it."""
+    with api_server(request) as api:
+        yield api
