@@ -157,6 +157,12 @@ static inline const struct stream_security *stream_security(const struct stream 
 	return stream->ops->security ? stream->ops->security(stream) : NULL;
 }
 
+/* It is to be secured, and its handshake isn't done. */
+static inline bool stream_is_handshaking(const struct stream *stream)
+{
+	return stream->ops->security && !stream->ops->security(stream);
+}
+
 /* For how long the other end's kernel has acknowledged nothing of what was sent to it again and again, in ns: 0 while nothing is
  * outstanding, and while it answers, even if only that it has no room. Asks the kernel. */
 static inline int64_t stream_silence(const struct stream *stream)

@@ -381,7 +381,8 @@ static void drain(struct session *session)
 
 	CHECK_MAGIC(h, HTTP1_SESSION_MAGIC);
 	session->draining = true;
-	if (!h->side && h->receiving == RECEIVING_HEAD && !h->heard)
+	/* A handshake has a time limit of its own: what comes behind it is awaited from its end. */
+	if (!h->side && h->receiving == RECEIVING_HEAD && !h->heard && !stream_is_handshaking(session->stream))
 		await_farewell(h);
 }
 

@@ -299,6 +299,8 @@ static void connected(void *owner)
 
 	CHECK_MAGIC(h, HTTP1_SESSION_MAGIC);
 	http_detect_connected(h);
+	if (h->role->is_server && h->session.draining && h->becomes == HTTP1_BECOMES_NOTHING)
+		session_drain(&h->session);
 	/* A server's connection was made before; here its handshake is done. HTTP/2's waits for SETTINGS. */
 	if (h->session.connected || h->becomes != HTTP1_BECOMES_NOTHING)
 		return;

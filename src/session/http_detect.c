@@ -199,6 +199,9 @@ void http_detect_become(struct http1_session *old)
 		open_upgraded(h, asked);
 	if (asked)
 		pool_put(&pools->sides, asked);
+	/* Told to drain while it could have been either: HTTP/2 has a way of its own. */
+	if (server && h->session.draining)
+		session_drain(&h->session);
 	http2_receive(h);
 	/* Told to HTTP/1 only, if it came right behind the bytes that decided. */
 	if (ended)

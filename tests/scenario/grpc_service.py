@@ -96,9 +96,10 @@ class GrpcServer:
 
 @contextlib.contextmanager
 def channel(target, *options):
-    """To a Weft's first server, or to (ip, port)."""
+    """To a Weft's first server, or to (ip, port). Of an option that is given twice gRPC takes the first."""
     address = target if isinstance(target, tuple) else target.address()
-    with grpc.insecure_channel(f"{address[0]}:{address[1]}", options=[("grpc.enable_retries", 0), ("grpc.use_local_subchannel_pool", 1), *options]) as made:
+    options = {"grpc.enable_retries": 0, "grpc.use_local_subchannel_pool": 1, **dict(options)}
+    with grpc.insecure_channel(f"{address[0]}:{address[1]}", options=list(options.items())) as made:
         yield made
 
 

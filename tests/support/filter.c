@@ -34,7 +34,6 @@ struct filter {
 	struct stream_security facts;
 };
 
-static const struct stream_ops ops;
 static const struct stream_events below_events;
 static void below_failed(void *owner, int error);
 
@@ -367,20 +366,17 @@ static const struct stream_security *security(const struct stream *stream)
 	return stream_security(f->below);
 }
 
-static const struct stream_ops ops = {
-	.take = take,
-	.pause = pause_stream,
-	.resume = resume_stream,
-	.finish = finish,
-	.close = close_stream,
-	.addresses = addresses,
-	.security = security,
-};
+#define OPS .take = take, .pause = pause_stream, .resume = resume_stream, .finish = finish, .close = close_stream, .addresses = addresses
+
+/* What is in plain text below has no security to tell, rather than one that isn't settled yet. */
+static const struct stream_ops plain_ops = { OPS };
+static const struct stream_ops secured_ops = { OPS, .security = security };
 
 void filter_secure(struct stream *stream, const char *alpn, bool accepted)
 {
 	struct filter *f = of_stream(stream);
 
+	f->stream.ops = &secured_ops;
 	f->secured = true;
 	f->handshake = accepted;
 	f->connecting = !accepted;
@@ -393,7 +389,7 @@ struct stream *filter_new(struct stream *below, struct loop *loop)
 {
 	struct filter *f = memory_new(sizeof *f);
 
-	f->stream = (struct stream){ .ops = &ops, .loop = loop };
+	f->stream = (struct stream){ .ops = below->ops->security ? &secured_ops : &plain_ops, .loop = loop };
 	f->magic = MAGIC;
 	f->below = below;
 	f->paused = true;

@@ -138,25 +138,73 @@ static void prefaces_that_never_end(void **state)
 	end();
 }
 
-/* The owner closes or drains it at any moment. */
+/* The owner closes or drains it at any moment: before its protocol is known, too. */
 static void owners_that_close_meanwhile(void **state)
 {
 	(void)state;
 	for (unsigned steps = 0; steps < 100; steps++) {
-		for (unsigned how = 0; how < 2; how++) {
-			begin((struct pair_options){ .calm = true });
-			pair_settle(pair);
-			frames_preface(&frames);
-			frames_headers(&frames, 1, HTTP2_END_STREAM, FRAMES_GET);
-			frames_send(&frames);
-			sim_run_for(pair->sim, steps * 20 * CLOCK_US);
-			if (pair->server && how)
-				session_drain(pair->server);
-			else if (pair->server)
-				session_close(pair->server, RESET_SHUTDOWN);
-			pair_settle(pair);
-			end();
-		}
+		begin((struct pair_options){ .calm = true });
+		pair_settle(pair);
+		frames_preface(&frames);
+		frames_headers(&frames, 1, HTTP2_END_STREAM, FRAMES_GET);
+		frames_send(&frames);
+		sim_run_for(pair->sim, steps * 20 * CLOCK_US);
+		session_close(pair->server, RESET_SHUTDOWN);
+		pair_settle(pair);
+		assert_null(pair->server);
+		end();
+	}
+}
+
+static void owners_that_drain_meanwhile(void **state)
+{
+	unsigned undecided = 0;
+
+	(void)state;
+	for (unsigned steps = 0; steps < 100; steps++) {
+		begin((struct pair_options){ .calm = true });
+		pair_settle(pair);
+		frames_preface(&frames);
+		frames_headers(&frames, 1, HTTP2_END_STREAM, FRAMES_GET);
+		frames_send(&frames);
+		sim_run_for(pair->sim, steps * 20 * CLOCK_US);
+		undecided += pair->received.length == 0;
+		session_drain(pair->server);
+		pair_settle(pair);
+		/* The request was on its way; PING isn't answered, for which a second is given. */
+		pair_settle(pair);
+		frames_read(&frames);
+		assert_int_equal(5, frames_data_length(&frames, 1));
+		assert_int_equal(2, frames_number(&frames, HTTP2_GOAWAY, 0));
+		assert_true(pair->raw_ended);
+		assert_null(pair->server);
+		assert_int_equal(0, pair->server_error);
+		end();
+	}
+	assert_in_range(undecided, 1, 99);
+}
+
+/* Who has connected is let in: the time in which something is to come begins behind the handshake, however long that takes. */
+static void draining_while_shaking_hands(void **state)
+{
+	(void)state;
+	for (unsigned asks = 0; asks < 2; asks++) {
+		begin((struct pair_options){ .tls = true, .calm = true });
+		while (!pair->server)
+			sim_run_for(pair->sim, 10 * CLOCK_US);
+		sim_partition(pair->client_host, pair->server_host, true);
+		session_drain(pair->server);
+		pair_settle(pair);
+		assert_non_null(pair->server);
+		sim_partition(pair->client_host, pair->server_host, false);
+		if (asks)
+			pair_send_raw_text(pair, GET);
+		pair_settle(pair);
+		if (asks)
+			assert_string_equal("HTTP/1.1 200 OK\r\nContent-Length: 5\r\nConnection: close\r\n\r\nhello", pair->received.bytes);
+		assert_true(pair->raw_ended);
+		assert_null(pair->server);
+		end();
 	}
 }
 
@@ -381,6 +429,8 @@ int main(int argc, char **argv)
 		cmocka_unit_test(first_bytes_of_neither),
 		cmocka_unit_test(prefaces_that_never_end),
 		cmocka_unit_test(owners_that_close_meanwhile),
+		cmocka_unit_test(owners_that_drain_meanwhile),
+		cmocka_unit_test(draining_while_shaking_hands),
 		cmocka_unit_test(upgrade_without_a_body),
 		cmocka_unit_test(upgrade_with_a_body),
 		cmocka_unit_test(upgrades_that_are_ignored),
