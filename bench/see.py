@@ -79,7 +79,7 @@ class Seen:
         if "traces" in self.features:
             telemetry.append({"kind": "io.weft.otlp", "url": collector.url, "sampleRate": RATE})
         if "access_log" in self.features:
-            keys = {"httpAccessLog": self.log, "httpAccessLogFormat": "json", "httpAccessLogRollPolicy": "100.megabytes",
+            keys = {"httpAccessLog": self.log, "httpAccessLogFormat": "json", "httpAccessLogRollPolicy": "10.megabytes",
                     "httpAccessLogRotateCount": 1}
         self.weft = weft.start_weft(setting, telemetry=telemetry, name=name, **keys)
         self.scrapes = self.tapped = 0

@@ -13,14 +13,15 @@
 
 enum {
 	RING_BYTES = 1024 * 1024,
-	BATCH = 64 * 1024,  /* in one system call */
-	MOST_BATCHES = 256, /* of one ring at once, so that the others have their turn */
+	BATCH = RING_BYTES, /* in one system call: file systems take large pieces of memory for large pieces of a file, for less time a byte */
+	FULL = 1024,        /* how full rings are is told in parts of so many */
 	INBOX = 1024,
 	ROLL_TRIES = 100, /* names for what is rolled within one second */
 };
 
-#define OFTEN (5 * CLOCK_MS)   /* while rings fill fast */
-#define SELDOM (20 * CLOCK_MS) /* a ring takes 50 MB/s until then */
+/* A ring is looked at when it is half full: each time costs more than what lies in it. */
+#define OFTEN (5 * CLOCK_MS)   /* 100 MB/s */
+#define SELDOM (20 * CLOCK_MS) /* so that who reads along doesn't wait; 50 MB/s that come all at once find room */
 #define RETRY CLOCK_SECOND     /* after something could not be written */
 #define HOUR (60 * CLOCK_MINUTE)
 #define DAY (24 * HOUR)
@@ -46,6 +47,7 @@ struct access_logs {
 	struct access_log *known; /* control: all, by `next` */
 	struct list logs;         /* the loop's: all, by `link` */
 	struct timer look;
+	int64_t looked; /* loop_now, the last time */
 };
 
 struct access_log {
@@ -64,7 +66,10 @@ struct access_log {
 	int error;                       /* of the last time; 0: all is well */
 	uint64_t lost;                   /* since then */
 	bool waits;                      /* its file is to begin empty, once access_logs_begin says so */
-	struct lines *lines[];           /* by worker */
+	struct ring_reader {
+		struct lines *lines;
+		uint32_t count; /* of the last mark */
+	} rings[];              /* by worker */
 };
 
 static struct loop *loop_of(const struct access_log *log)
@@ -205,10 +210,11 @@ static void recovered(struct access_log *log)
 	log->lost = 0;
 }
 
-static void put(struct access_log *log, struct slice bytes)
+/* The number of lines that are lost. */
+static uint64_t put(struct access_log *log, struct slice bytes)
 {
-	uint64_t count = count_lines(bytes);
 	int e = log->error;
+	uint64_t count;
 
 	if (!e || loop_now(loop_of(log)) >= log->retry_at) {
 		roll_if_due(log, bytes.length);
@@ -218,45 +224,78 @@ static void put(struct access_log *log, struct slice bytes)
 		if (e)
 			failed(log, e);
 	}
-	if (e) {
-		log->lost += count;
-		counter_add(&log->logs->stats->lost, count);
-		return;
+	if (!e) {
+		if (log->error)
+			recovered(log);
+		return 0;
 	}
-	counter_add(&log->logs->stats->written, count);
-	if (log->error)
-		recovered(log);
+	count = count_lines(bytes);
+	log->lost += count;
+	counter_add(&log->logs->stats->lost, count);
+	return count;
 }
 
-/* True: one of its rings fills fast. */
-static bool drain(struct access_log *log)
+static size_t batch_of(const struct access_log *log)
 {
-	bool fast = false;
+	if (log->policy.roll != ROLL_SIZE || log->policy.roll_bytes >= BATCH)
+		return BATCH;
+	return log->policy.roll_bytes > LINES_MOST_LINE ? log->policy.roll_bytes : LINES_MOST_LINE;
+}
+
+/* All that its worker had written when this began. How full it was. */
+static unsigned drain_ring(struct access_log *log, struct ring_reader *reader)
+{
+	struct lines_mark end = lines_end(reader->lines);
+	uint32_t waiting = lines_waiting(reader->lines, end);
+	uint64_t lost = 0;
+	struct slice some;
+
+	while ((some = lines_peek(reader->lines, end, batch_of(log))).length) {
+		lost += put(log, some);
+		lines_release(reader->lines, some.length);
+	}
+	counter_add(&log->logs->stats->written, end.count - reader->count - lost);
+	reader->count = end.count;
+	return (unsigned)((uint64_t)waiting * FULL / lines_capacity(reader->lines));
+}
+
+/* How full the fullest of its rings was. */
+static unsigned drain(struct access_log *log)
+{
+	unsigned fullest = 0;
 
 	if (log->waits)
-		return false;
+		return 0;
 	roll_if_due(log, 0);
 	for (unsigned i = 0; i < log->logs->options.workers; i++) {
-		struct lines *lines = log->lines[i];
-		struct slice some;
+		unsigned full = drain_ring(log, &log->rings[i]);
 
-		fast |= lines_waiting(lines) > lines_capacity(lines) / 8;
-		for (unsigned k = 0; k < MOST_BATCHES && (some = lines_peek(lines, BATCH)).length; k++) {
-			put(log, some);
-			lines_release(lines, some.length);
-		}
+		fullest = full > fullest ? full : fullest;
 	}
-	return fast;
+	return fullest;
+}
+
+/* Until the fullest ring will be half full, if it goes on filling as it did since the last time. */
+static int64_t next_look(int64_t since, unsigned fullest)
+{
+	int64_t half = fullest ? since * (FULL / 2) / fullest : SELDOM;
+
+	return half < OFTEN ? OFTEN : half > SELDOM ? SELDOM : half;
 }
 
 static void look(void *owner)
 {
 	struct access_logs *logs = owner;
-	bool fast = false;
+	int64_t now = loop_now(logs->options.loop);
+	unsigned fullest = 0;
 
-	LIST_EACH(&logs->logs, link)
-		fast |= drain(LIST_OF(link, struct access_log, link));
-	timer_set(logs->options.loop, &logs->look, loop_now(logs->options.loop) + (fast ? OFTEN : SELDOM));
+	LIST_EACH(&logs->logs, link) {
+		unsigned full = drain(LIST_OF(link, struct access_log, link));
+
+		fullest = full > fullest ? full : fullest;
+	}
+	timer_set(logs->options.loop, &logs->look, now + next_look(now - logs->looked, fullest));
+	logs->looked = now;
 }
 
 /* ---- what the control thread says ---- */
@@ -334,7 +373,7 @@ static void split_path(struct access_log *log, char *begin)
 static void log_free(struct access_log *log)
 {
 	for (unsigned i = 0; i < log->logs->options.workers; i++)
-		lines_free(log->lines[i]);
+		lines_free(log->rings[i].lines);
 	log_file_close(log->file);
 	memory_free((void *)(uintptr_t)log->begin.at);
 	memory_free((void *)(uintptr_t)log->path.at);
@@ -343,7 +382,7 @@ static void log_free(struct access_log *log)
 
 static int log_new(struct access_logs *logs, const struct access_log_policy *policy, struct access_log **out)
 {
-	struct access_log *log = memory_new(sizeof *log + logs->options.workers * sizeof log->lines[0]);
+	struct access_log *log = memory_new(sizeof *log + logs->options.workers * sizeof log->rings[0]);
 	uint32_t bytes = logs->options.ring_bytes ? logs->options.ring_bytes : RING_BYTES;
 	int e;
 
@@ -354,7 +393,7 @@ static int log_new(struct access_logs *logs, const struct access_log_policy *pol
 	split_path(log, memory_array(policy->path.length + 1, 1));
 	list_init(&log->link);
 	for (unsigned i = 0; i < logs->options.workers; i++)
-		log->lines[i] = lines_new(bytes);
+		log->rings[i].lines = lines_new(bytes);
 	e = log_file_open(log->path.at, &log->file);
 	if (!e)
 		e = channel_post(logs->inbox, (struct message){ .deliver = deliver_log, .owner = logs, .a = log });
@@ -409,7 +448,7 @@ void access_logs_begin(struct access_logs *logs)
 
 struct lines *access_log_lines(struct access_log *log, unsigned worker)
 {
-	return log->lines[worker];
+	return log->rings[worker].lines;
 }
 
 void access_logs_reopen(struct access_logs *logs)

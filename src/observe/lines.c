@@ -11,7 +11,7 @@
 struct lines {
 	char *bytes;
 	uint32_t mask;
-	_Alignas(64) _Atomic uint32_t written; /* the writer's */
+	_Alignas(64) _Atomic uint64_t written; /* the writer's: a mark, its count above */
 	uint32_t seen;                         /* what the writer knows of `taken` */
 	_Alignas(64) _Atomic uint32_t taken;   /* the reader's */
 };
@@ -42,14 +42,21 @@ uint32_t lines_capacity(const struct lines *lines)
 	return lines->mask + 1;
 }
 
-uint32_t lines_waiting(const struct lines *lines)
+struct lines_mark lines_end(const struct lines *lines)
 {
-	return atomic_load_explicit(&lines->written, memory_order_acquire) - atomic_load_explicit(&lines->taken, memory_order_acquire);
+	uint64_t written = atomic_load_explicit(&lines->written, memory_order_acquire);
+
+	return (struct lines_mark){ .position = (uint32_t)written, .count = (uint32_t)(written >> 32) };
+}
+
+uint32_t lines_waiting(const struct lines *lines, struct lines_mark end)
+{
+	return end.position - atomic_load_explicit(&lines->taken, memory_order_relaxed);
 }
 
 char *lines_reserve(struct lines *lines)
 {
-	uint32_t written = atomic_load_explicit(&lines->written, memory_order_relaxed), most = lines->mask + 1 - LINES_MOST_LINE;
+	uint32_t written = (uint32_t)atomic_load_explicit(&lines->written, memory_order_relaxed), most = lines->mask + 1 - LINES_MOST_LINE;
 
 	if (written - lines->seen > most) {
 		lines->seen = atomic_load_explicit(&lines->taken, memory_order_acquire);
@@ -61,23 +68,22 @@ char *lines_reserve(struct lines *lines)
 
 void lines_commit(struct lines *lines, size_t length)
 {
-	uint32_t written = atomic_load_explicit(&lines->written, memory_order_relaxed);
+	uint64_t written = atomic_load_explicit(&lines->written, memory_order_relaxed), count = (written >> 32) + 1;
 
 	CHECK(length <= LINES_MOST_LINE);
-	atomic_store_explicit(&lines->written, written + (uint32_t)length, memory_order_release);
+	atomic_store_explicit(&lines->written, count << 32 | (uint32_t)((uint32_t)written + length), memory_order_release);
 }
 
-struct slice lines_peek(const struct lines *lines, size_t most)
+struct slice lines_peek(const struct lines *lines, struct lines_mark end, size_t most)
 {
 	uint32_t taken = atomic_load_explicit(&lines->taken, memory_order_relaxed);
-	uint32_t length = atomic_load_explicit(&lines->written, memory_order_acquire) - taken, at = taken & lines->mask,
-		 first = lines->mask + 1 - at;
+	uint32_t length = end.position - taken, at = taken & lines->mask, first = lines->mask + 1 - at;
 
 	CHECK(most >= LINES_MOST_LINE);
 	if (length > first) {
-		const char *end = lines->bytes + lines->mask + 1;
+		const char *edge = lines->bytes + lines->mask + 1;
 
-		length = end[-1] == '\n' ? first : first + (uint32_t)slice_find(slice_make(end, LINES_MOST_LINE), '\n') + 1;
+		length = edge[-1] == '\n' ? first : first + (uint32_t)slice_find(slice_make(edge, LINES_MOST_LINE), '\n') + 1;
 	}
 	if (length > most)
 		length = (uint32_t)most;

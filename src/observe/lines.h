@@ -6,7 +6,8 @@
  *	struct lines *lines = lines_new(1024 * 1024);      // control thread
  *	char *at = lines_reserve(lines);                   // its one writer; NULL: no room
  *	lines_commit(lines, make_line(at));                // how long it is, its newline included
- *	struct slice some = lines_peek(lines, 64 * 1024);  // its one reader: whole lines
+ *	struct lines_mark end = lines_end(lines);          // its one reader: how far it will go
+ *	struct slice some = lines_peek(lines, end, 65536); // whole lines; empty: it is there
  *	lines_release(lines, some.length);                 // once they are written
  */
 #ifndef OBSERVE_LINES_H
@@ -22,18 +23,27 @@ enum { LINES_MOST_LINE = 4096 };
 
 struct lines;
 
+/* A place between two lines. */
+struct lines_mark {
+	uint32_t position; /* bytes that were committed before it, modulo 2^32 */
+	uint32_t count;    /* lines, modulo 2^32: between two marks are as many as the difference */
+};
+
 struct lines *lines_new(uint32_t capacity); /* rounded up to a power of two; at least two lines */
 void lines_free(struct lines *lines);       /* NULL is allowed */
 /* Where LINES_MOST_LINE bytes may be laid, until the next call; NULL: there may be no room for so many. */
 char *lines_reserve(struct lines *lines);
 /* The line there is so long; it ends in a newline. */
 void lines_commit(struct lines *lines, size_t length);
-/* Whole lines that lie together, until they are released: at most `most` bytes, which are at least LINES_MOST_LINE. Empty: there are none. */
-struct slice lines_peek(const struct lines *lines, size_t most);
+/* Behind what is committed. */
+struct lines_mark lines_end(const struct lines *lines);
+/* Whole lines that lie together, until they are released: at most `most` bytes, which are at least LINES_MOST_LINE, and none behind `end`.
+ * Empty: there are none. */
+struct slice lines_peek(const struct lines *lines, struct lines_mark end, size_t most);
 /* All of what was seen, or the first so many bytes that are whole lines. */
 void lines_release(struct lines *lines, size_t length);
-/* How many bytes wait; either thread. */
-uint32_t lines_waiting(const struct lines *lines);
+/* How many bytes wait before the mark; the reader. */
+uint32_t lines_waiting(const struct lines *lines, struct lines_mark end);
 uint32_t lines_capacity(const struct lines *lines);
 
 #endif

@@ -83,17 +83,18 @@ static char *add_target(char *at, struct slice target)
 	return at;
 }
 
+/* Without network.protocol.name, which is to be told where it is another than "http". */
 static struct slice version_of(const struct head *request)
 {
 	switch ((enum version)request->version) {
 	case VERSION_1_0:
-		return SLICE(",\"network.protocol.name\":\"http\",\"network.protocol.version\":\"1.0\"");
+		return SLICE(",\"network.protocol.version\":\"1.0\"");
 	case VERSION_2:
-		return SLICE(",\"network.protocol.name\":\"http\",\"network.protocol.version\":\"2\"");
+		return SLICE(",\"network.protocol.version\":\"2\"");
 	case VERSION_1_1:
 		break;
 	}
-	return SLICE(",\"network.protocol.name\":\"http\",\"network.protocol.version\":\"1.1\"");
+	return SLICE(",\"network.protocol.version\":\"1.1\"");
 }
 
 static char *add_caller(char *at, const struct exchange *exchange)

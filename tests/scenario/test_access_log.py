@@ -189,7 +189,7 @@ def test_json_has_opentelemetrys_names(mesh, tmp_path):
     address, port = mesh.origins[0].address
     assert line == {
         "http.request.method": "GET", "url.path": "/a%20b", "url.query": "c=d&e", "url.scheme": "http", "server.address": "web",
-        "client.address": "127.0.0.1", "client.port": client.socket.getsockname()[1], "network.protocol.name": "http",
+        "client.address": "127.0.0.1", "client.port": client.socket.getsockname()[1],
         "network.protocol.version": "1.1", "http.response.status_code": 200, "user_agent.original": 'an "agent" \\',
         "http.request.header.referer": ["http://from/\tx"], "weft.router": "out", "weft.service": "/svc/web",
         "weft.endpoint.address": address, "weft.endpoint.port": port}

@@ -229,6 +229,22 @@ static void test_by_size(void **state)
 	assert_file(PATH, "y\n");
 }
 
+/* What has waited goes into one write as a whole, unless the file would grow beyond what it may have by that. */
+static void test_by_size_with_much_that_waits(void **state)
+{
+	char line[LINES_MOST_LINE + 1] = "";
+
+	(void)state;
+	memset(line, 'x', LINES_MOST_LINE - 1);
+	line[LINES_MOST_LINE - 1] = '\n';
+	open_log((struct access_log_policy){ .roll = ROLL_SIZE, .roll_bytes = LINES_MOST_LINE + 10, .append = true, .rotate_count = -1 });
+	put_line(0, line);
+	write_line(0, line);
+	assert_file(PATH, line);
+	assert_file("logs/access-20260101-001640.log", line);
+	assert_int_equal(2, metric("written"));
+}
+
 static void test_a_full_disk_loses_lines_and_is_tried_again(void **state)
 {
 	(void)state;
@@ -272,6 +288,7 @@ int main(void)
 		TEST(test_each_hour_and_each_day),
 		TEST(test_each_week),
 		TEST(test_by_size),
+		TEST(test_by_size_with_much_that_waits),
 		TEST(test_a_full_disk_loses_lines_and_is_tried_again),
 		TEST(test_a_file_that_was_renamed_is_opened_anew),
 	};

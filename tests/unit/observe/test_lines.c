@@ -29,7 +29,7 @@ static bool put(struct lines *lines, struct slice line)
 static const char *take(struct lines *lines, size_t most)
 {
 	static char text[4 * LINES_MOST_LINE + 1];
-	struct slice some = lines_peek(lines, most);
+	struct slice some = lines_peek(lines, lines_end(lines), most);
 
 	assert_true(some.length <= most && most < sizeof text);
 	memcpy(text, some.at, some.length);
@@ -58,14 +58,14 @@ static void test_lines_come_out_whole_and_in_order(void **state)
 	assert_string_equal("", take(lines, LINES_MOST_LINE));
 	assert_true(put(lines, SLICE("one\n")));
 	assert_true(put(lines, SLICE("two\n")));
-	assert_int_equal(8, lines_waiting(lines));
+	assert_int_equal(8, lines_waiting(lines, lines_end(lines)));
 	assert_string_equal("one\ntwo\n", take(lines, LINES_MOST_LINE));
 	/* A line that doesn't fit behind others waits for the next time. */
 	assert_true(put(lines, SLICE("short\n")));
 	assert_true(put(lines, long_line(LINES_MOST_LINE)));
 	assert_string_equal("short\n", take(lines, LINES_MOST_LINE));
 	assert_string_equal(long_line(LINES_MOST_LINE).at, take(lines, LINES_MOST_LINE));
-	assert_int_equal(0, lines_waiting(lines));
+	assert_int_equal(0, lines_waiting(lines, lines_end(lines)));
 	lines_free(lines);
 }
 
@@ -76,9 +76,38 @@ static void test_what_is_not_released_stays(void **state)
 	(void)state;
 	assert_true(put(lines, SLICE("one\n")));
 	assert_true(put(lines, SLICE("two\n")));
-	assert_int_equal(8, lines_peek(lines, LINES_MOST_LINE).length);
+	assert_int_equal(8, lines_peek(lines, lines_end(lines), LINES_MOST_LINE).length);
 	lines_release(lines, 4);
 	assert_string_equal("two\n", take(lines, LINES_MOST_LINE));
+	lines_free(lines);
+}
+
+/* What comes behind a mark waits for the next one; the lines between two are counted, also where 2^32 bytes have come. */
+static void test_marks(void **state)
+{
+	struct lines *lines = lines_new(1);
+	struct lines_mark first, second;
+	uint32_t count = 0;
+
+	(void)state;
+	first = lines_end(lines);
+	assert_int_equal(0, first.count);
+	for (uint64_t bytes = 0; bytes <= UINT32_MAX; bytes += LINES_MOST_LINE, count++) {
+		assert_non_null(lines_reserve(lines));
+		lines_commit(lines, LINES_MOST_LINE);
+		lines_release(lines, LINES_MOST_LINE);
+	}
+	assert_int_equal(count, lines_end(lines).count);
+	assert_true(put(lines, SLICE("one\n")));
+	assert_true(put(lines, SLICE("two\n")));
+	second = lines_end(lines);
+	assert_true(put(lines, SLICE("three\n")));
+	assert_int_equal(count + 2, second.count);
+	assert_int_equal(8, lines_waiting(lines, second));
+	assert_int_equal(8, lines_peek(lines, second, LINES_MOST_LINE).length);
+	lines_release(lines, 8);
+	assert_int_equal(0, lines_peek(lines, second, LINES_MOST_LINE).length);
+	assert_string_equal("three\n", take(lines, LINES_MOST_LINE));
 	lines_free(lines);
 }
 
@@ -94,7 +123,7 @@ static void assert_whole_at_the_end(size_t length, size_t room)
 	assert_true(put(lines, long_line(length)));
 	lines_release(lines, LINES_MOST_LINE - room);
 	assert_true(put(lines, SLICE("behind\n")));
-	while (lines_waiting(lines)) {
+	while (lines_waiting(lines, lines_end(lines))) {
 		const char *some = take(lines, LINES_MOST_LINE);
 
 		assert_true(*some && some[strlen(some) - 1] == '\n');
@@ -171,6 +200,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_lines_come_out_whole_and_in_order),
 		cmocka_unit_test(test_what_is_not_released_stays),
+		cmocka_unit_test(test_marks),
 		cmocka_unit_test(test_a_line_at_the_end_of_the_ring_is_in_one_piece),
 		cmocka_unit_test(test_what_has_no_room_is_refused),
 		cmocka_unit_test(test_two_threads),
