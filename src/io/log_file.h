@@ -10,6 +10,7 @@
 #define IO_LOG_FILE_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "base/error.h"
@@ -25,6 +26,9 @@ MUST_CHECK int log_file_open(const char *path, struct log_file **file);
 MUST_CHECK int log_file_empty(struct log_file *file);
 /* All of it or, in a regular file, nothing. ERROR_LIMIT: the disk is full; ERROR_IO and others as the kernel says. */
 MUST_CHECK int log_file_write(struct log_file *file, struct slice bytes);
+/* How much is best given to it at once: file systems take large pieces of memory for large pieces of a file, for less time a byte; a pipe has
+ * room for so much. */
+size_t log_file_batch(const struct log_file *file);
 uint64_t log_file_size(const struct log_file *file); /* 0 for what is no regular file */
 /* Whether it is what the path leads to. Not when somebody has renamed it. */
 bool log_file_is_at(const struct log_file *file, const char *path);

@@ -13,8 +13,7 @@
 
 enum {
 	RING_BYTES = 1024 * 1024,
-	BATCH = RING_BYTES, /* in one system call: file systems take large pieces of memory for large pieces of a file, for less time a byte */
-	FULL = 1024,        /* how full rings are is told in parts of so many */
+	FULL = 1024, /* how full rings are is told in parts of so many */
 	INBOX = 1024,
 	ROLL_TRIES = 100, /* names for what is rolled within one second */
 };
@@ -60,6 +59,7 @@ struct access_log {
 	/* the loop's, once it has it */
 	struct access_log_policy policy; /* but its path, which belongs to a snapshot */
 	struct log_file *file;           /* NULL: it could not be opened */
+	size_t batch;                    /* of it, or of what was there before */
 	int64_t opened;                  /* wall time */
 	int64_t roll_at;                 /* wall time, or CLOCK_NEVER */
 	int64_t retry_at;                /* loop_now */
@@ -116,6 +116,8 @@ static void show_date(const struct access_log *log, struct text *out)
 
 static void opened(struct access_log *log, int64_t wall)
 {
+	if (log->file)
+		log->batch = log_file_batch(log->file);
 	log->opened = wall;
 	log->roll_at = next_roll(&log->policy, wall);
 }
@@ -237,8 +239,8 @@ static uint64_t put(struct access_log *log, struct slice bytes)
 
 static size_t batch_of(const struct access_log *log)
 {
-	if (log->policy.roll != ROLL_SIZE || log->policy.roll_bytes >= BATCH)
-		return BATCH;
+	if (log->policy.roll != ROLL_SIZE || log->policy.roll_bytes >= log->batch)
+		return log->batch;
 	return log->policy.roll_bytes > LINES_MOST_LINE ? log->policy.roll_bytes : LINES_MOST_LINE;
 }
 

@@ -5,6 +5,7 @@ import datetime
 import json
 import os
 import re
+import select
 import signal
 import socket
 import subprocess
@@ -45,6 +46,30 @@ def test_lines_say_what_was_asked_and_answered(mesh, tmp_path):
     assert client.get("nowhere").status == 502
     assert client.get("web").status == 200
     assert LINE.fullmatch(lines_of(path, 2)[1])["agent"] == "-"
+
+
+def test_a_pipe_that_somebody_reads(mesh, tmp_path):
+    """As a container's standard output is. Without a reader lines are lost, and requests go on."""
+    path = tmp_path / "log.pipe"
+    os.mkfifo(path)
+    pipe = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+    try:
+        weft = start(mesh, path, httpAccessLogFormat="json")
+        client = mesh.client(weft)
+        seen = b""
+        for number in range(300):
+            assert client.get("web", f"/{number}/{'x' * 700}").status == 200
+            if select.select([pipe], [], [], 0)[0]:
+                seen += os.read(pipe, 1 << 20)
+        while seen.count(b"\n") < 300:
+            assert select.select([pipe], [], [], PATIENCE)[0]
+            seen += os.read(pipe, 1 << 20)
+    finally:
+        os.close(pipe)
+    assert [json.loads(line)["url.path"].split("/")[1] for line in seen.splitlines()] == [str(number) for number in range(300)]
+    wait_until(lambda: weft.metric("access_log/written") == 300)
+    assert client.get("web").status == 200
+    wait_until(lambda: weft.metric("access_log/lost") == 1)
 
 
 def test_lines_of_grpc(mesh, tmp_path):

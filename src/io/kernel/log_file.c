@@ -12,7 +12,7 @@
 #include "base/memory.h"
 #include "io/kernel/kernel.h"
 
-enum { MODE = 0644, DATE_LEAST = 8 };
+enum { MODE = 0644, DATE_LEAST = 8, BATCH = 1024 * 1024, PIPE_BATCH = 64 * 1024 };
 
 struct log_file {
 	int fd;
@@ -72,6 +72,11 @@ int log_file_write(struct log_file *file, struct slice bytes)
 	if (file->regular)
 		file->size += bytes.length;
 	return 0;
+}
+
+size_t log_file_batch(const struct log_file *file)
+{
+	return file->regular ? BATCH : PIPE_BATCH;
 }
 
 uint64_t log_file_size(const struct log_file *file)

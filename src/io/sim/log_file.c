@@ -44,6 +44,12 @@ int log_file_write(struct log_file *file, struct slice bytes)
 	return 0;
 }
 
+size_t log_file_batch(const struct log_file *file)
+{
+	(void)file;
+	return 1024 * 1024;
+}
+
 uint64_t log_file_size(const struct log_file *file)
 {
 	return sim_file(file->host, file->path).length;
