@@ -651,6 +651,8 @@ static void up_reset(struct side *side, enum reset why, int error)
 	struct exchange *exchange = side->exchange;
 
 	CHECK_MAGIC(exchange, EXCHANGE_MAGIC);
+	if (rpc_end_if_late(exchange))
+		return;
 	enum outcome outcome = outcome_of_reset(why, side);
 	if (outcome == OUTCOME_REFUSED && error && may_be_processed(exchange, side))
 		outcome = OUTCOME_RESET;

@@ -26,6 +26,15 @@ static void deadline_passed(void *owner)
 	exchange_finish(exchange);
 }
 
+bool rpc_end_if_late(struct exchange *exchange)
+{
+	if (!exchange->rpc_deadline || loop_clock(exchange->worker->loop) < exchange->rpc_deadline)
+		return false;
+	timer_cancel(exchange->worker->loop, &exchange->rpc_timer);
+	deadline_passed(exchange);
+	return true;
+}
+
 /* The call is to be over by then, wherever it is: also while it is being bound, and while its answer streams. */
 static int read_timeout(struct exchange *exchange)
 {

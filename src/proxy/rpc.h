@@ -18,6 +18,9 @@
 MUST_CHECK int rpc_recognize(struct exchange *exchange);
 /* ERROR_SYNTAX: a grpc-timeout that is none. Begins to count the time. */
 MUST_CHECK int rpc_read(struct exchange *exchange);
+/* For what ends an attempt, as servers end calls by their own clock: true when the call's time was over, by which it is answered and
+ * finished, although the timer hasn't told so yet. */
+bool rpc_end_if_late(struct exchange *exchange);
 /* ERROR_LIMIT: too many fields; ERROR_NO_MEMORY. l5d_rewind takes it back. */
 MUST_CHECK int rpc_write(struct exchange *exchange);
 

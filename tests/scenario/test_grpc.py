@@ -2,13 +2,16 @@
 """gRPC through one weft and through two, with grpcio at both ends."""
 
 import contextlib
+import signal
 import socket
 import threading
 import time
 
 import grpc
+import h2.errors
 import pytest
 from grpc_service import DETAILS, GrpcServer, channel, unary, unary_stream
+from http2 import Http2Client, Http2Origin
 from mesh import wait_until
 
 IDENTIFIER = {"kind": "io.l5d.header.path", "segments": 1}
@@ -162,6 +165,33 @@ def test_a_deadline_ends_a_stream(way, serve):
                 pass
         assert error.value.code() == grpc.StatusCode.DEADLINE_EXCEEDED
         assert server.canceled.wait(10)
+
+
+@pytest.mark.parametrize("begun", [False, True])
+def test_a_server_that_ends_a_call_at_its_deadline(mesh, begun):
+    """As Go's servers do, by their own clock: it has no other reason for the caller, also where the proxy learns of it first."""
+
+    def begin(connection, exchange):
+        with connection.lock:
+            connection.h2.send_headers(exchange.stream, [(":status", "200"), ("content-type", "application/grpc")])
+
+    origin = Http2Origin(begin if begun else lambda *_: None)
+    mesh.service("test.Echo", origin.address)
+    weft = mesh.weft(mesh.config(h2_router(mesh)))
+    fields = [("content-type", "application/grpc"), ("te", "trailers"), ("grpc-timeout", "500m")]
+    with Http2Client(weft.address()) as client:
+        call = client.start("localhost", "POST", "/test.Echo/Say", fields, b"\0\0\0\0\0")
+        wait_until(lambda: origin.requests and origin.requests[0].ended, "the call at the server")
+        weft.signal(signal.SIGSTOP)
+        time.sleep(0.6)
+        connection, = origin.connections
+        with connection.lock:
+            connection.h2.reset_stream(origin.requests[0].stream, h2.errors.ErrorCodes.CANCEL)
+            connection.flush()
+        weft.signal(signal.SIGCONT)
+        client.wait(call)
+    assert (dict(call.trailers)["grpc-status"] if begun else call.header("grpc-status")) == "4"
+    origin.close()
 
 
 @pytest.mark.parametrize("method", ["Hang", "Drip"])
