@@ -2,7 +2,7 @@
 """What it costs to be seen: weft with each way to look at its requests, with all of them and with none, in interleaved rounds.
 
 Each variant is a process of its own on the same core, and all that it talks to runs beside the load: a Prometheus scrape each second,
-a collector of traces, and a reader of the tap. A variant whose feature did nothing meanwhile is a failure, not a good figure."""
+a collector of traces, and a reader of the tap. The log is rolled at 10 MB, as kubelet rolls containers' by default. A variant whose feature did nothing meanwhile is a failure, not a good figure."""
 import http.client
 import http.server
 import json

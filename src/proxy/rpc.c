@@ -30,7 +30,6 @@ bool rpc_end_if_late(struct exchange *exchange)
 {
 	if (!exchange->rpc_deadline || loop_clock(exchange->worker->loop) < exchange->rpc_deadline)
 		return false;
-	timer_cancel(exchange->worker->loop, &exchange->rpc_timer);
 	deadline_passed(exchange);
 	return true;
 }

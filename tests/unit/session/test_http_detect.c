@@ -138,17 +138,23 @@ static void prefaces_that_never_end(void **state)
 	end();
 }
 
+/* A request by HTTP/2, since `ns` on its way. */
+static void begin_http2(int64_t ns)
+{
+	begin((struct pair_options){ .calm = true });
+	pair_settle(pair);
+	frames_preface(&frames);
+	frames_headers(&frames, 1, HTTP2_END_STREAM, FRAMES_GET);
+	frames_send(&frames);
+	sim_run_for(pair->sim, ns);
+}
+
 /* The owner closes or drains it at any moment: before its protocol is known, too. */
 static void owners_that_close_meanwhile(void **state)
 {
 	(void)state;
 	for (unsigned steps = 0; steps < 100; steps++) {
-		begin((struct pair_options){ .calm = true });
-		pair_settle(pair);
-		frames_preface(&frames);
-		frames_headers(&frames, 1, HTTP2_END_STREAM, FRAMES_GET);
-		frames_send(&frames);
-		sim_run_for(pair->sim, steps * 20 * CLOCK_US);
+		begin_http2(steps * 20 * CLOCK_US);
 		session_close(pair->server, RESET_SHUTDOWN);
 		pair_settle(pair);
 		assert_null(pair->server);
@@ -162,12 +168,7 @@ static void owners_that_drain_meanwhile(void **state)
 
 	(void)state;
 	for (unsigned steps = 0; steps < 100; steps++) {
-		begin((struct pair_options){ .calm = true });
-		pair_settle(pair);
-		frames_preface(&frames);
-		frames_headers(&frames, 1, HTTP2_END_STREAM, FRAMES_GET);
-		frames_send(&frames);
-		sim_run_for(pair->sim, steps * 20 * CLOCK_US);
+		begin_http2(steps * 20 * CLOCK_US);
 		undecided += pair->received.length == 0;
 		session_drain(pair->server);
 		pair_settle(pair);
