@@ -18,16 +18,16 @@
 
 struct log_file;
 
-/* Makes it when it is not there. It may be a terminal or a pipe that somebody reads, too: what these
- * don't take at once is lost. ERROR_NOT_FOUND (its directory, or a pipe without a reader), ERROR_DENIED, ERROR_INVALID (a directory),
- * ERROR_LIMIT. */
+/* Makes it when it is not there. It may be a terminal or a pipe that somebody reads, too. ERROR_NOT_FOUND (its directory, or a pipe
+ * without a reader), ERROR_DENIED, ERROR_INVALID (a directory), ERROR_LIMIT. */
 MUST_CHECK int log_file_open(const char *path, struct log_file **file);
 /* What is in it goes, if it is a regular file. */
 MUST_CHECK int log_file_empty(struct log_file *file);
-/* All of it or, in a regular file, nothing. ERROR_LIMIT: the disk is full; ERROR_IO and others as the kernel says. */
+/* All of it or, in a regular file or a pipe, nothing. ERROR_LIMIT: the disk is full; ERROR_BUSY: who reads the pipe is slower, which was waited for
+ * some milliseconds; ERROR_IO and others as the kernel says. Not more at once than log_file_batch. */
 MUST_CHECK int log_file_write(struct log_file *file, struct slice bytes);
-/* How much is best given to it at once: file systems take large pieces of memory for large pieces of a file, for less time a byte; a pipe has
- * room for so much. */
+/* How much it is best given at once: file systems take large pieces of memory for large pieces of a file, for less time a byte; what a pipe
+ * takes in one piece (PIPE_BUF, 4096) never gets mixed with another process's. */
 size_t log_file_batch(const struct log_file *file);
 uint64_t log_file_size(const struct log_file *file); /* 0 for what is no regular file */
 /* Whether it is what the path leads to. Not when somebody has renamed it. */

@@ -16,6 +16,7 @@ enum {
 	FULL = 1024, /* how full rings are is told in parts of so many */
 	INBOX = 1024,
 	ROLL_TRIES = 100, /* names for what is rolled within one second */
+	LAST_TRIES = 200, /* to write what is left at the end, each of some milliseconds */
 };
 
 /* A ring is looked at when it is half full: each time costs more than what lies in it. */
@@ -66,10 +67,13 @@ struct access_log {
 	int error;                       /* of the last time; 0: all is well */
 	uint64_t lost;                   /* since then */
 	bool waits;                      /* its file is to begin empty, once access_logs_begin says so */
+	unsigned turn;                   /* the ring that is written first */
 	struct ring_reader {
 		struct lines *lines;
-		uint32_t count; /* of the last mark */
-	} rings[];              /* by worker */
+		struct lines_mark end; /* how far it is written before another's turn comes */
+		uint32_t count;        /* that far: lines that were told of in the metrics */
+		uint64_t lost;         /* of those that weren't yet */
+	} rings[];                     /* by worker */
 };
 
 static struct loop *loop_of(const struct access_log *log)
@@ -212,8 +216,8 @@ static void recovered(struct access_log *log)
 	log->lost = 0;
 }
 
-/* The number of lines that are lost. */
-static uint64_t put(struct access_log *log, struct slice bytes)
+/* Writes them or, where that fails, adds how many lines are lost. False: there is no room now. */
+static bool put(struct access_log *log, struct slice bytes, uint64_t *lost)
 {
 	int e = log->error;
 	uint64_t count;
@@ -223,18 +227,21 @@ static uint64_t put(struct access_log *log, struct slice bytes)
 		e = log->file ? 0 : open_again(log);
 		if (!e)
 			e = log_file_write(log->file, bytes);
+		if (e == ERROR_BUSY)
+			return false;
 		if (e)
 			failed(log, e);
 	}
 	if (!e) {
 		if (log->error)
 			recovered(log);
-		return 0;
+		return true;
 	}
 	count = count_lines(bytes);
 	log->lost += count;
+	*lost += count;
 	counter_add(&log->logs->stats->lost, count);
-	return count;
+	return true;
 }
 
 static size_t batch_of(const struct access_log *log)
@@ -244,37 +251,48 @@ static size_t batch_of(const struct access_log *log)
 	return log->policy.roll_bytes > LINES_MOST_LINE ? log->policy.roll_bytes : LINES_MOST_LINE;
 }
 
-/* All that its worker had written when this began. How full it was. */
-static unsigned drain_ring(struct access_log *log, struct ring_reader *reader)
+/* All that its worker had written when its turn came. False: there is no room for it now. */
+static bool drain_ring(struct access_log *log, struct ring_reader *reader)
 {
-	struct lines_mark end = lines_end(reader->lines);
-	uint32_t waiting = lines_waiting(reader->lines, end);
-	uint64_t lost = 0;
 	struct slice some;
 
-	while ((some = lines_peek(reader->lines, end, batch_of(log))).length) {
-		lost += put(log, some);
+	if (!lines_waiting(reader->lines, reader->end))
+		reader->end = lines_end(reader->lines);
+	while ((some = lines_peek(reader->lines, reader->end, batch_of(log))).length) {
+		if (!put(log, some, &reader->lost))
+			return false;
 		lines_release(reader->lines, some.length);
 	}
-	counter_add(&log->logs->stats->written, end.count - reader->count - lost);
-	reader->count = end.count;
-	return (unsigned)((uint64_t)waiting * FULL / lines_capacity(reader->lines));
+	counter_add(&log->logs->stats->written, reader->end.count - reader->count - reader->lost);
+	reader->count = reader->end.count;
+	reader->lost = 0;
+	return true;
 }
 
-/* How full the fullest of its rings was. */
-static unsigned drain(struct access_log *log)
+/* How full the fullest of its rings is. */
+static unsigned fullness(const struct access_log *log)
 {
 	unsigned fullest = 0;
 
-	if (log->waits)
-		return 0;
-	roll_if_due(log, 0);
 	for (unsigned i = 0; i < log->logs->options.workers; i++) {
-		unsigned full = drain_ring(log, &log->rings[i]);
+		const struct lines *lines = log->rings[i].lines;
+		unsigned full = (unsigned)((uint64_t)lines_waiting(lines, lines_end(lines)) * FULL / lines_capacity(lines));
 
 		fullest = full > fullest ? full : fullest;
 	}
 	return fullest;
+}
+
+/* A ring whose lines found no room is the first one the next time. */
+static void drain(struct access_log *log)
+{
+	unsigned workers = log->logs->options.workers;
+
+	if (log->waits)
+		return;
+	roll_if_due(log, 0);
+	for (unsigned i = 0; i < workers && drain_ring(log, &log->rings[log->turn]); i++)
+		log->turn = (log->turn + 1) % workers;
 }
 
 /* Until the fullest ring will be half full, if it goes on filling as it did since the last time. */
@@ -292,8 +310,10 @@ static void look(void *owner)
 	unsigned fullest = 0;
 
 	LIST_EACH(&logs->logs, link) {
-		unsigned full = drain(LIST_OF(link, struct access_log, link));
+		struct access_log *log = LIST_OF(link, struct access_log, link);
+		unsigned full = fullness(log);
 
+		drain(log);
 		fullest = full > fullest ? full : fullest;
 	}
 	timer_set(logs->options.loop, &logs->look, now + next_look(now - logs->looked, fullest));
@@ -476,6 +496,23 @@ int access_logs_new(const struct access_logs_options *options, struct access_log
 	return 0;
 }
 
+static bool something_waits(const struct access_log *log)
+{
+	for (unsigned i = 0; i < log->logs->options.workers; i++)
+		if (lines_waiting(log->rings[i].lines, lines_end(log->rings[i].lines)))
+			return true;
+	return false;
+}
+
+/* Until nothing is left, or who reads it has stood still for about a second. */
+static void write_rest(struct access_log *log)
+{
+	for (unsigned i = 0; i < LAST_TRIES && something_waits(log); i++)
+		drain(log);
+	if (something_waits(log) && !log->waits)
+		LOG(LOG_WARN, "observe", "%s: nobody reads it; its last lines are lost", log->path.at);
+}
+
 void access_logs_free(struct access_logs *logs)
 {
 	struct access_log *log;
@@ -484,7 +521,7 @@ void access_logs_free(struct access_logs *logs)
 		return;
 	channel_free(logs->inbox);
 	LIST_EACH(&logs->logs, link)
-		(void)drain(LIST_OF(link, struct access_log, link));
+		write_rest(LIST_OF(link, struct access_log, link));
 	timer_cancel(logs->options.loop, &logs->look);
 	while ((log = logs->known)) {
 		logs->known = log->next;

@@ -48,28 +48,75 @@ def test_lines_say_what_was_asked_and_answered(mesh, tmp_path):
     assert LINE.fullmatch(lines_of(path, 2)[1])["agent"] == "-"
 
 
-def test_a_pipe_that_somebody_reads(mesh, tmp_path):
-    """As a container's standard output is. Without a reader lines are lost, and requests go on."""
+class Pipe:
+    """What a container's standard output is: somebody reads it, in his own time."""
+
+    def __init__(self, path):
+        os.mkfifo(path)
+        self.end = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+        self.seen = b""
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        os.close(self.end)
+
+    def read(self, enough):
+        """Until enough(what was read)."""
+        while not enough(self.seen):
+            assert select.select([self.end], [], [], PATIENCE)[0], "nothing more is written"
+            some = os.read(self.end, 1 << 20)
+            assert some, "who writes has closed it"
+            self.seen += some
+
+    def numbers(self):
+        return [json.loads(line)["url.path"].split("/")[1] for line in self.seen.splitlines()]
+
+
+def numbered(client, numbers):
+    for number in numbers:
+        assert client.get("web", f"/{number}/{'x' * 700}").status == 200
+
+
+def test_a_pipe_whose_reader_is_slow(mesh, tmp_path):
+    """More than it has room for waits, whole, in the rings of both workers."""
     path = tmp_path / "log.pipe"
-    os.mkfifo(path)
-    pipe = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
-    try:
+    with Pipe(path) as pipe:
+        weft = start(mesh, path, httpAccessLogFormat="json")
+        for client in (mesh.client(weft) for _ in range(4)):
+            numbered(client, range(100))
+        assert weft.metric("access_log/written") < 400
+        pipe.read(lambda seen: seen.count(b"\n") == 400)
+        assert sorted(pipe.numbers()) == sorted(4 * [str(number) for number in range(100)])
+        wait_until(lambda: weft.metric("access_log/written") == 400)
+        assert weft.metric("access_log/lost") == weft.metric("access_log/dropped") == 0
+        # What waits at the end is written, too.
+        numbered(client, range(200))
+        weft.signal(signal.SIGTERM)
+        pipe.read(lambda seen: seen.count(b"\n") == 600)
+        weft.wait_end()
+        assert pipe.numbers()[400:] == [str(number) for number in range(200)]
+
+
+def test_a_pipe_that_nobody_reads(mesh, tmp_path):
+    """Lines are lost that find no room in a ring, and requests go on; those that are written are whole."""
+    path = tmp_path / "log.pipe"
+    with Pipe(path) as pipe:
         weft = start(mesh, path, httpAccessLogFormat="json")
         client = mesh.client(weft)
-        seen = b""
-        for number in range(300):
-            assert client.get("web", f"/{number}/{'x' * 700}").status == 200
-            if select.select([pipe], [], [], 0)[0]:
-                seen += os.read(pipe, 1 << 20)
-        while seen.count(b"\n") < 300:
-            assert select.select([pipe], [], [], PATIENCE)[0]
-            seen += os.read(pipe, 1 << 20)
-    finally:
-        os.close(pipe)
-    assert [json.loads(line)["url.path"].split("/")[1] for line in seen.splitlines()] == [str(number) for number in range(300)]
-    wait_until(lambda: weft.metric("access_log/written") == 300)
+        numbered(client, range(1500))
+        dropped = weft.metric("access_log/dropped")
+        assert dropped > 0
+        pipe.read(lambda seen: seen.count(b"\n") == 1500 - dropped)
+        assert pipe.numbers() == [str(number) for number in range(1500 - dropped)]
+        assert len(pipe.seen) > 1 << 20, "what a ring has room for waits"
+        numbered(client, [1500])
+        pipe.read(lambda seen: seen.count(b"\n") == 1501 - dropped)
+        assert weft.metric("access_log/lost") == 0
     assert client.get("web").status == 200
     wait_until(lambda: weft.metric("access_log/lost") == 1)
+    assert "log.pipe: connection reset" in weft.stderr
 
 
 def test_lines_of_grpc(mesh, tmp_path):

@@ -4,6 +4,8 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
@@ -12,7 +14,13 @@
 #include "base/memory.h"
 #include "io/kernel/kernel.h"
 
-enum { MODE = 0644, DATE_LEAST = 8, BATCH = 1024 * 1024, PIPE_BATCH = 64 * 1024 };
+enum {
+	MODE = 0644,
+	DATE_LEAST = 8,
+	BATCH = 1024 * 1024,
+	ROOM_PATIENCE_MS = 5,
+	REST_PATIENCE_MS = 1000, /* for a terminal that took a part */
+};
 
 struct log_file {
 	int fd;
@@ -54,6 +62,13 @@ static void take_back(struct log_file *file, off_t size)
 		(void)!ftruncate(file->fd, size);
 }
 
+static bool wait_for_room(const struct log_file *file, int patience_ms)
+{
+	struct pollfd pollfd = { .fd = file->fd, .events = POLLOUT };
+
+	return poll(&pollfd, 1, patience_ms) > 0;
+}
+
 int log_file_write(struct log_file *file, struct slice bytes)
 {
 	off_t before = file->regular ? lseek(file->fd, 0, SEEK_END) : -1;
@@ -62,6 +77,12 @@ int log_file_write(struct log_file *file, struct slice bytes)
 		ssize_t n = write(file->fd, rest.at, rest.length);
 		if (n < 0 && errno == EINTR)
 			continue;
+		bool whole = rest.length == bytes.length;
+		if (n < 0 && errno == EAGAIN) {
+			if (wait_for_room(file, whole ? ROOM_PATIENCE_MS : REST_PATIENCE_MS))
+				continue;
+			return whole ? ERROR_BUSY : ERROR_IO;
+		}
 		if (n < 0) {
 			int e = kernel_error(errno);
 			take_back(file, before);
@@ -76,7 +97,7 @@ int log_file_write(struct log_file *file, struct slice bytes)
 
 size_t log_file_batch(const struct log_file *file)
 {
-	return file->regular ? BATCH : PIPE_BATCH;
+	return file->regular ? BATCH : PIPE_BUF;
 }
 
 uint64_t log_file_size(const struct log_file *file)
