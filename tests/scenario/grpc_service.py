@@ -8,6 +8,8 @@
 """
 
 import contextlib
+import subprocess
+import sys
 import threading
 from concurrent import futures
 
@@ -95,6 +97,16 @@ class GrpcServer:
 
 
 @contextlib.contextmanager
+def grpc_process(name):
+    """The address of a GrpcServer in a process of its own: a caller of many calls at once in the same one would wait for its own threads."""
+    with subprocess.Popen([sys.executable, __file__, name], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            yield "127.0.0.1", int(process.stdout.readline())
+        finally:
+            process.kill()
+
+
+@contextlib.contextmanager
 def channel(target, *options):
     """To a Weft's first server, or to (ip, port). Of an option that is given twice gRPC takes the first."""
     address = target if isinstance(target, tuple) else target.address()
@@ -109,3 +121,10 @@ def unary(made, method):
 
 def unary_stream(made, method):
     return made.unary_stream(f"/test.Echo/{method}")
+
+
+if __name__ == "__main__":
+    SERVER = GrpcServer(sys.argv[1])
+    print(SERVER.address[1], flush=True)
+    sys.stdin.read()    # until who started it closes it, or ends
+    SERVER.close()

@@ -248,14 +248,14 @@ pytest_suite() {
 	counted junit "${reports[@]}"
 }
 
-# run_pytest FOLDER BUILD REPORT PYTEST...
+# run_pytest FOLDER BUILD REPORT PYTEST...: a case that doesn't end fails and shows where each thread stands, long before the whole is ended.
 run_pytest() {
 	local folder=$1 build=$2 report=$3
 	shift 3
 	sanitizer_options
 	# shellcheck disable=SC2046
 	WEFT=$PWD/$build/weft timeout 1500 $(layout_for "$build") "$venv"/tests/bin/python -m pytest -q -c tests/pytest.ini --rootdir tests \
-		-o cache_dir="$PWD/$results/pytest-cache" --junitxml="$report" "tests/$folder" "$@" </dev/null || true
+		--timeout 300 --timeout-method signal -o cache_dir="$PWD/$results/pytest-cache" --junitxml="$report" "tests/$folder" "$@" </dev/null || true
 }
 
 scenario_suite() {
