@@ -117,7 +117,7 @@ static int ask_binder(struct explained *asking, struct text *why)
 		return e;
 	asking->metrics = metrics_new(1);
 	live_init(&asking->live, asking->metrics);
-	asking->clusters = k8s_clusters_new(asking->loop, network_host(), asking->resolver);
+	asking->clusters = k8s_clusters_new(asking->loop, network_host(), asking->resolver, NULL);
 	e = binder_new(&(struct binder_options){ .loop = asking->loop,
 			       .network = network_host(),
 			       .resolver = asking->resolver,

@@ -6,35 +6,56 @@
 #include "base/memory.h"
 #include "base/text.h"
 #include "discover/k8s_api.h"
+#include "discover/k8s_reflector.h"
 #include "discover/k8s_table.h"
+#include "observe/metrics.h"
+
+enum { MOST_RESOURCES = 16 };
+
+#define ROW(member, name) METRIC(struct k8s_reflector_counts, member, METRIC_COUNTER, name)
+
+static const struct metric rows[] = {
+	ROW(lists, "lists"),
+	ROW(watches, "watches"),
+	ROW(events, "events"),
+	ROW(expired, "expired"),
+	ROW(failures, "failed_requests"),
+};
+
+static const struct metric_kind counts_kind = { "kubernetes", rows, sizeof rows / sizeof rows[0], sizeof(struct k8s_reflector_counts),
+	MOST_RESOURCES };
 
 struct k8s_clusters {
 	struct loop *loop;
 	struct network *network;
 	struct resolver *resolver;
+	struct metrics *metrics;
 	struct list list; /* struct k8s_cluster.link */
 };
 
 struct cluster_table {
 	struct list link;
 	struct k8s_table *table;
+	struct scope *scope; /* NULL: without metrics */
 };
 
 struct k8s_cluster {
 	struct list link;
+	struct k8s_clusters *clusters;
 	uint32_t references;
 	struct text name; /* all its options */
 	struct k8s_api *api;
 	struct list tables; /* struct cluster_table.link: one for each kind, label, and object that is asked for by itself */
 };
 
-struct k8s_clusters *k8s_clusters_new(struct loop *loop, struct network *network, struct resolver *resolver)
+struct k8s_clusters *k8s_clusters_new(struct loop *loop, struct network *network, struct resolver *resolver, struct metrics *metrics)
 {
 	struct k8s_clusters *clusters = memory_new(sizeof *clusters);
 
 	clusters->loop = loop;
 	clusters->network = network;
 	clusters->resolver = resolver;
+	clusters->metrics = metrics;
 	list_init(&clusters->list);
 	return clusters;
 }
@@ -78,6 +99,7 @@ static int make(struct k8s_clusters *clusters, const struct k8s_cluster_options 
 		memory_free(cluster);
 		return e;
 	}
+	cluster->clusters = clusters;
 	text_append(&cluster->name, name);
 	list_init(&cluster->tables);
 	list_append(&clusters->list, &cluster->link);
@@ -108,6 +130,8 @@ static void entry_free(struct cluster_table *entry)
 {
 	list_remove(&entry->link);
 	k8s_table_free(entry->table);
+	if (entry->scope)
+		scope_unref(entry->scope);
 	memory_free(entry);
 }
 
@@ -123,6 +147,14 @@ void k8s_cluster_unref(struct k8s_cluster *cluster)
 	memory_free(cluster);
 }
 
+/* Of all tables of a resource together, as `kubernetes/endpointslices`: the path's last word. */
+static struct scope *counts_of(const struct k8s_clusters *clusters, const struct k8s_table_kind *kind)
+{
+	struct scope_label name = { SLICE("kubernetes"), slice_of(strrchr(kind->path, '/') + 1) };
+
+	return clusters->metrics ? metrics_scope(clusters->metrics, &counts_kind, &name, 1) : NULL;
+}
+
 static struct k8s_table *table_of(struct k8s_cluster *cluster, const struct k8s_table_kind *kind, struct slice label, struct slice object)
 {
 	struct cluster_table *entry;
@@ -135,7 +167,8 @@ static struct k8s_table *table_of(struct k8s_cluster *cluster, const struct k8s_
 			return table;
 	}
 	entry = memory_new(sizeof *entry);
-	entry->table = k8s_table_new(cluster->api, kind, label, object);
+	entry->scope = counts_of(cluster->clusters, kind);
+	entry->table = k8s_table_new(cluster->api, kind, label, object, entry->scope ? scope_shard(entry->scope, 0) : NULL);
 	list_append(&cluster->tables, &entry->link);
 	return entry->table;
 }

@@ -5,7 +5,7 @@
  * asks for nothing again, and loses nothing during an outage. A table begins with the first that wants it and lives as long as its
  * cluster. Control thread; heap.
  *
- *	struct k8s_clusters *clusters = k8s_clusters_new(loop, network, resolver);
+ *	struct k8s_clusters *clusters = k8s_clusters_new(loop, network, resolver, metrics);
  *	e = k8s_cluster_get(clusters, &(struct k8s_cluster_options){ .host = SLICE("localhost"), .port = 8001 }, &cluster, &why);
  *	table = k8s_cluster_table(cluster, &k8s_slices_kind, SLICE(""));
  *	k8s_cluster_unref(cluster);
@@ -24,6 +24,7 @@ struct k8s_clusters;
 struct k8s_table;
 struct k8s_table_kind;
 struct loop;
+struct metrics;
 struct network;
 struct resolver;
 struct text;
@@ -34,8 +35,8 @@ struct k8s_cluster_options {
 	struct slice token_file, ca_file, kubeconfig; /* as in k8s_api.h */
 };
 
-/* `resolver` NULL: only IP addresses as hosts. */
-struct k8s_clusters *k8s_clusters_new(struct loop *loop, struct network *network, struct resolver *resolver);
+/* `resolver` NULL: only IP addresses as hosts. `metrics`: where lists, watches and failures are counted, all of a resource together; or NULL. */
+struct k8s_clusters *k8s_clusters_new(struct loop *loop, struct network *network, struct resolver *resolver, struct metrics *metrics);
 void k8s_clusters_free(struct k8s_clusters *clusters); /* every cluster was given back. NULL is allowed */
 
 /* The cluster of these options, new or not; give it back. As k8s_api_new. */

@@ -49,7 +49,7 @@ struct k8s_reflector {
 	int64_t pause, watch_began;
 	bool expired;     /* this watch said so */
 	bool tried_other; /* since an answer was as it should be */
-	struct k8s_reflector_counts counts;
+	struct k8s_reflector_counts *counts, own_counts;
 };
 
 static void begin(struct k8s_reflector *reflector);
@@ -80,7 +80,7 @@ static void fail(struct k8s_reflector *reflector, struct slice what)
 {
 	struct text why = { 0 };
 
-	counter_add(&reflector->counts.failures, 1);
+	counter_add(&reflector->counts->failures, 1);
 	text_format(&why, "Kubernetes' API, %.*s: %.*s", SLICE_ARGS(text_slice(&reflector->path)), SLICE_ARGS(what));
 	text_join_lines(&why);
 	if (!slice_equal(text_slice(&why), text_slice(&reflector->failure))) {
@@ -107,9 +107,12 @@ static struct slice error_words(int error)
 
 static void worked(struct k8s_reflector *reflector)
 {
-	if (reflector->failure.length)
+	if (reflector->failure.length) {
 		LOG(LOG_INFO, "discover", "Kubernetes' API, %.*s: it answers again", SLICE_ARGS(text_slice(&reflector->path)));
-	text_clear(&reflector->failure);
+		text_clear(&reflector->failure);
+		if (reflector->events->back)
+			reflector->events->back(reflector->owner);
+	}
 	reflector->pause = 0;
 	reflector->tried_other = false;
 }
@@ -194,7 +197,7 @@ static int watch_object(struct k8s_reflector *reflector, const struct document_n
 	if (!document_read_text(version, &text, NULL))
 		return ERROR_SYNTAX;
 	if (!slice_equal(type, SLICE("BOOKMARK"))) {
-		counter_add(&reflector->counts.events, 1);
+		counter_add(&reflector->counts->events, 1);
 		reflector->events->object(reflector->owner, object, slice_equal(type, SLICE("DELETED")));
 	}
 	text_clear(&reflector->version);
@@ -266,7 +269,7 @@ static void stream_failed(struct k8s_reflector *reflector, int error)
 	struct text what = { 0 };
 
 	if (reflector->state == WATCHING && reflector->expired) {
-		counter_add(&reflector->counts.expired, 1);
+		counter_add(&reflector->counts->expired, 1);
 		forget_version(reflector);
 		wait(reflector, drawn(reflector, first_pause));
 		return;
@@ -420,14 +423,14 @@ static void begin(struct k8s_reflector *reflector)
 	if (reflector->version.length && !more) {
 		reflector->state = WATCHING;
 		reflector->watch_began = loop_now(reflector->loop);
-		counter_add(&reflector->counts.watches, 1);
+		counter_add(&reflector->counts->watches, 1);
 		write_watch(reflector, &target);
 		ask(reflector, NULL, &watch_events, text_slice(&target));
 	} else {
 		reflector->state = LISTING;
 		write_list(reflector, &target);
 		if (!more) {
-			counter_add(&reflector->counts.lists, 1);
+			counter_add(&reflector->counts->lists, 1);
 			reflector->events->listing(reflector->owner);
 		}
 		ask(reflector, "items", &list_events, text_slice(&target));
@@ -456,6 +459,7 @@ struct k8s_reflector *k8s_reflector_new(
 	reflector->loop = k8s_api_loop(api);
 	reflector->events = events;
 	reflector->owner = owner;
+	reflector->counts = collection->counts ? collection->counts : &reflector->own_counts;
 	text_append(&reflector->path, collection->path);
 	text_append(&reflector->other, collection->older);
 	text_append(&reflector->labels, collection->labels);
@@ -488,5 +492,5 @@ void k8s_reflector_free(struct k8s_reflector *reflector)
 
 const struct k8s_reflector_counts *k8s_reflector_counts(const struct k8s_reflector *reflector)
 {
-	return &reflector->counts;
+	return reflector->counts;
 }

@@ -39,6 +39,8 @@ struct k8s_reflector_events {
 	void (*listed)(void *owner);
 	/* Asking failed, and is tried again; `why` is a sentence, valid during the call. */
 	void (*failed)(void *owner, struct slice why);
+	/* It answers again, after it failed; what it said then was told first. NULL is allowed. */
+	void (*back)(void *owner);
 };
 
 struct k8s_reflector_counts {
@@ -52,8 +54,9 @@ struct k8s_reflector_counts {
 /* What is asked for. */
 struct k8s_collection {
 	struct slice path;
-	struct slice older;          /* where it is on servers that don't know `path` (404); or empty */
-	struct slice labels, fields; /* labelSelector, fieldSelector; or empty */
+	struct slice older;                  /* where it is on servers that don't know `path` (404); or empty */
+	struct slice labels, fields;         /* labelSelector, fieldSelector; or empty */
+	struct k8s_reflector_counts *counts; /* to add to; NULL: its own. They outlive it; several on one thread may share them */
 };
 
 /* The collection is copied. Asks from the next turn of the loop on. */

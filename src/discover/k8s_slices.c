@@ -11,6 +11,8 @@
 enum {
 	READY = 1 << 0,
 	LEAVING = 1 << 1, /* serving, though it terminates */
+	UNREADY = 1 << 2,
+	HELD = 1 << 3, /* unready since the API was away, before which it was ready */
 };
 
 /* What is kept of an endpoint as labels. */
@@ -59,7 +61,9 @@ static uint8_t flags_of(const struct document_node *endpoint)
 	if (!document_read_bool(document_get(conditions, "serving"), &serving, NULL))
 		serving = ready;
 	document_read_bool(document_get(conditions, "terminating"), &terminating, NULL);
-	return ready ? READY : serving && terminating ? LEAVING : 0;
+	if (!ready && !terminating)
+		return UNREADY;
+	return ready ? READY : serving ? LEAVING : 0;
 }
 
 /* "a,b" of [{name: a}, {name: b}]. */
@@ -137,8 +141,6 @@ static bool read_slice(const struct document_node *object, struct slice label, s
 	return true;
 }
 
-const struct k8s_table_kind k8s_slices_kind = { .path = "/apis/discovery.k8s.io/v1/endpointslices", .read = read_slice };
-
 /* ---- rows to endpoints ---- */
 
 /* A row that has the port and, if one is wanted, the value: its endpoints are what `rest` has next. */
@@ -180,8 +182,76 @@ static uint8_t next_endpoint(struct found *found, struct address *address, struc
 		if (value.length)
 			labels[(*count)++] = (struct label){ slice_of(keys[i]), value };
 	}
-	return flags;
+	return flags & HELD ? READY : flags;
 }
+
+/* ---- after the API was away ---- */
+
+static struct found endpoints_of(struct slice packed)
+{
+	struct found found = { .family = k8s_packed_u8(&packed) };
+
+	k8s_packed_text(&packed);
+	found.port = k8s_packed_find_port(&packed, SLICE(""));
+	found.count = k8s_packed_u32(&packed);
+	found.rest = packed;
+	return found;
+}
+
+static bool was_ready(struct slice before, const struct address *address)
+{
+	struct found found = endpoints_of(before);
+	struct label labels[LABELS];
+	struct address other;
+	uint32_t count;
+
+	for (uint32_t i = 0; i < found.count; i++)
+		if (next_endpoint(&found, &other, labels, &count) & READY && address_same_ip(&other, address))
+			return true;
+	return false;
+}
+
+/* The flags of all endpoints that have `which` become `next`; of those that were ready only, where `before` says which were. */
+static bool change_flags(char *packed, size_t length, uint8_t which, uint8_t next, const struct slice *before)
+{
+	struct found found = endpoints_of(slice_make(packed, length));
+	bool changed = false;
+
+	for (uint32_t i = 0; i < found.count; i++) {
+		char *flags = packed + (found.rest.at - packed);
+		struct label labels[LABELS];
+		struct address address;
+		uint32_t count;
+
+		next_endpoint(&found, &address, labels, &count);
+		if ((uint8_t)*flags != which || (before && !was_ready(*before, &address)))
+			continue;
+		*flags = (char)next;
+		changed = true;
+	}
+	return changed;
+}
+
+/* While the API is away nodes can't say that they are alive: Kubernetes' node controller may then take their pods for not ready, all of
+ * them, until each node was heard again. */
+static bool hold(struct slice before, char *packed, size_t length)
+{
+	return change_flags(packed, length, UNREADY, HELD, &before);
+}
+
+static bool release(char *packed, size_t length)
+{
+	return change_flags(packed, length, HELD, UNREADY, NULL);
+}
+
+const struct k8s_table_kind k8s_slices_kind = {
+	.path = "/apis/discovery.k8s.io/v1/endpointslices",
+	.read = read_slice,
+	.hold = hold,
+	.release = release,
+};
+
+/* ---- of a name ---- */
 
 struct counts {
 	uint32_t ready[2], leaving[2]; /* of IPv4, of IPv6 */
@@ -201,8 +271,10 @@ static void count_all(const struct k8s_table_watch *watch, struct slice port, co
 			continue;
 		counts->port = true;
 		for (uint32_t i = 0; i < found.count; i++) {
-			bool ready = next_endpoint(&found, &address, labels, &label_count) & READY;
-			(ready ? counts->ready : counts->leaving)[found.family == ADDRESS_IP6]++;
+			uint8_t flags = next_endpoint(&found, &address, labels, &label_count);
+
+			if (flags & (READY | LEAVING))
+				(flags & READY ? counts->ready : counts->leaving)[found.family == ADDRESS_IP6]++;
 		}
 	}
 }

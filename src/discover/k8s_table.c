@@ -12,6 +12,9 @@
 
 enum { TABLE_MAGIC = 0x6b387462 };
 
+/* Kubernetes' controllers may take a minute to ask its API again, and to hear which nodes are alive. */
+#define SETTLE (2 * CLOCK_MINUTE)
+
 /* Exists as long as it has rows or somebody watches it. */
 struct k8s_group {
 	struct map_entry entry; /* by name, which is behind the group */
@@ -29,6 +32,9 @@ struct k8s_table {
 	struct list dirty; /* struct k8s_table_watch.dirty: to be told */
 	struct task tell;
 	bool known;
+	bool shaken; /* asking failed, or has not worked again for SETTLE: objects are held */
+	bool holds;  /* and one was */
+	struct timer settle;
 	struct text failure;
 	struct text name, group, packed; /* of the object being read */
 	uint32_t watch_count;
@@ -104,10 +110,16 @@ static void remove_row(struct k8s_table *table, struct k8s_row *row)
 	prune(table, group);
 }
 
+/* What is packed, then the name. */
+static char *row_bytes(struct k8s_row *row)
+{
+	return (char *)(row + 1);
+}
+
 static void add_row(struct k8s_table *table, struct slice name, struct slice group, struct slice packed)
 {
 	struct k8s_row *row = memory_new(sizeof *row + name.length + packed.length);
-	char *bytes = (char *)(row + 1);
+	char *bytes = row_bytes(row);
 
 	memcpy(bytes, packed.at, packed.length);
 	memcpy(bytes + packed.length, name.at, name.length);
@@ -119,15 +131,30 @@ static void add_row(struct k8s_table *table, struct slice name, struct slice gro
 	mark(table, row->group);
 }
 
+static void hold(struct k8s_table *table, const struct k8s_row *row, struct text *packed)
+{
+	if (!table->shaken || !table->kind->hold || !table->kind->hold(row->packed, packed->bytes, packed->length))
+		return;
+	if (!table->holds)
+		LOG(LOG_WARN, "discover",
+			"Kubernetes' API, %s: after an outage an endpoint of %.*s is ready no longer, perhaps because its node could not "
+			"be "
+			"heard; such endpoints stay in use for two minutes",
+			table->kind->path, SLICE_ARGS(row->entry.key));
+	table->holds = true;
+}
+
 /* The object is now so. Most changes of an object change nothing that is kept of it. */
-static void put_row(struct k8s_table *table, struct slice name, struct slice group, struct slice packed)
+static void put_row(struct k8s_table *table, struct slice name, struct slice group, struct text *into)
 {
 	struct map_entry *found = map_find(&table->rows, name);
+	struct slice packed = text_slice(into);
 
 	if (found) {
 		struct k8s_row *row = MAP_OF(found, struct k8s_row, entry);
 
 		row->generation = table->generation;
+		hold(table, row, into);
 		if (slice_equal(row->packed, packed) && slice_equal(row->group->entry.key, group))
 			return;
 		remove_row(table, row);
@@ -179,7 +206,7 @@ static void object_came(void *owner, const struct document_node *object, bool go
 	text_clear(&table->group);
 	text_clear(&table->packed);
 	if (!gone && table->kind->read(object, text_slice(&table->label), &table->group, &table->packed))
-		put_row(table, name, text_slice(&table->group), text_slice(&table->packed));
+		put_row(table, name, text_slice(&table->group), &table->packed);
 	else
 		drop_row(table, name);
 }
@@ -205,6 +232,8 @@ static void failed(void *owner, struct slice why)
 {
 	struct k8s_table *table = owner;
 
+	table->shaken = true;
+	timer_cancel(table->loop, &table->settle);
 	if (table->known || slice_equal(text_slice(&table->failure), why))
 		return;
 	text_clear(&table->failure);
@@ -212,7 +241,32 @@ static void failed(void *owner, struct slice why)
 	mark_all(table);
 }
 
-static const struct k8s_reflector_events events = { .listing = listing, .object = object_came, .listed = listed, .failed = failed };
+static void back(void *owner)
+{
+	struct k8s_table *table = owner;
+
+	timer_set(table->loop, &table->settle, clock_after(loop_now(table->loop), SETTLE));
+}
+
+static void settled(void *owner)
+{
+	struct k8s_table *table = owner;
+
+	table->shaken = false;
+	if (!table->holds)
+		return;
+	table->holds = false;
+	MAP_EACH(&table->rows, entry) {
+		struct k8s_row *row = MAP_OF(entry, struct k8s_row, entry);
+
+		if (table->kind->release(row_bytes(row), row->packed.length))
+			mark(table, row->group);
+	}
+}
+
+static const struct k8s_reflector_events events = {
+	.listing = listing, .object = object_came, .listed = listed, .failed = failed, .back = back
+};
 
 /* ---- the table ---- */
 
@@ -226,7 +280,7 @@ static void put_namespace(struct slice path, struct slice namespace, struct text
 	text_format(into, "%.*snamespaces/%.*s/%.*s", (int)last, path.at, SLICE_ARGS(namespace), SLICE_ARGS(slice_from(path, last)));
 }
 
-static struct k8s_reflector *reflect(struct k8s_table *table, struct k8s_api *api)
+static struct k8s_reflector *reflect(struct k8s_table *table, struct k8s_api *api, struct k8s_reflector_counts *counts)
 {
 	const struct k8s_table_kind *kind = table->kind;
 	struct slice object = text_slice(&table->object), label = text_slice(&table->label), namespace;
@@ -246,6 +300,7 @@ static struct k8s_reflector *reflect(struct k8s_table *table, struct k8s_api *ap
 			.older = slice_of(kind->older ? kind->older : ""),
 			.labels = label,
 			.fields = text_slice(&fields),
+			.counts = counts,
 		},
 		&events, table);
 	text_free(&path);
@@ -253,7 +308,8 @@ static struct k8s_reflector *reflect(struct k8s_table *table, struct k8s_api *ap
 	return reflector;
 }
 
-struct k8s_table *k8s_table_new(struct k8s_api *api, const struct k8s_table_kind *kind, struct slice label, struct slice object)
+struct k8s_table *k8s_table_new(struct k8s_api *api, const struct k8s_table_kind *kind, struct slice label, struct slice object,
+	struct k8s_reflector_counts *counts)
 {
 	struct k8s_table *table = memory_new(sizeof *table);
 
@@ -266,7 +322,8 @@ struct k8s_table *k8s_table_new(struct k8s_api *api, const struct k8s_table_kind
 	map_init(&table->groups, 0);
 	list_init(&table->dirty);
 	task_init(&table->tell, tell, table);
-	table->reflector = reflect(table, api);
+	timer_init(&table->settle, settled, table);
+	table->reflector = reflect(table, api, counts);
 	return table;
 }
 
@@ -279,6 +336,7 @@ void k8s_table_free(struct k8s_table *table)
 		remove_row(table, MAP_OF(entry, struct k8s_row, entry));
 	CHECK(table->groups.count == 0);
 	task_cancel(table->loop, &table->tell);
+	timer_cancel(table->loop, &table->settle);
 	map_fini(&table->rows);
 	map_fini(&table->groups);
 	text_free(&table->label);
@@ -312,11 +370,6 @@ struct slice k8s_table_object(const struct k8s_table *table)
 const struct k8s_table_kind *k8s_table_kind(const struct k8s_table *table)
 {
 	return table->kind;
-}
-
-const struct k8s_reflector_counts *k8s_table_counts(const struct k8s_table *table)
-{
-	return k8s_reflector_counts(table->reflector);
 }
 
 struct k8s_table_watch *k8s_table_watch(struct k8s_table *table, struct slice name, void (*changed)(void *owner), void *owner)

@@ -37,6 +37,10 @@ struct k8s_table_kind {
 	/* Appends to `group` the name ("namespace/name") under which the object is asked for, and to `packed` what is kept of it.
 	 * False: the object is of no use; both are then ignored. `label`: the table's. */
 	bool (*read)(const struct document_node *object, struct slice label, struct text *group, struct text *packed);
+	/* NULL, or both. Of an object that is told while the API is away or has not been back for two minutes: `before` was packed of it
+	 * last, `packed` is now, and may be made to go on with what was true (true: it does). After that it ends (true: it did). */
+	bool (*hold)(struct slice before, char *packed, size_t length);
+	bool (*release)(char *packed, size_t length);
 };
 
 enum k8s_table_state {
@@ -65,15 +69,15 @@ struct k8s_table_watch {
 };
 
 /* `label`: a key; not empty: only objects that have it (labelSelector) are told. `object`: "namespace/name"; not empty: only that one is asked
- * for, which an account may be allowed that may not list all. */
-struct k8s_table *k8s_table_new(struct k8s_api *api, const struct k8s_table_kind *kind, struct slice label, struct slice object);
+ * for, which an account may be allowed that may not list all. `counts`: as k8s_collection's. */
+struct k8s_table *k8s_table_new(struct k8s_api *api, const struct k8s_table_kind *kind, struct slice label, struct slice object,
+	struct k8s_reflector_counts *counts);
 void k8s_table_free(struct k8s_table *table); /* nobody watches any more */
 enum k8s_table_state k8s_table_state(const struct k8s_table *table, struct slice *why);
 struct slice k8s_table_label(const struct k8s_table *table);
 struct slice k8s_table_object(const struct k8s_table *table);
 const struct k8s_table_kind *k8s_table_kind(const struct k8s_table *table);
 bool k8s_table_is_watched(const struct k8s_table *table);
-const struct k8s_reflector_counts *k8s_table_counts(const struct k8s_table *table);
 /* The rows of `name` ("namespace/name") at any time, and being told when they, or the table's state, change. */
 struct k8s_table_watch *k8s_table_watch(struct k8s_table *table, struct slice name, void (*changed)(void *owner), void *owner);
 void k8s_table_unwatch(struct k8s_table_watch *watch); /* NULL is allowed */

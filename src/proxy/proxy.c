@@ -527,7 +527,7 @@ int proxy_new(const struct proxy_options *options, struct proxy **out)
 	list_init(&proxy->ports);
 	live_init(&proxy->live, options->metrics);
 	proxy->live.began = loop_wall(options->control);
-	proxy->clusters = k8s_clusters_new(options->control, options->network, options->resolver);
+	proxy->clusters = k8s_clusters_new(options->control, options->network, options->resolver, options->metrics);
 	timer_init(&proxy->outbox_timer, flush_outboxes, proxy);
 	timer_init(&proxy->house_timer, housekeeping, proxy);
 	timer_init(&proxy->drain_timer, drain_look, proxy);

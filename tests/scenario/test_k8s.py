@@ -112,14 +112,38 @@ def test_an_outage_loses_no_call(mesh, api):
     api.start()
     wait_answered(client, "hello", {"pod 2"})
     lists = sum("limit=" in path for path in api.requests)
-    assert lists == 1, "the watch goes on where it was"
+    assert lists == weft.metric("kubernetes/endpointslices/lists") == 1, "the watch goes on where it was"
+    assert weft.metric("kubernetes/endpointslices/watches") > 1 and weft.metric("kubernetes/endpointslices/failed_requests") > 0
+
+
+@pytest.mark.parametrize("forgotten", [False, True])
+def test_pods_that_an_outage_makes_unready_are_called(mesh, api, forgotten):
+    """As Kubernetes' node controller may have it when nodes could not reach the API: all of them, until each node was heard again."""
+    one, two = pods(mesh, 2)
+    api.put(endpoint_slice("hello", addresses(one)))
+    weft = mesh.weft(config(mesh, namer(api)))
+    client = mesh.client(weft)
+    assert answered_by(client, "hello") == {"pod 1"}
+    api.stop()
+    wait_until(lambda: weft.metric("kubernetes/endpointslices/failed_requests") > 0)
+    api.put(endpoint_slice("hello", addresses(one), ready=False))
+    if forgotten:
+        api.forget()
+    api.start()
+    wait_until(lambda: "is ready no longer" in weft.stderr)
+    assert answered_by(client, "hello", 100) == {"pod 1"}
+    api.put(endpoint_slice("hello", addresses(two), "b"))
+    wait_answered(client, "hello", {"pod 1", "pod 2"})
+    api.delete(endpoint_slice("hello", addresses(one)))   # it isn't there any more
+    wait_answered(client, "hello", {"pod 2"})
 
 
 def test_a_forgotten_version_is_listed_anew(mesh, api):
     one, two = pods(mesh, 2)
     api.put(endpoint_slice("hello", addresses(one)))
     api.put(endpoint_slice("hello", addresses(two), "b"))
-    client = mesh.client(mesh.weft(config(mesh, namer(api))))
+    weft = mesh.weft(config(mesh, namer(api)))
+    client = mesh.client(weft)
     wait_answered(client, "hello", {"pod 1", "pod 2"})
     api.stop()
     api.delete(endpoint_slice("hello", addresses(two), "b"))
@@ -127,6 +151,7 @@ def test_a_forgotten_version_is_listed_anew(mesh, api):
     api.start()
     wait_until(lambda: sum("limit=" in path for path in api.requests) == 2, "the second listing")
     wait_answered(client, "hello", {"pod 1"})
+    assert [weft.metric(f"kubernetes/endpointslices/{name}") for name in ("lists", "expired")] == [2, 1]
 
 
 def test_tls_and_a_token_that_is_replaced(mesh, tmp_path):

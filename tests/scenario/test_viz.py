@@ -223,6 +223,28 @@ def test_promtool_approves(viz):
     assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")
 
 
+# By Prometheus' own arithmetic: a series for half an hour, a sample a minute; the minute in which the alert isn't there yet, and one in which it is.
+@needs_prometheus
+@pytest.mark.parametrize("alert, series, values, before, after", [
+    ("WeftInstanceDown", 'up{job="weft"}', "1x4 0x25", 6, 8),
+    ("WeftNoEndpointAvailable", 'weft_client_endpoints_available{client="c"}', "1x4 0x25", 5, 7),
+    ("WeftRetryBudgetExhausted", 'weft_service_retry_budget_exhausted_total{service="s"}', "0x4 0+5x25", 8, 12),
+    ("WeftConfigurationRefused", "weft_configuration_failures_total", "0x9 1x20", 9, 11),
+    ("WeftKubernetesApiFails", 'weft_kubernetes_failed_requests_total{kubernetes="endpointslices"}', "0x4 0+2x25", 8, 12),
+    ("WeftCertificateEnds", "weft_identity_certificate_expires_in_seconds", "3900-60x29", 9, 13),
+])
+def test_when_alerts_come(viz, tmp_path, alert, series, values, before, after):
+    _, _, folder = viz
+    there = [{"series": series, "values": values}, {"series": 'weft_client_endpoints{client="c"}', "values": "2x30"}]
+    (tmp_path / "tests.json").write_text(json.dumps({
+        "rule_files": [str(folder / "weft-rules.yml"), str(folder / "weft-alerts.yml")],
+        "tests": [{"interval": "1m", "input_series": there, "promql_expr_test": [
+            {"expr": f'count(ALERTS{{alertname="{alert}",alertstate="firing"}})', "eval_time": f"{minute}m", "exp_samples": samples}
+            for minute, samples in ((before, []), (after, [{"labels": "{}", "value": 1}]))]}]}))
+    done = subprocess.run(["promtool", "test", "rules", tmp_path / "tests.json"], capture_output=True, text=True, timeout=PATIENCE, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
 # ---- in Grafana ----
 
 def answered(prometheus, panel):

@@ -67,7 +67,7 @@ static struct rig *rig_new(const char *namespace, const char *label)
 
 	scripted_world_new(&rig->world, 17);
 	arena_init(&rig->arena, NULL, 0);
-	rig->clusters = k8s_clusters_new(rig->world.loop, rig->world.host, NULL);
+	rig->clusters = k8s_clusters_new(rig->world.loop, rig->world.host, NULL, NULL);
 	rig->namer = make(rig, namespace, label);
 	return rig;
 }
@@ -420,6 +420,66 @@ static void an_outage_changes_nothing(void **state)
 	rig_free(rig);
 }
 
+#define UNREADY "\"ready\":false,\"serving\":false,\"terminating\":false"
+#define GONE "\"ready\":false,\"serving\":false,\"terminating\":true"
+
+static void interrupt_watch(struct rig *rig)
+{
+	sim_host_enter(rig->world.server_host);
+	scripted_stop(&rig->world.server);
+	sim_host_enter(rig->world.host);
+	sim_run_for(rig->world.sim, CLOCK_MINUTE);
+	rig->seen = rig->world.server.count;
+	sim_host_enter(rig->world.server_host);
+	scripted_listen(&rig->world.server);
+	sim_host_enter(rig->world.host);
+	rig->slices = request(rig);
+	scripted_send(rig->slices, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n");
+}
+
+/* Nodes that can't tell the API that they are alive are taken for dead, and their pods for unready, when it is back. */
+static void what_an_outage_makes_unready_serves_for_a_while(void **state)
+{
+	static const char *const all = "/#/io.l5d.k8s/default/http/hello[/]: 10.1.0.1:7777@n 10.1.0.2:7777@n 10.1.0.4:7777@n";
+	struct rig *rig = rig_new("", "");
+	struct asked hello;
+
+	(void)state;
+	look_up(rig, &hello, "/default/http/hello");
+	serve(rig,
+		SLICE_OF("default", "a", "hello", "IPv4", HTTP,
+			POD("10.1.0.1", READY, "n") "," POD("10.1.0.2", READY, "n") "," POD("10.1.0.3", UNREADY, "n") "," POD(
+				"10.1.0.4", READY, "n")),
+		NULL);
+	expect_answer(rig, &hello, all);
+	interrupt_watch(rig);
+	tell(rig, rig->slices, "MODIFIED",
+		SLICE_OF("default", "a", "hello", "IPv4", HTTP,
+			POD("10.1.0.1", UNREADY, "n") "," POD("10.1.0.2", UNREADY, "n") "," POD("10.1.0.3", UNREADY, "n") "," POD(
+				"10.1.0.4", READY, "n") "," POD("10.1.0.5", UNREADY, "n")));
+	expect_answer(rig, &hello, all);
+	assert_int_equal(hello.changes, 1);
+	/* What terminates, or isn't listed any more, goes at once; one that is still unready stays. */
+	sim_run_for(rig->world.sim, 110 * CLOCK_SECOND);
+	tell(rig, rig->slices, "MODIFIED",
+		SLICE_OF("default", "a", "hello", "IPv4", HTTP, POD("10.1.0.1", UNREADY, "n") "," POD("10.1.0.2", GONE, "n")));
+	expect_answer(rig, &hello, "/#/io.l5d.k8s/default/http/hello[/]: 10.1.0.1:7777@n");
+	assert_int_equal(hello.changes, 2);
+	sim_run_for(rig->world.sim, 11 * CLOCK_SECOND);
+	expect_answer(rig, &hello, "/#/io.l5d.k8s/default/http/hello[/]:");
+	assert_int_equal(hello.changes, 3);
+	/* Then all is believed again, also after the next outage: it wasn't ready before that one. */
+	tell(rig, rig->slices, "MODIFIED", SLICE_OF("default", "a", "hello", "IPv4", HTTP, POD("10.1.0.2", READY, "n")));
+	tell(rig, rig->slices, "MODIFIED", SLICE_OF("default", "a", "hello", "IPv4", HTTP, POD("10.1.0.2", UNREADY, "n")));
+	expect_answer(rig, &hello, "/#/io.l5d.k8s/default/http/hello[/]:");
+	interrupt_watch(rig);
+	tell(rig, rig->slices, "MODIFIED",
+		SLICE_OF("default", "a", "hello", "IPv4", HTTP, POD("10.1.0.2", UNREADY, "n") "," POD("10.1.0.6", UNREADY, "n")));
+	expect_answer(rig, &hello, "/#/io.l5d.k8s/default/http/hello[/]:");
+	namer_cancel(hello.watch);
+	rig_free(rig);
+}
+
 static void before_the_first_list_names_fail_and_say_why(void **state)
 {
 	struct rig *rig = rig_new("", "");
@@ -497,7 +557,7 @@ static void a_host_by_name_is_let_go_at_once(void **state)
 	k8s_clusters_free(rig->clusters);
 	sim_file_put(rig->world.host, "/etc/hosts", SLICE("10.0.0.1 api.example\n"));
 	assert_int_equal(resolver_new(rig->world.loop, rig->world.host, &(struct resolver_options){ 0 }, &resolver), 0);
-	rig->clusters = options.clusters = k8s_clusters_new(rig->world.loop, rig->world.host, resolver);
+	rig->clusters = options.clusters = k8s_clusters_new(rig->world.loop, rig->world.host, resolver, NULL);
 	assert_int_equal(k8s_new(&options, &rig->namer, &rig->said), 0);
 	look_up(rig, &hello, "/default/http/hello");
 	serve(rig, SLICE_OF("default", "a", "hello", "IPv4", HTTP, POD("10.1.0.1", READY, "n")), NULL);
@@ -507,7 +567,7 @@ static void a_host_by_name_is_let_go_at_once(void **state)
 	namer_free(rig->namer);
 	resolver_free(resolver);
 	k8s_clusters_free(rig->clusters);
-	rig->clusters = k8s_clusters_new(rig->world.loop, rig->world.host, NULL);
+	rig->clusters = k8s_clusters_new(rig->world.loop, rig->world.host, NULL, NULL);
 	rig->namer = make(rig, "", "");
 	rig_free(rig);
 }
@@ -593,6 +653,7 @@ int main(void)
 		cmocka_unit_test(numbers_are_the_services_ports),
 		cmocka_unit_test(a_label_chooses_slices),
 		cmocka_unit_test(an_outage_changes_nothing),
+		cmocka_unit_test(what_an_outage_makes_unready_serves_for_a_while),
 		cmocka_unit_test(before_the_first_list_names_fail_and_say_why),
 		cmocka_unit_test(namers_of_one_server_share_what_is_known),
 		cmocka_unit_test(odd_objects_are_ignored),

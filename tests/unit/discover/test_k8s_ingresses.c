@@ -34,7 +34,7 @@ static struct rig *rig_new(struct k8s_ingresses_options options)
 	struct rig *rig = memory_new(sizeof *rig);
 
 	scripted_world_new(&rig->world, 23);
-	rig->clusters = k8s_clusters_new(rig->world.loop, rig->world.host, NULL);
+	rig->clusters = k8s_clusters_new(rig->world.loop, rig->world.host, NULL, NULL);
 	options.clusters = rig->clusters;
 	options.cluster = (struct k8s_cluster_options){ .host = SLICE("10.0.0.1"), .port = 8001 };
 	assert_int_equal(k8s_ingresses_new(&options, changed, rig, &rig->ingresses, &rig->said), 0);
